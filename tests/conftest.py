@@ -1,0 +1,97 @@
+"""The databases that tests stand on: a fresh, migrated one for each test, on SQLite and on a real PostgreSQL.
+
+Each is migrated once for each worker and then copied: a file copy or `CREATE DATABASE ... TEMPLATE`, some 40 ms.
+The PostgreSQL starts with the first test that asks for it; a pure test loads neither server nor schema, hence the
+imports inside the fixtures. `database_url` and `database` run a test on both.
+"""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.postgres import Postgres, running_postgres
+
+if TYPE_CHECKING:
+    from sfa.db.database import Database
+
+# The clock of a shared machine says nothing about the code, so no property fails for being slow.
+settings.register_profile(
+    "house", deadline=None, max_examples=100, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("full", parent=settings.get_profile("house"), max_examples=2_000)
+settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for each worker, so that no worker sees another one's transactions."""
+    folder = Path(tempfile.mkdtemp(prefix="sfa-pg-"))
+    try:
+        with running_postgres(folder) as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Postgres) -> str:
+    """The name of a migrated database without rows."""
+    from sfa.db.migrations import upgrade
+
+    return postgres.template("migrated", upgrade)
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres, postgres_template: str) -> Iterator[str]:
+    """A migrated PostgreSQL database without rows, for this test alone."""
+    yield postgres.create("test", template=postgres_template)
+    postgres.drop("test")
+
+
+@pytest.fixture
+def bare_postgres_url(postgres: Postgres) -> Iterator[str]:
+    """A PostgreSQL database without any table, for tests of the migrations themselves."""
+    yield postgres.create("bare")
+    postgres.drop("bare")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file without rows."""
+    from sfa.db.migrations import upgrade
+
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    upgrade(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated SQLite file without rows, for this test alone."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'sfa.db')}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The same test once on each database: `sqlite:///path` and `postgresql://postgres:@/name?host=/folder`."""
+    url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> "Iterator[Database]":
+    """An open database, closed after the test. It does not sync to disk: this one need not survive a power cut."""
+    from sfa.db.database import open_database
+
+    opened = open_database(database_url, durable=False)
+    yield opened
+    opened.close()
