@@ -1,8 +1,8 @@
 """The databases that tests stand on: a fresh, migrated one for each test, on SQLite and on a real PostgreSQL.
 
-Each is migrated once for each worker and then copied: a file copy or `CREATE DATABASE ... TEMPLATE`, some 40 ms.
-The PostgreSQL starts with the first test that asks for it; a pure test loads neither server nor schema, hence the
-imports inside the fixtures. `database_url` and `database` run a test on both.
+Each is migrated once for each worker and then copied: a file copy or `CREATE DATABASE ... TEMPLATE`, some
+40 ms. The PostgreSQL starts with the first test that asks for it; a pure test loads neither server nor
+schema, hence the imports inside the fixtures. `database_url` and `database` run a test on both.
 """
 
 import shutil
@@ -89,7 +89,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> "Iterator[Database]":
-    """An open database, closed after the test. It does not sync to disk: this one need not survive a power cut."""
+    """An open database, closed after the test. It does not sync to disk and would not survive a power cut."""
     from sfa.db.database import open_database
 
     opened = open_database(database_url, durable=False)

@@ -1,7 +1,7 @@
 """A real PostgreSQL for tests: started from a wheel, on a Unix socket, gone when the block ends.
 
-`running_postgres` is fast and may lose everything in a power cut; `durable_postgres` keeps what it acknowledged
-and is meant for tests that kill the server. Both work as root. Nothing listens on the network.
+`running_postgres` is fast and may lose everything in a power cut; `durable_postgres` keeps what it
+acknowledged and is meant for tests that kill the server. Both work as root. Nothing listens on the network.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ FAST_SETTINGS = {
 
 
 class Postgres:
-    """One running server: creates, clones and drops databases by name, and can be killed and started again."""
+    """One running server: creates, clones and drops databases, and can be killed and started again."""
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
@@ -41,7 +41,7 @@ class Postgres:
         return self._server.get_uri(database=name)
 
     def create(self, name: str, template: str = "template1") -> str:
-        """A new database, empty or a copy of `template`, which nobody may be connected to. Returns its URL."""
+        """A new database, empty or a copy of `template`, which must have no connections. Returns its URL."""
         self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
