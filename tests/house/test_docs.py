@@ -1,8 +1,8 @@
 """The documents say what the code does, and nothing that it does not.
 
-How a document names a thing is fixed here: an error code as the first cell of a table row with its status in the
-second; a setting as SFA_NAME; a command as `sfa name`; a route as `METHOD /path`; a job as `name` in backticks; on
-the map a path from the root, on a line with "(later)" while it is only planned.
+How a document names a thing is fixed here: an error code as the first cell of a table row with its status
+in the second; a setting as SFA_NAME; a command as `sfa name`; a route as `METHOD /path`; a job as `name` in
+backticks; on the map a path from the root, on a line with "(later)" while it is only planned.
 """
 
 import re
