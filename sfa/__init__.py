@@ -1,0 +1,1 @@
+"""The sales core (bottom) and the application (top); importing it pulls in nothing."""
