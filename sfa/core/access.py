@@ -1,0 +1,259 @@
+"""Who may see and change what: one set of pure functions that routes, sync and jobs share.
+
+A *bucket* is a set of rows that are visible together (docs/scope.md). `buckets_of` says where a row lies, `scope_of`
+which buckets a user holds on a day, `may_write` what a role may do with an entity. `book:<user>` is what one person
+works on (deals, tasks, own quotas): held by that person and by the managers above. `user:<user>` is private.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from sfa.core.hierarchy import Edge
+
+ROLES = ("rep", "manager", "director", "finance", "admin")
+SEES_COST = frozenset({"director", "finance"})
+SEES_EVERYTHING = frozenset({"finance", "admin"})
+
+EVERYBODY = frozenset(
+    {
+        "organisations",
+        "users",
+        "teams",
+        "team_edges",
+        "team_members",
+        "territories",
+        "territory_edges",
+        "territory_members",
+        "products",
+        "prices",
+        "currencies",
+        "rates",
+        "fiscal_periods",
+        "stages",
+    }
+)
+# A change of these changes who sees what.
+DECIDES_SCOPE = frozenset(
+    {"organisations", "users", "team_edges", "team_members", "territories", "teams"}
+    | {"territory_edges", "territory_members"}
+)
+
+FIELD_WORK = frozenset({"accounts", "contacts", "visits", "notes", "tasks", "deals", "deal_lines"})
+PLANNING = frozenset({"quotas", "account_members"})
+CATALOGUE_DATA = frozenset({"products", "prices", "currencies", "rates", "fiscal_periods", "stages"})
+PEOPLE_DATA = frozenset(
+    {"organisations", "users", "teams", "team_edges", "team_members", "territories", "territory_edges"}
+    | {"territory_members"}
+)
+
+# Only a command or the server sets these.
+READ_ONLY: dict[str, frozenset[str]] = {
+    "visits": frozenset({"status", "checked_in_at", "checked_out_at", "latitude", "longitude", "accuracy_m"}),
+    "deals": frozenset({"closed_at", "lost_reason"}),
+}
+# A create may say these, a later update may not: a command moves a deal through its stages.
+SET_ONCE: dict[str, frozenset[str]] = {"deals": frozenset({"stage_key"})}
+ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})
+SERVER_ONLY_ENTITIES = frozenset({"refusals", "conflicts"})
+# Moving a customer or its work to somebody else is a manager's decision.
+MANAGERS_SET: dict[str, frozenset[str]] = {
+    "accounts": frozenset({"territory_key"}),
+    "deals": frozenset({"owner_key"}),
+    "visits": frozenset({"owner_key"}),
+    "tasks": frozenset({"owner_key"}),
+    "notes": frozenset({"author_key"}),
+}
+# Work that belongs to one person: seeing it through a territory does not allow to change it.
+OWNED: dict[str, str] = {"deals": "owner_key", "visits": "owner_key", "tasks": "owner_key"}
+
+
+class Membership(Struct, frozen=True):
+    """`user` belongs to `group` (a team or a territory) on the days [valid_from, valid_to)."""
+
+    user: str
+    group: str
+    valid_from: str
+    valid_to: str | None = None
+    manages: bool = False
+
+
+class Organisation(Struct, frozen=True):
+    """Everything that decides scopes: small (people and trees, not customers), read once per evaluation."""
+
+    roles: Mapping[str, str]  # active users only
+    teams: frozenset[str]
+    territories: frozenset[str]
+    team_edges: tuple[Edge, ...]
+    territory_edges: tuple[Edge, ...]
+    team_members: tuple[Membership, ...]
+    territory_members: tuple[Membership, ...]
+
+
+def holds_on(valid_from: str, valid_to: str | None, day: str) -> bool:
+    return valid_from <= day and (valid_to is None or day < valid_to)
+
+
+def _below(edges: Iterable[Edge], day: str) -> dict[str, list[str]]:
+    children: dict[str, list[str]] = {}
+    for edge in edges:
+        if edge.parent is not None and holds_on(edge.valid_from, edge.valid_to, day):
+            children.setdefault(edge.parent, []).append(edge.child)
+    return children
+
+
+def _with_descendants(tops: Iterable[str], children: Mapping[str, list[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(tops)
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting.extend(children.get(node, ()))
+    return found
+
+
+def _groups(members: Iterable[Membership], day: str) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """-> (user -> groups as member or manager, user -> groups that he manages)."""
+    belongs: dict[str, set[str]] = {}
+    manages: dict[str, set[str]] = {}
+    for member in members:
+        if holds_on(member.valid_from, member.valid_to, day):
+            belongs.setdefault(member.user, set()).add(member.group)
+            if member.manages:
+                manages.setdefault(member.user, set()).add(member.group)
+    return belongs, manages
+
+
+def scopes_on(organisation: Organisation, day: str) -> dict[str, frozenset[str]]:
+    """user -> the buckets held on that local day (S10), for every active user."""
+    teams_below = _below(organisation.team_edges, day)
+    territories_below = _below(organisation.territory_edges, day)
+    teams_of, managed_by = _groups(organisation.team_members, day)
+    territories_of, _ = _groups(organisation.territory_members, day)
+    people_of: dict[str, set[str]] = {}
+    for user, teams in teams_of.items():
+        for team in teams:
+            people_of.setdefault(team, set()).add(user)
+    covered = {u: _with_descendants(t, territories_below) for u, t in territories_of.items()}
+    scopes: dict[str, frozenset[str]] = {}
+    for user, role in organisation.roles.items():
+        held = {"all", f"user:{user}", f"book:{user}"}
+        if role in SEES_EVERYTHING:
+            managed, people = set(organisation.teams), set(organisation.roles)
+            territories = set(organisation.territories)
+        else:
+            managed = _with_descendants(managed_by.get(user, ()), teams_below)
+            people = {person for team in managed for person in people_of.get(team, ())}
+            territories = set(covered.get(user, ()))
+            for person in people:
+                territories |= covered.get(person, set())
+        held.update(f"team:{team}" for team in teams_of.get(user, set()) | managed)
+        held.update(f"manage:{team}" for team in managed)
+        held.update(f"book:{person}" for person in people)
+        held.update(f"territory:{territory}" for territory in territories)
+        if role in SEES_COST:
+            held.add("cost:all")
+        scopes[user] = frozenset(held)
+    return scopes
+
+
+def next_change_after(organisation: Organisation, day: str) -> str | None:
+    """The next local day on which an assignment begins or ends: scopes are the same until then."""
+    dated = (
+        *organisation.team_edges,
+        *organisation.territory_edges,
+        *organisation.team_members,
+        *organisation.territory_members,
+    )
+    days = [d for item in dated for d in (item.valid_from, item.valid_to) if d is not None and d > day]
+    return min(days, default=None)
+
+
+class Parent(Struct, frozen=True):
+    """What a child takes from the row above it: that row's buckets and, apart, its territory bucket."""
+
+    buckets: tuple[str, ...]
+    territory: str | None = None
+
+
+def buckets_of(
+    entity: str, row: Mapping[str, Any], parent: Parent | None, members: Iterable[str]
+) -> tuple[str, ...]:
+    """Where a row lies (S10). `members` are the users of an account's team (accounts only); sorted, so that equal
+    sets compare equal."""
+    if entity in EVERYBODY:
+        return ("all",)
+    match entity:
+        case "unit_costs":
+            found = {"cost:all"}
+        case "accounts":
+            found = {f"user:{member}" for member in members}
+            if row.get("territory_key"):
+                found.add(f"territory:{row['territory_key']}")
+        case "deals":
+            found = {f"book:{row['owner_key']}"}
+            found.update(
+                f"user:{s['user_key']}" for s in row.get("splits") or () if s["user_key"] != row["owner_key"]
+            )
+            if parent is not None and parent.territory is not None:
+                found.add(parent.territory)
+        case "tasks":
+            found = {f"book:{row['owner_key']}"}
+        case "quotas":
+            found = _quota_buckets(row)
+        case "refusals":
+            found = {f"user:{row['author_key']}"}
+        case _:
+            found = set(parent.buckets) if parent is not None else set()
+    return tuple(sorted(found))
+
+
+def _quota_buckets(row: Mapping[str, Any]) -> set[str]:
+    if row.get("user_key"):
+        return {f"book:{row['user_key']}"}
+    if row.get("team_key"):
+        return {f"team:{row['team_key']}", f"manage:{row['team_key']}"}
+    return {f"territory:{row['territory_key']}"}
+
+
+def may_write(role: str, entity: str) -> bool:
+    """Whether a role may create, update or delete rows of an entity at all."""
+    if entity in SERVER_ONLY_ENTITIES:
+        return False
+    if role == "admin":
+        return True
+    if entity in FIELD_WORK:
+        return role in ("rep", "manager", "director")
+    if entity in PLANNING:
+        return role in ("manager", "director", "finance")
+    if entity == "unit_costs" or entity in CATALOGUE_DATA:
+        return role in ("finance", "director")
+    return entity in PEOPLE_DATA and role == "director"
+
+
+def may_change_row(entity: str, row: Mapping[str, Any], held: frozenset[str] | set[str]) -> bool:
+    """Owned work is changed by its owner, a split partner, and the managers above; other rows by who sees them."""
+    owner = OWNED.get(entity)
+    if owner is None:
+        return True
+    return f"book:{row[owner]}" in held or any(
+        f"user:{s['user_key']}" in held for s in row.get("splits") or ()
+    )
+
+
+def forbidden_field(
+    role: str, entity: str, fields: Iterable[str], *, creating: bool
+) -> tuple[str, str] | None:
+    """-> (code, field) of the first field that this role may not set on this entity, or None."""
+    read_only = ALWAYS_READ_ONLY | READ_ONLY.get(entity, frozenset())
+    if not creating:
+        read_only |= SET_ONCE.get(entity, frozenset())
+    managers = frozenset() if creating or role != "rep" else MANAGERS_SET.get(entity, frozenset())
+    for field in fields:
+        if field in read_only:
+            return "field_read_only", field
+        if field in managers:
+            return "field_not_permitted", field
+    return None

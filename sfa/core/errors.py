@@ -1,0 +1,114 @@
+"""The error catalogue: every stable code the product answers, with its HTTP status and its meaning.
+
+A code is a promise to mobile teams: it never changes its meaning and is never reused. `docs/errors.md` lists the same
+codes and a test holds the two together. A user's mistake raises `Refused`; inside a push it becomes a refusal row (a
+result, not an exception), over REST one problem body (RFC 9457). Programming errors stay ordinary exceptions.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Entry(NamedTuple):
+    status: int
+    title: str
+
+
+CATALOGUE: dict[str, Entry] = {
+    # who you are
+    "unauthenticated": Entry(401, "No valid access token"),
+    "token_expired": Entry(401, "The access token has expired: refresh it"),
+    "login_failed": Entry(401, "E-mail or password is wrong"),
+    "login_limited": Entry(429, "Too many failed logins: wait before the next one"),
+    "refresh_invalid": Entry(401, "The refresh token is unknown, expired or revoked: log in again"),
+    "refresh_reused": Entry(
+        401, "A refresh token was used twice: every token of this device is revoked, log in again"
+    ),
+    "device_unknown": Entry(401, "This registration does not exist or is not yours"),
+    "device_revoked": Entry(401, "This registration was revoked"),
+    "not_permitted": Entry(403, "Your role may not do this"),
+    "wrong_user": Entry(409, "The mutations name another user: they stay on the device"),
+    # the request as a whole
+    "request_invalid": Entry(400, "The request is not what the contract describes"),
+    "json_invalid": Entry(400, "The body is not valid JSON"),
+    "body_truncated": Entry(400, "The body ended before it was complete"),
+    "encoding_unknown": Entry(415, "Content-Encoding must be zstd, gzip or absent, once"),
+    "encoding_invalid": Entry(400, "The body does not decompress"),
+    "body_too_large": Entry(413, "The body is larger than the limit before or after decompression"),
+    "json_too_deep": Entry(400, "The JSON is nested deeper than the limit"),
+    "too_many_mutations": Entry(413, "More mutations in one request than the limit"),
+    "too_many_requests": Entry(429, "More requests of this device than the limit"),
+    "contract_unsupported": Entry(426, "This contract version is no longer served: upgrade the app"),
+    "device_ahead": Entry(400, "The device speaks a newer contract than this server: wait for the server"),
+    "not_found": Entry(404, "There is nothing here, or nothing that you may see"),
+    "method_not_allowed": Entry(405, "This address does not answer that method"),
+    "server_busy": Entry(503, "The database is busy: try again"),
+    "internal": Entry(500, "The server failed; nothing was changed"),
+    # cursors and order
+    "cursor_invalid": Entry(400, "The cursor was not made by this server for this device"),
+    "replica_behind": Entry(503, "This server has not yet seen what the device has: try again"),
+    "sequence_gap": Entry(409, "Mutations are missing before this one: send them from `expected_n`"),
+    "mutation_reused": Entry(409, "This number was used for other content: register the device anew"),
+    "unit_split": Entry(409, "A unit must be consecutive and whole in one request"),
+    "unit_failed": Entry(422, "Another mutation of the same unit was refused, so none landed"),
+    # one mutation or one row
+    "mutation_invalid": Entry(422, "The mutation is not of the documented form"),
+    "entity_unknown": Entry(422, "There is no such entity"),
+    "field_unknown": Entry(422, "The entity has no such field"),
+    "field_read_only": Entry(422, "This field is set by the server or by a command only"),
+    "field_not_permitted": Entry(422, "Your role may not set this field"),
+    "field_invalid": Entry(422, "A value has the wrong type or breaks a limit"),
+    "field_required": Entry(422, "A required field is missing"),
+    "command_unknown": Entry(422, "There is no such command"),
+    "command_invalid": Entry(422, "The command's arguments are not of the documented form"),
+    "key_invalid": Entry(422, "A key must match [A-Za-z0-9_.-]{1,64}"),
+    "key_taken": Entry(422, "This key is in use: create the row under a new key"),
+    "row_unknown": Entry(422, "There is no such row, or none that you may see"),
+    "reference_unknown": Entry(422, "A referenced row does not exist, or you may not see it"),
+    "parent_deleted": Entry(422, "The row's parent is deleted and cannot be restored by this edit"),
+    "out_of_scope": Entry(422, "You may not write a row that you would not see"),
+    "depends_on_refused": Entry(422, "It depends on a mutation that was refused: repair that one first"),
+    "already_merged": Entry(422, "The row was merged into another one and cannot be deleted by its old key"),
+    "merge_invalid": Entry(422, "These two rows cannot be merged"),
+    "base_unknown": Entry(422, "The base revision is newer than the row"),
+    "illegal_transition": Entry(422, "The record cannot go from its state to that one"),
+    "reason_required": Entry(422, "Losing a deal needs a reason"),
+    "invariant_failed": Entry(422, "The resulting row would contradict itself"),
+    "splits_invalid": Entry(422, "Revenue splits must total exactly 100 % and include the owner"),
+    "quota_owner_invalid": Entry(422, "A quota belongs to exactly one user, team or territory"),
+    "conflict_closed": Entry(422, "This conflict has been settled"),
+    "conflict_unknown": Entry(422, "There is no such conflict, or none that you may see"),
+    "duplicate_external_id": Entry(422, "Another row has this external id"),
+    "duplicate_email": Entry(422, "Another user has this e-mail address"),
+    # dates, trees, money
+    "amount_invalid": Entry(422, "The amount is not a decimal number of this currency"),
+    "currency_unknown": Entry(422, "The currency is not known"),
+    "rate_missing": Entry(422, "There is no exchange rate for that day"),
+    "hierarchy_cycle": Entry(422, "The tree would contain a cycle"),
+    "hierarchy_overlap": Entry(422, "The member would have two parents on one day"),
+    "hierarchy_orphan": Entry(422, "The tree would name a parent that does not exist on that day"),
+    "period_unknown": Entry(422, "The day lies outside the fiscal calendar"),
+    "calendar_invalid": Entry(422, "The fiscal calendar is not valid"),
+    # imports and operations
+    "import_invalid": Entry(422, "The import file has errors; nothing was written"),
+    "import_file_missing": Entry(422, "An import file is missing"),
+    "setting_invalid": Entry(500, "A setting is missing or wrong"),
+    "schema_outdated": Entry(500, "The database schema is not the one of this version: run `sfa migrate`"),
+}
+
+
+class Refused(Exception):
+    """A user, device or file did something that is not allowed; `code` is one of the catalogue.
+
+    `text` says in words what is wrong with this input; `details` are JSON values that help to repair it.
+    """
+
+    def __init__(self, code: str, text: str = "", **details: Any) -> None:
+        entry = CATALOGUE[code]
+        super().__init__(f"{code}: {text or entry.title}")
+        self.code = code
+        self.text = text or entry.title
+        self.details = details
+
+    @property
+    def status(self) -> int:
+        return CATALOGUE[self.code].status

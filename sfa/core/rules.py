@@ -1,0 +1,291 @@
+"""What a row may be and how it may change: pure, and the same on server and device.
+
+`check_values` holds each value against its type and limits, `broken` lists what makes a whole row contradict itself,
+and `TRANSITIONS` are the commands that move a row through its states (S27): each answers the fields it would set and,
+where the row's state forbids it, why. They decide neither rights nor concurrency.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from sfa.core.entities import Day
+from sfa.core.errors import Refused
+from sfa.core.shapes import SHAPES
+
+Lookup = Callable[[str, str], Mapping[str, Any] | None]
+WHOLE_BP = 10_000
+MONEY_MEASURES = ("revenue", "margin")
+
+
+class Transition(Struct, frozen=True):
+    """What a command would set; `illegal` says why the present state forbids it."""
+
+    values: dict[str, Any]
+    illegal: str | None = None
+
+
+class Broken(Struct, frozen=True):
+    code: str
+    text: str
+
+
+# -- values -------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _days(entity: str) -> frozenset[str]:
+    return frozenset(
+        f for f, typ in SHAPES[entity].types.items() if typ == Day or Day in getattr(typ, "__args__", ())
+    )
+
+
+def check_values(entity: str, values: Mapping[str, Any]) -> None:
+    """Refuse unknown fields and values of a wrong type or size."""
+    types = SHAPES[entity].types
+    days = _days(entity)
+    for field, value in values.items():
+        typ = types.get(field)
+        if typ is None:
+            raise Refused("field_unknown", f"{entity} has no field {field[:100]!r}", field=field[:100])
+        try:
+            msgspec.convert(value, typ)
+            if field in days and value is not None:
+                date.fromisoformat(value)
+            if isinstance(value, str) and "\x00" in value:
+                raise ValueError("a text must not contain the character NUL")
+        except (msgspec.ValidationError, ValueError) as error:
+            raise Refused("field_invalid", f"{entity}.{field}: {error}", field=field) from None
+
+
+def check_required(entity: str, values: Mapping[str, Any]) -> None:
+    missing = sorted(f for f in SHAPES[entity].required if f not in values)
+    if missing:
+        raise Refused("field_required", f"{entity} needs {', '.join(missing)}", fields=missing)
+
+
+# -- whole rows ---------------------------------------------------------------------------------------------------------
+
+
+def broken(entity: str, row: Mapping[str, Any]) -> Broken | None:
+    """The first thing that makes a row contradict itself, or None."""
+    start, end = row.get("valid_from"), row.get("valid_to")
+    if start is not None and end is not None and end <= start:
+        return Broken("invariant_failed", "valid_to must lie after valid_from")
+    rule = _ROW_RULES.get(entity)
+    return rule(row) if rule is not None else None
+
+
+def _visit(row: Mapping[str, Any]) -> Broken | None:
+    if row["checked_out_at"] is not None and row["checked_in_at"] is None:
+        return Broken("invariant_failed", "a visit is checked in before it is checked out")
+    if row["checked_out_at"] is not None and row["checked_out_at"] < row["checked_in_at"]:
+        return Broken("invariant_failed", "a visit cannot end before it starts")
+    return _position(row)
+
+
+def _position(row: Mapping[str, Any]) -> Broken | None:
+    if (row["latitude"] is None) != (row["longitude"] is None):
+        return Broken("invariant_failed", "latitude and longitude belong together")
+    return None
+
+
+def _account(row: Mapping[str, Any]) -> Broken | None:
+    if (row["revenue_minor"] is None) != (row["revenue_currency"] is None):
+        return Broken("invariant_failed", "revenue and its currency belong together")
+    return _position(row)
+
+
+def _deal(row: Mapping[str, Any]) -> Broken | None:
+    if (row["amount_minor"] is None) != (row["currency"] is None):
+        return Broken("invariant_failed", "amount and currency belong together")
+    return _splits(row["splits"] or [], row["owner_key"])
+
+
+def _splits(splits: list[Any], owner: str) -> Broken | None:
+    """Revenue splits total exactly 100 % with the owner included (R16)."""
+    if not splits:
+        return None
+    for split in splits:
+        if set(split) != {"user_key", "share_bp"} or not isinstance(split["user_key"], str):
+            return Broken("splits_invalid", "a split is {user_key, share_bp}")
+        if type(split["share_bp"]) is not int or not 0 <= split["share_bp"] <= WHOLE_BP:
+            return Broken("splits_invalid", "share_bp is a whole number of basis points")
+    users = [split["user_key"] for split in splits]
+    if len(set(users)) < len(users) or owner not in users:
+        return Broken("splits_invalid", "splits name each person once, the owner among them")
+    total = sum(split["share_bp"] for split in splits)
+    if total != WHOLE_BP:
+        return Broken("splits_invalid", f"splits total {total} of {WHOLE_BP} basis points")
+    return None
+
+
+def _quota(row: Mapping[str, Any]) -> Broken | None:
+    if sum(row[f] is not None for f in ("user_key", "team_key", "territory_key")) != 1:
+        return Broken("quota_owner_invalid", "a quota belongs to exactly one user, team or territory")
+    if (row["measure"] in MONEY_MEASURES) != (row["currency"] is not None):
+        return Broken("invariant_failed", "money measures have a currency, counts have none")
+    return None
+
+
+def _period(row: Mapping[str, Any]) -> Broken | None:
+    return (
+        Broken("invariant_failed", "a period ends after it starts")
+        if row["end_on"] <= row["start_on"]
+        else None
+    )
+
+
+def _rate(row: Mapping[str, Any]) -> Broken | None:
+    if row["base_currency"] == row["quote_currency"] or float(row["rate"]) == 0:
+        return Broken("invariant_failed", "a rate joins two currencies and is not zero")
+    return None
+
+
+_ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
+    "accounts": _account,
+    "visits": _visit,
+    "deals": _deal,
+    "quotas": _quota,
+    "fiscal_periods": _period,
+    "rates": _rate,
+}
+
+
+# -- commands that move a row through its states ------------------------------------------------------------------------
+
+
+class CheckIn(Struct, frozen=True, forbid_unknown_fields=True):
+    latitude: float | None = None
+    longitude: float | None = None
+    accuracy_m: float | None = None
+
+
+class CheckOut(Struct, frozen=True, forbid_unknown_fields=True):
+    outcome: str | None = None
+
+
+class NoArguments(Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Move(Struct, frozen=True, forbid_unknown_fields=True):
+    stage_key: str
+
+
+class Lose(Struct, frozen=True, forbid_unknown_fields=True):
+    reason: str
+    stage_key: str | None = None
+
+
+class Win(Struct, frozen=True, forbid_unknown_fields=True):
+    stage_key: str | None = None
+
+
+def _check_in(row: Mapping[str, Any], args: CheckIn, at: int, lookup: Lookup) -> Transition:
+    place = {"latitude": args.latitude, "longitude": args.longitude, "accuracy_m": args.accuracy_m}
+    illegal = None if row["status"] == "planned" else f"the visit is {row['status']}"
+    return Transition({"status": "checked_in", "checked_in_at": at, **place}, illegal)
+
+
+def _check_out(row: Mapping[str, Any], args: CheckOut, at: int, lookup: Lookup) -> Transition:
+    illegal = None if row["status"] == "checked_in" else f"the visit is {row['status']}"
+    start = row["checked_in_at"]
+    values: dict[str, Any] = {
+        "status": "completed",
+        "checked_out_at": at if start is None else max(at, start),
+    }
+    if args.outcome is not None:
+        values["outcome"] = args.outcome
+    return Transition(values, illegal)
+
+
+def _cancel(row: Mapping[str, Any], args: NoArguments, at: int, lookup: Lookup) -> Transition:
+    return Transition(
+        {"status": "cancelled"}, None if row["status"] == "planned" else f"the visit is {row['status']}"
+    )
+
+
+def _no_show(row: Mapping[str, Any], args: NoArguments, at: int, lookup: Lookup) -> Transition:
+    return Transition(
+        {"status": "no_show"}, None if row["status"] == "planned" else f"the visit is {row['status']}"
+    )
+
+
+def _stage(key: str, kind: str | None, lookup: Lookup) -> Mapping[str, Any]:
+    stage = lookup("stages", key)
+    if stage is None:
+        raise Refused("reference_unknown", f"there is no stage {key!r}", field="stage_key")
+    if kind is not None and stage["kind"] != kind:
+        raise Refused("command_invalid", f"stage {key!r} is {stage['kind']}, not {kind}", field="stage_key")
+    return stage
+
+
+def _is_closed(row: Mapping[str, Any]) -> str | None:
+    return "the deal is closed: reopen it first" if row["closed_at"] is not None else None
+
+
+def _move(row: Mapping[str, Any], args: Move, at: int, lookup: Lookup) -> Transition:
+    _stage(args.stage_key, "open", lookup)
+    return Transition({"stage_key": args.stage_key, "lost_reason": None, "closed_at": None}, _is_closed(row))
+
+
+def _win(row: Mapping[str, Any], args: Win, at: int, lookup: Lookup) -> Transition:
+    key = args.stage_key or "won"
+    _stage(key, "won", lookup)
+    return Transition({"stage_key": key, "lost_reason": None, "closed_at": at}, _is_closed(row))
+
+
+def _lose(row: Mapping[str, Any], args: Lose, at: int, lookup: Lookup) -> Transition:
+    if not args.reason.strip():
+        raise Refused("reason_required", field="reason")
+    key = args.stage_key or "lost"
+    _stage(key, "lost", lookup)
+    return Transition({"stage_key": key, "lost_reason": args.reason, "closed_at": at}, _is_closed(row))
+
+
+def _reopen(row: Mapping[str, Any], args: Move, at: int, lookup: Lookup) -> Transition:
+    _stage(args.stage_key, "open", lookup)
+    illegal = "the deal is open" if row["closed_at"] is None else None
+    return Transition({"stage_key": args.stage_key, "lost_reason": None, "closed_at": None}, illegal)
+
+
+class Rule(Struct, frozen=True):
+    """`entity` is the noun, `agree` the fields that say that two devices did the same thing."""
+
+    entity: str
+    args: type[Struct]
+    act: Callable[[Mapping[str, Any], Any, int, Lookup], Transition]
+    agree: tuple[str, ...]
+
+
+TRANSITIONS: dict[str, Rule] = {
+    "visit.check_in": Rule("visits", CheckIn, _check_in, ("status",)),
+    "visit.check_out": Rule("visits", CheckOut, _check_out, ("status",)),
+    "visit.cancel": Rule("visits", NoArguments, _cancel, ("status",)),
+    "visit.no_show": Rule("visits", NoArguments, _no_show, ("status",)),
+    "deal.move": Rule("deals", Move, _move, ("stage_key",)),
+    "deal.win": Rule("deals", Win, _win, ("stage_key",)),
+    "deal.lose": Rule("deals", Lose, _lose, ("stage_key",)),
+    "deal.reopen": Rule("deals", Move, _reopen, ("stage_key",)),
+}
+
+
+def transition(
+    command: str, row: Mapping[str, Any], arguments: Mapping[str, Any], at: int, lookup: Lookup
+) -> Transition:
+    """What a command would do to a row. Refuses arguments that are not of its form."""
+    rule = TRANSITIONS[command]
+    try:
+        args = msgspec.convert(dict(arguments), rule.args)
+    except msgspec.ValidationError as error:
+        missing = command == "deal.lose" and "reason" not in arguments
+        code = "reason_required" if missing else "command_invalid"
+        raise Refused(code, f"{command}: {error}") from None
+    done = rule.act(row, args, at, lookup)
+    check_values(rule.entity, done.values)
+    return done

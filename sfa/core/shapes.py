@@ -1,0 +1,91 @@
+"""What is read off each entity once: field types, defaults, references, parents and the groups that merge as one."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from sfa.core.entities import ENTITIES, Row
+
+# The row whose buckets decide those of this one: locked before it, and taken along when it moves (S8).
+PARENTS: dict[str, tuple[str, str]] = {
+    "account_members": ("accounts", "account_key"),
+    "contacts": ("accounts", "account_key"),
+    "visits": ("accounts", "account_key"),
+    "notes": ("accounts", "account_key"),
+    "deals": ("accounts", "account_key"),
+    "deal_lines": ("deals", "deal_key"),
+}
+
+# Fields that mean one thing merge as one value (S24). Every other field is a group of its own.
+GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
+    "accounts": {
+        "address": ("street", "postal_code", "city", "region", "country"),
+        "position": ("latitude", "longitude"),
+        "revenue": ("revenue_minor", "revenue_currency"),
+    },
+    "visits": {
+        "state": (
+            "status",
+            "checked_in_at",
+            "checked_out_at",
+            "latitude",
+            "longitude",
+            "accuracy_m",
+        ),
+        "plan": ("planned_at", "planned_minutes"),
+    },
+    "deals": {
+        "amount": ("amount_minor", "currency"),
+        "stage": ("stage_key", "lost_reason", "closed_at"),
+    },
+    "quotas": {"target": ("target", "currency")},
+    "prices": {"amount": ("amount_minor", "currency")},
+    "unit_costs": {"amount": ("amount_minor", "currency")},
+}
+
+
+class Shape(Struct, frozen=True):
+    """What is read off one entity's Struct once: types for checking, defaults, references and merge groups."""
+
+    types: dict[str, Any]
+    defaults: dict[str, Any]
+    required: frozenset[str]
+    references: dict[str, str]
+    group_of: dict[str, str]
+    groups: dict[str, tuple[str, ...]]
+
+
+def _reference(kind: Any) -> str | None:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return next((found for member in kind.types if (found := _reference(member))), None)
+    if isinstance(kind, msgspec.inspect.Metadata):
+        found = (kind.extra or {}).get("ref")
+        return found if found is not None else _reference(kind.type)
+    return None
+
+
+def shape_of(struct: type[Row], groups: dict[str, tuple[str, ...]]) -> Shape:
+    fields = msgspec.structs.fields(struct)
+    group_of = {name: group for group, names in groups.items() for name in names}
+    for field in fields:
+        group_of.setdefault(field.name, field.name)
+    every = dict(groups)
+    every.update({name: (name,) for name, group in group_of.items() if name == group and group not in groups})
+    references = {f.name: ref for f in fields if (ref := _reference(msgspec.inspect.type_info(f.type)))}
+    defaults = {
+        f.name: f.default_factory() if f.default_factory is not msgspec.NODEFAULT else f.default
+        for f in fields
+        if not f.required
+    }
+    return Shape(
+        types={f.name: f.type for f in fields},
+        defaults=defaults,
+        required=frozenset(f.name for f in fields if f.required),
+        references=references,
+        group_of=group_of,
+        groups=every,
+    )
+
+
+SHAPES: dict[str, Shape] = {name: shape_of(struct, GROUPS.get(name, {})) for name, struct in ENTITIES.items()}

@@ -1,0 +1,34 @@
+"""The commands of the field work that are more than a transition: merging duplicates, settling conflicts.
+
+`COMMANDS` is joined by `sfa.app.factory` with those of other slices and handed to the sync and to REST, so that online
+and offline run the same function. Transitions (`deal.win`, `visit.check_in`, …) live in `sfa.core.rules`, because a
+device shows their effect before it syncs.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from sfa.crm import conflicts, duplicates
+from sfa.crm.edits import Who
+from sfa.db.cells import Cell
+from sfa.db.writes import Door, Origin
+
+Act = Callable[[Door, Who, Cell, Mapping[str, Any], Origin], None]
+
+
+class Command(Struct, frozen=True):
+    """`act` changes rows through the door, or raises `Refused` and the caller undoes."""
+
+    entity: str
+    act: Act
+
+
+COMMANDS: dict[str, Command] = {
+    "account.merge": Command("accounts", duplicates.merge),
+    "contact.merge": Command("contacts", duplicates.merge),
+    "conflict.restore": Command("conflicts", conflicts.restore),
+    "conflict.dismiss": Command("conflicts", conflicts.dismiss),
+    "refusal.dismiss": Command("refusals", conflicts.dismiss_refusal),
+}

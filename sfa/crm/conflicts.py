@@ -1,0 +1,58 @@
+"""Conflicts and refusals as rows: written by the sync, settled by people (S1, S24, S26).
+
+A conflict keeps what lost and what stood. Restoring puts the losing value back with one call; a conflict about a
+deletion deletes the row then. Both, and dismissing, are ordinary edits with an author.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sfa.core.access import forbidden_field
+from sfa.core.errors import Refused
+from sfa.crm import edits
+from sfa.crm.edits import Who
+from sfa.db.cells import Cell
+from sfa.db.writes import Door, Origin
+
+DELETION = "gone"
+
+
+def write(door: Door, key: str, values: Mapping[str, Any], origin: Origin) -> str:
+    """A conflict row beside the row it is about; -> its key."""
+    door.put(door.cell("conflicts", key), values, origin, "create")
+    return key
+
+
+def _unsettled(cell: Cell) -> None:
+    if cell.row["status"] in ("restored", "dismissed"):
+        raise Refused("conflict_closed", f"this conflict was {cell.row['status']}", key=cell.key)
+
+
+def restore(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin: Origin) -> None:
+    """Put the losing value back on the row, under the rules of an edit by the caller."""
+    _unsettled(cell)
+    row = cell.row
+    target = edits.visible_cell(door, who, row["entity"], door.survivor(row["entity"], row["row_key"]))
+    if row["field_group"] == DELETION:
+        edits.delete(door, who, target, origin)
+    else:
+        edits.check_rights(who, target.entity, (), creating=False)
+        found = forbidden_field(who.role, target.entity, row["losing"], creating=False)
+        if found is not None and found[0] == "field_not_permitted":
+            raise Refused(
+                found[0], f"{target.entity}.{found[1]} cannot be set by a {who.role}", field=found[1]
+            )
+        edits.update(door, who, target, row["losing"], origin, kind="restore")
+    door.put(cell, {"status": "restored"}, origin, "conflict.restore")
+
+
+def dismiss(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin: Origin) -> None:
+    """What stands is right; the losing value stays readable in the conflict and in the history."""
+    _unsettled(cell)
+    door.put(cell, {"status": "dismissed"}, origin, "conflict.dismiss")
+
+
+def dismiss_refusal(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin: Origin) -> None:
+    """The author needs the refused change no more; its content stays."""
+    if cell.row["status"] == "open":
+        door.put(cell, {"status": "dismissed"}, origin, "refusal.dismiss")

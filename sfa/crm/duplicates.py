@@ -1,0 +1,70 @@
+"""Two rows for one customer or one person: merging them (S22, S30).
+
+The survivor keeps its values and takes those that it lacks; children move to it once; the loser's key leads to the
+survivor for ever, and chains are flattened. What the loser was is kept with the redirect.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sfa.core.errors import Refused
+from sfa.core.shapes import SHAPES
+from sfa.crm import edits
+from sfa.crm.edits import Who
+from sfa.db.cells import Cell
+from sfa.db.writes import Door, Origin
+
+# Who names a merged row, beside the rows that lie under it.
+NAMED_BY = {"contacts": (("visits", "contact_key"), ("deals", "contact_key"))}
+NEVER_TAKEN = frozenset(
+    {"created_at", "created_by", "territory_key", "parent_key", "status", "external_id", "tags"}
+)
+
+
+def merge(door: Door, who: Who, loser: Cell, arguments: Mapping[str, Any], origin: Origin) -> None:
+    """Merge the row into `arguments["into"]`."""
+    into = arguments.get("into")
+    if not isinstance(into, str) or set(arguments) != {"into"}:
+        raise Refused("command_invalid", 'merging takes {"into": key}')
+    survivor = edits.visible_cell(door, who, loser.entity, door.survivor(loser.entity, into))
+    if survivor.key == loser.key or survivor.gone or loser.gone:
+        raise Refused("merge_invalid", "a row is merged into another, living one", key=loser.key, into=into)
+    edits.check_rights(who, loser.entity, (), creating=False)
+    was = dict(loser.row)
+    _fill_gaps(door, who, loser, survivor, origin)
+    moved = _move_children(door, loser, survivor, origin)
+    door.delete(loser, origin, "merge")
+    loser.row = was
+    door.redirect(loser, survivor, moved, origin)
+
+
+def _fill_gaps(door: Door, who: Who, loser: Cell, survivor: Cell, origin: Origin) -> None:
+    """Whole groups only: half an address is worse than none."""
+    shape = SHAPES[loser.entity]
+    taken: dict[str, Any] = {}
+    for fields in shape.groups.values():
+        if not NEVER_TAKEN.isdisjoint(fields) or any(survivor.row[f] is not None for f in fields):
+            continue
+        taken.update({f: loser.row[f] for f in fields if loser.row[f] is not None})
+    if "tags" in shape.types and (new := [t for t in loser.row["tags"] if t not in survivor.row["tags"]]):
+        taken["tags"] = survivor.row["tags"] + new
+    if taken:
+        edits.update(door, who, survivor, taken, origin, kind="merge", verbatim=())
+
+
+def _move_children(door: Door, loser: Cell, survivor: Cell, origin: Origin) -> list[list[str]]:
+    moved: list[list[str]] = []
+    named = dict(NAMED_BY.get(loser.entity, ()))
+    children = door.load_children(loser.entity, (loser.key,))
+    children += [
+        c for e, f in named.items() for c in door.load_where(e, f, (loser.key,)) if c not in children
+    ]
+    for child in children:
+        field = "row_key" if child.entity == "conflicts" else named.get(child.entity, "account_key")
+        if child.row.get(field) != loser.key:
+            continue
+        gone = child.gone
+        door.put(child, {field: survivor.key}, origin, "merge", verbatim=())
+        child.gone = gone
+        moved.append([child.entity, child.key])
+    return moved

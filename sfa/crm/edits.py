@@ -1,0 +1,186 @@
+"""One row created, changed, deleted: the rules that hold online and offline alike (R53).
+
+Each function checks rights, fields, references and the resulting row, then goes through the door. A refusal says
+`row_unknown` both for what does not exist and for what the caller may not see (promise 4). They raise `Refused` and
+change nothing then; the caller marks and undoes.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import func, select
+
+from sfa.core import access
+from sfa.core.entities import ENTITIES
+from sfa.core.errors import Refused
+from sfa.core.ids import check_key
+from sfa.core.rules import Broken, broken, check_required, check_values
+from sfa.core.shapes import PARENTS, SHAPES
+from sfa.crm import trees
+from sfa.db.cells import Cell
+from sfa.db.tables import ROWS
+from sfa.db.writes import Door, Origin
+
+UNIQUE = {"users": ("email",)}
+
+
+class Who(Struct, frozen=True):
+    """The acting person with the buckets held, read under the lock of this transaction. `held` None sees everything
+    (imports and jobs)."""
+
+    user_key: str | None
+    role: str
+    held: frozenset[str] | None
+
+
+def is_visible(door: Door, who: Who, cell: Cell) -> bool:
+    """Whether any bucket of the row, deleted or not, is held."""
+    if cell.rev == 0:
+        return False
+    return who.held is None or not who.held.isdisjoint(door.buckets(cell))
+
+
+def visible_cell(door: Door, who: Who, entity: str, key: str) -> Cell:
+    cell = door.cell(entity, key)
+    if not is_visible(door, who, cell):
+        raise Refused(
+            "row_unknown", f"there is no {entity} row {key!r} that you may see", entity=entity, key=key
+        )
+    return cell
+
+
+def known_entity(entity: str) -> None:
+    if entity not in ENTITIES:
+        raise Refused("entity_unknown", f"there is no entity {entity[:100]!r}")
+
+
+def check_rights(who: Who, entity: str, fields: Iterable[str], *, creating: bool) -> None:
+    if not access.may_write(who.role, entity):
+        raise Refused("not_permitted", f"the role {who.role} may not write {entity}")
+    found = access.forbidden_field(who.role, entity, fields, creating=creating)
+    if found is not None:
+        raise Refused(found[0], f"{entity}.{found[1]} cannot be set here", field=found[1])
+
+
+def check_owned(who: Who, cell_row: Mapping[str, Any], entity: str) -> None:
+    if who.held is not None and not access.may_change_row(entity, cell_row, who.held):
+        raise Refused("not_permitted", f"this {entity} row is somebody else's work")
+
+
+def follow_references(door: Door, who: Who, entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Every key named must be a row that the caller may see; merged keys lead to their survivor (S22)."""
+    followed = dict(values)
+    for field, target in SHAPES[entity].references.items():
+        key = values.get(field)
+        if key is None:
+            continue
+        cell = door.cell(target, key, "share")
+        if cell.gone and (survivor := door.survivor(target, key)) != key:
+            followed[field] = survivor
+            cell = door.cell(target, survivor, "share")
+        if not is_visible(door, who, cell) or (cell.gone and PARENTS.get(entity, ("", ""))[1] != field):
+            raise Refused(
+                "reference_unknown", f"{entity}.{field} names no row that you may see", field=field, key=key
+            )
+    return followed
+
+
+def revive_parent(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
+    """Restoring a child, or writing one, restores the deleted parents above it (S26)."""
+    place = PARENTS.get(cell.entity)
+    if place is None or not cell.row or cell.row.get(place[1]) is None:
+        return
+    parent = door.cell(place[0], cell.row[place[1]], "share")
+    if parent.rev == 0 or not parent.gone:
+        return
+    if not is_visible(door, who, parent) or not access.may_write(who.role, place[0]):
+        raise Refused("parent_deleted", f"its {place[0]} row {parent.key!r} is deleted", key=parent.key)
+    door.put(parent, {}, origin, "restore")
+    revive_parent(door, who, parent, origin)
+
+
+def check_row(door: Door, cell: Cell) -> Broken | None:
+    """What makes the changed row contradict itself; what clashes with another row is refused at once."""
+    found = broken(cell.entity, cell.row)
+    if found is not None:
+        return found
+    for field in UNIQUE.get(cell.entity, ()):
+        _check_unique(door, cell, field)
+    if cell.entity in trees.TREES:
+        trees.check(door, cell.entity)
+    return None
+
+
+def check_in_scope(door: Door, who: Who, cell: Cell) -> None:
+    if not is_visible(door, who, cell):
+        raise Refused("out_of_scope", f"you would not see this {cell.entity} row")
+
+
+def _check_unique(door: Door, cell: Cell, field: str) -> None:
+    table = ROWS[cell.entity]
+    query = select(table.c.key).where(
+        func.lower(table.c[field]) == str(cell.row[field]).lower(), ~table.c.gone
+    )
+    if any(key != cell.key for key in door.connection.execute(query).scalars()):
+        raise Refused("duplicate_email", f"{cell.row[field]} is in use", field=field)
+
+
+def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any], origin: Origin) -> Cell:
+    """A new row. An existing key is the caller's matter (`key_taken`, or merge as an update)."""
+    known_entity(entity)
+    check_key(key)
+    check_rights(who, entity, values, creating=True)
+    check_values(entity, values)
+    owner = access.OWNED.get(entity) or ("author_key" if entity == "notes" else None)
+    if owner is not None and owner not in values and who.user_key is not None:
+        values = {**values, owner: who.user_key}
+    check_required(entity, values)
+    values = follow_references(door, who, entity, values)
+    if owner is not None and who.held is not None and f"book:{values[owner]}" not in who.held:
+        raise Refused(
+            "field_not_permitted", f"{entity}.{owner} must be you or one of your people", field=owner
+        )
+    cell = door.cell(entity, key)
+    door.put(cell, values, origin, "create")
+    revive_parent(door, who, cell, origin)
+    _finish(door, who, cell)
+    return cell
+
+
+def _finish(door: Door, who: Who, cell: Cell) -> None:
+    found = check_row(door, cell)
+    if found is not None:
+        raise Refused(found.code, found.text)
+    check_in_scope(door, who, cell)
+
+
+def update(
+    door: Door,
+    who: Who,
+    cell: Cell,
+    values: Mapping[str, Any],
+    origin: Origin,
+    *,
+    kind: str = "update",
+    verbatim: Iterable[str] | None = None,
+) -> None:
+    """Write checked values; a deleted row comes back with them."""
+    check_owned(who, cell.row, cell.entity)
+    was_gone = cell.gone
+    door.put(cell, follow_references(door, who, cell.entity, values), origin, kind, verbatim)
+    if was_gone:
+        revive_parent(door, who, cell, origin)
+    _finish(door, who, cell)
+
+
+def delete(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
+    """Mark a row deleted. Its children stay stored and keep their place; they leave devices with it only when they
+    are deleted themselves."""
+    check_rights(who, cell.entity, (), creating=False)
+    check_owned(who, cell.row, cell.entity)
+    if cell.gone:
+        return
+    door.delete(cell, origin)
+    if cell.entity in trees.TREES:
+        trees.check(door, cell.entity)

@@ -1,0 +1,1 @@
+"""The only place that knows the schema: engine and transactions, tables, the one door for writes, feed and scope."""

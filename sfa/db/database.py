@@ -1,0 +1,278 @@
+"""One database, SQLite or PostgreSQL, and the only begin and commit of the product.
+
+A unit of work is a plain function of a connection. `write` runs it in one transaction and commits (on SQLite as the one
+writer, taken up front; on PostgreSQL READ COMMITTED, tried again when it lost a deadlock, so it must not act outside
+the database); `read` runs it in one snapshot (REPEATABLE READ on PostgreSQL). The same functions serve an event loop
+(`*_async`) and a terminal or test without one. Short indexed SQLite reads run on the event loop itself, on a kept
+connection: a thread hop costs more than the read (docs/performance.md).
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool, StaticPool
+
+from sfa.core.errors import Refused
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Work = Callable[Concatenate[Connection, P], T]
+
+SQLITE_BUSY_S = 10.0
+SQLITE_CACHE_KIB = 65_536
+SQLITE_MMAP_BYTES = 1 << 30
+READER_THREADS = 2
+POSTGRES_POOL = 16
+RETRIES_MAX = 8
+RETRY_STATES = {"40P01", "40001"}  # deadlock, serialization failure
+JSON_CODEC: dict[str, Any] = {
+    "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+    "json_deserializer": msgspec.json.decode,
+}
+
+
+class Database:
+    """What both kinds share. `probe`, where set, is told of each commit boundary: the simulation crashes there."""
+
+    dialect: str
+    url: str
+    probe: Callable[[str], None] | None = None
+
+    def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        raise AssertionError("a Database is SqliteDatabase or PostgresDatabase")
+
+    def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        raise AssertionError("a Database is SqliteDatabase or PostgresDatabase")
+
+    async def write_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        raise AssertionError("a Database is SqliteDatabase or PostgresDatabase")
+
+    async def read_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        raise AssertionError("a Database is SqliteDatabase or PostgresDatabase")
+
+    async def read_long_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """A read that may take more than a millisecond or two: never on SQLite's event loop."""
+        return await self.read_async(work, *args, **kwargs)
+
+    def close(self) -> None:
+        raise AssertionError("a Database is SqliteDatabase or PostgresDatabase")
+
+    async def close_async(self) -> None:
+        self.close()
+
+    def _at(self, boundary: str) -> None:
+        if self.probe is not None:
+            self.probe(boundary)
+
+
+class SqliteDatabase(Database):
+    dialect = "sqlite"
+
+    def __init__(self, url: URL, *, durable: bool = True) -> None:
+        self.url = url.render_as_string(hide_password=False)
+        self._path = url.database or ":memory:"
+        self._durable = durable
+        self._memory = self._path == ":memory:"
+        self._writer_engine = self._engine("BEGIN IMMEDIATE")
+        self._reader_engine = self._writer_engine if self._memory else self._engine("BEGIN")
+        self._turn = threading.Lock()
+        self._writing = threading.local()
+        self._kept = threading.local()
+        self._readers_made: list[Connection] = []
+        self._writer: Connection | None = None
+        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="sfa-writer")
+        self._read_threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sfa-reader")
+
+    def _engine(self, begin: str) -> Engine:
+        engine = create_engine(
+            f"sqlite:///{self._path}",
+            poolclass=StaticPool if self._memory else NullPool,
+            connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_S, "cached_statements": 512},
+            **JSON_CODEC,
+        )
+
+        @event.listens_for(engine, "connect")
+        def settings(raw: sqlite3.Connection, _record: Any) -> None:
+            raw.isolation_level = None  # the driver must not open transactions of its own
+            for pragma in (
+                "journal_mode = WAL",
+                f"synchronous = {'FULL' if self._durable else 'OFF'}",
+                "foreign_keys = ON",
+                f"cache_size = -{SQLITE_CACHE_KIB}",
+                f"mmap_size = {SQLITE_MMAP_BYTES}",
+                "temp_store = MEMORY",
+            ):
+                raw.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def begins(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+    def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if getattr(self._writing, "on", False):
+            raise RuntimeError("a transaction inside a transaction")
+        with self._turn:
+            self._writing.on = True
+            try:
+                if self._writer is None:
+                    self._writer = self._writer_engine.connect()
+                with _busy_is_refused(), self._writer.begin() as transaction:
+                    result = work(self._writer, *args, **kwargs)
+                    self._at("before_commit")
+                    transaction.commit()
+            finally:
+                self._writing.on = False
+        self._at("after_commit")
+        return result
+
+    def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._memory:
+            with self._turn, self._reader_engine.connect() as connection, connection.begin():
+                return work(connection, *args, **kwargs)
+        connection = getattr(self._kept, "connection", None)
+        if connection is None:
+            connection = self._kept.connection = self._reader_engine.connect()
+            self._readers_made.append(connection)
+        with connection.begin():
+            return work(connection, *args, **kwargs)
+
+    async def write_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._write_thread, lambda: self.write(work, *args, **kwargs))
+
+    async def read_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.read(work, *args, **kwargs)
+
+    async def read_long_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._read_threads, lambda: self.read(work, *args, **kwargs))
+
+    def close(self) -> None:
+        self._write_thread.shutdown()
+        self._read_threads.shutdown()
+        for connection in (*self._readers_made, self._writer):
+            if connection is not None:
+                connection.close()
+        self._readers_made.clear()
+        self._writer = None
+        self._kept = threading.local()
+        self._reader_engine.dispose()
+        self._writer_engine.dispose()
+
+
+class PostgresDatabase(Database):
+    dialect = "postgresql"
+
+    def __init__(self, url: URL, *, pool_size: int = POSTGRES_POOL) -> None:
+        self.url = url.render_as_string(hide_password=False)
+        self._async_url = url.set(drivername="postgresql+asyncpg")
+        self._pool_size = pool_size
+        self._engines: dict[str, AsyncEngine] = {}
+        self._blocking: PostgresDatabase | None = None
+        self._runner: asyncio.Runner | None = None
+        self._turn = threading.Lock()
+
+    def _engine(self, isolation: str) -> AsyncEngine:
+        if isolation not in self._engines:
+            self._engines[isolation] = create_async_engine(
+                self._async_url,
+                isolation_level=isolation,
+                pool_size=self._pool_size,
+                max_overflow=self._pool_size,
+                pool_reset_on_return=None,
+                **JSON_CODEC,
+            )
+        return self._engines[isolation]
+
+    async def write_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        for attempt in range(RETRIES_MAX):
+            try:
+                async with self._engine("READ COMMITTED").connect() as connection:
+                    async with connection.begin() as transaction:
+                        result = await connection.run_sync(lambda c: work(c, *args, **kwargs))
+                        self._at("before_commit")
+                        await transaction.commit()
+                self._at("after_commit")
+                return result
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in RETRY_STATES or attempt == RETRIES_MAX - 1:
+                    raise
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
+        raise AssertionError("unreachable")
+
+    async def read_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        async with self._engine("REPEATABLE READ").connect() as connection, connection.begin():
+            return await connection.run_sync(lambda c: work(c, *args, **kwargs))
+
+    def _on_own_loop(self) -> tuple[asyncio.Runner, "PostgresDatabase"]:
+        """A terminal or test has no event loop: a private one, with engines of its own, because a connection
+        belongs to the loop that opened it."""
+        if self._runner is None or self._blocking is None:
+            self._runner = asyncio.Runner()
+            self._blocking = PostgresDatabase(make_url(self.url), pool_size=2)
+        self._blocking.probe = self.probe
+        return self._runner, self._blocking
+
+    def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._turn:
+            runner, inner = self._on_own_loop()
+            return runner.run(inner.write_async(work, *args, **kwargs))
+
+    def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._turn:
+            runner, inner = self._on_own_loop()
+            return runner.run(inner.read_async(work, *args, **kwargs))
+
+    def close(self) -> None:
+        if self._runner is not None and self._blocking is not None:
+            self._runner.run(self._blocking.close_async())
+            self._runner.close()
+            self._runner = self._blocking = None
+
+    async def close_async(self) -> None:
+        for engine in self._engines.values():
+            await engine.dispose()
+        self._engines.clear()
+        if self._runner is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self.close)
+
+
+@contextlib.contextmanager
+def _busy_is_refused() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if "locked" in str(error.orig) or "busy" in str(error.orig):
+            raise Refused("server_busy", "another process holds the database's write lock") from error
+        raise
+
+
+def open_database(url: str, *, durable: bool = True) -> Database:
+    """A database by its URL: `sqlite:///path`, or `postgresql://…`.
+
+    `durable=False` gives up safety at power loss on SQLite: for simulations and bulk loads into a new file.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            os.makedirs(os.path.dirname(os.path.abspath(parsed.database)), exist_ok=True)
+        return SqliteDatabase(parsed, durable=durable)
+    if parsed.get_backend_name() == "postgresql":
+        return PostgresDatabase(parsed)
+    raise Refused(
+        "setting_invalid", f"SFA_DATABASE_URL names {parsed.get_backend_name()}: sqlite or postgresql"
+    )

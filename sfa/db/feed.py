@@ -1,0 +1,172 @@
+"""The feed: what changed, by bucket, numbered in commit order (S6, S7).
+
+One entry per (bucket, entity, key); a write moves it to a new number and never appends. Its `doc` is ready-made JSON,
+so a pull joins bytes and maps nothing. `take` is the last lock before commit; entries are written after it only.
+Reading runs on prepared statements: `delta` after a position over the buckets that have news, `fill` by key inside one.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sfa.core.errors import Refused
+from sfa.db.cells import Cell
+from sfa.db.tables import bucket_heads, clock, feed
+
+ENCODER = msgspec.json.Encoder()
+
+
+class Entry(msgspec.Struct, frozen=True):
+    bucket: str
+    entity: str
+    key: str
+    rev: int
+    gone: bool
+    doc: bytes
+
+
+def live_doc(cell: Cell) -> bytes:
+    return ENCODER.encode({"entity": cell.entity, "key": cell.key, "rev": cell.rev, "row": cell.row})
+
+
+def gone_doc(cell: Cell) -> bytes:
+    return ENCODER.encode({"entity": cell.entity, "key": cell.key, "rev": cell.rev, "gone": True})
+
+
+def entries(cell: Cell, before: Sequence[str]) -> list[Entry]:
+    """What the feed must say of a row that was changed or moved: gone where it no longer lies, the row where it does.
+    A deleted row is gone everywhere it lay; a row that only moved leaves buckets that it stays in alone."""
+    after = () if cell.gone else cell.buckets
+    leaves = [b for b in before if b not in after]
+    gets = after if cell.touched else [b for b in after if b not in before]
+    found: list[Entry] = []
+    if leaves and (cell.touched or not cell.gone):
+        doc = gone_doc(cell)
+        found += [Entry(b, cell.entity, cell.key, cell.rev, True, doc) for b in leaves]
+    if gets:
+        doc = live_doc(cell)
+        found += [Entry(b, cell.entity, cell.key, cell.rev, False, doc) for b in gets]
+    return found
+
+
+def take(connection: Connection, count: int) -> int:
+    """Advance the clock by `count`; -> the last number taken. From here to the commit nobody else numbers anything."""
+    return int(connection.execute(_TAKE, {"count": count}).scalar_one())
+
+
+_NOW = select(clock.c.seq).where(clock.c.id == 1)
+_TAKE = (
+    update(clock).where(clock.c.id == 1).values(seq=clock.c.seq + bindparam("count")).returning(clock.c.seq)
+)
+
+
+@cache
+def _upserts(dialect: str) -> tuple[Any, Any]:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    entry = insert(feed)
+    entry = entry.on_conflict_do_update(
+        index_elements=["bucket", "entity", "key"],
+        set_={c: entry.excluded[c] for c in ("seq", "rev", "gone", "doc")},  # `first` stays
+    )
+    head = insert(bucket_heads)
+    head = head.on_conflict_do_update(index_elements=["bucket"], set_={"seq": head.excluded.seq})
+    return entry, head
+
+
+def write(connection: Connection, found: Sequence[Entry], last: int) -> None:
+    """Write entries under the numbers that end at `last`."""
+    if not found:
+        return
+    rows, heads = [], {}
+    for seq, e in enumerate(found, last - len(found) + 1):
+        row = {"bucket": e.bucket, "entity": e.entity, "key": e.key, "seq": seq, "first": seq}
+        rows.append({**row, "rev": e.rev, "gone": e.gone, "doc": e.doc})
+        heads[e.bucket] = seq
+    entry, head = _upserts(connection.dialect.name)
+    connection.execute(entry, rows)
+    connection.execute(head, [{"bucket": bucket, "seq": seq} for bucket, seq in sorted(heads.items())])
+
+
+class Standing(NamedTuple):
+    """Where the server stands for one user: read first in every pull, in its snapshot."""
+
+    seq: int
+    epoch: str
+    horizon: int
+    due_at: int | None
+    scope_seq: int
+
+
+# -- reading: plain SQL in both dialects, one prepared statement each ------------------------------------------------
+
+_LIST = {"sqlite": "IN (SELECT value FROM json_each({}))", "postgresql": "= ANY({}::text[])"}
+_MARK = {"sqlite": lambda i: f"?{i}", "postgresql": lambda i: f"${i}"}
+
+
+@cache
+def _sql(dialect: str, name: str) -> str:
+    p = _MARK[dialect]
+    casts = {"sqlite": "", "postgresql": "::bigint"}[dialect]
+    return {
+        "standing": "SELECT c.seq, c.epoch, c.horizon, c.due_at, s.seq, d.state "
+        f"FROM clock c JOIN devices d ON d.key = {p(2)} AND d.user_key = {p(1)} "
+        f"LEFT JOIN scope_users s ON s.user_key = d.user_key WHERE c.id = 1",
+        "heads": f"SELECT bucket FROM bucket_heads WHERE bucket {_LIST[dialect].format(p(1))} AND seq > {p(2)}{casts}",
+        "delta": "SELECT seq, doc FROM feed "
+        f"WHERE bucket = {p(1)} AND seq > {p(2)}{casts} ORDER BY seq LIMIT {p(3)}{casts}",
+        "fill": "SELECT entity, key, doc FROM feed "
+        f"WHERE bucket = {p(1)} AND (entity, key) > ({p(2)}, {p(3)}) AND NOT gone "
+        f"ORDER BY entity, key LIMIT {p(4)}{casts}",
+    }[name]
+
+
+def _listed(connection: Connection, values: Iterable[str]) -> Any:
+    return list(values) if connection.dialect.name == "postgresql" else ENCODER.encode(list(values)).decode()
+
+
+def standing(connection: Connection, user_key: str, device_key: str) -> Standing:
+    """Refuses a registration that is unknown, another user's or revoked."""
+    found = connection.exec_driver_sql(
+        _sql(connection.dialect.name, "standing"), (user_key, device_key)
+    ).first()
+    if found is None:
+        raise Refused("device_unknown")
+    if found[5] != "active":
+        raise Refused("device_revoked")
+    return Standing(found[0], found[1], found[2], found[3], found[4] or 0)
+
+
+def now(connection: Connection) -> int:
+    """The clock as this transaction sees it."""
+    return int(connection.execute(_NOW).scalar_one())
+
+
+def heads_after(connection: Connection, buckets: Iterable[str], seq: int) -> list[str]:
+    """The buckets among these that have entries after `seq`."""
+    sql = _sql(connection.dialect.name, "heads")
+    return [row[0] for row in connection.exec_driver_sql(sql, (_listed(connection, buckets), seq))]
+
+
+def delta(connection: Connection, bucket: str, seq: int, limit: int) -> Sequence[Any]:
+    """-> (seq, doc) of a bucket after `seq`, in order."""
+    return connection.exec_driver_sql(_sql(connection.dialect.name, "delta"), (bucket, seq, limit)).all()
+
+
+def fill(connection: Connection, bucket: str, after: tuple[str, str], limit: int) -> Sequence[Any]:
+    """-> (entity, key, doc) of the live rows of a bucket after a key, in key order."""
+    sql = _sql(connection.dialect.name, "fill")
+    return connection.exec_driver_sql(sql, (bucket, *after, limit)).all()
+
+
+def purge(connection: Connection, before_seq: int) -> None:
+    """Forget tombstones and ended intervals up to `before_seq`; cursors older than that are reset (S15)."""
+    found = {"seq": before_seq}
+    connection.execute(text("DELETE FROM feed WHERE gone AND seq <= :seq"), found)
+    connection.execute(text("DELETE FROM scope_intervals WHERE until_seq <= :seq"), found)
+    connection.execute(
+        update(clock).where(clock.c.id == 1, clock.c.horizon < before_seq).values(horizon=before_seq)
+    )

@@ -1,0 +1,34 @@
+"""Every table. `METADATA` is what Alembic compares the database with; `ROWS` finds an entity's table by its name."""
+
+from sfa.db.tables.rows import METADATA, ROWS
+from sfa.db.tables.sync import (
+    bucket_heads,
+    clock,
+    devices,
+    feed,
+    history,
+    receipts,
+    redirects,
+    scope_intervals,
+    scope_users,
+)
+from sfa.db.tables.system import credentials, job_runs, login_attempts, refresh_tokens, server_state
+
+__all__ = [
+    "METADATA",
+    "ROWS",
+    "bucket_heads",
+    "clock",
+    "credentials",
+    "devices",
+    "feed",
+    "history",
+    "job_runs",
+    "login_attempts",
+    "receipts",
+    "redirects",
+    "refresh_tokens",
+    "scope_intervals",
+    "scope_users",
+    "server_state",
+]

@@ -1,0 +1,102 @@
+"""One table for each synced entity, its columns read off the entity's Struct: two shapes, not three.
+
+Beside the fields every table has `key`, `rev` (counts the row's versions), `gone` (deleted rows stay, so that an edit
+can bring them back), `stamps` (who set which group of fields at which revision) and `buckets` (where the row lies now).
+"""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, ForeignKey, Index, MetaData, Table, Text
+
+from sfa.core.entities import ENTITIES
+from sfa.core.shapes import SHAPES
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# What is looked up by question, beside the key: children by their parent, work by its owner.
+INDEXED = {
+    "users": [("email",), ("external_id",)],
+    "teams": [("external_id",)],
+    "team_edges": [("team_key",)],
+    "team_members": [("user_key",)],
+    "territories": [("external_id",)],
+    "territory_edges": [("territory_key",)],
+    "territory_members": [("user_key",)],
+    "products": [("external_id",)],
+    "prices": [("product_key", "valid_from")],
+    "unit_costs": [("product_key", "valid_from")],
+    "rates": [("base_currency", "quote_currency", "valid_from")],
+    "fiscal_periods": [("kind", "start_on")],
+    "stages": [("external_id",)],
+    "accounts": [("territory_key",), ("parent_key",), ("external_id",)],
+    "account_members": [("account_key",), ("user_key",)],
+    "contacts": [("account_key",), ("external_id",)],
+    "visits": [("account_key",), ("owner_key", "planned_at")],
+    "notes": [("account_key",), ("visit_key",)],
+    "tasks": [("owner_key",), ("account_key",)],
+    "deals": [("account_key",), ("owner_key",), ("external_id",)],
+    "deal_lines": [("deal_key",)],
+    "quotas": [("user_key", "period_key"), ("team_key", "period_key")],
+    "refusals": [("author_key",), ("entity", "row_key")],
+    "conflicts": [("entity", "row_key")],
+}
+
+
+def _column_type(kind: Any) -> type[Any]:
+    if isinstance(kind, msgspec.inspect.Metadata):
+        return _column_type(kind.type)
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return next(_column_type(m) for m in kind.types if not isinstance(m, msgspec.inspect.NoneType))
+    if isinstance(kind, msgspec.inspect.BoolType):
+        return Boolean
+    if isinstance(kind, msgspec.inspect.IntType):
+        return BigInteger
+    if isinstance(kind, msgspec.inspect.FloatType):
+        return Double
+    if isinstance(kind, msgspec.inspect.StrType):
+        return Text
+    return JSON
+
+
+def _foreign(entity: str, field: str) -> list[ForeignKey]:
+    """A real foreign key where the parent decides the bucket; other references may outlive what they name."""
+    target = {"account_key": "accounts", "deal_key": "deals"}.get(field)
+    held = entity in ("account_members", "contacts", "visits", "notes", "deals", "deal_lines")
+    return [ForeignKey(f"{target}.key")] if target and held else []
+
+
+def _entity_table(entity: str) -> Table:
+    shape = SHAPES[entity]
+    columns = [
+        Column(
+            name,
+            JSON(none_as_null=True)
+            if (kind := _column_type(msgspec.inspect.type_info(typ))) is JSON
+            else kind,
+            *_foreign(entity, name),
+            nullable=name not in shape.required,
+        )
+        for name, typ in shape.types.items()
+    ]
+    return Table(
+        entity,
+        METADATA,
+        Column("key", Text, primary_key=True),
+        Column("rev", BigInteger, nullable=False),
+        Column("gone", Boolean, nullable=False, default=False),
+        Column("stamps", JSON, nullable=False),
+        Column("buckets", JSON, nullable=False),
+        *columns,
+        *(Index(None, *names) for names in INDEXED.get(entity, [])),
+    )
+
+
+ROWS: dict[str, Table] = {entity: _entity_table(entity) for entity in ENTITIES}

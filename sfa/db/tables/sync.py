@@ -1,0 +1,127 @@
+"""What keeps devices and server in agreement: clock, feed, scope intervals, registrations, receipts, history."""
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+
+from sfa.db.tables.rows import METADATA
+
+# One row. `seq` numbers every feed entry in commit order (S6); `epoch` names this history of the database, so that a
+# restored backup is noticed; below `horizon` tombstones were purged; at `due_at` a dated assignment takes effect.
+clock = Table(
+    "clock",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("epoch", Text, nullable=False),
+    Column("horizon", BigInteger, nullable=False),
+    Column("due_at", BigInteger),
+)
+
+# One entry per (bucket, entity, key): a write moves it to a new seq (S7). Clustered by its key on SQLite, so that a
+# first sync reads one stretch of the file.
+feed = Table(
+    "feed",
+    METADATA,
+    Column("bucket", Text, primary_key=True),
+    Column("entity", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("rev", BigInteger, nullable=False),
+    Column("gone", Boolean, nullable=False),
+    Column("doc", LargeBinary, nullable=False),
+    Index("ix_feed_bucket_seq", "bucket", "seq"),
+    sqlite_with_rowid=False,
+)
+
+bucket_heads = Table(
+    "bucket_heads",
+    METADATA,
+    Column("bucket", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# `seq` is the clock when this user's scope last changed; the row is the lock of S8.
+scope_users = Table(
+    "scope_users",
+    METADATA,
+    Column("user_key", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+scope_intervals = Table(
+    "scope_intervals",
+    METADATA,
+    Column("user_key", Text, primary_key=True),
+    Column("bucket", Text, primary_key=True),
+    Column("since_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("until_seq", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+# Append-only (R54): every version of every row, with who, from which device, when by that device's clock, and when
+# corrected. `via` is the merged key through which the edit came.
+history = Table(
+    "history",
+    METADATA,
+    Column("entity", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("rev", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("author_key", Text),
+    Column("device_key", Text),
+    Column("n", BigInteger),
+    Column("device_at", BigInteger),
+    Column("at", BigInteger, nullable=False),
+    Column("stored_at", BigInteger, nullable=False),
+    Column("via", Text),
+    sqlite_with_rowid=False,
+)
+
+devices = Table(
+    "devices",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("user_key", Text, ForeignKey("users.key"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("app_version", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_seen_at", BigInteger),
+    Column("last_n", BigInteger, nullable=False),
+    Column("durable_n", BigInteger, nullable=False),
+    Column("skew_ms", BigInteger),
+    Column("skewed", Boolean, nullable=False),
+    Index("ix_devices_user_key", "user_key"),
+)
+
+# The receipts of one push, first_n..last_n, as one row: a push of 50 costs one insert.
+receipts = Table(
+    "receipts",
+    METADATA,
+    Column("device_key", Text, ForeignKey("devices.key"), primary_key=True),
+    Column("last_n", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_n", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("items", JSON, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# A merged row: its key leads to the survivor (S22). `losing` is what the loser was at that time.
+redirects = Table(
+    "redirects",
+    METADATA,
+    Column("entity", Text, primary_key=True),
+    Column("loser_key", Text, primary_key=True),
+    Column("survivor_key", Text, nullable=False),
+    Column("merged_at", BigInteger, nullable=False),
+    Column("merged_by", Text),
+    Column("survivor_rev", BigInteger, nullable=False),
+    Column("losing", JSON, nullable=False),
+    Column("children", JSON, nullable=False),
+    Index("ix_redirects_entity_survivor_key", "entity", "survivor_key"),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,56 @@
+"""What never syncs: passwords, tokens, rate limits, the server's own state and the claims of its jobs."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+
+from sfa.db.tables.rows import METADATA
+
+server_state = Table(
+    "server_state",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+credentials = Table(
+    "credentials",
+    METADATA,
+    Column("user_key", Text, ForeignKey("users.key"), primary_key=True),
+    Column("password_hash", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+# Only digests are kept. A family is one login; `used_at` is the first sight of a token or of its access token.
+refresh_tokens = Table(
+    "refresh_tokens",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("family", Text, nullable=False),
+    Column("device_key", Text, ForeignKey("devices.key"), nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+    Column("replaced_by", Text),
+    Column("revoked_at", BigInteger),
+    Index("ix_refresh_tokens_family", "family"),
+    Index("ix_refresh_tokens_device_key", "device_key"),
+)
+
+login_attempts = Table(
+    "login_attempts",
+    METADATA,
+    Column("subject", LargeBinary, primary_key=True),
+    Column("window_at", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+
+# A job's run claims its slot by inserting it, so two processes never do the same run.
+job_runs = Table(
+    "job_runs",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("claimed_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("outcome", Text),
+)

@@ -1,0 +1,337 @@
+"""The one door for writes (S8): every change of a synced row, from a device, a screen, an import or a job.
+
+A `Door` lives for one transaction. Rows are loaded in sets and changed in memory, each change with its author, device
+and times; `flush` then writes rows and history, settles where every row lies (taking descendants along), and only then
+takes its numbers from the clock and writes the feed, so that numbers follow the order of commits (S6). A failed
+mutation is undone in memory (`mark`, `undo_to`) and leaves no trace. The door decides no rights: callers do, with
+`sfa.core.access`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from sfa.core.access import DECIDES_SCOPE, Parent, buckets_of
+from sfa.core.shapes import PARENTS, SHAPES
+from sfa.db import feed, scope
+from sfa.db.cells import Cell, Lock, read_cells, read_children, read_where
+from sfa.db.tables import ROWS, history, redirects
+
+REDIRECT_HOPS_MAX = 8
+
+
+class Origin(Struct, frozen=True):
+    """Who changed it, from where and when (R54): `device_at` by the device's own clock, `at` corrected, `stored_at`
+    by the server's. `via` is the merged key through which the edit came."""
+
+    author_key: str | None
+    at: int
+    stored_at: int
+    device_key: str | None = None
+    n: int | None = None
+    device_at: int | None = None
+    via: str | None = None
+
+
+class Door:
+    def __init__(self, connection: Connection, now_ms: int) -> None:
+        self.connection = connection
+        self.now_ms = now_ms
+        self._cells: dict[tuple[str, str], Cell] = {}
+        self._teams: dict[str, dict[str, Cell]] = {}  # account -> its team's cells
+        self._teams_read: set[str] = set()
+        self._undo: list[tuple[Cell, tuple[Any, ...]]] = []
+        self._history: list[dict[str, Any]] = []
+        self._redirects: list[dict[str, Any]] = []
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def load(self, entity: str, keys: Iterable[str], lock: Lock = "update") -> None:
+        """Bring rows under the door in one query; what it holds already stays as it is."""
+        missing = {key for key in keys if (entity, key) not in self._cells}
+        if missing:
+            for cell in read_cells(self.connection, entity, missing, lock):
+                self._adopt(cell)
+            for key in missing:
+                self._cells.setdefault((entity, key), Cell(entity, key))
+
+    def cell(self, entity: str, key: str, lock: Lock = "update") -> Cell:
+        """The row, or a cell with revision 0 where there is none yet."""
+        found = self._cells.get((entity, key))
+        if found is None:
+            self.load(entity, (key,), lock)
+            found = self._cells[entity, key]
+        return found
+
+    def cells_of(self, entity: str) -> list[Cell]:
+        """The rows of an entity that the door holds, as they are in this transaction."""
+        return [cell for cell in self._cells.values() if cell.entity == entity]
+
+    def load_children(self, entity: str, keys: Iterable[str]) -> list[Cell]:
+        """Every row that takes its buckets from one of these, as the door knows it (loaded or made here)."""
+        places = {(entity, key) for key in keys}
+        for cell in read_children(self.connection, entity, (key for _, key in places)):
+            self._adopt(cell)
+        return [cell for cell in self._cells.values() if self._parent_of(cell) in places]
+
+    def load_where(self, entity: str, column: str, keys: Iterable[str]) -> list[Cell]:
+        """The rows that name one of these keys in a column, as the door knows them."""
+        wanted = set(keys)
+        for cell in read_where(self.connection, entity, column, wanted):
+            self._adopt(cell)
+        return [cell for cell in self.cells_of(entity) if cell.row.get(column) in wanted]
+
+    def _adopt(self, cell: Cell) -> Cell:
+        """What the door holds already is newer than what was read."""
+        held = self._cells.setdefault((cell.entity, cell.key), cell)
+        if held.entity == "account_members" and held.row:
+            self._teams.setdefault(held.row["account_key"], {})[held.key] = held
+        return held
+
+    def peek(self, entity: str, column: str, keys: Iterable[str]) -> set[str]:
+        """What these rows hold in a column, read without a lock: to know whom to lock first."""
+        table = ROWS[entity]
+        query = select(table.c[column]).where(table.c.key.in_(sorted(keys))).distinct()
+        return {value for value in self.connection.execute(query).scalars() if value is not None}
+
+    def value_at(self, cell: Cell, rev: int, field: str) -> Any:
+        """What a field was at a revision: the old value of the first later change, else what it is now."""
+        query = select(history.c.changes).where(
+            history.c.entity == cell.entity, history.c.key == cell.key, history.c.rev > rev
+        )
+        stored = list(self.connection.execute(query.order_by(history.c.rev)).scalars())
+        mine = [
+            e for e in self._history if (e["entity"], e["key"]) == (cell.entity, cell.key) and e["rev"] > rev
+        ]
+        for changes in (*stored, *(entry["changes"] for entry in mine)):
+            if field in changes:
+                return changes[field][0]
+        return cell.row[field]
+
+    def survivor(self, entity: str, key: str) -> str:
+        """Where a merged key leads (S22); the key itself where it was not merged."""
+        for row in reversed(self._redirects):
+            if (row["entity"], row["loser_key"]) == (entity, key):
+                return str(row["survivor_key"])
+        query = select(redirects.c.survivor_key).where(
+            redirects.c.entity == entity, redirects.c.loser_key == key
+        )
+        found = self.connection.execute(query).scalar()
+        return str(found) if found is not None else key
+
+    # -- changing -----------------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        cell: Cell,
+        values: Mapping[str, Any],
+        origin: Origin,
+        kind: str = "update",
+        verbatim: Iterable[str] | None = None,
+    ) -> None:
+        """Set fields of a row, creating or reviving it. `verbatim` names the groups whose value is this device's own,
+        not the outcome of a merge (S24); None means all."""
+        self._touch(cell)
+        shape = SHAPES[cell.entity]
+        if cell.rev == 0:
+            base: dict[str, Any] = dict.fromkeys(shape.types)
+            base.update(shape.defaults)
+            base["created_at"], base["created_by"] = origin.at, origin.author_key
+            kind = "create"
+        else:
+            base = cell.row
+        changes = {f: [base[f], v] for f, v in values.items() if cell.rev == 0 or base[f] != v}
+        cell.rev += 1
+        cell.row = {**base, **values}
+        cell.gone = False
+        own = None if verbatim is None else set(verbatim)
+        stamps = dict(cell.stamps)
+        for group in {shape.group_of[f] for f in values}:
+            device = origin.device_key if own is None or group in own else None
+            stamps[group] = [cell.rev, device, origin.at, origin.device_key]
+        cell.stamps = stamps
+        self._adopt(cell)
+        self._record(cell, kind, changes, origin)
+
+    def delete(self, cell: Cell, origin: Origin, kind: str = "delete") -> None:
+        """Mark a row deleted; it stays in its table, so that an edit can bring it back (S26)."""
+        self._touch(cell)
+        cell.rev += 1
+        cell.gone = True
+        cell.stamps = {**cell.stamps, "gone": [cell.rev, origin.device_key, origin.at, origin.device_key]}
+        self._record(cell, kind, {}, origin)
+
+    def redirect(self, loser: Cell, survivor: Cell, children: list[list[str]], origin: Origin) -> None:
+        """Keep where a merged key leads, what the loser was, and which children moved (S22)."""
+        row = {
+            "entity": loser.entity,
+            "loser_key": loser.key,
+            "survivor_key": survivor.key,
+            "merged_at": origin.at,
+            "merged_by": origin.author_key,
+            "survivor_rev": survivor.rev,
+            "losing": loser.row,
+            "children": children,
+        }
+        self._redirects.append(row)
+
+    def mark(self) -> tuple[int, int, int]:
+        return len(self._undo), len(self._history), len(self._redirects)
+
+    def undo_to(self, mark: tuple[int, int, int]) -> None:
+        """Forget every change since the mark: nothing of them was written yet."""
+        undone, recorded, redirected = mark
+        while len(self._undo) > undone:
+            cell, state = self._undo.pop()
+            cell.restore(state)
+        del self._history[recorded:]
+        del self._redirects[redirected:]
+
+    def _touch(self, cell: Cell) -> None:
+        self._undo.append((cell, cell.state()))
+        cell.dirty = cell.moved = cell.touched = True
+
+    def _record(self, cell: Cell, kind: str, changes: dict[str, Any], origin: Origin) -> None:
+        entry = {"entity": cell.entity, "key": cell.key, "rev": cell.rev, "kind": kind, "changes": changes}
+        entry["author_key"], entry["device_key"], entry["n"] = origin.author_key, origin.device_key, origin.n
+        entry["device_at"], entry["at"], entry["stored_at"] = origin.device_at, origin.at, origin.stored_at
+        entry["via"] = origin.via
+        self._history.append(entry)
+
+    # -- where rows lie -----------------------------------------------------------------------------------------
+
+    def _parent_of(self, cell: Cell) -> tuple[str, str] | None:
+        if cell.entity == "conflicts":
+            return (cell.row["entity"], cell.row["row_key"]) if cell.row else None
+        parent = PARENTS.get(cell.entity)
+        if parent is None or not cell.row or cell.row.get(parent[1]) is None:
+            return None
+        return parent[0], cell.row[parent[1]]
+
+    def _read_teams(self, accounts: Iterable[Cell]) -> None:
+        """The account teams of stored accounts, in one query; a new account's team is all in memory."""
+        missing = {cell.key for cell in accounts if cell.stored} - self._teams_read
+        if missing:
+            self._teams_read |= missing
+            for cell in read_where(self.connection, "account_members", "account_key", missing):
+                self._adopt(cell)
+
+    def team_of(self, account: Cell) -> list[str]:
+        """The users of an account's team, as of this transaction."""
+        self._read_teams((account,))
+        team = self._teams.get(account.key, {}).values()
+        return [c.row["user_key"] for c in team if c.exists and c.row["account_key"] == account.key]
+
+    def buckets(self, cell: Cell) -> tuple[str, ...]:
+        """Where the row lies, as of this transaction; ancestors are locked before they are read."""
+        if not cell.moved:
+            return cell.buckets
+        place = self._parent_of(cell)
+        parent = None
+        if place is not None:
+            above = self.cell(place[0], place[1], "share")
+            territory = above.row.get("territory_key") if place[0] == "accounts" else None
+            parent = Parent(self.buckets(above), f"territory:{territory}" if territory else None)
+        team = self.team_of(cell) if cell.entity == "accounts" else ()
+        return buckets_of(cell.entity, cell.row, parent, team)
+
+    def _load_parents(self, cells: list[Cell]) -> None:
+        """Two storeys up (a line's deal, its account), each in one query for all of them."""
+        for above in ("deals", "accounts"):
+            places = [place for c in cells if (place := self._parent_of(c)) and place[0] == above]
+            self.load(above, [key for _, key in places], "share")
+            cells = [*cells, *(self._cells[place] for place in places)]
+
+    def _settle(self) -> list[tuple[Cell, tuple[str, ...]]]:
+        """-> every touched or moved cell with the buckets it lay in before. Descends where buckets changed."""
+        for cell in [c for c in self._cells.values() if c.touched and c.entity == "account_members"]:
+            self.cell("accounts", cell.row["account_key"]).moved = True
+        moved = [cell for cell in self._cells.values() if cell.moved]
+        self._load_parents(moved)
+        self._read_teams(cell for cell in moved if cell.entity == "accounts")
+        settled: list[tuple[Cell, tuple[str, ...]]] = []
+        waiting = [cell for cell in self._cells.values() if cell.moved]
+        seen = {id(cell) for cell in waiting}
+        order = {"accounts": 0, "deals": 1, "conflicts": 3}
+        while waiting:
+            cells, waiting = sorted(waiting, key=lambda c: order.get(c.entity, 2)), []
+            changed: dict[str, list[str]] = {}
+            for cell in cells:
+                before, after = cell.buckets, self.buckets(cell)
+                if after != before and cell.stored:
+                    changed.setdefault(cell.entity, []).append(cell.key)
+                settled.append((cell, before))
+                if after != before:
+                    cell.dirty = True
+            for entity, keys in changed.items():
+                for child in self.load_children(entity, keys):
+                    if id(child) not in seen:
+                        seen.add(id(child))
+                        child.moved = True
+                        waiting.append(child)
+        for cell, _ in settled:
+            cell.buckets = self.buckets(cell)
+        return settled
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def flush(self) -> int:
+        """Write everything; -> the clock's seq after it (0 where nothing changed)."""
+        settled = self._settle()
+        if not settled and not self._redirects:
+            return 0
+        self._write_rows([cell for cell, _ in settled if cell.dirty])
+        if self._history:
+            self.connection.execute(insert(history), self._history)
+        if self._redirects:
+            self._write_redirects()
+        plan = None
+        if any(cell.touched and cell.entity in DECIDES_SCOPE for cell, _ in settled):
+            plan = scope.plan(self.connection, self.now_ms)
+        entries = [entry for cell, before in settled for entry in feed.entries(cell, before)]
+        last = feed.take(self.connection, len(entries) + (len(plan.changes) if plan else 0))
+        feed.write(self.connection, entries, last - (len(plan.changes) if plan else 0))
+        if plan is not None:
+            scope.write(self.connection, plan, last)
+        for cell, _ in settled:
+            cell.stored, cell.dirty, cell.moved, cell.touched = True, False, False, False
+        self._undo.clear()
+        self._history.clear()
+        self._redirects.clear()
+        return last
+
+    def _write_rows(self, cells: list[Cell]) -> None:
+        new: dict[str, list[dict[str, Any]]] = {}
+        old: dict[str, list[dict[str, Any]]] = {}
+        for cell in cells:
+            values = {"key": cell.key, "rev": cell.rev, "gone": cell.gone, "stamps": cell.stamps, **cell.row}
+            values["buckets"] = cell.buckets
+            (old if cell.stored else new).setdefault(cell.entity, []).append(values)
+        for entity in _PARENTS_FIRST:
+            if entity in new:
+                self.connection.execute(insert(ROWS[entity]), new[entity])
+            if entity in old:
+                for values in old[entity]:
+                    values["at_key"] = values.pop("key")
+                self.connection.execute(_UPDATES[entity], old[entity])
+
+    def _write_redirects(self) -> None:
+        """Chains are flattened: whoever led to the loser now leads to the survivor."""
+        for row in self._redirects:
+            self.connection.execute(
+                update(redirects)
+                .where(redirects.c.entity == row["entity"], redirects.c.survivor_key == row["loser_key"])
+                .values(survivor_key=row["survivor_key"])
+            )
+        self.connection.execute(insert(redirects), self._redirects)
+
+
+_PARENTS_FIRST = ("accounts", "deals", *(e for e in ROWS if e not in ("accounts", "deals")))
+_UPDATES = {
+    entity: update(table)
+    .where(table.c.key == bindparam("at_key"))
+    .values({c.name: bindparam(c.name) for c in table.c if c.name != "key"})
+    for entity, table in ROWS.items()
+}

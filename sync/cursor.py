@@ -1,0 +1,65 @@
+"""The cursor: where a device stands, opaque to it and authenticated (S12).
+
+It is bound to user, device, contract and server epoch, and holds position `c` in the feed, the clock `g` at which the
+scope was last evaluated, and the buckets still being filled with the key reached in each. What cannot be honoured is
+answered by a reset with a reason, never by an error that leaves a phone stuck.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+
+import msgspec
+from msgspec import Struct
+
+TAG_BYTES = 16
+FILL_START = ("", "")
+
+
+class Cursor(Struct, frozen=True, array_like=True):
+    user: str
+    device: str
+    contract: int
+    epoch: str
+    c: int
+    g: int
+    fills: dict[str, tuple[str, str]]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Cursor)
+
+
+def _tag(secret: bytes, body: bytes) -> bytes:
+    return hashlib.blake2b(body, key=secret[:64], digest_size=TAG_BYTES, person=b"sync-cursor").digest()
+
+
+def write(cursor: Cursor, secret: bytes) -> str:
+    body = _encoder.encode(cursor)
+    return base64.urlsafe_b64encode(_tag(secret, body) + body).decode()
+
+
+def read(text: str, secret: bytes) -> Cursor | None:
+    """The cursor, or None where this server did not make it."""
+    try:
+        raw = base64.b64decode(text, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if not hmac.compare_digest(raw[:TAG_BYTES], _tag(secret, raw[TAG_BYTES:])):
+        return None
+    try:
+        return _decoder.decode(raw[TAG_BYTES:])
+    except msgspec.MsgspecError:
+        return None
+
+
+def why_not(cursor: Cursor, user: str, device: str, contract: int, epoch: str) -> str | None:
+    """The reason why an authentic cursor is of no use here, or None."""
+    if (cursor.user, cursor.device) != (user, device):
+        return "cursor_foreign"
+    if cursor.epoch != epoch:
+        return "epoch_changed"
+    if cursor.contract != contract:
+        return "contract_changed"
+    return None

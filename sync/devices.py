@@ -1,0 +1,125 @@
+"""Registrations as the sync sees them: the lock, the last number, receipts, clock skew (S18, S21, S28).
+
+A registration is one installation used by one user. Receipts of one push are one row, first_n..last_n. `durable_n` is
+the newest number that is older than the stated time: a device keeps what is newer, in case the server is restored.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from sfa.core.clock import skew_is_large
+from sfa.core.errors import Refused
+from sfa.db import feed
+from sfa.db.tables import devices, receipts
+from sync.protocol import Receipt, Skip
+
+SEEN_EVERY_MS = 60_000  # an unchanged poll need not write; a push may, once a minute
+
+
+class Registration(Struct, frozen=True):
+    key: str
+    user: str
+    last_n: int
+    durable_n: int
+    last_seen_at: int
+
+
+_LOCK = (
+    select(devices.c.user_key, devices.c.state, devices.c.last_n, devices.c.durable_n, devices.c.last_seen_at)
+    .where(devices.c.key == bindparam("device"))
+    .with_for_update()
+)
+_DURABLE = select(func.max(receipts.c.last_n)).where(
+    receipts.c.device_key == bindparam("device"),
+    receipts.c.last_n > bindparam("known"),
+    receipts.c.at <= bindparam("before"),
+)
+_ADVANCE = (
+    update(devices)
+    .where(devices.c.key == bindparam("device"))
+    .values(
+        last_n=bindparam("n"),
+        durable_n=bindparam("durable"),
+        last_seen_at=bindparam("now"),
+        skew_ms=bindparam("skew"),
+        skewed=bindparam("large"),
+    )
+)
+_FOUND = (
+    select(receipts.c.items)
+    .where(
+        receipts.c.device_key == bindparam("device"),
+        receipts.c.last_n >= bindparam("low"),
+        receipts.c.first_n <= bindparam("high"),
+    )
+    .order_by(receipts.c.last_n)
+)
+
+
+def lock(connection: Connection, user: str, device: str) -> Registration:
+    """The registration, locked: two pushes of one device take turns."""
+    row = connection.execute(_LOCK, {"device": device}).first()
+    if row is None or row[0] != user:
+        raise Refused("device_unknown")
+    if row[1] != "active":
+        raise Refused("device_revoked")
+    return Registration(device, user, row[2], row[3], row[4] or 0)
+
+
+def durable_n(connection: Connection, device: Registration, before: int) -> int:
+    """The last number whose receipt is at least as old as `before`."""
+    values = {"device": device.key, "known": device.durable_n, "before": before}
+    return connection.execute(_DURABLE, values).scalar() or device.durable_n
+
+
+def advance(
+    connection: Connection, device: Registration, n: int, now_ms: int, skew: int, durable: int
+) -> None:
+    values = {"device": device.key, "n": n, "durable": durable, "now": now_ms, "skew": skew}
+    connection.execute(_ADVANCE, {**values, "large": skew_is_large(skew)})
+
+
+def note_sync(connection: Connection, device: Registration, now_ms: int, skew: int, durable: int) -> int:
+    """Nothing new was sent; -> the clock. Writes only when there is something to note."""
+    if durable != device.durable_n or now_ms - device.last_seen_at > SEEN_EVERY_MS:
+        advance(connection, device, device.last_n, now_ms, skew, durable)
+    return feed.now(connection)
+
+
+def store_receipts(
+    connection: Connection, device: Registration, made: Sequence[Receipt], now_ms: int
+) -> None:
+    row = {"device_key": device.key, "first_n": made[0].n, "last_n": made[-1].n, "at": now_ms}
+    connection.execute(insert(receipts), [{**row, "items": msgspec.to_builtins(list(made))}])
+
+
+def read_receipts(connection: Connection, device: Registration, numbers: Sequence[int]) -> dict[int, Receipt]:
+    """number -> the stored receipt, of those among `numbers` that are still kept."""
+    values = {"device": device.key, "low": min(numbers), "high": max(numbers)}
+    found: dict[int, Receipt] = {}
+    for (items,) in connection.execute(_FOUND, values):
+        for receipt in msgspec.convert(items, list[Receipt]):
+            if receipt.outcome == "skipped" and receipt.details:
+                for n in range(receipt.n, receipt.details["last_n"] + 1):
+                    found[n] = msgspec.structs.replace(receipt, n=n)
+            else:
+                found[receipt.n] = receipt
+    return found
+
+
+def skip(connection: Connection, device: Registration, declared: Skip, now_ms: int) -> Registration:
+    """Record numbers that the device no longer has (S21); only from the expected one on, once."""
+    if declared.last_n <= device.last_n:
+        return device
+    if declared.first_n > device.last_n + 1 or declared.last_n < declared.first_n:
+        raise Refused("sequence_gap", expected_n=device.last_n + 1)
+    first = device.last_n + 1
+    receipt = Receipt(
+        first, "skipped", details={"last_n": declared.last_n}, text="the device no longer has it"
+    )
+    row = {"device_key": device.key, "first_n": first, "last_n": declared.last_n, "at": now_ms}
+    connection.execute(insert(receipts), [{**row, "items": [msgspec.to_builtins(receipt)]}])
+    return msgspec.structs.replace(device, last_n=declared.last_n)

@@ -1,0 +1,28 @@
+"""Which strategy settles two edits of one meaning, as data (S24).
+
+`latest`: the later corrected time wins, the other value is kept as a closed, restorable conflict. `server`: what stands
+stays. `ask`: what stands stays and an open conflict asks a person. `union`: elements added and removed on both sides.
+`greatest`: the larger value. A company may override this table; fields not named use `latest`.
+"""
+
+DEFAULT = "latest"
+
+STRATEGIES: dict[tuple[str, str], str] = {
+    ("accounts", "tags"): "union",
+    ("accounts", "territory_key"): "ask",
+    ("accounts", "parent_key"): "ask",
+    ("contacts", "account_key"): "ask",
+    ("visits", "state"): "ask",
+    ("notes", "body"): "ask",
+    ("deals", "stage"): "ask",
+    ("deals", "amount"): "ask",
+    ("deals", "splits"): "ask",
+    ("deals", "owner_key"): "ask",
+    ("quotas", "target"): "ask",
+    ("prices", "amount"): "ask",
+    ("unit_costs", "amount"): "ask",
+}
+
+
+def strategy_of(entity: str, group: str) -> str:
+    return STRATEGIES.get((entity, group), DEFAULT)

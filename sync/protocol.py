@@ -1,0 +1,137 @@
+"""The wire: messages, limits and the history of contract versions.
+
+Bodies are JSON. Instants are integer milliseconds since the epoch, UTC. A page's rows arrive as ready-made documents
+`{"entity", "key", "rev", "row"}` or `{"entity", "key", "rev", "gone": true}`, grouped under their bucket.
+
+Versions: 1 (2026-11-21), the first.
+"""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Raw, Struct
+
+CONTRACT_MIN = 1
+CONTRACT_MAX = 1
+
+BODY_BYTES_MAX = 8 << 20  # as it arrives
+INFLATED_BYTES_MAX = 32 << 20
+JSON_DEPTH_MAX = 32
+MUTATIONS_MAX = 1_000
+UNIT_SIZE_MAX = 100
+MUTATION_BYTES_MAX = 512 << 10
+PAGE_ROWS_DEFAULT = 5_000
+PAGE_ROWS_MAX = 20_000
+PAGE_BYTES_MAX = 4 << 20
+CURSOR_BYTES_MAX = 256 << 10
+DURABLE_AFTER_MS = 7 * 24 * 3600 * 1000
+SKEW_LARGE_MS = 5 * 60 * 1000
+RECEIPT_OUTCOMES = ("applied", "merged", "conflict", "refused", "skipped")
+KINDS = ("create", "update", "delete")
+
+N = Annotated[int, Meta(ge=1, le=2**53)]
+Millis = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+
+
+class Unit(Struct, frozen=True, forbid_unknown_fields=True):
+    """`size` consecutive mutations of which all land or none (S20)."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=64)]
+    size: Annotated[int, Meta(ge=1, le=UNIT_SIZE_MAX)]
+
+
+class Mutation(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One queued change (S17). `set` holds the changed fields, or a command's arguments; absent and null differ."""
+
+    n: N
+    entity: Annotated[str, Meta(max_length=64)]
+    key: Annotated[str, Meta(max_length=200)]
+    kind: Annotated[str, Meta(max_length=64)]
+    at: Millis
+    base: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    set: dict[str, Any] = {}
+    unit: Unit | None = None
+
+
+class Skip(Struct, frozen=True, forbid_unknown_fields=True):
+    """Numbers that this device no longer has, declared after the server was restored (S21)."""
+
+    first_n: N
+    last_n: N
+
+
+class SyncRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /sync`. Push and pull may each be absent: no mutations, or `pull: false`."""
+
+    user: Annotated[str, Meta(max_length=64)]
+    now: Millis
+    contract: int = CONTRACT_MAX
+    mutations: list[Raw] = []
+    skip: Skip | None = None
+    pull: bool = True
+    cursor: Annotated[str, Meta(max_length=CURSOR_BYTES_MAX)] | None = None
+    at_least: Annotated[int, Meta(ge=0, le=2**62)] = 0
+    page_rows: Annotated[int, Meta(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS_DEFAULT
+
+
+class Receipt(Struct, frozen=True, omit_defaults=True):
+    """What became of one mutation, for ever (S18). `digest` names its content and stays on the server."""
+
+    n: int
+    outcome: str
+    entity: str = ""
+    key: str = ""
+    rev: int = 0
+    code: str | None = None
+    text: str | None = None
+    details: dict[str, Any] | None = None
+    conflicts: list[str] = []
+    depends_on_n: int | None = None
+    restored: bool = False
+    digest: str = ""
+
+
+class PushAnswer(Struct, frozen=True):
+    """`expected_n` is the next number the server takes; `stopped` says why it took none after it."""
+
+    receipts: list[Receipt]
+    expected_n: int
+    durable_n: int
+    seq: int
+    stopped: str | None = None
+    register_anew: bool = False
+
+
+class Page(Struct, frozen=True, omit_defaults=True):
+    """One page as a client decodes it; the server joins the same from bytes. `reset` names the reason why the device
+    must mark what arrives from here on and sweep the rest at `caught_up`."""
+
+    cursor: str
+    caught_up: bool
+    seq: int
+    changes: list["BucketChanges"] = []
+    drops: list[str] = []
+    reset: str | None = None
+    rows: int = 0
+
+
+class BucketChanges(Struct, frozen=True):
+    bucket: str
+    items: list["Item"]
+
+
+class Item(Struct, frozen=True, omit_defaults=True):
+    entity: str
+    key: str
+    rev: int
+    row: dict[str, Any] | None = None
+    gone: bool = False
+
+
+class SyncAnswer(Struct, frozen=True, omit_defaults=True):
+    """What `POST /sync` answers; `push` and `page` are there when they were asked for."""
+
+    contract: int
+    epoch: str
+    now: int
+    push: PushAnswer | None = None
+    page: Page | None = None

@@ -1,0 +1,223 @@
+"""One page of what changed for one user, read in one snapshot (S12-S14).
+
+In this order: the buckets that left the scope (one `drop` each), every feed entry after `c` of every bucket held now,
+then the live rows, by key, of buckets granted since `g`. Entries of a bucket that is still being filled are in the
+delta too, so that a fill never goes back. `caught_up` is said only when nothing is left in this snapshot. Documents
+are joined as the bytes that the feed keeps; nothing is decoded.
+"""
+
+from collections.abc import Iterable
+from heapq import merge as merge_sorted
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from sfa.core.errors import Refused
+from sfa.db import feed, scope
+from sync import cursor as cursors
+from sync.cursor import FILL_START, Cursor
+from sync.protocol import CONTRACT_MAX, PAGE_BYTES_MAX, PAGE_ROWS_DEFAULT
+
+FILL_CHUNK = 500
+SCOPES_KEPT_MAX = 10_000
+FILL_ORDER = {"all": 0, "user": 1, "book": 2, "territory": 3}
+_json = msgspec.json.Encoder().encode
+
+
+class Puller(Struct, frozen=True):
+    """Who pulls."""
+
+    user: str
+    device: str
+    contract: int = CONTRACT_MAX
+
+
+class PageBytes(Struct, frozen=True):
+    """A page as it goes onto the wire; `due` asks the caller to make dated assignments effective and pull again."""
+
+    body: bytes = b""
+    cursor: str = ""
+    caught_up: bool = False
+    seq: int = 0
+    epoch: str = ""
+    rows: int = 0
+    due: bool = False
+
+
+class Scopes:
+    """Held buckets by (user, scope seq), kept between polls: a scope changes seldom and its seq is read each time."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str], tuple[int, frozenset[str]]] = {}
+
+    def held(self, connection: Connection, epoch: str, user: str, seq: int) -> frozenset[str]:
+        kept = self._held.get((epoch, user))
+        if kept is not None and kept[0] == seq:
+            return kept[1]
+        held = scope.held_now(connection, user)
+        if len(self._held) >= SCOPES_KEPT_MAX:
+            self._held.clear()
+        self._held[epoch, user] = (seq, held)
+        return held
+
+
+def is_short(cursor: str | None, secret: bytes) -> bool:
+    """Whether a pull is a poll or a delta, not a fill: short enough for the event loop on SQLite."""
+    found = cursors.read(cursor, secret) if cursor else None
+    return found is not None and not found.fills
+
+
+def page(
+    connection: Connection,
+    puller: Puller,
+    text: str | None,
+    now_ms: int,
+    secret: bytes,
+    scopes: Scopes,
+    rows_max: int = PAGE_ROWS_DEFAULT,
+    at_least: int = 0,
+    bytes_max: int = PAGE_BYTES_MAX,
+) -> PageBytes:
+    """The next page after a cursor. Raises `Refused("replica_behind")` on a server that has not seen what the device
+    has (S12, S35)."""
+    now = feed.standing(connection, puller.user, puller.device)
+    if now.due_at is not None and now.due_at <= now_ms:
+        return PageBytes(due=True)
+    held = scopes.held(connection, now.epoch, puller.user, now.scope_seq)
+    cursor, reset = _start(text, puller, now, secret)
+    if now.seq < max(cursor.c, cursor.g, at_least):
+        raise Refused("replica_behind", seq=now.seq)
+    c, fills, drops = cursor.c, dict(cursor.fills), []
+    if reset is not None:
+        fills = dict.fromkeys(held, FILL_START)
+    elif now.scope_seq > cursor.g:
+        held_then = _held_at(connection, puller.user, cursor.g)
+        drops = sorted(held_then - held)
+        for bucket in drops:
+            fills.pop(bucket, None)
+        fills.update(dict.fromkeys(held - held_then, FILL_START))
+    budget = _Budget(rows_max, bytes_max)
+    changes: dict[str, list[bytes]] = {}
+    c, complete = _delta(connection, held, c, now.seq, budget, changes)
+    if complete:
+        _fill(connection, fills, budget, changes)
+    moved = Cursor(puller.user, puller.device, puller.contract, now.epoch, c, now.seq, fills)
+    caught_up = complete and not fills
+    return _encode(moved, secret, caught_up, drops, changes, reset, budget.rows, now)
+
+
+def _start(text: str | None, puller: Puller, now: feed.Standing, secret: bytes) -> tuple[Cursor, str | None]:
+    """-> the cursor to go on from, and the reason of a reset where it cannot be honoured (S15)."""
+    fresh = Cursor(puller.user, puller.device, puller.contract, now.epoch, now.seq, now.seq, {})
+    if not text:
+        return fresh, "no_cursor"
+    cursor = cursors.read(text, secret)
+    if cursor is None:
+        return fresh, "cursor_invalid"
+    reason = cursors.why_not(cursor, puller.user, puller.device, puller.contract, now.epoch)
+    if reason is None and min(cursor.c, cursor.g) < now.horizon:
+        reason = "purged"
+    return (cursor, None) if reason is None else (fresh, reason)
+
+
+def _held_at(connection: Connection, user: str, seq: int) -> frozenset[str]:
+    return frozenset(
+        bucket
+        for bucket, since, until in scope.intervals(connection, user)
+        if since <= seq and (until is None or until > seq)
+    )
+
+
+class _Budget:
+    """Rows and bytes left in this page; the first row always fits, so that a page is never stuck."""
+
+    def __init__(self, rows_max: int, bytes_max: int) -> None:
+        self.rows, self.bytes = 0, 0
+        self._rows_max, self._bytes_max = rows_max, bytes_max
+
+    @property
+    def left(self) -> int:
+        return 0 if self.bytes >= self._bytes_max else self._rows_max - self.rows
+
+    def take(self, size: int) -> bool:
+        if self.rows and (self.rows >= self._rows_max or self.bytes + size > self._bytes_max):
+            return False
+        self.rows += 1
+        self.bytes += size
+        return True
+
+
+def _delta(
+    connection: Connection,
+    held: Iterable[str],
+    c: int,
+    seq: int,
+    budget: _Budget,
+    changes: dict[str, list[bytes]],
+) -> tuple[int, bool]:
+    """-> (new c, whether nothing is left after it)."""
+    if c >= seq:
+        return c, True
+    news = feed.heads_after(connection, held, c)
+    limit = budget.left + 1
+    streams = [[(s, b, doc) for s, doc in feed.delta(connection, b, c, limit)] for b in news]
+    for entry_seq, bucket, doc in streams[0] if len(streams) == 1 else merge_sorted(*streams):
+        if not budget.take(len(doc)):
+            return c, False
+        changes.setdefault(bucket, []).append(doc)
+        c = entry_seq
+    return seq, True
+
+
+def _fill(
+    connection: Connection,
+    fills: dict[str, tuple[str, str]],
+    budget: _Budget,
+    changes: dict[str, list[bytes]],
+) -> None:
+    """Fill buckets one by one, by key; a bucket that is done leaves `fills`."""
+    for bucket in sorted(fills, key=lambda b: (FILL_ORDER.get(b.partition(":")[0], 9), b)):
+        docs = changes.setdefault(bucket, [])
+        while (chunk := min(FILL_CHUNK, budget.left)) > 0:
+            rows = feed.fill(connection, bucket, fills[bucket], chunk)
+            for entity, key, doc in rows:
+                if not budget.take(len(doc)):
+                    return
+                docs.append(doc)
+                fills[bucket] = (entity, key)
+            if len(rows) < chunk:
+                del fills[bucket]
+                break
+        else:
+            return
+
+
+def _encode(
+    cursor: Cursor,
+    secret: bytes,
+    caught_up: bool,
+    drops: list[str],
+    changes: dict[str, list[bytes]],
+    reset: str | None,
+    rows: int,
+    now: Any,
+) -> PageBytes:
+    written = cursors.write(cursor, secret)
+    parts = [
+        b'{"bucket":' + _json(bucket) + b',"items":[' + b",".join(docs) + b"]}"
+        for bucket, docs in changes.items()
+        if docs
+    ]
+    head: dict[str, Any] = {
+        "cursor": written,
+        "caught_up": caught_up,
+        "seq": now.seq,
+        "rows": rows,
+        "drops": drops,
+    }
+    if reset is not None:
+        head["reset"] = reset
+    body = _json(head)[:-1] + b',"changes":[' + b",".join(parts) + b"]}"
+    return PageBytes(body, written, caught_up, now.seq, now.epoch, rows)

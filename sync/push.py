@@ -1,0 +1,169 @@
+"""The push: a device's queued mutations, taken exactly once, in order, in one transaction (S17-S23).
+
+The story: lock the registration and the user's scope; walk the numbers (seen before: the stored receipt again; a gap:
+stop); load what the rest is about in sets; take each mutation in memory (`sync.take`), refusals and conflicts becoming
+rows of their own; then receipts and the device's last number are written, and the door's flush, whose last lock is the
+clock. Nothing here acts outside the database, so a deadlock is simply tried again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+from sqlalchemy import Connection
+
+from sfa.core.clock import corrected_ms
+from sfa.core.entities import ENTITIES
+from sfa.core.errors import CATALOGUE, Refused
+from sfa.core.shapes import PARENTS, SHAPES
+from sfa.crm.commands import Command
+from sfa.crm.edits import Who
+from sfa.db import feed, scope
+from sfa.db.writes import Door, Origin
+from sync import devices, refusals
+from sync.devices import Registration
+from sync.numbers import Numbered, Walk, walk
+from sync.protocol import DURABLE_AFTER_MS, MUTATIONS_MAX, Mutation, PushAnswer, Receipt, Skip
+from sync.take import Taker
+
+
+class Push(Struct, frozen=True):
+    """Who sends what: `user`, `role` and `device` come from the login, `named_user` from the body (S23)."""
+
+    user: str
+    role: str
+    device: str
+    named_user: str
+    device_now: int
+    mutations: Sequence[Raw]
+    skip: Skip | None = None
+
+
+def push(connection: Connection, sent: Push, now_ms: int, commands: Mapping[str, Command]) -> PushAnswer:
+    """Take a push; -> receipts of all that was taken, now or before."""
+    if sent.named_user != sent.user:
+        raise Refused(
+            "wrong_user", f"the mutations are {sent.named_user[:64]!r}'s, the login is another user's"
+        )
+    if len(sent.mutations) > MUTATIONS_MAX:
+        raise Refused("too_many_mutations", limit=MUTATIONS_MAX)
+    device = devices.lock(connection, sent.user, sent.device)
+    if sent.skip is not None:
+        device = devices.skip(connection, device, sent.skip, now_ms)
+    walked = walk(connection, device, sent.mutations)
+    skew = sent.device_now - now_ms
+    durable_n = devices.durable_n(connection, device, now_ms - DURABLE_AFTER_MS)
+    if not walked.new and not walked.reused:
+        seq = devices.note_sync(connection, device, now_ms, skew, durable_n)
+        return _answer(walked, [], device.last_n, durable_n, seq)
+    held = scope.held_now(connection, sent.user, locked=True)
+    door = Door(connection, now_ms)
+    who = Who(sent.user, sent.role, held)
+    receipts = _take_all(door, who, device, walked, sent, now_ms, commands)
+    for again in walked.reused:
+        _refuse_reused(door, who, device, again, now_ms)
+    last_n = receipts[-1].n if receipts else device.last_n
+    if receipts:
+        devices.store_receipts(connection, device, receipts, now_ms)
+    devices.advance(connection, device, last_n, now_ms, skew, durable_n)
+    seq = door.flush() or feed.now(connection)
+    return _answer(walked, receipts, last_n, durable_n, seq)
+
+
+def _answer(walked: Walk, receipts: list[Receipt], last_n: int, durable_n: int, seq: int) -> PushAnswer:
+    shown = [msgspec.structs.replace(r, digest="") for r in (*walked.seen, *receipts)]
+    reused = [
+        Receipt(a.n, "refused", code="mutation_reused", text=CATALOGUE["mutation_reused"].title)
+        for a in walked.reused
+    ]
+    return PushAnswer(
+        receipts=sorted([*shown, *reused], key=lambda r: r.n),
+        expected_n=last_n + 1,
+        durable_n=durable_n,
+        seq=seq,
+        stopped=walked.stopped,
+        register_anew=bool(walked.reused),
+    )
+
+
+def _take_all(
+    door: Door,
+    who: Who,
+    device: Registration,
+    walked: Walk,
+    sent: Push,
+    now_ms: int,
+    commands: Mapping[str, Command],
+) -> list[Receipt]:
+    _load(door, [item.mutation for item in walked.new if item.mutation is not None])
+    taker = Taker(door, who, device.key, commands)
+    receipts: list[Receipt] = []
+    position = 0
+    while position < len(walked.new):
+        unit = walked.new[position].unit_size
+        part = walked.new[position : position + unit]
+        receipts += _take_unit(door, taker, device, part, sent, now_ms)
+        position += unit
+    return receipts
+
+
+def _take_unit(
+    door: Door, taker: Taker, device: Registration, part: Sequence[Numbered], sent: Push, now_ms: int
+) -> list[Receipt]:
+    """All land or none (S20); a single mutation is a unit of one."""
+    mark = door.mark()
+    taken: list[Receipt] = []
+    for item in part:
+        receipt = taker.take(item, _origin(sent, device, item, now_ms))
+        taken.append(receipt)
+        if receipt.outcome == "refused":
+            break
+    if taken[-1].outcome == "refused":
+        failed = taken[-1]
+        door.undo_to(mark)
+        taken = [failed if item.n == failed.n else taker.unit_failed(item, failed) for item in part]
+        for item, receipt in zip(part, taken, strict=True):
+            refusals.write(door, taker.who, device.key, item, receipt, _origin(sent, device, item, now_ms))
+    return taken
+
+
+def _origin(sent: Push, device: Registration, item: Numbered, now_ms: int) -> Origin:
+    at = item.mutation.at if item.mutation is not None else sent.device_now
+    corrected = max(0, corrected_ms(at, sent.device_now, now_ms).corrected_ms)
+    return Origin(
+        author_key=sent.user, at=corrected, stored_at=now_ms, device_key=device.key, n=item.n, device_at=at
+    )
+
+
+def _refuse_reused(door: Door, who: Who, device: Registration, item: Numbered, now_ms: int) -> None:
+    """A cloned device sends other content under a number that was used: the content is kept (S18)."""
+    origin = Origin(author_key=who.user_key, at=now_ms, stored_at=now_ms, device_key=device.key, n=item.n)
+    receipt = Receipt(item.n, "refused", code="mutation_reused", text=CATALOGUE["mutation_reused"].title)
+    refusals.write(door, who, device.key, item, receipt, origin, suffix=item.digest)
+
+
+def _load(door: Door, mutations: Sequence[Mutation]) -> None:
+    """Everything a push is about in one query per entity: parents first, shared, then the rows to be changed (S8)."""
+    written: dict[str, set[str]] = {}
+    named: dict[str, set[str]] = {}
+    for mutation in mutations:
+        if mutation.entity in ENTITIES:
+            written.setdefault(mutation.entity, set()).add(mutation.key)
+            for field, target in SHAPES[mutation.entity].references.items():
+                key = mutation.set.get(field)
+                if isinstance(key, str):
+                    named.setdefault(target, set()).add(key)
+    for entity in ("accounts", "deals"):
+        door.load(entity, written.get(entity, ()))
+    above: dict[str, set[str]] = {}
+    for entity, (parent, field) in PARENTS.items():
+        if entity in written:
+            found = door.peek(entity, field, written[entity])
+            above.setdefault(parent, set()).update(found)
+    for entity in ("accounts", "deals"):
+        door.load(entity, named.pop(entity, set()) | above.get(entity, set()), "share")
+    for entity in ENTITIES:
+        door.load(entity, written.get(entity, ()))
+    for entity, keys in named.items():
+        door.load(entity, keys, "none")

@@ -1,0 +1,307 @@
+"""One mutation taken: create, update, delete or a command, checked against the server's state and merged (S17-S27).
+
+`Taker.take` answers a receipt and never raises for what a device does wrong. It changes rows in the door's memory only;
+the push undoes what a refusal left. Losing values become conflict rows, named by the mutation that met them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from sfa.core.access import SERVER_ONLY_ENTITIES
+from sfa.core.errors import Refused
+from sfa.core.ids import check_key
+from sfa.core.rules import TRANSITIONS, check_values, transition
+from sfa.core.shapes import SHAPES
+from sfa.crm import conflicts, edits
+from sfa.crm.commands import Command
+from sfa.crm.edits import Who
+from sfa.db.cells import Cell
+from sfa.db.tables import ROWS, redirects
+from sfa.db.writes import Door, Origin
+from sync.merge import GONE, Edit, Lost, Merged, edited_since, is_concurrent, merge
+from sync.numbers import Numbered
+from sync.protocol import KINDS, Mutation, Receipt
+
+CONTRADICTIONS = frozenset({"invariant_failed", "splits_invalid", "quota_owner_invalid"})
+MAY_DEPEND = frozenset({"row_unknown", "reference_unknown"})
+
+
+class Taker:
+    def __init__(self, door: Door, who: Who, device: str, commands: Mapping[str, Command]) -> None:
+        self.door, self.who, self.device, self.commands = door, who, device, commands
+
+    def take(self, item: Numbered, origin: Origin) -> Receipt:
+        mutation = item.mutation
+        entity, key = (mutation.entity[:64], mutation.key[:64]) if mutation else ("", "")
+        mark = self.door.mark()
+        try:
+            if mutation is None:
+                raise Refused("mutation_invalid", item.error or "")
+            receipt = self._one(mutation, origin)
+        except Refused as refused:
+            self.door.undo_to(mark)
+            return self._refused(item, entity, key, refused)
+        return Receipt(
+            item.n,
+            receipt.outcome,
+            entity,
+            receipt.key or key,
+            receipt.rev,
+            conflicts=receipt.conflicts,
+            restored=receipt.restored,
+            digest=item.digest,
+        )
+
+    def unit_failed(self, item: Numbered, failed: Receipt) -> Receipt:
+        mutation = item.mutation
+        entity, key = (mutation.entity[:64], mutation.key[:64]) if mutation else ("", "")
+        text = f"mutation {failed.n} of the same unit was refused: {failed.code}"
+        return Receipt(
+            item.n,
+            "refused",
+            entity,
+            key,
+            code="unit_failed",
+            text=text,
+            depends_on_n=failed.n,
+            digest=item.digest,
+        )
+
+    def _refused(self, item: Numbered, entity: str, key: str, refused: Refused) -> Receipt:
+        code, text, depends = refused.code, refused.text, None
+        if code in MAY_DEPEND and item.mutation is not None:
+            depends = self._refused_create(str(refused.details.get("key", key)))
+        if depends is not None:
+            code, text = "depends_on_refused", f"it depends on mutation {depends}, which was refused"
+        return Receipt(
+            item.n,
+            "refused",
+            entity,
+            key,
+            code=code,
+            text=text[:2_000],
+            details=refused.details or None,
+            depends_on_n=depends,
+            digest=item.digest,
+        )
+
+    def _refused_create(self, key: str) -> int | None:
+        """The number of the author's own refused create of a row, if that is why the row is missing (S19)."""
+        table = ROWS["refusals"]
+        mine = (table.c.author_key == self.who.user_key, table.c.row_key == key, table.c.kind == "create")
+        query = select(table.c.n).where(*mine, table.c.status == "open", ~table.c.gone).order_by(table.c.n)
+        found = self.door.connection.execute(query).scalar()
+        if found is not None:
+            return int(found)
+        for cell in self.door.cells_of("refusals"):
+            if cell.exists and cell.row["row_key"] == key and cell.row["kind"] == "create":
+                return int(cell.row["n"])
+        return None
+
+    # -- the kinds ----------------------------------------------------------------------------------------------
+
+    def _one(self, mutation: Mutation, origin: Origin) -> Receipt:
+        edits.known_entity(mutation.entity)
+        if mutation.kind in TRANSITIONS:
+            return self._transition(mutation, origin)
+        if mutation.kind in self.commands:
+            return self._command(mutation, origin)
+        if mutation.kind not in KINDS:
+            raise Refused("command_unknown", f"there is no command {mutation.kind!r}")
+        if mutation.entity in SERVER_ONLY_ENTITIES:
+            raise Refused("not_permitted", f"{mutation.entity} are written by the server")
+        check_key(mutation.key)
+        if mutation.kind == "create":
+            return self._create(mutation, origin)
+        if mutation.kind == "update":
+            return self._update(mutation, self._visible(mutation), origin, creating=False)
+        return self._delete(mutation, origin)
+
+    def _visible(self, mutation: Mutation) -> Cell:
+        return edits.visible_cell(self.door, self.who, mutation.entity, mutation.key)
+
+    def _create(self, mutation: Mutation, origin: Origin) -> Receipt:
+        cell = self.door.cell(mutation.entity, mutation.key)
+        if cell.rev == 0:
+            cell = edits.create(self.door, self.who, mutation.entity, mutation.key, mutation.set, origin)
+            return Receipt(mutation.n, "applied", rev=cell.rev)
+        if not edits.is_visible(self.door, self.who, cell):
+            raise Refused("key_taken", key=mutation.key)
+        return self._update(mutation, cell, origin, creating=True)
+
+    def _update(self, mutation: Mutation, cell: Cell, origin: Origin, *, creating: bool) -> Receipt:
+        edits.check_rights(self.who, cell.entity, mutation.set, creating=creating)
+        check_values(cell.entity, mutation.set)
+        values = edits.follow_references(self.door, self.who, cell.entity, mutation.set)
+        base = 0 if creating else mutation.base
+        survivor = self._survivor(cell)
+        if survivor is not None:
+            merged = self._merge_into(survivor, cell, values, origin)
+            return self._write(mutation, survivor, merged, values, _via(origin, cell.key), base, "update")
+        merged = self._merge(cell, values, base, origin)
+        return self._write(mutation, cell, merged, values, origin, base, "update")
+
+    def _delete(self, mutation: Mutation, origin: Origin) -> Receipt:
+        cell = self._visible(mutation)
+        if self._survivor(cell) is not None:
+            raise Refused("already_merged", key=cell.key)
+        edits.check_rights(self.who, cell.entity, (), creating=False)
+        edits.check_owned(self.who, cell.row, cell.entity)
+        since = edited_since(cell.stamps, mutation.base, cell.rev, self.device)
+        if cell.gone or not since:
+            edits.delete(self.door, self.who, cell, origin)
+            return Receipt(mutation.n, "applied", rev=cell.rev)
+        standing = {f: cell.row[f] for g in since for f in SHAPES[cell.entity].groups[g]}
+        lost = Lost(GONE, "ask", {GONE: True}, standing, True, False)
+        return self._receipt(mutation, cell, [self._conflict(mutation, cell, lost, origin, 0)], "conflict")
+
+    def _transition(self, mutation: Mutation, origin: Origin) -> Receipt:
+        rule = TRANSITIONS[mutation.kind]
+        if mutation.entity != rule.entity:
+            raise Refused("command_invalid", f"{mutation.kind} is a command of {rule.entity}")
+        asked = self._visible(mutation)
+        cell = self._survivor(asked) or asked
+        origin = origin if cell is asked else _via(origin, asked.key)
+        base = mutation.base if cell is asked else 0
+        edits.check_rights(self.who, cell.entity, (), creating=False)
+        edits.check_owned(self.who, cell.row, cell.entity)
+        done = transition(mutation.kind, cell.row, mutation.set, origin.at, self._lookup)
+        if all(cell.row[f] == done.values[f] for f in rule.agree) and not cell.gone:
+            return Receipt(mutation.n, "applied", key=cell.key, rev=cell.rev)
+        group = SHAPES[cell.entity].group_of[rule.agree[0]]
+        concurrent = is_concurrent(cell.stamps, group, base, cell.rev, self.device)
+        if done.illegal is not None and not concurrent:
+            raise Refused("illegal_transition", f"{mutation.kind}: {done.illegal}")
+        merged = self._merge(cell, done.values, base, origin)
+        return self._write(mutation, cell, merged, done.values, origin, base, mutation.kind)
+
+    def _command(self, mutation: Mutation, origin: Origin) -> Receipt:
+        command = self.commands[mutation.kind]
+        if mutation.entity != command.entity:
+            raise Refused("command_invalid", f"{mutation.kind} is a command of {command.entity}")
+        cell = self._visible(mutation)
+        if self._survivor(cell) is not None:
+            raise Refused("already_merged", key=cell.key)
+        command.act(self.door, self.who, cell, mutation.set, origin)
+        return Receipt(mutation.n, "applied", rev=cell.rev)
+
+    # -- merging ------------------------------------------------------------------------------------------------
+
+    def _lookup(self, entity: str, key: str) -> Mapping[str, Any] | None:
+        cell = self.door.cell(entity, key, "none")
+        return cell.row if cell.exists else None
+
+    def _survivor(self, cell: Cell) -> Cell | None:
+        if not cell.gone:
+            return None
+        key = self.door.survivor(cell.entity, cell.key)
+        return self.door.cell(cell.entity, key) if key != cell.key else None
+
+    def _merge(self, cell: Cell, values: Mapping[str, Any], base: int, origin: Origin) -> Merged:
+        edit = Edit(values, base, self.device, origin.at)
+        return merge(
+            cell.entity,
+            cell.row,
+            cell.rev,
+            cell.stamps,
+            edit,
+            lambda field: self.door.value_at(cell, base, field),
+        )
+
+    def _merge_into(self, survivor: Cell, loser: Cell, values: Mapping[str, Any], origin: Origin) -> Merged:
+        """An edit of a merged key: concurrent, unless the survivor says what the loser said when they were merged."""
+        query = select(redirects.c.losing).where(
+            redirects.c.entity == loser.entity, redirects.c.loser_key == loser.key
+        )
+        losing = self.door.connection.execute(query).scalar() or loser.row
+        same = {f: v for f, v in values.items() if survivor.row[f] == losing.get(f)}
+        other = {f: v for f, v in values.items() if f not in same}
+        first = merge(
+            survivor.entity,
+            survivor.row,
+            survivor.rev,
+            {},
+            Edit(same, survivor.rev, self.device, origin.at),
+            lambda field: losing.get(field),
+        )
+        second = merge(
+            survivor.entity,
+            survivor.row,
+            survivor.rev,
+            survivor.stamps,
+            Edit(other, 0, "", origin.at),
+            lambda field: losing.get(field),
+        )
+        return Merged({**first.values, **second.values}, frozenset(), first.lost + second.lost)
+
+    def _write(
+        self,
+        mutation: Mutation,
+        cell: Cell,
+        merged: Merged,
+        wanted: Mapping[str, Any],
+        origin: Origin,
+        base: int,
+        kind: str,
+    ) -> Receipt:
+        restored = cell.gone
+        before = cell.rev
+        mark = self.door.mark()
+        lost = list(merged.lost)
+        if restored:
+            lost.append(Lost(GONE, "restore", {GONE: True}, dict(wanted), False, True))
+        try:
+            if merged.values or restored:
+                edits.update(
+                    self.door, self.who, cell, merged.values, origin, kind=kind, verbatim=merged.verbatim
+                )
+            else:
+                edits.check_owned(self.who, cell.row, cell.entity)
+        except Refused as refused:
+            if refused.code not in CONTRADICTIONS or not edited_since(cell.stamps, base, before, self.device):
+                raise
+            self.door.undo_to(mark)
+            lost, restored = [_contradiction(cell, wanted)], False
+        keys = [self._conflict(mutation, cell, loss, origin, i) for i, loss in enumerate(lost)]
+        if any(loss.open for loss in lost):
+            outcome = "conflict"
+        else:
+            outcome = "merged" if lost or merged.values.keys() != wanted.keys() else "applied"
+        return self._receipt(mutation, cell, keys, outcome, restored=restored)
+
+    def _receipt(
+        self, mutation: Mutation, cell: Cell, keys: list[str], outcome: str, *, restored: bool = False
+    ) -> Receipt:
+        return Receipt(mutation.n, outcome, key=cell.key, rev=cell.rev, conflicts=keys, restored=restored)
+
+    def _conflict(self, mutation: Mutation, cell: Cell, lost: Lost, origin: Origin, place: int) -> str:
+        """A conflict row: whose value lost is told, so that he can find it again."""
+        stamp = cell.stamps.get(lost.group) if lost.lost_is_theirs else None
+        values = {
+            "entity": cell.entity,
+            "row_key": cell.key,
+            "field_group": lost.group,
+            "strategy": lost.strategy,
+            "losing": lost.losing,
+            "standing": lost.standing,
+            "author_key": None if stamp is not None else origin.author_key,
+            "device_key": stamp[3] if stamp is not None else origin.device_key,
+            "n": None if stamp is not None else mutation.n,
+            "reason": "deleted" if lost.group == GONE else "concurrent",
+            "status": "open" if lost.open else "closed",
+        }
+        return conflicts.write(self.door, f"{self.device}.{mutation.n}.{place}", values, origin)
+
+
+def _via(origin: Origin, key: str) -> Origin:
+    return Origin(
+        origin.author_key, origin.at, origin.stored_at, origin.device_key, origin.n, origin.device_at, via=key
+    )
+
+
+def _contradiction(cell: Cell, wanted: Mapping[str, Any]) -> Lost:
+    """The merged row would contradict itself, through nobody's fault: a person decides (S24)."""
+    group = SHAPES[cell.entity].group_of[next(iter(wanted))]
+    return Lost(group, "invariant", dict(wanted), {f: cell.row[f] for f in wanted}, True, False)
