@@ -12,7 +12,6 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from sfa.core.clock import skew_is_large
 from sfa.core.errors import Refused
-from sfa.db import feed
 from sfa.db.tables import devices, receipts
 from sync.protocol import Receipt, Skip
 
@@ -49,7 +48,7 @@ _ADVANCE = (
     )
 )
 _FOUND = (
-    select(receipts.c.items)
+    select(receipts.c["items"])
     .where(
         receipts.c.device_key == bindparam("device"),
         receipts.c.last_n >= bindparam("low"),
@@ -75,23 +74,18 @@ def durable_n(connection: Connection, device: Registration, before: int) -> int:
     return connection.execute(_DURABLE, values).scalar() or device.durable_n
 
 
-def advance(
-    connection: Connection, device: Registration, n: int, now_ms: int, skew: int, durable: int
-) -> None:
+def advance(connection: Connection, device: Registration, n: int, now_ms: int, skew: int, durable: int) -> None:
     values = {"device": device.key, "n": n, "durable": durable, "now": now_ms, "skew": skew}
     connection.execute(_ADVANCE, {**values, "large": skew_is_large(skew)})
 
 
-def note_sync(connection: Connection, device: Registration, now_ms: int, skew: int, durable: int) -> int:
-    """Nothing new was sent; -> the clock. Writes only when there is something to note."""
+def note_sync(connection: Connection, device: Registration, now_ms: int, skew: int, durable: int) -> None:
+    """Nothing new was sent: written only when there is something to note."""
     if durable != device.durable_n or now_ms - device.last_seen_at > SEEN_EVERY_MS:
         advance(connection, device, device.last_n, now_ms, skew, durable)
-    return feed.now(connection)
 
 
-def store_receipts(
-    connection: Connection, device: Registration, made: Sequence[Receipt], now_ms: int
-) -> None:
+def store_receipts(connection: Connection, device: Registration, made: Sequence[Receipt], now_ms: int) -> None:
     row = {"device_key": device.key, "first_n": made[0].n, "last_n": made[-1].n, "at": now_ms}
     connection.execute(insert(receipts), [{**row, "items": msgspec.to_builtins(list(made))}])
 
@@ -117,9 +111,7 @@ def skip(connection: Connection, device: Registration, declared: Skip, now_ms: i
     if declared.first_n > device.last_n + 1 or declared.last_n < declared.first_n:
         raise Refused("sequence_gap", expected_n=device.last_n + 1)
     first = device.last_n + 1
-    receipt = Receipt(
-        first, "skipped", details={"last_n": declared.last_n}, text="the device no longer has it"
-    )
+    receipt = Receipt(first, "skipped", details={"last_n": declared.last_n}, text="the device no longer has it")
     row = {"device_key": device.key, "first_n": first, "last_n": declared.last_n, "at": now_ms}
     connection.execute(insert(receipts), [{**row, "items": [msgspec.to_builtins(receipt)]}])
     return msgspec.structs.replace(device, last_n=declared.last_n)

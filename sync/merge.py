@@ -84,9 +84,7 @@ def merge(
         mine = {field: mine[field] if field in mine else value_at_base(field) for field in fields}
         if mine == theirs:
             continue
-        settled, loss = _settle(
-            group, strategy(entity, group), mine, theirs, stamps[group], edit, value_at_base
-        )
+        settled, loss = _settle(group, strategy(entity, group), mine, theirs, stamps[group], edit, value_at_base)
         values.update(settled)
         if loss is not None:
             lost.append(loss)

@@ -56,9 +56,7 @@ def read_item(raw: Raw, place: int) -> Numbered:
     """Decode one item; `place` is the number it would have by its position."""
     content = bytes(raw)
     if len(content) > MUTATION_BYTES_MAX:
-        return Numbered(
-            _read_number(raw, place), _digest(content), b"null", None, "the mutation is too large"
-        )
+        return Numbered(_read_number(raw, place), _digest(content), b"null", None, "the mutation is too large")
     try:
         mutation = _mutation.decode(raw)
     except (msgspec.MsgspecError, RecursionError) as error:
@@ -85,9 +83,7 @@ def walk(connection: Connection, device: Registration, sent: Sequence[Raw]) -> W
     reused: list[Numbered] = []
     for item in old:
         receipt = stored.get(item.n)
-        if (
-            receipt is None
-        ):  # so old that its receipt was purged: it was taken, and that is all there is to say
+        if receipt is None:  # so old that its receipt was purged: it was taken, and that is all there is to say
             seen.append(Receipt(item.n, "applied", details={"receipt_purged": True}))
         elif receipt.digest == item.digest or receipt.outcome == "skipped":
             seen.append(receipt)

@@ -97,6 +97,7 @@ class PushAnswer(Struct, frozen=True):
     expected_n: int
     durable_n: int
     seq: int
+    epoch: str
     stopped: str | None = None
     register_anew: bool = False
 

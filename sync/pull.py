@@ -35,7 +35,7 @@ class Puller(Struct, frozen=True):
 
 
 class PageBytes(Struct, frozen=True):
-    """A page as it goes onto the wire; `due` asks the caller to make dated assignments effective and pull again."""
+    """A page as it goes onto the wire."""
 
     body: bytes = b""
     cursor: str = ""
@@ -43,7 +43,6 @@ class PageBytes(Struct, frozen=True):
     seq: int = 0
     epoch: str = ""
     rows: int = 0
-    due: bool = False
 
 
 class Scopes:
@@ -81,10 +80,10 @@ def page(
     bytes_max: int = PAGE_BYTES_MAX,
 ) -> PageBytes:
     """The next page after a cursor. Raises `Refused("replica_behind")` on a server that has not seen what the device
-    has (S12, S35)."""
+    has (S12, S35), and `scope.Due` where dated assignments must be made effective first (S11)."""
     now = feed.standing(connection, puller.user, puller.device)
     if now.due_at is not None and now.due_at <= now_ms:
-        return PageBytes(due=True)
+        raise scope.Due
     held = scopes.held(connection, now.epoch, puller.user, now.scope_seq)
     cursor, reset = _start(text, puller, now, secret)
     if now.seq < max(cursor.c, cursor.g, at_least):

@@ -7,7 +7,6 @@ clock. Nothing here acts outside the database, so a deadlock is simply tried aga
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -41,22 +40,23 @@ class Push(Struct, frozen=True):
 
 
 def push(connection: Connection, sent: Push, now_ms: int, commands: Mapping[str, Command]) -> PushAnswer:
-    """Take a push; -> receipts of all that was taken, now or before."""
+    """Take a push; -> receipts of all that was taken, now or before. Raises `scope.Due` as a pull does."""
     if sent.named_user != sent.user:
-        raise Refused(
-            "wrong_user", f"the mutations are {sent.named_user[:64]!r}'s, the login is another user's"
-        )
+        raise Refused("wrong_user", f"the mutations are {sent.named_user[:64]!r}'s, the login is another user's")
     if len(sent.mutations) > MUTATIONS_MAX:
         raise Refused("too_many_mutations", limit=MUTATIONS_MAX)
     device = devices.lock(connection, sent.user, sent.device)
+    clock = feed.face(connection)
+    if clock.due_at is not None and clock.due_at <= now_ms:
+        raise scope.Due
     if sent.skip is not None:
         device = devices.skip(connection, device, sent.skip, now_ms)
     walked = walk(connection, device, sent.mutations)
     skew = sent.device_now - now_ms
     durable_n = devices.durable_n(connection, device, now_ms - DURABLE_AFTER_MS)
     if not walked.new and not walked.reused:
-        seq = devices.note_sync(connection, device, now_ms, skew, durable_n)
-        return _answer(walked, [], device.last_n, durable_n, seq)
+        devices.note_sync(connection, device, now_ms, skew, durable_n)
+        return _answer(walked, [], device.last_n, durable_n, clock.seq, clock.epoch)
     held = scope.held_now(connection, sent.user, locked=True)
     door = Door(connection, now_ms)
     who = Who(sent.user, sent.role, held)
@@ -67,21 +67,21 @@ def push(connection: Connection, sent: Push, now_ms: int, commands: Mapping[str,
     if receipts:
         devices.store_receipts(connection, device, receipts, now_ms)
     devices.advance(connection, device, last_n, now_ms, skew, durable_n)
-    seq = door.flush() or feed.now(connection)
-    return _answer(walked, receipts, last_n, durable_n, seq)
+    seq = door.flush() or clock.seq
+    return _answer(walked, receipts, last_n, durable_n, seq, clock.epoch)
 
 
-def _answer(walked: Walk, receipts: list[Receipt], last_n: int, durable_n: int, seq: int) -> PushAnswer:
+def _answer(walked: Walk, receipts: list[Receipt], last_n: int, durable_n: int, seq: int, epoch: str) -> PushAnswer:
     shown = [msgspec.structs.replace(r, digest="") for r in (*walked.seen, *receipts)]
     reused = [
-        Receipt(a.n, "refused", code="mutation_reused", text=CATALOGUE["mutation_reused"].title)
-        for a in walked.reused
+        Receipt(a.n, "refused", code="mutation_reused", text=CATALOGUE["mutation_reused"].title) for a in walked.reused
     ]
     return PushAnswer(
         receipts=sorted([*shown, *reused], key=lambda r: r.n),
         expected_n=last_n + 1,
         durable_n=durable_n,
         seq=seq,
+        epoch=epoch,
         stopped=walked.stopped,
         register_anew=bool(walked.reused),
     )
@@ -131,9 +131,7 @@ def _take_unit(
 def _origin(sent: Push, device: Registration, item: Numbered, now_ms: int) -> Origin:
     at = item.mutation.at if item.mutation is not None else sent.device_now
     corrected = max(0, corrected_ms(at, sent.device_now, now_ms).corrected_ms)
-    return Origin(
-        author_key=sent.user, at=corrected, stored_at=now_ms, device_key=device.key, n=item.n, device_at=at
-    )
+    return Origin(author_key=sent.user, at=corrected, stored_at=now_ms, device_key=device.key, n=item.n, device_at=at)
 
 
 def _refuse_reused(door: Door, who: Who, device: Registration, item: Numbered, now_ms: int) -> None:

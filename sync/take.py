@@ -212,9 +212,7 @@ class Taker:
 
     def _merge_into(self, survivor: Cell, loser: Cell, values: Mapping[str, Any], origin: Origin) -> Merged:
         """An edit of a merged key: concurrent, unless the survivor says what the loser said when they were merged."""
-        query = select(redirects.c.losing).where(
-            redirects.c.entity == loser.entity, redirects.c.loser_key == loser.key
-        )
+        query = select(redirects.c.losing).where(redirects.c.entity == loser.entity, redirects.c.loser_key == loser.key)
         losing = self.door.connection.execute(query).scalar() or loser.row
         same = {f: v for f, v in values.items() if survivor.row[f] == losing.get(f)}
         other = {f: v for f, v in values.items() if f not in same}
@@ -224,7 +222,7 @@ class Taker:
             survivor.rev,
             {},
             Edit(same, survivor.rev, self.device, origin.at),
-            lambda field: losing.get(field),
+            losing.get,
         )
         second = merge(
             survivor.entity,
@@ -232,7 +230,7 @@ class Taker:
             survivor.rev,
             survivor.stamps,
             Edit(other, 0, "", origin.at),
-            lambda field: losing.get(field),
+            losing.get,
         )
         return Merged({**first.values, **second.values}, frozenset(), first.lost + second.lost)
 
@@ -254,9 +252,7 @@ class Taker:
             lost.append(Lost(GONE, "restore", {GONE: True}, dict(wanted), False, True))
         try:
             if merged.values or restored:
-                edits.update(
-                    self.door, self.who, cell, merged.values, origin, kind=kind, verbatim=merged.verbatim
-                )
+                edits.update(self.door, self.who, cell, merged.values, origin, kind=kind, verbatim=merged.verbatim)
             else:
                 edits.check_owned(self.who, cell.row, cell.entity)
         except Refused as refused:

@@ -17,7 +17,15 @@ NOW = 1_767_600_000_000  # Monday 2026-01-05 08:00 UTC
 DAY_MS = 24 * 3600 * 1000
 EVERYONE = Who(None, "admin", None)
 
-USERS = {"ana": "rep", "bob": "rep", "cleo": "rep", "mia": "manager", "dirk": "director", "fay": "finance", "root": "admin"}
+USERS = {
+    "ana": "rep",
+    "bob": "rep",
+    "cleo": "rep",
+    "mia": "manager",
+    "dirk": "director",
+    "fay": "finance",
+    "root": "admin",
+}
 COMPANY: list[tuple[str, str, dict[str, Any]]] = [
     ("organisations", "org", {"name": "Company", "zone": "Europe/Madrid", "currency": "EUR"}),
     *(
@@ -38,7 +46,11 @@ COMPANY: list[tuple[str, str, dict[str, Any]]] = [
     ("team_members", "m-bob", {"team_key": "north", "user_key": "bob", "valid_from": "2025-01-01"}),
     ("team_members", "m-cleo", {"team_key": "south", "user_key": "cleo", "valid_from": "2025-01-01"}),
     ("team_members", "m-mia", {"team_key": "north", "user_key": "mia", "role": "manager", "valid_from": "2025-01-01"}),
-    ("team_members", "m-dirk", {"team_key": "all-sales", "user_key": "dirk", "role": "manager", "valid_from": "2025-01-01"}),
+    (
+        "team_members",
+        "m-dirk",
+        {"team_key": "all-sales", "user_key": "dirk", "role": "manager", "valid_from": "2025-01-01"},
+    ),
     ("territory_members", "tm-ana", {"territory_key": "t-north", "user_key": "ana", "valid_from": "2025-01-01"}),
     ("territory_members", "tm-bob", {"territory_key": "t-north", "user_key": "bob", "valid_from": "2025-01-01"}),
     ("territory_members", "tm-cleo", {"territory_key": "t-south", "user_key": "cleo", "valid_from": "2025-01-01"}),
@@ -48,12 +60,27 @@ COMPANY: list[tuple[str, str, dict[str, Any]]] = [
     ("stages", "lost", {"name": "Lost", "position": 10, "kind": "lost", "category": "omitted"}),
     ("products", "pump", {"name": "Pump"}),
     ("prices", "p-pump", {"product_key": "pump", "amount_minor": 10000, "currency": "EUR", "valid_from": "2025-01-01"}),
-    ("unit_costs", "c-pump", {"product_key": "pump", "amount_minor": 6000, "currency": "EUR", "valid_from": "2025-01-01"}),
+    (
+        "unit_costs",
+        "c-pump",
+        {"product_key": "pump", "amount_minor": 6000, "currency": "EUR", "valid_from": "2025-01-01"},
+    ),
     ("accounts", "acme", {"name": "Acme", "territory_key": "t-north", "city": "Bilbao"}),
     ("accounts", "zeta", {"name": "Zeta", "territory_key": "t-south", "city": "Cadiz"}),
     ("contacts", "carl", {"account_key": "acme", "name": "Carl", "phone": "1"}),
     ("contacts", "zoe", {"account_key": "zeta", "name": "Zoe"}),
-    ("deals", "deal-a", {"name": "Pumps", "owner_key": "ana", "account_key": "acme", "stage_key": "lead", "amount_minor": 500000, "currency": "EUR"}),
+    (
+        "deals",
+        "deal-a",
+        {
+            "name": "Pumps",
+            "owner_key": "ana",
+            "account_key": "acme",
+            "stage_key": "lead",
+            "amount_minor": 500000,
+            "currency": "EUR",
+        },
+    ),
 ]
 
 

@@ -161,7 +161,7 @@ def scopes_on(organisation: Organisation, day: str) -> dict[str, frozenset[str]]
 
 def next_change_after(organisation: Organisation, day: str) -> str | None:
     """The next local day on which an assignment begins or ends: scopes are the same until then."""
-    dated = (
+    dated: tuple[Edge | Membership, ...] = (
         *organisation.team_edges,
         *organisation.territory_edges,
         *organisation.team_members,
@@ -178,9 +178,7 @@ class Parent(Struct, frozen=True):
     territory: str | None = None
 
 
-def buckets_of(
-    entity: str, row: Mapping[str, Any], parent: Parent | None, members: Iterable[str]
-) -> tuple[str, ...]:
+def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, members: Iterable[str]) -> tuple[str, ...]:
     """Where a row lies (S10). `members` are the users of an account's team (accounts only); sorted, so that equal
     sets compare equal."""
     if entity in EVERYBODY:
@@ -194,9 +192,7 @@ def buckets_of(
                 found.add(f"territory:{row['territory_key']}")
         case "deals":
             found = {f"book:{row['owner_key']}"}
-            found.update(
-                f"user:{s['user_key']}" for s in row.get("splits") or () if s["user_key"] != row["owner_key"]
-            )
+            found.update(f"user:{s['user_key']}" for s in row.get("splits") or () if s["user_key"] != row["owner_key"])
             if parent is not None and parent.territory is not None:
                 found.add(parent.territory)
         case "tasks":
@@ -238,14 +234,10 @@ def may_change_row(entity: str, row: Mapping[str, Any], held: frozenset[str] | s
     owner = OWNED.get(entity)
     if owner is None:
         return True
-    return f"book:{row[owner]}" in held or any(
-        f"user:{s['user_key']}" in held for s in row.get("splits") or ()
-    )
+    return f"book:{row[owner]}" in held or any(f"user:{s['user_key']}" in held for s in row.get("splits") or ())
 
 
-def forbidden_field(
-    role: str, entity: str, fields: Iterable[str], *, creating: bool
-) -> tuple[str, str] | None:
+def forbidden_field(role: str, entity: str, fields: Iterable[str], *, creating: bool) -> tuple[str, str] | None:
     """-> (code, field) of the first field that this role may not set on this entity, or None."""
     read_only = ALWAYS_READ_ONLY | READ_ONLY.get(entity, frozenset())
     if not creating:

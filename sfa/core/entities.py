@@ -274,9 +274,7 @@ class Quota(Row, frozen=True, kw_only=True):
     team_key: TeamRef | None = None
     territory_key: TerritoryRef | None = None
     period_key: PeriodRef
-    measure: Annotated[
-        str, Meta(pattern=r"^(revenue|margin|quantity|total_contacts|unique_contacts|new_accounts)\Z")
-    ]
+    measure: Annotated[str, Meta(pattern=r"^(revenue|margin|quantity|total_contacts|unique_contacts|new_accounts)\Z")]
     target: Annotated[int, Meta(ge=-MONEY_MAX, le=MONEY_MAX)]
     currency: Currency | None = None
 

@@ -20,9 +20,7 @@ CATALOGUE: dict[str, Entry] = {
     "login_failed": Entry(401, "E-mail or password is wrong"),
     "login_limited": Entry(429, "Too many failed logins: wait before the next one"),
     "refresh_invalid": Entry(401, "The refresh token is unknown, expired or revoked: log in again"),
-    "refresh_reused": Entry(
-        401, "A refresh token was used twice: every token of this device is revoked, log in again"
-    ),
+    "refresh_reused": Entry(401, "A refresh token was used twice: every token of this device is revoked, log in again"),
     "device_unknown": Entry(401, "This registration does not exist or is not yours"),
     "device_revoked": Entry(401, "This registration was revoked"),
     "not_permitted": Entry(403, "Your role may not do this"),

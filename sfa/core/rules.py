@@ -34,14 +34,12 @@ class Broken(Struct, frozen=True):
     text: str
 
 
-# -- values -------------------------------------------------------------------------------------------------------------
+# -- values ----------------------------------------------------------------------------------------------------------
 
 
 @cache
 def _days(entity: str) -> frozenset[str]:
-    return frozenset(
-        f for f, typ in SHAPES[entity].types.items() if typ == Day or Day in getattr(typ, "__args__", ())
-    )
+    return frozenset(f for f, typ in SHAPES[entity].types.items() if typ == Day or Day in getattr(typ, "__args__", ()))
 
 
 def check_values(entity: str, values: Mapping[str, Any]) -> None:
@@ -68,7 +66,7 @@ def check_required(entity: str, values: Mapping[str, Any]) -> None:
         raise Refused("field_required", f"{entity} needs {', '.join(missing)}", fields=missing)
 
 
-# -- whole rows ---------------------------------------------------------------------------------------------------------
+# -- whole rows ------------------------------------------------------------------------------------------------------
 
 
 def broken(entity: str, row: Mapping[str, Any]) -> Broken | None:
@@ -133,11 +131,7 @@ def _quota(row: Mapping[str, Any]) -> Broken | None:
 
 
 def _period(row: Mapping[str, Any]) -> Broken | None:
-    return (
-        Broken("invariant_failed", "a period ends after it starts")
-        if row["end_on"] <= row["start_on"]
-        else None
-    )
+    return Broken("invariant_failed", "a period ends after it starts") if row["end_on"] <= row["start_on"] else None
 
 
 def _rate(row: Mapping[str, Any]) -> Broken | None:
@@ -156,7 +150,7 @@ _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
 }
 
 
-# -- commands that move a row through its states ------------------------------------------------------------------------
+# -- commands that move a row through its states ---------------------------------------------------------------------
 
 
 class CheckIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -186,13 +180,13 @@ class Win(Struct, frozen=True, forbid_unknown_fields=True):
     stage_key: str | None = None
 
 
-def _check_in(row: Mapping[str, Any], args: CheckIn, at: int, lookup: Lookup) -> Transition:
+def _check_in(row: Mapping[str, Any], args: CheckIn, at: int, _lookup: Lookup) -> Transition:
     place = {"latitude": args.latitude, "longitude": args.longitude, "accuracy_m": args.accuracy_m}
     illegal = None if row["status"] == "planned" else f"the visit is {row['status']}"
     return Transition({"status": "checked_in", "checked_in_at": at, **place}, illegal)
 
 
-def _check_out(row: Mapping[str, Any], args: CheckOut, at: int, lookup: Lookup) -> Transition:
+def _check_out(row: Mapping[str, Any], args: CheckOut, at: int, _lookup: Lookup) -> Transition:
     illegal = None if row["status"] == "checked_in" else f"the visit is {row['status']}"
     start = row["checked_in_at"]
     values: dict[str, Any] = {
@@ -204,16 +198,12 @@ def _check_out(row: Mapping[str, Any], args: CheckOut, at: int, lookup: Lookup) 
     return Transition(values, illegal)
 
 
-def _cancel(row: Mapping[str, Any], args: NoArguments, at: int, lookup: Lookup) -> Transition:
-    return Transition(
-        {"status": "cancelled"}, None if row["status"] == "planned" else f"the visit is {row['status']}"
-    )
+def _cancel(row: Mapping[str, Any], _args: NoArguments, _at: int, _lookup: Lookup) -> Transition:
+    return Transition({"status": "cancelled"}, None if row["status"] == "planned" else f"the visit is {row['status']}")
 
 
-def _no_show(row: Mapping[str, Any], args: NoArguments, at: int, lookup: Lookup) -> Transition:
-    return Transition(
-        {"status": "no_show"}, None if row["status"] == "planned" else f"the visit is {row['status']}"
-    )
+def _no_show(row: Mapping[str, Any], _args: NoArguments, _at: int, _lookup: Lookup) -> Transition:
+    return Transition({"status": "no_show"}, None if row["status"] == "planned" else f"the visit is {row['status']}")
 
 
 def _stage(key: str, kind: str | None, lookup: Lookup) -> Mapping[str, Any]:
@@ -229,7 +219,7 @@ def _is_closed(row: Mapping[str, Any]) -> str | None:
     return "the deal is closed: reopen it first" if row["closed_at"] is not None else None
 
 
-def _move(row: Mapping[str, Any], args: Move, at: int, lookup: Lookup) -> Transition:
+def _move(row: Mapping[str, Any], args: Move, _at: int, lookup: Lookup) -> Transition:
     _stage(args.stage_key, "open", lookup)
     return Transition({"stage_key": args.stage_key, "lost_reason": None, "closed_at": None}, _is_closed(row))
 
@@ -248,7 +238,7 @@ def _lose(row: Mapping[str, Any], args: Lose, at: int, lookup: Lookup) -> Transi
     return Transition({"stage_key": key, "lost_reason": args.reason, "closed_at": at}, _is_closed(row))
 
 
-def _reopen(row: Mapping[str, Any], args: Move, at: int, lookup: Lookup) -> Transition:
+def _reopen(row: Mapping[str, Any], args: Move, _at: int, lookup: Lookup) -> Transition:
     _stage(args.stage_key, "open", lookup)
     illegal = "the deal is open" if row["closed_at"] is None else None
     return Transition({"stage_key": args.stage_key, "lost_reason": None, "closed_at": None}, illegal)

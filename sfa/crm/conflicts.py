@@ -28,7 +28,7 @@ def _unsettled(cell: Cell) -> None:
         raise Refused("conflict_closed", f"this conflict was {cell.row['status']}", key=cell.key)
 
 
-def restore(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin: Origin) -> None:
+def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
     """Put the losing value back on the row, under the rules of an edit by the caller."""
     _unsettled(cell)
     row = cell.row
@@ -39,20 +39,18 @@ def restore(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], orig
         edits.check_rights(who, target.entity, (), creating=False)
         found = forbidden_field(who.role, target.entity, row["losing"], creating=False)
         if found is not None and found[0] == "field_not_permitted":
-            raise Refused(
-                found[0], f"{target.entity}.{found[1]} cannot be set by a {who.role}", field=found[1]
-            )
+            raise Refused(found[0], f"{target.entity}.{found[1]} cannot be set by a {who.role}", field=found[1])
         edits.update(door, who, target, row["losing"], origin, kind="restore")
     door.put(cell, {"status": "restored"}, origin, "conflict.restore")
 
 
-def dismiss(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin: Origin) -> None:
+def dismiss(door: Door, _who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
     """What stands is right; the losing value stays readable in the conflict and in the history."""
     _unsettled(cell)
     door.put(cell, {"status": "dismissed"}, origin, "conflict.dismiss")
 
 
-def dismiss_refusal(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin: Origin) -> None:
+def dismiss_refusal(door: Door, _who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
     """The author needs the refused change no more; its content stays."""
     if cell.row["status"] == "open":
         door.put(cell, {"status": "dismissed"}, origin, "refusal.dismiss")

@@ -16,9 +16,7 @@ from sfa.db.writes import Door, Origin
 
 # Who names a merged row, beside the rows that lie under it.
 NAMED_BY = {"contacts": (("visits", "contact_key"), ("deals", "contact_key"))}
-NEVER_TAKEN = frozenset(
-    {"created_at", "created_by", "territory_key", "parent_key", "status", "external_id", "tags"}
-)
+NEVER_TAKEN = frozenset({"created_at", "created_by", "territory_key", "parent_key", "status", "external_id", "tags"})
 
 
 def merge(door: Door, who: Who, loser: Cell, arguments: Mapping[str, Any], origin: Origin) -> None:
@@ -56,9 +54,7 @@ def _move_children(door: Door, loser: Cell, survivor: Cell, origin: Origin) -> l
     moved: list[list[str]] = []
     named = dict(NAMED_BY.get(loser.entity, ()))
     children = door.load_children(loser.entity, (loser.key,))
-    children += [
-        c for e, f in named.items() for c in door.load_where(e, f, (loser.key,)) if c not in children
-    ]
+    children += [c for e, f in named.items() for c in door.load_where(e, f, (loser.key,)) if c not in children]
     for child in children:
         field = "row_key" if child.entity == "conflicts" else named.get(child.entity, "account_key")
         if child.row.get(field) != loser.key:

@@ -44,9 +44,7 @@ def is_visible(door: Door, who: Who, cell: Cell) -> bool:
 def visible_cell(door: Door, who: Who, entity: str, key: str) -> Cell:
     cell = door.cell(entity, key)
     if not is_visible(door, who, cell):
-        raise Refused(
-            "row_unknown", f"there is no {entity} row {key!r} that you may see", entity=entity, key=key
-        )
+        raise Refused("row_unknown", f"there is no {entity} row {key!r} that you may see", entity=entity, key=key)
     return cell
 
 
@@ -80,9 +78,7 @@ def follow_references(door: Door, who: Who, entity: str, values: Mapping[str, An
             followed[field] = survivor
             cell = door.cell(target, survivor, "share")
         if not is_visible(door, who, cell) or (cell.gone and PARENTS.get(entity, ("", ""))[1] != field):
-            raise Refused(
-                "reference_unknown", f"{entity}.{field} names no row that you may see", field=field, key=key
-            )
+            raise Refused("reference_unknown", f"{entity}.{field} names no row that you may see", field=field, key=key)
     return followed
 
 
@@ -119,9 +115,7 @@ def check_in_scope(door: Door, who: Who, cell: Cell) -> None:
 
 def _check_unique(door: Door, cell: Cell, field: str) -> None:
     table = ROWS[cell.entity]
-    query = select(table.c.key).where(
-        func.lower(table.c[field]) == str(cell.row[field]).lower(), ~table.c.gone
-    )
+    query = select(table.c.key).where(func.lower(table.c[field]) == str(cell.row[field]).lower(), ~table.c.gone)
     if any(key != cell.key for key in door.connection.execute(query).scalars()):
         raise Refused("duplicate_email", f"{cell.row[field]} is in use", field=field)
 
@@ -138,9 +132,7 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     check_required(entity, values)
     values = follow_references(door, who, entity, values)
     if owner is not None and who.held is not None and f"book:{values[owner]}" not in who.held:
-        raise Refused(
-            "field_not_permitted", f"{entity}.{owner} must be you or one of your people", field=owner
-        )
+        raise Refused("field_not_permitted", f"{entity}.{owner} must be you or one of your people", field=owner)
     cell = door.cell(entity, key)
     door.put(cell, values, origin, "create")
     revive_parent(door, who, cell, origin)

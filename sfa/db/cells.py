@@ -117,15 +117,11 @@ def _cells(connection: Connection, entity: str, query: Select[Any], values: dict
         yield cell
 
 
-def read_cells(
-    connection: Connection, entity: str, keys: Iterable[str], lock: Lock = "none"
-) -> Iterator[Cell]:
+def read_cells(connection: Connection, entity: str, keys: Iterable[str], lock: Lock = "none") -> Iterator[Cell]:
     """The cells that exist among `keys`, deleted ones too."""
     wanted = sorted(set(keys))
     for start in range(0, len(wanted), KEYS_PER_QUERY):
-        yield from _cells(
-            connection, entity, _by_key(entity, lock), {"keys": wanted[start : start + KEYS_PER_QUERY]}
-        )
+        yield from _cells(connection, entity, _by_key(entity, lock), {"keys": wanted[start : start + KEYS_PER_QUERY]})
 
 
 def read_children(connection: Connection, entity: str, keys: Iterable[str]) -> Iterator[Cell]:
@@ -135,9 +131,7 @@ def read_children(connection: Connection, entity: str, keys: Iterable[str]) -> I
         part = wanted[start : start + KEYS_PER_QUERY]
         for child, column in CHILDREN.get(entity, ()):
             yield from _cells(connection, child, _by_column(child, column), {"keys": part})
-        yield from _cells(
-            connection, "conflicts", _conflicts_of(), {"pairs": [(entity, key) for key in part]}
-        )
+        yield from _cells(connection, "conflicts", _conflicts_of(), {"pairs": [(entity, key) for key in part]})
 
 
 def read_where(connection: Connection, entity: str, column: str, keys: Iterable[str]) -> Iterator[Cell]:

@@ -13,6 +13,7 @@ import os
 import random
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -43,31 +44,31 @@ JSON_CODEC: dict[str, Any] = {
 }
 
 
-class Database:
+class Database(ABC):
     """What both kinds share. `probe`, where set, is told of each commit boundary: the simulation crashes there."""
 
     dialect: str
     url: str
     probe: Callable[[str], None] | None = None
 
-    def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        raise AssertionError("a Database is SqliteDatabase or PostgresDatabase")
+    @abstractmethod
+    def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
-    def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        raise AssertionError("a Database is SqliteDatabase or PostgresDatabase")
+    @abstractmethod
+    def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
-    async def write_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        raise AssertionError("a Database is SqliteDatabase or PostgresDatabase")
+    @abstractmethod
+    async def write_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
-    async def read_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        raise AssertionError("a Database is SqliteDatabase or PostgresDatabase")
+    @abstractmethod
+    async def read_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
     async def read_long_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """A read that may take more than a millisecond or two: never on SQLite's event loop."""
         return await self.read_async(work, *args, **kwargs)
 
-    def close(self) -> None:
-        raise AssertionError("a Database is SqliteDatabase or PostgresDatabase")
+    @abstractmethod
+    def close(self) -> None: ...
 
     async def close_async(self) -> None:
         self.close()
@@ -143,12 +144,17 @@ class SqliteDatabase(Database):
         if self._memory:
             with self._turn, self._reader_engine.connect() as connection, connection.begin():
                 return work(connection, *args, **kwargs)
-        connection = getattr(self._kept, "connection", None)
-        if connection is None:
-            connection = self._kept.connection = self._reader_engine.connect()
-            self._readers_made.append(connection)
+        connection = self._kept_reader()
         with connection.begin():
             return work(connection, *args, **kwargs)
+
+    def _kept_reader(self) -> Connection:
+        """One connection for each thread that reads: opening one costs more than the read."""
+        kept: Connection | None = getattr(self._kept, "connection", None)
+        if kept is None:
+            kept = self._kept.connection = self._reader_engine.connect()
+            self._readers_made.append(kept)
+        return kept
 
     async def write_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
@@ -201,11 +207,11 @@ class PostgresDatabase(Database):
     async def write_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         for attempt in range(RETRIES_MAX):
             try:
-                async with self._engine("READ COMMITTED").connect() as connection:
-                    async with connection.begin() as transaction:
-                        result = await connection.run_sync(lambda c: work(c, *args, **kwargs))
-                        self._at("before_commit")
-                        await transaction.commit()
+                engine = self._engine("READ COMMITTED")
+                async with engine.connect() as connection, connection.begin() as transaction:
+                    result = await connection.run_sync(lambda c: work(c, *args, **kwargs))
+                    self._at("before_commit")
+                    await transaction.commit()
                 self._at("after_commit")
                 return result
             except DBAPIError as error:
@@ -273,6 +279,4 @@ def open_database(url: str, *, durable: bool = True) -> Database:
         return SqliteDatabase(parsed, durable=durable)
     if parsed.get_backend_name() == "postgresql":
         return PostgresDatabase(parsed)
-    raise Refused(
-        "setting_invalid", f"SFA_DATABASE_URL names {parsed.get_backend_name()}: sqlite or postgresql"
-    )
+    raise Refused("setting_invalid", f"SFA_DATABASE_URL names {parsed.get_backend_name()}: sqlite or postgresql")

@@ -58,10 +58,8 @@ def take(connection: Connection, count: int) -> int:
     return int(connection.execute(_TAKE, {"count": count}).scalar_one())
 
 
-_NOW = select(clock.c.seq).where(clock.c.id == 1)
-_TAKE = (
-    update(clock).where(clock.c.id == 1).values(seq=clock.c.seq + bindparam("count")).returning(clock.c.seq)
-)
+_FACE = select(clock.c.seq, clock.c.epoch, clock.c.due_at).where(clock.c.id == 1)
+_TAKE = update(clock).where(clock.c.id == 1).values(seq=clock.c.seq + bindparam("count")).returning(clock.c.seq)
 
 
 @cache
@@ -104,12 +102,14 @@ class Standing(NamedTuple):
 # -- reading: plain SQL in both dialects, one prepared statement each ------------------------------------------------
 
 _LIST = {"sqlite": "IN (SELECT value FROM json_each({}))", "postgresql": "= ANY({}::text[])"}
-_MARK = {"sqlite": lambda i: f"?{i}", "postgresql": lambda i: f"${i}"}
+_MARK = {"sqlite": "?", "postgresql": "$"}
 
 
 @cache
 def _sql(dialect: str, name: str) -> str:
-    p = _MARK[dialect]
+    def p(place: int) -> str:
+        return f"{_MARK[dialect]}{place}"
+
     casts = {"sqlite": "", "postgresql": "::bigint"}[dialect]
     return {
         "standing": "SELECT c.seq, c.epoch, c.horizon, c.due_at, s.seq, d.state "
@@ -130,9 +130,7 @@ def _listed(connection: Connection, values: Iterable[str]) -> Any:
 
 def standing(connection: Connection, user_key: str, device_key: str) -> Standing:
     """Refuses a registration that is unknown, another user's or revoked."""
-    found = connection.exec_driver_sql(
-        _sql(connection.dialect.name, "standing"), (user_key, device_key)
-    ).first()
+    found = connection.exec_driver_sql(_sql(connection.dialect.name, "standing"), (user_key, device_key)).first()
     if found is None:
         raise Refused("device_unknown")
     if found[5] != "active":
@@ -140,9 +138,16 @@ def standing(connection: Connection, user_key: str, device_key: str) -> Standing
     return Standing(found[0], found[1], found[2], found[3], found[4] or 0)
 
 
-def now(connection: Connection) -> int:
-    """The clock as this transaction sees it."""
-    return int(connection.execute(_NOW).scalar_one())
+class Face(NamedTuple):
+    """What the clock shows to this transaction."""
+
+    seq: int
+    epoch: str
+    due_at: int | None
+
+
+def face(connection: Connection) -> Face:
+    return Face(*connection.execute(_FACE).one())
 
 
 def heads_after(connection: Connection, buckets: Iterable[str], seq: int) -> list[str]:
@@ -167,6 +172,4 @@ def purge(connection: Connection, before_seq: int) -> None:
     found = {"seq": before_seq}
     connection.execute(text("DELETE FROM feed WHERE gone AND seq <= :seq"), found)
     connection.execute(text("DELETE FROM scope_intervals WHERE until_seq <= :seq"), found)
-    connection.execute(
-        update(clock).where(clock.c.id == 1, clock.c.horizon < before_seq).values(horizon=before_seq)
-    )
+    connection.execute(update(clock).where(clock.c.id == 1, clock.c.horizon < before_seq).values(horizon=before_seq))

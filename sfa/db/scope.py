@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from sfa.core.access import Membership, Organisation, next_change_after, scopes_on
 from sfa.core.hierarchy import Edge
@@ -20,6 +20,10 @@ from sfa.db import feed
 from sfa.db.tables import ROWS, clock, scope_intervals, scope_users
 
 ORGANISATION_LOCK = "*"  # a row of scope_users that no user has: one scope change at a time
+
+
+class Due(Exception):
+    """A dated assignment's day has come: run `make_due` in a transaction of its own, then ask again."""
 
 
 class Change(Struct, frozen=True):
@@ -40,7 +44,7 @@ def _zone(connection: Connection) -> ZoneInfo:
     return ZoneInfo(connection.execute(query).scalar() or "UTC")
 
 
-def _live(connection: Connection, entity: str, *columns: str) -> Sequence[Row[Any]]:
+def _live(connection: Connection, entity: str, *columns: str) -> Sequence[Any]:
     table = ROWS[entity]
     return connection.execute(select(*(table.c[c] for c in columns)).where(~table.c.gone)).all()
 
@@ -51,23 +55,19 @@ def read_organisation(connection: Connection) -> Organisation:
     edges = {
         kind: tuple(
             Edge(*row)
-            for row in _live(
-                connection, f"{kind}_edges", f"{kind}_key", "parent_key", "valid_from", "valid_to"
-            )
+            for row in _live(connection, f"{kind}_edges", f"{kind}_key", "parent_key", "valid_from", "valid_to")
         )
         for kind in ("team", "territory")
     }
     teams = _live(connection, "team_members", "user_key", "team_key", "valid_from", "valid_to", "role")
-    territories = _live(
-        connection, "territory_members", "user_key", "territory_key", "valid_from", "valid_to"
-    )
+    territories = _live(connection, "territory_members", "user_key", "territory_key", "valid_from", "valid_to")
     return Organisation(
         roles={key: role for key, role, active in users if active},
         teams=frozenset(row[0] for row in _live(connection, "teams", "key")),
         territories=frozenset(row[0] for row in _live(connection, "territories", "key")),
         team_edges=edges["team"],
         territory_edges=edges["territory"],
-        team_members=tuple(Membership(*row[:4], manages=row[4] == "manager") for row in teams),
+        team_members=tuple(Membership(*row, role == "manager") for *row, role in teams),
         territory_members=tuple(Membership(*row) for row in territories),
     )
 
@@ -149,13 +149,13 @@ def held_now(connection: Connection, user_key: str, *, locked: bool = False) -> 
     return frozenset(connection.execute(_HELD, {"user": user_key}).scalars())
 
 
-def intervals(connection: Connection, user_key: str) -> Sequence[Row[Any]]:
+def intervals(connection: Connection, user_key: str) -> Sequence[Any]:
     """-> (bucket, since_seq, until_seq) of a user, ended ones too."""
     query = select(scope_intervals.c.bucket, scope_intervals.c.since_seq, scope_intervals.c.until_seq)
     return connection.execute(query.where(scope_intervals.c.user_key == user_key)).all()
 
 
-_USER = bindparam("user")
+_USER: Any = bindparam("user")
 _SHARE = select(scope_users.c.seq).where(scope_users.c.user_key == _USER).with_for_update(read=True)
 _HELD = select(scope_intervals.c.bucket).where(
     scope_intervals.c.user_key == _USER, scope_intervals.c.until_seq.is_(None)

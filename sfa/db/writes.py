@@ -102,9 +102,7 @@ class Door:
             history.c.entity == cell.entity, history.c.key == cell.key, history.c.rev > rev
         )
         stored = list(self.connection.execute(query.order_by(history.c.rev)).scalars())
-        mine = [
-            e for e in self._history if (e["entity"], e["key"]) == (cell.entity, cell.key) and e["rev"] > rev
-        ]
+        mine = [e for e in self._history if (e["entity"], e["key"]) == (cell.entity, cell.key) and e["rev"] > rev]
         for changes in (*stored, *(entry["changes"] for entry in mine)):
             if field in changes:
                 return changes[field][0]
@@ -115,9 +113,7 @@ class Door:
         for row in reversed(self._redirects):
             if (row["entity"], row["loser_key"]) == (entity, key):
                 return str(row["survivor_key"])
-        query = select(redirects.c.survivor_key).where(
-            redirects.c.entity == entity, redirects.c.loser_key == key
-        )
+        query = select(redirects.c.survivor_key).where(redirects.c.entity == entity, redirects.c.loser_key == key)
         found = self.connection.execute(query).scalar()
         return str(found) if found is not None else key
 

@@ -22,7 +22,7 @@ METADATA = MetaData(
 )
 
 # What is looked up by question, beside the key: children by their parent, work by its owner.
-INDEXED = {
+INDEXED: dict[str, list[tuple[str, ...]]] = {
     "users": [("email",), ("external_id",)],
     "teams": [("external_id",)],
     "team_edges": [("team_key",)],
@@ -78,9 +78,7 @@ def _entity_table(entity: str) -> Table:
     columns = [
         Column(
             name,
-            JSON(none_as_null=True)
-            if (kind := _column_type(msgspec.inspect.type_info(typ))) is JSON
-            else kind,
+            JSON(none_as_null=True) if (kind := _column_type(msgspec.inspect.type_info(typ))) is JSON else kind,
             *_foreign(entity, name),
             nullable=name not in shape.required,
         )

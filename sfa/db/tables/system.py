@@ -19,20 +19,21 @@ credentials = Table(
     Column("changed_at", BigInteger, nullable=False),
 )
 
-# Only digests are kept. A family is one login; `used_at` is the first sight of a token or of its access token.
+# Only digests are kept. A family is one login and `position` the place in it: the highest one is the head. `used_at` is
+# the first sight of a token or of an access token minted with it; a superseded token that was never seen is revoked.
 refresh_tokens = Table(
     "refresh_tokens",
     METADATA,
     Column("digest", LargeBinary, primary_key=True),
     Column("key", Text, nullable=False, unique=True),
     Column("family", Text, nullable=False),
+    Column("position", Integer, nullable=False),
     Column("device_key", Text, ForeignKey("devices.key"), nullable=False),
     Column("issued_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("used_at", BigInteger),
-    Column("replaced_by", Text),
     Column("revoked_at", BigInteger),
-    Index("ix_refresh_tokens_family", "family"),
+    Index("ix_refresh_tokens_family_position", "family", "position", unique=True),
     Index("ix_refresh_tokens_device_key", "device_key"),
 )
 

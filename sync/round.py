@@ -1,0 +1,153 @@
+"""One round trip: a request's bytes in, an answer's bytes out (S21).
+
+The push commits before the page is read, so the page shows what the push did. If the process dies between the two, the
+device sends again and gets the stored receipts. The same steps serve the event loop and callers without one.
+"""
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from sfa.core.clock import Clock
+from sfa.core.errors import Refused
+from sfa.crm.commands import Command
+from sfa.db import scope
+from sfa.db.database import Database
+from sync import pull
+from sync.protocol import CONTRACT_MAX, CONTRACT_MIN, PushAnswer, SyncRequest
+from sync.pull import PageBytes, Puller, Scopes
+from sync.push import Push, push
+
+DUE_TRIES_MAX = 3
+
+_request = msgspec.json.Decoder(SyncRequest)
+_json = msgspec.json.Encoder().encode
+
+
+class Caller(Struct, frozen=True):
+    """Who is calling, from the access token: never from the body."""
+
+    user: str
+    role: str
+    device: str
+
+
+class Step(Struct, frozen=True):
+    """A unit of work that the driver runs: `write`, `read` (short) or `read_long`, with its arguments."""
+
+    how: str
+    work: Any
+    args: tuple[Any, ...]
+
+
+class Round:
+    """What a process keeps for all its round trips."""
+
+    def __init__(self, database: Database, clock: Clock, secret: bytes, commands: Mapping[str, Command]) -> None:
+        self.database, self.clock, self.secret, self.commands = database, clock, secret, commands
+        self.scopes = Scopes()
+
+    async def answer(self, caller: Caller, body: bytes) -> bytes:
+        runs = {
+            "write": self.database.write_async,
+            "read": self.database.read_async,
+            "read_long": self.database.read_long_async,
+        }
+        steps = self._steps(caller, body)
+        step = next(steps)
+        while True:
+            try:
+                result = await runs[step.how](step.work, *step.args)
+            except scope.Due as due:
+                step = steps.throw(due)
+                continue
+            try:
+                step = steps.send(result)
+            except StopIteration as done:
+                return bytes(done.value)
+
+    def answer_blocking(self, caller: Caller, body: bytes) -> bytes:
+        """The same without an event loop: for the simulation and for tools."""
+        runs = {"write": self.database.write, "read": self.database.read, "read_long": self.database.read}
+        steps = self._steps(caller, body)
+        step = next(steps)
+        while True:
+            try:
+                result = runs[step.how](step.work, *step.args)
+            except scope.Due as due:
+                step = steps.throw(due)
+                continue
+            try:
+                step = steps.send(result)
+            except StopIteration as done:
+                return bytes(done.value)
+
+    def _steps(self, caller: Caller, body: bytes) -> Generator[Step, Any, bytes]:
+        request = read_request(body)
+        now = self.clock.now_ms()
+        pushed: PushAnswer | None = None
+        page: PageBytes | None = None
+        if request.mutations or request.skip:
+            sent = Push(
+                caller.user,
+                caller.role,
+                caller.device,
+                request.user,
+                request.now,
+                request.mutations,
+                request.skip,
+            )
+            pushed = yield from self._until_effective(Step("write", push, (sent, now, self.commands)), now)
+        if request.pull:
+            short = pull.is_short(request.cursor, self.secret)
+            puller = Puller(caller.user, caller.device, request.contract)
+            args = (
+                puller,
+                request.cursor,
+                now,
+                self.secret,
+                self.scopes,
+                request.page_rows,
+                request.at_least,
+            )
+            page = yield from self._until_effective(Step("read" if short else "read_long", pull.page, args), now)
+        return _encode(request.contract, now, pushed, page)
+
+    def _until_effective(self, step: Step, now: int) -> Generator[Step, Any, Any]:
+        """Make dated assignments effective first, where their day has come (S11)."""
+        for _ in range(DUE_TRIES_MAX):
+            try:
+                return (yield step)
+            except scope.Due:
+                yield Step("write", scope.make_due, (now,))
+        raise Refused("server_busy", "assignments are being made effective: try again")
+
+
+def read_request(body: bytes) -> SyncRequest:
+    """Decode and check what does not depend on the database."""
+    try:
+        request = _request.decode(body)
+    except msgspec.ValidationError as error:
+        raise Refused("request_invalid", str(error)) from None
+    except msgspec.DecodeError as error:
+        raise Refused("json_invalid", str(error)) from None
+    except RecursionError:
+        raise Refused("json_too_deep") from None
+    if request.contract < CONTRACT_MIN:
+        raise Refused("contract_unsupported", minimum=CONTRACT_MIN, maximum=CONTRACT_MAX)
+    if request.contract > CONTRACT_MAX:
+        raise Refused("device_ahead", minimum=CONTRACT_MIN, maximum=CONTRACT_MAX)
+    return request
+
+
+def _encode(contract: int, now: int, pushed: PushAnswer | None, page: PageBytes | None) -> bytes:
+    epoch = page.epoch if page is not None else (pushed.epoch if pushed is not None else "")
+    parts = [b'{"contract":%d,"now":%d,"epoch":%s' % (contract, now, _json(epoch))]
+    if pushed is not None:
+        parts += [b',"push":', _json(pushed)]
+    if page is not None:
+        parts += [b',"page":', page.body]
+    parts.append(b"}")
+    return b"".join(parts)
