@@ -82,10 +82,8 @@ def walk(connection: Connection, device: Registration, sent: Sequence[Raw]) -> W
     seen: list[Receipt] = []
     reused: list[Numbered] = []
     for item in old:
-        receipt = stored.get(item.n)
-        if receipt is None:  # so old that its receipt was purged: it was taken, and that is all there is to say
-            seen.append(Receipt(item.n, "applied", details={"receipt_purged": True}))
-        elif receipt.digest == item.digest or receipt.outcome == "skipped":
+        receipt = stored[item.n]  # receipts are never purged
+        if receipt.digest == item.digest or receipt.outcome == "skipped":
             seen.append(receipt)
         else:
             reused.append(item)

@@ -37,7 +37,7 @@ SQLITE_MMAP_BYTES = 1 << 30
 READER_THREADS = 2
 POSTGRES_POOL = 16
 RETRIES_MAX = 8
-RETRY_STATES = {"40P01", "40001"}  # deadlock, serialization failure
+RETRY_STATES = {"40P01", "40001", "23505"}  # deadlock, serialization failure, two inserts of one key
 JSON_CODEC: dict[str, Any] = {
     "json_serializer": lambda value: msgspec.json.encode(value).decode(),
     "json_deserializer": msgspec.json.decode,

@@ -10,12 +10,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from sfa.core.errors import Refused
+from sfa.db.bulk import upserting
 from sfa.db.cells import Cell
-from sfa.db.tables import bucket_heads, clock, feed
+from sfa.db.tables import bucket_heads, clock, clock_marks, feed
 
 ENCODER = msgspec.json.Encoder()
 
@@ -62,17 +62,8 @@ _FACE = select(clock.c.seq, clock.c.epoch, clock.c.due_at).where(clock.c.id == 1
 _TAKE = update(clock).where(clock.c.id == 1).values(seq=clock.c.seq + bindparam("count")).returning(clock.c.seq)
 
 
-@cache
-def _upserts(dialect: str) -> tuple[Any, Any]:
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    entry = insert(feed)
-    entry = entry.on_conflict_do_update(
-        index_elements=["bucket", "entity", "key"],
-        set_={c: entry.excluded[c] for c in ("seq", "rev", "gone", "doc")},  # `first` stays
-    )
-    head = insert(bucket_heads)
-    head = head.on_conflict_do_update(index_elements=["bucket"], set_={"seq": head.excluded.seq})
-    return entry, head
+_ENTRIES = upserting(feed, ("bucket", "entity", "key"), ("seq", "rev", "gone", "doc"))  # `first` stays
+_HEADS = upserting(bucket_heads, ("bucket",), ("seq",))
 
 
 def write(connection: Connection, found: Sequence[Entry], last: int) -> None:
@@ -84,9 +75,8 @@ def write(connection: Connection, found: Sequence[Entry], last: int) -> None:
         row = {"bucket": e.bucket, "entity": e.entity, "key": e.key, "seq": seq, "first": seq}
         rows.append({**row, "rev": e.rev, "gone": e.gone, "doc": e.doc})
         heads[e.bucket] = seq
-    entry, head = _upserts(connection.dialect.name)
-    connection.execute(entry, rows)
-    connection.execute(head, [{"bucket": bucket, "seq": seq} for bucket, seq in sorted(heads.items())])
+    _ENTRIES.run(connection, rows)
+    _HEADS.run(connection, [{"bucket": bucket, "seq": seq} for bucket, seq in sorted(heads.items())])
 
 
 class Standing(NamedTuple):
@@ -165,6 +155,20 @@ def fill(connection: Connection, bucket: str, after: tuple[str, str], limit: int
     """-> (entity, key, doc) of the live rows of a bucket after a key, in key order."""
     sql = _sql(connection.dialect.name, "fill")
     return connection.exec_driver_sql(sql, (bucket, *after, limit)).all()
+
+
+def mark(connection: Connection, now_ms: int) -> None:
+    """Note where the clock stands, so that a later purge knows what was old."""
+    connection.execute(insert(clock_marks), {"at": now_ms, "seq": face(connection).seq})
+
+
+def purge_older_than(connection: Connection, instant: int) -> int:
+    """Purge up to where the clock stood at an instant; -> the horizon (0 where nothing is that old)."""
+    query = select(clock_marks.c.seq).where(clock_marks.c.at <= instant)
+    seq = connection.execute(query.order_by(clock_marks.c.at.desc()).limit(1)).scalar() or 0
+    if seq:
+        purge(connection, seq)
+    return int(seq)
 
 
 def purge(connection: Connection, before_seq: int) -> None:

@@ -67,7 +67,7 @@ def read_organisation(connection: Connection) -> Organisation:
         territories=frozenset(row[0] for row in _live(connection, "territories", "key")),
         team_edges=edges["team"],
         territory_edges=edges["territory"],
-        team_members=tuple(Membership(*row, role == "manager") for *row, role in teams),
+        team_members=tuple(Membership(u, t, start, end, role == "manager") for u, t, start, end, role in teams),
         territory_members=tuple(Membership(*row) for row in territories),
     )
 

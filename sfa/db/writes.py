@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from sfa.core.access import DECIDES_SCOPE, Parent, buckets_of
 from sfa.core.shapes import PARENTS, SHAPES
 from sfa.db import feed, scope
+from sfa.db.bulk import inserting, updating
 from sfa.db.cells import Cell, Lock, read_cells, read_children, read_where
 from sfa.db.tables import ROWS, history, redirects
 
@@ -279,8 +280,7 @@ class Door:
         if not settled and not self._redirects:
             return 0
         self._write_rows([cell for cell, _ in settled if cell.dirty])
-        if self._history:
-            self.connection.execute(insert(history), self._history)
+        _HISTORY.run(self.connection, self._history)
         if self._redirects:
             self._write_redirects()
         plan = None
@@ -307,11 +307,11 @@ class Door:
             (old if cell.stored else new).setdefault(cell.entity, []).append(values)
         for entity in _PARENTS_FIRST:
             if entity in new:
-                self.connection.execute(insert(ROWS[entity]), new[entity])
+                _INSERTS[entity].run(self.connection, new[entity])
             if entity in old:
                 for values in old[entity]:
                     values["at_key"] = values.pop("key")
-                self.connection.execute(_UPDATES[entity], old[entity])
+                _UPDATES[entity].run(self.connection, old[entity])
 
     def _write_redirects(self) -> None:
         """Chains are flattened: whoever led to the loser now leads to the survivor."""
@@ -325,9 +325,6 @@ class Door:
 
 
 _PARENTS_FIRST = ("accounts", "deals", *(e for e in ROWS if e not in ("accounts", "deals")))
-_UPDATES = {
-    entity: update(table)
-    .where(table.c.key == bindparam("at_key"))
-    .values({c.name: bindparam(c.name) for c in table.c if c.name != "key"})
-    for entity, table in ROWS.items()
-}
+_INSERTS = {entity: inserting(table) for entity, table in ROWS.items()}
+_UPDATES = {entity: updating(table) for entity, table in ROWS.items()}
+_HISTORY = inserting(history)

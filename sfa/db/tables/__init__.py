@@ -4,6 +4,7 @@ from sfa.db.tables.rows import METADATA, ROWS
 from sfa.db.tables.sync import (
     bucket_heads,
     clock,
+    clock_marks,
     devices,
     feed,
     history,
@@ -19,6 +20,7 @@ __all__ = [
     "ROWS",
     "bucket_heads",
     "clock",
+    "clock_marks",
     "credentials",
     "devices",
     "feed",

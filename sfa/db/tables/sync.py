@@ -16,6 +16,14 @@ clock = Table(
     Column("due_at", BigInteger),
 )
 
+# Where the clock stood at a time, noted by a job: what "older than 180 days" means for the feed.
+clock_marks = Table(
+    "clock_marks",
+    METADATA,
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+)
+
 # One entry per (bucket, entity, key): a write moves it to a new seq (S7). Clustered by its key on SQLite, so that a
 # first sync reads one stretch of the file.
 feed = Table(

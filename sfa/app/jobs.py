@@ -1,0 +1,108 @@
+"""What runs by itself: the table of jobs, and the scheduler that runs it in every server process.
+
+A run claims its time slot by inserting a row, so two processes, or two timers of one, never do the same run; the work
+and the end of the run are one transaction, so a process that dies in the middle leaves a claimed slot and no half work,
+and the next slot does it. Jobs are safe to run late and twice.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from msgspec import Struct
+from sqlalchemy import Connection, delete, insert, select, update
+
+from sfa.core.clock import Clock
+from sfa.db import feed, scope
+from sfa.db.database import Database
+from sfa.db.tables import job_runs
+
+MINUTE_S = 60
+DAY_S = 24 * 3600
+TOMBSTONES_KEPT_DAYS = 180  # the longest time offline that is promised (S15)
+RUNS_KEPT_DAYS = 30
+_log = logging.getLogger("sfa.jobs")
+
+
+class Job(Struct, frozen=True):
+    """`work(connection, now_ms)` answers a line for the log; `every_s` is both the interval and the slot."""
+
+    name: str
+    every_s: int
+    work: Callable[[Connection, int], str]
+
+
+def make_assignments_effective(connection: Connection, now_ms: int) -> str:
+    return "scopes changed" if scope.make_due(connection, now_ms) else "nothing due"
+
+
+def mark_clock(connection: Connection, now_ms: int) -> str:
+    feed.mark(connection, now_ms)
+    return "noted"
+
+
+def purge_tombstones(connection: Connection, now_ms: int) -> str:
+    horizon = feed.purge_older_than(connection, now_ms - TOMBSTONES_KEPT_DAYS * DAY_S * 1000)
+    return f"horizon {horizon}"
+
+
+def forget_old_runs(connection: Connection, now_ms: int) -> str:
+    old = job_runs.c.claimed_at < now_ms - RUNS_KEPT_DAYS * DAY_S * 1000
+    return f"{connection.execute(delete(job_runs).where(old)).rowcount} runs"
+
+
+JOBS: dict[str, Job] = {
+    job.name: job
+    for job in (
+        Job("make_assignments_effective", MINUTE_S, make_assignments_effective),
+        Job("mark_clock", DAY_S, mark_clock),
+        Job("purge_tombstones", DAY_S, purge_tombstones),
+        Job("forget_old_runs", DAY_S, forget_old_runs),
+    )
+}
+
+
+def claim(connection: Connection, job: Job, now_ms: int) -> int | None:
+    """The slot of this run, or None where another run has it."""
+    slot = now_ms // 1000 // job.every_s
+    taken = select(job_runs.c.slot).where(job_runs.c.name == job.name, job_runs.c.slot == slot)
+    if connection.execute(taken).first() is not None:
+        return None
+    connection.execute(insert(job_runs), {"name": job.name, "slot": slot, "claimed_at": now_ms})
+    return slot
+
+
+def finish(connection: Connection, job: Job, slot: int, now_ms: int) -> str:
+    """Do the work and note its end, in one transaction."""
+    outcome = job.work(connection, now_ms)
+    ended = update(job_runs).where(job_runs.c.name == job.name, job_runs.c.slot == slot)
+    connection.execute(ended.values(finished_at=now_ms, outcome=outcome))
+    return outcome
+
+
+async def run(database: Database, clock: Clock, job: Job) -> str | None:
+    """One run, if its slot is free; two processes that claim at once meet at the key, and the database tries the
+    second again, which then finds the slot taken."""
+    slot = await database.write_async(claim, job, clock.now_ms())
+    if slot is None:
+        return None
+    outcome = await database.write_async(finish, job, slot, clock.now_ms())
+    _log.info("%s: %s", job.name, outcome)
+    return outcome
+
+
+def scheduler(database: Database, clock: Clock) -> Any:
+    """An APScheduler with every job of the table, to be started on the server's event loop."""
+    made = AsyncIOScheduler(timezone="UTC")
+    for job in JOBS.values():
+        made.add_job(
+            run,
+            IntervalTrigger(seconds=job.every_s, timezone="UTC"),
+            args=(database, clock, job),
+            id=job.name,
+            coalesce=True,
+            max_instances=1,
+        )
+    return made
