@@ -1,0 +1,56 @@
+"""`POST /sync`: the one hot route, a plain ASGI handler, so that a poll costs little more than its two or three reads.
+
+Authentication is a look-up in the token cache, the body is read under the protocol's limits, `sync.round` does the
+work, and the answer is compressed as the client likes. Every failure is a problem body.
+"""
+
+from typing import Any
+
+from litestar import asgi
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope, Send
+
+from sfa.core.errors import Refused
+from sfa.web.authenticator import Authenticator
+from sfa.web.compression import compress
+from sfa.web.errors import PROBLEM_TYPE, problem_of
+from sfa.web.limits import RequestRate, check_depth, read_body
+from sync.protocol import BODY_BYTES_MAX, INFLATED_BYTES_MAX, JSON_DEPTH_MAX
+from sync.round import Caller, Round
+
+JSON_TYPE = b"application/json"
+
+
+def sync_handler(rounds: Round, authenticator: Authenticator, rate: RequestRate) -> ASGIRouteHandler:
+    """The route; it brings its own authentication and errors, so no middleware is needed around it."""
+
+    @asgi("/sync", is_mount=False, opt={"raw": True, "public": True})
+    async def answer_sync(scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Any = scope["headers"]
+        try:
+            if scope.get("method") != "POST":
+                raise Refused("method_not_allowed", allow="POST")
+            who = authenticator.authenticate(headers) or await authenticator.authenticate_fully(headers)
+            rate.check(who.device_key)
+            body = await read_body(receive, headers, body_max=BODY_BYTES_MAX, inflated_max=INFLATED_BYTES_MAX)
+            check_depth(body, JSON_DEPTH_MAX)
+            answer = await rounds.answer(Caller(who.user_key, who.role, who.device_key), body)
+            accepted = next((value for name, value in headers if name == b"accept-encoding"), None)
+            smaller, encoding = compress(answer, accepted)
+        except Exception as error:  # the translator logs what it does not know
+            problem = problem_of(error)
+            extra = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+            await _send(send, problem.status, PROBLEM_TYPE.encode(), problem.body, extra)
+            return
+        extra = [(b"vary", b"Accept-Encoding")]
+        if encoding is not None:
+            extra.append((b"content-encoding", encoding.encode()))
+        await _send(send, 200, JSON_TYPE, smaller, extra)
+
+    return answer_sync
+
+
+async def _send(send: Send, status: int, kind: bytes, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *extra]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
