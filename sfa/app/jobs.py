@@ -7,6 +7,7 @@ and the next slot does it. Jobs are safe to run late and twice.
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -96,12 +97,14 @@ async def run(database: Database, clock: Clock, job: Job) -> str | None:
 def scheduler(database: Database, clock: Clock) -> Any:
     """An APScheduler with every job of the table, to be started on the server's event loop."""
     made = AsyncIOScheduler(timezone="UTC")
+    first = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)  # at the start too: a server may restart each day
     for job in JOBS.values():
         made.add_job(
             run,
             IntervalTrigger(seconds=job.every_s, timezone="UTC"),
             args=(database, clock, job),
             id=job.name,
+            next_run_time=first,
             coalesce=True,
             max_instances=1,
         )
