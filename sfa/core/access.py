@@ -15,6 +15,7 @@ from sfa.core.hierarchy import Edge
 ROLES = ("rep", "manager", "director", "finance", "admin")
 SEES_COST = frozenset({"director", "finance"})
 SEES_EVERYTHING = frozenset({"finance", "admin"})
+SEES_UNASSIGNED = frozenset({"director", "finance", "admin"})
 
 EVERYBODY = frozenset(
     {
@@ -82,7 +83,8 @@ class Membership(Struct, frozen=True):
 class Organisation(Struct, frozen=True):
     """Everything that decides scopes: small (people and trees, not customers), read once per evaluation."""
 
-    roles: Mapping[str, str]  # active users only
+    roles: Mapping[str, str]  # active users only: the others hold nothing
+    people: frozenset[str]  # everybody, whose books may be held
     teams: frozenset[str]
     territories: frozenset[str]
     team_edges: tuple[Edge, ...]
@@ -141,7 +143,7 @@ def scopes_on(organisation: Organisation, day: str) -> dict[str, frozenset[str]]
     for user, role in organisation.roles.items():
         held = {"all", f"user:{user}", f"book:{user}"}
         if role in SEES_EVERYTHING:
-            managed, people = set(organisation.teams), set(organisation.roles)
+            managed, people = set(organisation.teams), set(organisation.people)
             territories = set(organisation.territories)
         else:
             managed = _with_descendants(managed_by.get(user, ()), teams_below)
@@ -155,6 +157,8 @@ def scopes_on(organisation: Organisation, day: str) -> dict[str, frozenset[str]]
         held.update(f"territory:{territory}" for territory in territories)
         if role in SEES_COST:
             held.add("cost:all")
+        if role in SEES_UNASSIGNED:
+            held.add("unassigned")
         scopes[user] = frozenset(held)
     return scopes
 
@@ -190,6 +194,8 @@ def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, membe
             found = {f"user:{member}" for member in members}
             if row.get("territory_key"):
                 found.add(f"territory:{row['territory_key']}")
+            if not found:
+                found.add("unassigned")  # a customer that nobody has is still somebody's to assign
         case "deals":
             found = {f"book:{row['owner_key']}"}
             found.update(f"user:{s['user_key']}" for s in row.get("splits") or () if s["user_key"] != row["owner_key"])

@@ -75,7 +75,6 @@ CATALOGUE: dict[str, Entry] = {
     "quota_owner_invalid": Entry(422, "A quota belongs to exactly one user, team or territory"),
     "conflict_closed": Entry(422, "This conflict has been settled"),
     "conflict_unknown": Entry(422, "There is no such conflict, or none that you may see"),
-    "duplicate_external_id": Entry(422, "Another row has this external id"),
     "duplicate_email": Entry(422, "Another user has this e-mail address"),
     # dates, trees, money
     "amount_invalid": Entry(422, "The amount is not a decimal number of this currency"),

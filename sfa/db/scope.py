@@ -63,6 +63,7 @@ def read_organisation(connection: Connection) -> Organisation:
     territories = _live(connection, "territory_members", "user_key", "territory_key", "valid_from", "valid_to")
     return Organisation(
         roles={key: role for key, role, active in users if active},
+        people=frozenset(key for key, _, _ in users),
         teams=frozenset(row[0] for row in _live(connection, "teams", "key")),
         territories=frozenset(row[0] for row in _live(connection, "territories", "key")),
         team_edges=edges["team"],

@@ -7,7 +7,7 @@ can bring them back), `stamps` (who set which group of fields at which revision)
 from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, ForeignKey, Index, MetaData, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, ForeignKey, Index, MetaData, Table, Text, func, text
 
 from sfa.core.entities import ENTITIES
 from sfa.core.shapes import SHAPES
@@ -21,9 +21,12 @@ METADATA = MetaData(
     }
 )
 
+# Keys compare byte by byte: the order of a fill must not depend on a locale.
+KEY = Text().with_variant(Text(collation="C"), "postgresql")
+
 # What is looked up by question, beside the key: children by their parent, work by its owner.
 INDEXED: dict[str, list[tuple[str, ...]]] = {
-    "users": [("email",), ("external_id",)],
+    "users": [("external_id",)],
     "teams": [("external_id",)],
     "team_edges": [("team_key",)],
     "team_members": [("user_key",)],
@@ -87,7 +90,7 @@ def _entity_table(entity: str) -> Table:
     return Table(
         entity,
         METADATA,
-        Column("key", Text, primary_key=True),
+        Column("key", KEY, primary_key=True),
         Column("rev", BigInteger, nullable=False),
         Column("gone", Boolean, nullable=False, default=False),
         Column("stamps", JSON, nullable=False),
@@ -98,3 +101,11 @@ def _entity_table(entity: str) -> Table:
 
 
 ROWS: dict[str, Table] = {entity: _entity_table(entity) for entity in ENTITIES}
+
+Index(
+    "uq_users_email",
+    func.lower(ROWS["users"].c.email),
+    unique=True,
+    sqlite_where=text("NOT gone"),
+    postgresql_where=text("NOT gone"),
+)

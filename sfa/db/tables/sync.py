@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
-from sfa.db.tables.rows import METADATA
+from sfa.db.tables.rows import KEY, METADATA
 
 # One row. `seq` numbers every feed entry in commit order (S6); `epoch` names this history of the database, so that a
 # restored backup is noticed; below `horizon` tombstones were purged; at `due_at` a dated assignment takes effect.
@@ -29,9 +29,9 @@ clock_marks = Table(
 feed = Table(
     "feed",
     METADATA,
-    Column("bucket", Text, primary_key=True),
-    Column("entity", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
+    Column("bucket", KEY, primary_key=True),
+    Column("entity", KEY, primary_key=True),
+    Column("key", KEY, primary_key=True),
     Column("seq", BigInteger, nullable=False),
     Column("first", BigInteger, nullable=False),
     Column("rev", BigInteger, nullable=False),
