@@ -20,6 +20,7 @@ from tests.postgres import Postgres, running_postgres
 
 if TYPE_CHECKING:
     from sfa.db.database import Database
+    from tests.office import Office
 
 # The clock of a shared machine says nothing about the code, so no property fails for being slow.
 settings.register_profile(
@@ -95,3 +96,61 @@ def database(database_url: str) -> "Iterator[Database]":
     opened = open_database(database_url, durable=False)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def office_templates() -> dict[str, str]:
+    """dialect -> a database with the company of `tests.builders` in it: filled by the first test that asks."""
+    return {}
+
+
+def _filled(url: str) -> None:
+    from sfa.db.database import open_database
+    from tests.builders import company
+
+    opened = open_database(url, durable=False)
+    company(opened)
+    opened.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def office(
+    request: pytest.FixtureRequest, office_templates: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[Office]":
+    """The company of `tests.builders` on each database, for this test alone."""
+    yield from _office(request, office_templates, tmp_path_factory, "office")
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def shared_office(
+    request: pytest.FixtureRequest, office_templates: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[Office]":
+    """The same for the tests of one module that do not mind each other."""
+    yield from _office(request, office_templates, tmp_path_factory, "shared")
+
+
+def _office(
+    request: pytest.FixtureRequest, templates: dict[str, str], folders: pytest.TempPathFactory, name: str
+) -> "Iterator[Office]":
+    from sfa.db.database import open_database
+    from tests.office import Office
+
+    if request.param == "sqlite":
+        if "sqlite" not in templates:
+            path = folders.mktemp("filled") / "company.db"
+            shutil.copy(request.getfixturevalue("sqlite_template"), path)
+            _filled(f"sqlite:///{path}")
+            templates["sqlite"] = str(path)
+        url = f"sqlite:///{shutil.copy(templates['sqlite'], folders.mktemp('office') / 'sfa.db')}"
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        if "postgresql" not in templates:
+            _filled(server.create("company", template=request.getfixturevalue("postgres_template")))
+            templates["postgresql"] = "company"
+        server.drop(name)
+        url = server.create(name, template=templates["postgresql"])
+    opened = open_database(url, durable=False)
+    try:
+        yield Office(opened)
+    finally:
+        opened.close()
