@@ -1,0 +1,151 @@
+"""The device as an app uses it: queue edits, read what the user sees, and agree with the server in one `sync()`.
+
+Everything is kept in the `Store`; a `Device` holds no state of its own, so any number of them may be opened one after
+the other, and a device that was killed goes on where it was. Time and keys are injected.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sfa.core.clock import Clock
+from sfa.core.ids import KeyMaker
+from sync.device import edits, outbox, session, view
+from sync.device.outbox import Queued
+from sync.device.session import DeviceInfo
+from sync.device.settle import Progress, SyncResult, Tally, next_request, settle
+from sync.device.store import Notice, Person, Store
+from sync.device.transport import Transport
+from sync.protocol import PAGE_ROWS_DEFAULT
+
+IDLE_ROUNDS_MAX = 5  # answers in a row that bring nothing and are not the last
+
+
+class Device:
+    """One installation used by one user."""
+
+    def __init__(self, store: Store, transport: Transport, clock: Clock, ids: KeyMaker) -> None:
+        self.store, self.transport, self.clock, self.ids = store, transport, clock, ids
+        self._unit: str | None = None
+
+    # -- the server ---------------------------------------------------------------------------------------------
+
+    def login(
+        self, email: str, password: str, name: str = "device", platform: str = "python", app_version: str = "1"
+    ) -> Person:
+        """Log in and keep the tokens; under a new registration where the old one can push no more."""
+        device = DeviceInfo(name, platform, app_version)
+        return session.login(self.store, self.transport, email, password, device)
+
+    def logout(self) -> None:
+        """End the login, without signal on this device only; rows and queue stay."""
+        session.logout(self.store, self.transport)
+
+    def sync(
+        self, progress: Callable[[Progress], None] | None = None, page_rows: int = PAGE_ROWS_DEFAULT
+    ) -> SyncResult:
+        """Push the queue and pull until the server says that this device has caught up.
+
+        Raises `ConnectionLost` and `ServerRefused`; what was settled until then is kept, and calling again goes on
+        from there.
+        """
+        if self._unit is not None:
+            raise RuntimeError("a unit is sent when it is complete")
+        tally, pushing, idle = Tally(), True, 0
+        while True:
+            now_ms = self.clock.now_ms()
+            request = next_request(self.store, now_ms, page_rows, pushing=pushing)
+            answer = session.exchange(self.store, self.transport, request)
+            settled = settle(self.store, request, answer, now_ms)
+            tally.add(settled)
+            if progress is not None:
+                progress(tally.progress())
+            if settled.stopped is not None and not settled.moved:
+                pushing = False  # the server takes no more of this queue now; what it has for us is still wanted
+            idle = 0 if settled.moved else idle + 1
+            unsent = pushing and self._has_unsent()
+            if (settled.caught_up and not unsent) or idle >= IDLE_ROUNDS_MAX:
+                return tally.result(self.store)
+
+    def _has_unsent(self) -> bool:
+        if self.store.state().registration != "active":
+            return False
+        return outbox.lost_numbers(self.store) is not None or outbox.is_waiting(self.store)
+
+    # -- what the user does -------------------------------------------------------------------------------------
+
+    def create(self, entity: str, values: Mapping[str, Any], key: str | None = None) -> str:
+        """-> the row's key, made here and final. Raises `Refused` for values that no server would take."""
+        key = key if key is not None else self.ids.new()
+        edits.create(self.store, entity, key, values, self.clock.now_ms(), self._unit)
+        return key
+
+    def update(self, entity: str, key: str, values: Mapping[str, Any]) -> int:
+        """-> the mutation's number."""
+        return edits.update(self.store, entity, key, values, self.clock.now_ms(), self._unit)
+
+    def delete(self, entity: str, key: str) -> int:
+        """-> the mutation's number."""
+        return edits.delete(self.store, entity, key, self.clock.now_ms(), self._unit)
+
+    def command(
+        self, name: str, key: str, arguments: Mapping[str, Any] | None = None, entity: str | None = None
+    ) -> int:
+        """`visit.check_in`, `deal.win`, `conflict.restore`, …; -> the mutation's number. `entity` is needed only for
+        a command that this device does not know."""
+        arguments = arguments if arguments is not None else {}
+        return edits.command(self.store, name, key, arguments, self.clock.now_ms(), self._unit, entity)
+
+    @contextmanager
+    def unit(self) -> Iterator[None]:
+        """Edits inside land together or not at all (S20): here if the block fails, there if one is refused."""
+        if self._unit is not None:
+            raise RuntimeError("units do not nest")
+        unit = self.ids.new()
+        with self.store.transaction():
+            self._unit = unit
+            try:
+                yield
+            finally:
+                self._unit = None
+            outbox.seal(self.store, unit)
+
+    # -- what the user sees -------------------------------------------------------------------------------------
+
+    def person(self) -> Person | None:
+        """Whose store this is."""
+        return self.store.state().user
+
+    def get(self, entity: str, key: str) -> dict[str, Any] | None:
+        """The row with the own queue on top, or None."""
+        return view.row(self.store, entity, key)
+
+    def pending(self) -> Sequence[Queued]:
+        """What the server has not answered yet, oldest first."""
+        return outbox.pending(self.store)
+
+    def kept(self) -> Sequence[Queued]:
+        """Queued and acknowledged mutations, oldest first."""
+        return outbox.kept(self.store)
+
+    def conflicts(self) -> dict[str, dict[str, Any]]:
+        """key -> conflicts that ask for a decision."""
+        return self.list("conflicts", {"status": "open"})
+
+    def refusals(self) -> dict[str, dict[str, Any]]:
+        """key -> refused changes that are neither repaired nor dismissed."""
+        return self.list("refusals", {"status": "open"})
+
+    def notices(self) -> Sequence[Notice]:
+        """Resets, skipped numbers and dead registrations, the newest last."""
+        return self.store.notices()
+
+    def synced_rows(self) -> dict[tuple[str, str], tuple[int, dict[str, Any]]]:
+        """(entity, key) -> (revision, row) without the own queue: what must equal the server's."""
+        return view.synced_rows(self.store)
+
+    def list(self, entity: str, where: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+        """key -> row with the own queue on top; `where` names fields and the values they must have."""
+        wanted = (where or {}).items()
+        found = view.rows(self.store, entity)
+        return {key: row for key, row in found.items() if all(row[field] == value for field, value in wanted)}

@@ -1,0 +1,155 @@
+"""What a row will look like when the queue has landed: a pure prediction, by the server's own merge (S24, S29).
+
+`on_top` lays the kept mutations of one row over its synced copy. The device holds no field stamps, so it derives them:
+a group that differs between the row at the edit's base and the synced row was set by somebody else, unless an own
+acknowledged mutation says so. When somebody else set it is not known, so `latest` shows the own edit; the server may
+decide otherwise, and the next page says so. Decides no rights.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from sfa.core.errors import Refused
+from sfa.core.rules import TRANSITIONS, transition
+from sfa.core.shapes import SHAPES
+from sync.device.outbox import Queued
+from sync.merge import Edit, edited_since, merge
+
+Lookup = Callable[[str, str], Mapping[str, Any] | None]
+Stamps = dict[str, list[Any]]
+
+# Commands that run on the server only; of their effect the device shows the status at most.
+SERVER_COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "account.merge": ("accounts", {}),
+    "contact.merge": ("contacts", {}),
+    "conflict.restore": ("conflicts", {"status": "restored"}),
+    "conflict.dismiss": ("conflicts", {"status": "dismissed"}),
+    "refusal.dismiss": ("refusals", {"status": "dismissed"}),
+}
+UNTOLD = frozenset({"created_at", "created_by"})  # set by the server: no edit of anybody
+STAYS = (None, "applied", "merged")  # any other outcome: what the server made of it is on its way
+
+
+class Synced(Struct, frozen=True):
+    """The server's last word on a row."""
+
+    rev: int
+    row: dict[str, Any]
+
+
+def entity_of(command: str) -> str | None:
+    """The entity that a command acts on."""
+    if command in TRANSITIONS:
+        return TRANSITIONS[command].entity
+    return SERVER_COMMANDS[command][0] if command in SERVER_COMMANDS else None
+
+
+def blank(entity: str) -> dict[str, Any]:
+    """A row with every field at its default, as a create starts from."""
+    shape = SHAPES[entity]
+    row: dict[str, Any] = dict.fromkeys(shape.types)
+    row.update({f: list(v) if isinstance(v, list) else v for f, v in shape.defaults.items()})
+    return row
+
+
+def on_top(
+    synced: Synced | None, queue: Sequence[Queued], seen_seq: int, device: str, user: str, lookup: Lookup
+) -> dict[str, Any] | None:
+    """The row as the user sees it, or None. `queue` is everything kept about this row, oldest first."""
+    return _Prediction(synced, device, user, lookup).of(queue, seen_seq)
+
+
+class _Prediction:
+    """The row while edits are laid over it one by one. `own` are the groups whose synced value is this device's."""
+
+    def __init__(self, synced: Synced | None, device: str, user: str, lookup: Lookup) -> None:
+        self.synced, self.device, self.user, self.lookup = synced, device, user, lookup
+        self.row = dict(synced.row) if synced is not None else None
+        self.rev = synced.rev if synced is not None else 0
+        self.own: set[str] = set()
+        self.stamps: Stamps = {}
+
+    def of(self, queue: Sequence[Queued], seen_seq: int) -> dict[str, Any] | None:
+        for edit in queue:
+            if edit.outcome not in STAYS:
+                continue
+            if edit.outcome is not None and (edit.seq <= seen_seq or edit.rev <= self.rev):
+                self._recognise(edit)
+            else:
+                self._lay(edit)
+        return self.row
+
+    def _recognise(self, edit: Queued) -> None:
+        """The synced row holds this edit already: the groups that still say what it said are this device's own."""
+        if self.synced is None or edit.kind == "delete":
+            return
+        shape = SHAPES[edit.entity]
+        said = self._said(edit, edit.base_row or blank(edit.entity))
+        for group in {shape.group_of[field] for field in said}:
+            fields = [field for field in shape.groups[group] if field in said]
+            is_own = all(self.synced.row[field] == said[field] for field in fields)
+            (self.own.add if is_own else self.own.discard)(group)
+
+    def _said(self, edit: Queued, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that an edit would set; nothing where the row's state forbids it."""
+        if edit.kind in SERVER_COMMANDS:
+            return SERVER_COMMANDS[edit.kind][1]
+        if edit.kind not in TRANSITIONS:
+            return edit.fields
+        try:
+            done = transition(edit.kind, row, edit.fields, edit.at, self.lookup)
+        except Refused:
+            return {}
+        agrees = all(row[field] == done.values[field] for field in TRANSITIONS[edit.kind].agree)
+        return {} if done.illegal is not None or agrees else done.values
+
+    def _lay(self, edit: Queued) -> None:
+        if edit.kind == "delete":
+            self._delete(edit)
+        elif self.row is None:
+            if edit.kind == "create":
+                self._create(edit)
+        else:
+            self._merge(edit, self._said(edit, self.row))
+
+    def _create(self, edit: Queued) -> None:
+        self.row = {**blank(edit.entity), "created_at": edit.at, "created_by": self.user, **edit.fields}
+        self._stamp(edit, edit.fields, frozenset(SHAPES[edit.entity].groups))
+
+    def _delete(self, edit: Queued) -> None:
+        """A deletion that would throw away what others wrote is offered again, not done (S26)."""
+        if self.row is None:
+            return
+        stamps = self._stamps(edit, SHAPES[edit.entity].groups)
+        if not edited_since(stamps, edit.base, self.rev, self.device):
+            self.row = None
+
+    def _merge(self, edit: Queued, said: Mapping[str, Any]) -> None:
+        assert self.row is not None
+        base_row = edit.base_row or blank(edit.entity)
+        stamps = self._stamps(edit, {SHAPES[edit.entity].group_of[field] for field in said})
+        meant = Edit(said, edit.base, self.device, edit.at)
+        merged = merge(edit.entity, self.row, self.rev, stamps, meant, base_row.__getitem__)
+        self.row.update(merged.values)
+        self._stamp(edit, merged.values, merged.verbatim)
+
+    def _stamps(self, edit: Queued, groups: "Mapping[str, Any] | set[str]") -> Stamps:
+        """The stamps as far as this device can know them: its own later edits, and others' since the edit's base."""
+        found: Stamps = {}
+        base_row = edit.base_row or blank(edit.entity)
+        for group in groups:
+            if group in self.stamps:
+                found[group] = self.stamps[group]
+            elif self.synced is not None and group not in self.own and group not in UNTOLD:
+                fields = SHAPES[edit.entity].groups[group]
+                if any(self.synced.row[field] != base_row[field] for field in fields):
+                    found[group] = [self.rev, None, 0, None]
+        return found
+
+    def _stamp(self, edit: Queued, values: Mapping[str, Any], verbatim: frozenset[str]) -> None:
+        """What the door would stamp: one revision later, and foreign to everybody where it came out of a merge."""
+        for group in {SHAPES[edit.entity].group_of[field] for field in values}:
+            own = self.device if group in verbatim else None
+            self.stamps[group] = [self.rev + 1, own, edit.at, self.device]

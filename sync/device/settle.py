@@ -1,0 +1,154 @@
+"""One answer taken in: epoch, receipts, page, and the copies that may go. One local transaction, all or nothing.
+
+The order matters. A new epoch comes first: what the server lost is queued again before anything else could drop it.
+Receipts come before the page, so that a mutation is acknowledged before its effect arrives. Copies go last.
+"""
+
+from collections import Counter
+
+from msgspec import Struct
+
+from sync.device import outbox, pages
+from sync.device.store import Store
+from sync.protocol import Page, Receipt, SyncAnswer, SyncRequest
+
+
+class Progress(Struct, frozen=True):
+    """How far a sync has come: what a progress bar shows."""
+
+    rows: int
+    pushed: int
+    caught_up: bool
+
+
+class SyncResult(Struct, frozen=True):
+    """What a sync did. `pushed` mutations got their first receipt, counted in `outcomes`. `resets` are the reasons why
+    the synced rows were fetched anew. `stopped` says why the server or the device went no further with the queue;
+    `register_anew` that this registration can push no more: log in again, the queue moves along."""
+
+    pushed: int
+    outcomes: dict[str, int]
+    refused: tuple[Receipt, ...]
+    conflicts: tuple[Receipt, ...]
+    rows: int
+    resets: tuple[str, ...]
+    stopped: str | None
+    register_anew: bool
+    caught_up: bool
+
+
+class Settled(Struct, frozen=True):
+    """What one answer brought. `moved` is false where it changed nothing that a next request could build on."""
+
+    receipts: list[Receipt]
+    rows: int
+    reset: str | None
+    stopped: str | None
+    caught_up: bool
+    moved: bool
+
+
+class Tally:
+    """The sum of a sync's answers."""
+
+    def __init__(self) -> None:
+        self.receipts: list[Receipt] = []
+        self.resets: list[str] = []
+        self.rows = 0
+        self.stopped: str | None = None
+        self.caught_up = False
+
+    def add(self, settled: Settled) -> None:
+        self.receipts += settled.receipts
+        self.rows += settled.rows
+        self.resets += [settled.reset] if settled.reset is not None else []
+        self.stopped = settled.stopped
+        self.caught_up = settled.caught_up
+
+    def progress(self) -> Progress:
+        return Progress(self.rows, len(self.receipts), self.caught_up)
+
+    def result(self, store: Store) -> SyncResult:
+        return SyncResult(
+            pushed=len(self.receipts),
+            outcomes=dict(Counter(receipt.outcome for receipt in self.receipts)),
+            refused=tuple(r for r in self.receipts if r.outcome == "refused"),
+            conflicts=tuple(r for r in self.receipts if r.conflicts),
+            rows=self.rows,
+            resets=tuple(self.resets),
+            stopped=self.stopped,
+            register_anew=store.state().registration == "reused",
+            caught_up=self.caught_up,
+        )
+
+
+def next_request(store: Store, now_ms: int, page_rows: int, *, pushing: bool) -> SyncRequest:
+    """What the device says next: the head of its queue, where its last page ended, and what it must at least see."""
+    with store.reading():
+        state = store.state()
+        pushing = pushing and state.registration == "active"
+        head = outbox.head(store) if pushing else []
+        return SyncRequest(
+            user=state.user.key if state.user is not None else "",
+            now=now_ms,
+            mutations=outbox.as_raw(head),
+            skip=outbox.lost_numbers(store) if pushing else None,
+            cursor=state.cursor,
+            at_least=state.push_seq,
+            page_rows=page_rows,
+        )
+
+
+def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) -> Settled:
+    """Take one answer in."""
+    with store.transaction():
+        before = store.state()
+        is_new_epoch = before.epoch is not None and before.epoch != answer.epoch
+        if is_new_epoch:
+            _forget_epoch(store, everything=answer.push is None)
+        if before.registration == "moving":
+            outbox.renumber(store)
+        store.set_state(epoch=answer.epoch)
+        receipts = outbox.acknowledge(store, answer.push) if answer.push is not None else []
+        # A page goes on from the cursor that it was asked with. Another sync of this store may have been faster.
+        page = answer.page if request.cursor == before.cursor else None
+        reset = _take_page(store, page, request, is_new_epoch=is_new_epoch) if page is not None else None
+        if is_new_epoch and page is None:
+            reset = "epoch"
+        outbox.drop_durable(store)
+        if reset is not None:
+            store.note(now_ms, "reset", reset)
+        if request.skip is not None and answer.push is not None:
+            store.note(now_ms, "skip", f"{request.skip.first_n}..{request.skip.last_n}")
+        after = store.state()
+        if after.registration == "reused" != before.registration:
+            store.note(now_ms, "register_anew", "the numbers of this registration were used elsewhere")
+    rows = sum(len(changes.items) for changes in page.changes) if page is not None else 0
+    return Settled(
+        receipts=receipts,
+        rows=rows,
+        reset=reset,
+        stopped=answer.push.stopped if answer.push is not None else None,
+        caught_up=page is not None and page.caught_up and after.seen_seq >= after.push_seq,
+        moved=bool(receipts or rows or reset or (page is not None and page.drops))
+        or before.expected_n != after.expected_n,
+    )
+
+
+def _forget_epoch(store: Store, *, everything: bool) -> None:
+    """The server was restored from a backup: its numbers of before mean nothing now. `acknowledge` queues again what
+    it expects; where the answer does not say what that is, all that is kept is sent again (it repeats receipts)."""
+    if everything:
+        outbox.requeue(store, 1)
+    store.execute("UPDATE outbox SET seq = 0")
+    store.set_state(cursor=None, seen_seq=-1, push_seq=0, durable_n=0)
+
+
+def _take_page(store: Store, page: Page, request: SyncRequest, *, is_new_epoch: bool) -> str | None:
+    """-> the reason of a reset that the user must hear of; the first sync of an empty device is none."""
+    starts_over = page.reset is not None or request.cursor is None or is_new_epoch
+    was_empty = pages.is_empty(store) if starts_over else False
+    pages.apply(store, page, starts_over=starts_over)
+    if not starts_over or was_empty:
+        return None
+    return page.reset or ("epoch" if is_new_epoch else "no_cursor")

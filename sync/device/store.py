@@ -1,0 +1,212 @@
+"""The device's local file: synced rows, memberships, the outbox, and one row of state.
+
+One store belongs to one user at one server: a shared tablet has one file for each (S23). Every change of meaning is one
+`transaction()`, so that a device that is killed at any line finds either all of it or nothing. Writes are flushed to
+disk at commit: a number that was sent and then forgotten by the file would be given twice.
+
+- `rows` are the server's words only; what the user typed since lies in `outbox`.
+- `memberships` say through which buckets a row is held. No membership, no row.
+- `generation` tells what arrived since the last reset from what is older (S15).
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 10.0
+NOTICES_MAX = 200
+
+# A registration is `active`; or `reused`: it was cloned and can push no more, until the user logs in anew; or `moving`:
+# it is new, and the queue moves to it with the first answer, which says whether the server lost anything.
+REGISTRATION = ("active", "reused", "moving")
+
+SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    user TEXT,                              -- JSON: key, name, email, role
+    device_key TEXT,                        -- the registration
+    access_token TEXT,
+    refresh_token TEXT,
+    epoch TEXT,                             -- which history of the server the cursor belongs to
+    cursor TEXT,
+    generation INTEGER NOT NULL DEFAULT 0,
+    sweeping INTEGER NOT NULL DEFAULT 0,    -- older generations go at caught_up
+    seen_seq INTEGER NOT NULL DEFAULT -1,   -- seq of the last caught_up page
+    push_seq INTEGER NOT NULL DEFAULT 0,    -- seq of the last push
+    next_n INTEGER NOT NULL DEFAULT 1,      -- the number of the next mutation
+    expected_n INTEGER NOT NULL DEFAULT 1,  -- the number that the server takes next, as it last said
+    durable_n INTEGER NOT NULL DEFAULT 0,
+    registration TEXT NOT NULL DEFAULT 'active'  -- one of REGISTRATION
+);
+INSERT OR IGNORE INTO state (id) VALUES (1);
+CREATE TABLE IF NOT EXISTS rows (
+    entity TEXT NOT NULL,
+    key TEXT NOT NULL,
+    rev INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    doc TEXT NOT NULL,                      -- the row as JSON
+    PRIMARY KEY (entity, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS memberships (
+    entity TEXT NOT NULL,
+    key TEXT NOT NULL,
+    bucket TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    PRIMARY KEY (entity, key, bucket)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS ix_memberships_bucket ON memberships (bucket);
+CREATE TABLE IF NOT EXISTS outbox (
+    n INTEGER PRIMARY KEY,
+    entity TEXT NOT NULL,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    at INTEGER NOT NULL,                    -- this device's clock
+    base INTEGER NOT NULL,                  -- revision of the synced row when the edit was made
+    fields TEXT NOT NULL,                   -- JSON: changed fields, or a command's arguments
+    unit_id TEXT,
+    unit_size INTEGER,
+    base_doc TEXT,                          -- the synced row at base, for the overlay's merge
+    outcome TEXT,                           -- null while queued
+    rev INTEGER NOT NULL DEFAULT 0,         -- of the row after it, says the receipt
+    seq INTEGER NOT NULL DEFAULT 0,         -- of the push that the server answered
+    receipt TEXT
+);
+CREATE INDEX IF NOT EXISTS ix_outbox_row ON outbox (entity, key);
+CREATE TABLE IF NOT EXISTS notices (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL
+);
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+
+
+class Person(Struct, frozen=True):
+    """Who is logged in, as the server says."""
+
+    key: str
+    name: str = ""
+    email: str = ""
+    role: str = "rep"
+
+
+class State(Struct, frozen=True):
+    """The one row of state; the table above says what its fields mean."""
+
+    user: Person | None
+    device_key: str | None
+    access_token: str | None
+    refresh_token: str | None
+    epoch: str | None
+    cursor: str | None
+    generation: int
+    sweeping: bool
+    seen_seq: int
+    push_seq: int
+    next_n: int
+    expected_n: int
+    durable_n: int
+    registration: str
+
+
+class Notice(Struct, frozen=True):
+    """Something that the user must be able to learn later too: a reset, skipped numbers, a dead registration."""
+
+    at: int
+    kind: str
+    text: str
+
+
+_FIELDS = tuple(State.__struct_fields__)
+_READ_STATE = f"SELECT {', '.join(_FIELDS)} FROM state"
+_person = msgspec.json.Decoder(Person)
+
+
+class Store:
+    """An open local file, or `:memory:`. One thread at a time."""
+
+    def __init__(
+        self, path: str | Path = ":memory:", connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+    ) -> None:
+        self._connection = connect(str(path), isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
+        self._joined = False
+        (version,) = self.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise ValueError(f"this store was written by a newer app (schema {version})")
+        if str(path) != ":memory:":
+            self.execute("PRAGMA journal_mode = WAL")
+            self.execute("PRAGMA synchronous = FULL")
+        if version < SCHEMA_VERSION:
+            self._connection.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # -- statements and transactions ----------------------------------------------------------------------------
+
+    def execute(self, sql: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
+        return self._connection.execute(sql, tuple(values))
+
+    def executemany(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._connection.executemany(sql, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; inside another one it becomes part of that."""
+        with self._begun("BEGIN IMMEDIATE"):
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Several reads of one state of the file, while another process may be syncing."""
+        with self._begun("BEGIN"):
+            yield
+
+    @contextmanager
+    def _begun(self, begin: str) -> Iterator[None]:
+        if self._joined:
+            yield
+            return
+        self.execute(begin)
+        self._joined = True
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self.execute("ROLLBACK")
+            raise
+        finally:
+            self._joined = False
+
+    # -- state --------------------------------------------------------------------------------------------------
+
+    def state(self) -> State:
+        found = dict(zip(_FIELDS, self.execute(_READ_STATE).fetchone(), strict=True))
+        found["user"] = _person.decode(found["user"]) if found["user"] is not None else None
+        found["sweeping"] = bool(found["sweeping"])
+        return State(**found)
+
+    def set_state(self, **values: Any) -> None:
+        if isinstance(values.get("user"), Person):
+            values["user"] = msgspec.json.encode(values["user"]).decode()
+        self.execute(f"UPDATE state SET {', '.join(f'{name} = ?' for name in values)}", values.values())
+
+    # -- notices ------------------------------------------------------------------------------------------------
+
+    def note(self, at: int, kind: str, text: str) -> None:
+        self.execute("INSERT INTO notices (at, kind, text) VALUES (?, ?, ?)", (at, kind, text))
+        self.execute("DELETE FROM notices WHERE id <= (SELECT max(id) FROM notices) - ?", (NOTICES_MAX,))
+
+    def notices(self) -> list[Notice]:
+        """The newest last."""
+        return [Notice(*row) for row in self.execute("SELECT at, kind, text FROM notices ORDER BY id")]
