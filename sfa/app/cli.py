@@ -1,0 +1,67 @@
+"""`sfa`: the group of commands. Each lives in a module `cli_*` of its own that is loaded when the command is used.
+
+What a person did wrong ends in one line with the stable code, not in a traceback.
+"""
+
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from sfa.core.errors import Refused
+
+# name -> (module, what `sfa --help` says). The module has a click command of the same name with `-` as `_`.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "migrate": ("sfa.app.cli_serve", "Bring the database to this version's schema."),
+    "serve": ("sfa.app.cli_serve", "Start the server."),
+    "user": ("sfa.app.cli_user", "Add people, list them, set their passwords."),
+}
+
+
+class LazyCommands(MutableMapping[str, click.Command]):
+    """The commands by name; looking one up loads its module."""
+
+    def __init__(self, places: dict[str, tuple[str, str]]) -> None:
+        self._places = places
+        self._loaded: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            module, _ = self._places[name]
+            self._loaded[name] = getattr(import_module(module), name.replace("-", "_"))
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._places, **self._loaded})
+
+    def __len__(self) -> int:
+        return len({**self._places, **self._loaded})
+
+
+class LazyGroup(click.Group):
+    """A group that prints its help without loading any command, and tells a refusal in one line."""
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(COMMANDS.items())])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Refused as refused:
+            raise click.ClickException(f"{refused.text} ({refused.code})") from refused
+
+
+main = LazyGroup(
+    "sfa",
+    commands=LazyCommands(COMMANDS),
+    help="Sales force automation for people who work offline.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)

@@ -1,0 +1,69 @@
+"""`sfa serve` and `sfa migrate`."""
+
+import logging
+import os
+
+import click
+import uvicorn
+from litestar import Litestar
+
+from sfa.app.factory import build, check_schema
+from sfa.app.settings import Settings
+from sfa.core.errors import Refused
+from sfa.db.database import open_database
+from sfa.db.migrations import upgrade_database
+
+SHUTDOWN_S = 20
+
+
+@click.command()
+@click.option("--host", help="Address to listen on, in place of SFA_HOST.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port, in place of SFA_PORT; 0 takes a free one.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes; more than one on PostgreSQL only.")
+@click.option("--migrate", "migrating", is_flag=True, help="Bring the schema up to date first.")
+def serve(host: str | None, port: int | None, workers: int, migrating: bool) -> None:
+    """Start the server."""
+    settings = Settings.from_environment(os.environ)
+    if workers > 1 and settings.database_url.startswith("sqlite"):
+        raise Refused("setting_invalid", "Several workers need PostgreSQL: SQLite has one writer, in one process")
+    _prepare(settings, migrating)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    uvicorn.run(
+        "sfa.app.cli_serve:app",
+        factory=True,
+        host=host if host is not None else settings.host,
+        port=port if port is not None else settings.port,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        log_level=settings.log_level,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+
+
+def app() -> Litestar:
+    """What each worker process builds."""
+    return build(Settings.from_environment(os.environ))
+
+
+def _prepare(settings: Settings, migrating: bool) -> None:
+    """Refuse an outdated schema here, in one line, before a server starts."""
+    database = open_database(settings.database_url)
+    try:
+        if migrating:
+            upgrade_database(database)
+        database.read(check_schema)
+    finally:
+        database.close()
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to this version's schema. Safe to run twice."""
+    settings = Settings.from_environment(os.environ)
+    _prepare(settings, migrating=True)
+    click.echo("The schema is up to date.")

@@ -1,0 +1,179 @@
+"""The composition root: settings -> database -> services -> routes -> Litestar. The only place where parts meet.
+
+`build` opens the database and reads nothing from it, so it works anywhere, inside an event loop too. When the server
+starts, the schema is checked and the secret is read; when it stops, threads and database are closed.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from argon2 import PasswordHasher
+from litestar import Litestar, Response, Router, get
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ControllerRouterHandler
+from msgspec import Struct
+from sqlalchemy import Connection, literal, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from sfa.app.jobs import scheduler
+from sfa.app.settings import Settings
+from sfa.core.clock import Clock, SystemClock
+from sfa.core.errors import Refused
+from sfa.crm.commands import COMMANDS
+from sfa.db.database import Database, open_database
+from sfa.db.migrations import is_current
+from sfa.web.authenticator import Authenticator
+from sfa.web.compression import CompressedAnswers
+from sfa.web.errors import answer_problem
+from sfa.web.limits import INFLATED_BYTES_MAX, RequestRate
+from sfa.web.middleware import PUBLIC, Authentication, LimitedRequest
+from sfa.web.passwords import HASHER, PasswordChecks
+from sfa.web.routes import auth_routes, errors_page
+from sfa.web.secret import Secret
+from sfa.web.sessions import Sessions
+from sfa.web.tokens import AccessTokens, TokenCache
+from sync.round import Round
+from sync.routes import sync_handler
+
+VERSION = version("sfa-backend")
+NO_SECRET_YET = b""  # nothing is signed before the server has started
+
+
+class Services(Struct, frozen=True):
+    """What the parts share; `app.state.services` in a running server. `secret` can be used once the server started."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    secret: Secret
+    tokens: AccessTokens
+    cache: TokenCache
+    authenticator: Authenticator
+    passwords: PasswordChecks
+    sessions: Sessions
+    rate: RequestRate
+    rounds: Round
+
+
+class Health(Struct, frozen=True):
+    """`status` is "ok", or "failing" with status 503."""
+
+    status: str
+    version: str
+    database: bool
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    database: Database | None = None,
+    hasher: PasswordHasher = HASHER,
+    jobs: bool = True,
+) -> Litestar:
+    """The application. A database that is given is closed with the server, like one that was opened here; `jobs` says
+    whether this process runs the scheduled jobs."""
+    clock = clock or SystemClock()
+    services = connect(settings, clock, database or open_database(settings.database_url), hasher)
+    return Litestar(
+        routes(services),
+        middleware=[CompressedAnswers(), Authentication(services.authenticator, services.rate)],
+        exception_handlers={Exception: answer_problem},
+        request_class=LimitedRequest,
+        request_max_body_size=INFLATED_BYTES_MAX,
+        lifespan=[_running, _scheduled] if jobs else [_running],
+        state=State({"services": services}),
+        openapi_config=_openapi(),
+        logging_config=None,
+    )
+
+
+def connect(settings: Settings, clock: Clock, database: Database, hasher: PasswordHasher) -> Services:
+    secret = Secret(settings.secret)
+    tokens = AccessTokens(secret, clock, settings.access_ttl_s)
+    cache = TokenCache(clock)
+    passwords = PasswordChecks(hasher)
+    return Services(
+        settings=settings,
+        database=database,
+        clock=clock,
+        secret=secret,
+        tokens=tokens,
+        cache=cache,
+        authenticator=Authenticator(database, clock, tokens, cache),
+        passwords=passwords,
+        sessions=Sessions(database, clock, passwords, tokens, cache, settings.refresh_ttl_s),
+        rate=RequestRate(clock),
+        rounds=Round(database, clock, NO_SECRET_YET, COMMANDS),
+    )
+
+
+def routes(services: Services) -> Sequence[ControllerRouterHandler]:
+    """Every address of the server; a new slice's routes are added here."""
+    return [
+        *auth_routes(services.sessions),
+        sync_handler(services.rounds, services.authenticator, services.rate),
+        errors_page,
+        _health(services.database),
+    ]
+
+
+def _health(database: Database) -> HTTPRouteHandler:
+    @get("/health", opt=PUBLIC, tags=["operations"])
+    async def health() -> Response[Health]:
+        """Whether the database answers, for load balancers."""
+        try:
+            answers = await database.read_async(_answers)
+        except (SQLAlchemyError, OSError):
+            answers = False
+        status = "ok" if answers else "failing"
+        return Response(Health(status, VERSION, answers), status_code=200 if answers else 503)
+
+    return health
+
+
+def _answers(connection: Connection) -> bool:
+    return connection.execute(select(literal(1))).scalar() == 1
+
+
+def check_schema(connection: Connection) -> None:
+    if not is_current(connection):
+        raise Refused("schema_outdated")
+
+
+@asynccontextmanager
+async def _running(app: Litestar) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    try:
+        await services.database.read_long_async(check_schema)
+        await services.secret.load(services.database)
+        services.rounds.secret = services.secret.derive("cursor")
+        yield
+    finally:
+        services.passwords.close()
+        await services.database.close_async()
+
+
+@asynccontextmanager
+async def _scheduled(app: Litestar) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    running = scheduler(services.database, services.clock)
+    running.start()
+    try:
+        yield
+    finally:
+        running.shutdown(wait=False)
+
+
+def _openapi() -> OpenAPIConfig:
+    """The description as JSON at /schema; no page that would load scripts from elsewhere."""
+    return OpenAPIConfig(
+        title="Sales force automation",
+        version=VERSION,
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        openapi_router=Router("/schema", route_handlers=[], opt=PUBLIC),
+    )

@@ -1,0 +1,59 @@
+"""Settings: a frozen value, decoded from the environment once and handed down from there.
+
+Every variable has a default that runs on a laptop. A wrong value is refused as `setting_invalid` with the name of its
+variable and never with its content, which may be a secret. Nobody else reads the environment, but for the terminal.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sfa.core.errors import Refused
+
+VARIABLES: dict[str, str] = {
+    "SFA_DATABASE_URL": "database_url",
+    "SFA_HOST": "host",
+    "SFA_PORT": "port",
+    "SFA_ACCESS_TTL_S": "access_ttl_s",
+    "SFA_REFRESH_TTL_S": "refresh_ttl_s",
+    "SFA_LOG_LEVEL": "log_level",
+    "SFA_SECRET": "secret",
+    "SFA_TRUSTED_PROXIES": "trusted_proxies",
+}
+
+DatabaseUrl = Annotated[str, Meta(pattern=r"^(sqlite:///|postgresql(\+[a-z0-9]+)?://)")]
+LogLevel = Annotated[str, Meta(pattern=r"^(critical|error|warning|info|debug)\Z")]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """`secret` is 32 characters or more; without it the server makes one and keeps it in its database.
+    `trusted_proxies` are the addresses, comma-separated, whose X-Forwarded-For is believed."""
+
+    database_url: DatabaseUrl = "sqlite:///./var/sfa.db"
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    access_ttl_s: Annotated[int, Meta(ge=10, le=24 * 3600)] = 900
+    refresh_ttl_s: Annotated[int, Meta(ge=60, le=400 * 24 * 3600)] = 60 * 24 * 3600
+    log_level: LogLevel = "info"
+    secret: Annotated[str, Meta(min_length=32)] | None = None
+    trusted_proxies: str = "127.0.0.1"
+
+    @staticmethod
+    def from_environment(environ: Mapping[str, str]) -> "Settings":
+        """Settings from variables; an empty one counts as absent."""
+        kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+        values: dict[str, Any] = {}
+        for variable, name in VARIABLES.items():
+            text = environ.get(variable, "").strip()
+            if text:
+                values[name] = _decoded(variable, text.lower() if name == "log_level" else text, kinds[name])
+        return Settings(**values)
+
+
+def _decoded(variable: str, text: str, kind: Any) -> Any:
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused("setting_invalid", f"{variable}: {error}", setting=variable) from error
