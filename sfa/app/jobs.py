@@ -15,13 +15,17 @@ from apscheduler.triggers.interval import IntervalTrigger
 from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
+from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
-from sfa.db import feed, scope
+from sfa.db import ageing, feed, scope
 from sfa.db.database import Database
 from sfa.db.tables import job_runs
+from sfa.db.writes import Door
 
 MINUTE_S = 60
+HOUR_S = 3600
 DAY_S = 24 * 3600
+AGED_ROWS_MAX = 2_000  # of each entity in one run
 TOMBSTONES_KEPT_DAYS = 180  # the longest time offline that is promised (S15)
 RUNS_KEPT_DAYS = 30
 _log = logging.getLogger("sfa.jobs")
@@ -49,6 +53,18 @@ def purge_tombstones(connection: Connection, now_ms: int) -> str:
     return f"horizon {horizon}"
 
 
+def age_rows(connection: Connection, now_ms: int) -> str:
+    """Old visits, notes and closed deals leave the devices, a bounded batch of each at a time (S10)."""
+    door = Door(connection, now_ms)
+    count = 0
+    for entity in AGES_BY:
+        keys = ageing.due(connection, entity, now_ms, AGED_ROWS_MAX)
+        door.review(entity, keys)
+        count += len(keys)
+    door.flush()
+    return f"{count} rows"
+
+
 def forget_old_runs(connection: Connection, now_ms: int) -> str:
     old = job_runs.c.claimed_at < now_ms - RUNS_KEPT_DAYS * DAY_S * 1000
     return f"{connection.execute(delete(job_runs).where(old)).rowcount} runs"
@@ -60,6 +76,7 @@ JOBS: dict[str, Job] = {
         Job("make_assignments_effective", MINUTE_S, make_assignments_effective),
         Job("mark_clock", DAY_S, mark_clock),
         Job("purge_tombstones", DAY_S, purge_tombstones),
+        Job("age_rows", HOUR_S, age_rows),
         Job("forget_old_runs", DAY_S, forget_old_runs),
     )
 }

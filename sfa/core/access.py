@@ -220,6 +220,19 @@ def _quota_buckets(row: Mapping[str, Any]) -> set[str]:
     return {f"territory:{row['territory_key']}"}
 
 
+# How old a row is, by the first of these that is known; rows of other entities do not age (S10).
+AGES_BY: dict[str, tuple[str, ...]] = {
+    "visits": ("checked_out_at", "checked_in_at", "planned_at", "created_at"),
+    "notes": ("written_at", "created_at"),
+    "deals": ("closed_at",),
+}
+
+
+def ages_since(entity: str, row: Mapping[str, Any]) -> int | None:
+    """The instant from which a row's time on devices counts; None while it does not age."""
+    return next((row[field] for field in AGES_BY.get(entity, ()) if row[field] is not None), None)
+
+
 def may_write(role: str, entity: str) -> bool:
     """Whether a role may create, update or delete rows of an entity at all."""
     if entity in SERVER_ONLY_ENTITIES:

@@ -48,9 +48,12 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 class Organisation(Row, frozen=True, kw_only=True):
+    """`history_days`: how long visits, notes and closed deals stay on devices; older ones are online only (S10)."""
+
     name: Name
     zone: Short = "UTC"
     currency: Currency = "USD"
+    history_days: Annotated[int, Meta(ge=90, le=36_500)] = 548
 
 
 class User(Row, frozen=True, kw_only=True):

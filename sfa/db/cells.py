@@ -14,7 +14,7 @@ from sfa.core.shapes import SHAPES
 from sfa.db.tables import ROWS
 
 Lock = Literal["update", "share", "none"]
-SYSTEM_COLUMNS = 5  # key, rev, gone, stamps, buckets come before the fields
+SYSTEM_COLUMNS = 6  # key, rev, gone, aged, stamps, buckets come before the fields
 KEYS_PER_QUERY = 500
 
 # Which rows take their buckets from a row of this entity, and by which column they name it.
@@ -34,6 +34,7 @@ class Cell:
     """One row under the door. `stored` is False until the row exists in its table."""
 
     __slots__ = (
+        "aged",
         "buckets",
         "dirty",
         "entity",
@@ -52,6 +53,7 @@ class Cell:
         self.row: dict[str, Any] = {}
         self.rev = 0
         self.gone = False
+        self.aged = False  # too old for devices (S10)
         self.stamps: dict[str, list[Any]] = {}
         self.buckets: tuple[str, ...] = ()
         self.stored = False
@@ -110,7 +112,7 @@ def _cells(connection: Connection, entity: str, query: Select[Any], values: dict
     names = tuple(SHAPES[entity].types)
     for found in connection.execute(query, values):
         cell = Cell(entity, found[0])
-        _, cell.rev, cell.gone, cell.stamps, buckets = found[:SYSTEM_COLUMNS]
+        _, cell.rev, cell.gone, cell.aged, cell.stamps, buckets = found[:SYSTEM_COLUMNS]
         cell.buckets = tuple(buckets)
         cell.row = dict(zip(names, found[SYSTEM_COLUMNS:], strict=True))
         cell.stored = True

@@ -39,8 +39,8 @@ def gone_doc(cell: Cell) -> bytes:
 
 def entries(cell: Cell, before: Sequence[str]) -> list[Entry]:
     """What the feed must say of a row that was changed or moved: gone where it no longer lies, the row where it does.
-    A deleted row is gone everywhere it lay; a row that only moved leaves buckets that it stays in alone."""
-    after = () if cell.gone else cell.buckets
+    A deleted or aged row is gone everywhere it lay; a row that only moved leaves buckets that it stays in alone."""
+    after = () if cell.gone or cell.aged else cell.buckets
     leaves = [b for b in before if b not in after]
     gets = after if cell.touched else [b for b in after if b not in before]
     found: list[Entry] = []

@@ -13,9 +13,10 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, insert, select, update
 
-from sfa.core.access import DECIDES_SCOPE, Parent, buckets_of
+from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
 from sfa.core.shapes import PARENTS, SHAPES
 from sfa.db import feed, scope
+from sfa.db.ageing import DAY_MS, HISTORY_DAYS_MIN, read_history_days
 from sfa.db.bulk import inserting, updating
 from sfa.db.cells import Cell, Lock, read_cells, read_children, read_where
 from sfa.db.tables import ROWS, history, redirects
@@ -46,6 +47,7 @@ class Door:
         self._undo: list[tuple[Cell, tuple[Any, ...]]] = []
         self._history: list[dict[str, Any]] = []
         self._redirects: list[dict[str, Any]] = []
+        self._history_days: int | None = None
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -174,6 +176,12 @@ class Door:
         }
         self._redirects.append(row)
 
+    def review(self, entity: str, keys: Iterable[str]) -> None:
+        """Look again where rows lie, without changing them: for rows that age."""
+        self.load(entity, keys)
+        for key in keys:
+            self._cells[entity, key].moved = True
+
     def mark(self) -> tuple[int, int, int]:
         return len(self._undo), len(self._history), len(self._redirects)
 
@@ -256,12 +264,12 @@ class Door:
             cells, waiting = sorted(waiting, key=lambda c: order.get(c.entity, 2)), []
             changed: dict[str, list[str]] = {}
             for cell in cells:
-                before, after = cell.buckets, self.buckets(cell)
-                if after != before and cell.stored:
+                moves, ages = self.buckets(cell) != cell.buckets, self._is_aged(cell) != cell.aged
+                if (moves or ages) and cell.stored:
                     changed.setdefault(cell.entity, []).append(cell.key)
-                settled.append((cell, before))
-                if after != before:
-                    cell.dirty = True
+                settled.append((cell, () if cell.aged else cell.buckets))
+                cell.dirty = cell.dirty or moves or ages
+                cell.aged = self._is_aged(cell)
             for entity, keys in changed.items():
                 for child in self.load_children(entity, keys):
                     if id(child) not in seen:
@@ -271,6 +279,17 @@ class Door:
         for cell, _ in settled:
             cell.buckets = self.buckets(cell)
         return settled
+
+    def _is_aged(self, cell: Cell) -> bool:
+        """Whether a row is too old for devices (S10); a deal's lines go with it."""
+        if cell.entity == "deal_lines":
+            return self.cell("deals", cell.row["deal_key"], "share").aged
+        since = ages_since(cell.entity, cell.row) if cell.rev else None
+        if since is None or since > self.now_ms - HISTORY_DAYS_MIN * DAY_MS:
+            return False
+        if self._history_days is None:
+            self._history_days = read_history_days(self.connection)
+        return since <= self.now_ms - self._history_days * DAY_MS
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -302,7 +321,14 @@ class Door:
         new: dict[str, list[dict[str, Any]]] = {}
         old: dict[str, list[dict[str, Any]]] = {}
         for cell in cells:
-            values = {"key": cell.key, "rev": cell.rev, "gone": cell.gone, "stamps": cell.stamps, **cell.row}
+            values = {
+                "key": cell.key,
+                "rev": cell.rev,
+                "gone": cell.gone,
+                "aged": cell.aged,
+                "stamps": cell.stamps,
+                **cell.row,
+            }
             values["buckets"] = cell.buckets
             (old if cell.stored else new).setdefault(cell.entity, []).append(values)
         for entity in _PARENTS_FIRST:

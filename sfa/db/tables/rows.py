@@ -1,7 +1,8 @@
 """One table for each synced entity, its columns read off the entity's Struct: two shapes, not three.
 
 Beside the fields every table has `key`, `rev` (counts the row's versions), `gone` (deleted rows stay, so that an edit
-can bring them back), `stamps` (who set which group of fields at which revision) and `buckets` (where the row lies now).
+can bring them back), `aged` (too old for devices, S10), `stamps` (who set which group of fields at which revision) and
+`buckets` (where the row lies now).
 """
 
 from typing import Any
@@ -93,6 +94,7 @@ def _entity_table(entity: str) -> Table:
         Column("key", KEY, primary_key=True),
         Column("rev", BigInteger, nullable=False),
         Column("gone", Boolean, nullable=False, default=False),
+        Column("aged", Boolean, nullable=False, default=False),
         Column("stamps", JSON, nullable=False),
         Column("buckets", JSON, nullable=False),
         *columns,
