@@ -5,14 +5,17 @@ What a person did wrong ends in one line with the stable code, not in a tracebac
 
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
 
 from sfa.core.errors import Refused
 
-# name -> (module, what `sfa --help` says). The module has a click command of the same name with `-` as `_`.
+# name -> (module, what `sfa --help` says). The module has a click command of the same name with `-` as `_`, and a `_`
+# after a word of Python (`import_`).
 COMMANDS: dict[str, tuple[str, str]] = {
+    "import": ("sfa.app.cli_data", "Bring in a company's data from files."),
     "migrate": ("sfa.app.cli_serve", "Bring the database to this version's schema."),
     "serve": ("sfa.app.cli_serve", "Start the server."),
     "user": ("sfa.app.cli_user", "Add people, list them, set their passwords."),
@@ -29,7 +32,8 @@ class LazyCommands(MutableMapping[str, click.Command]):
     def __getitem__(self, name: str) -> click.Command:
         if name not in self._loaded:
             module, _ = self._places[name]
-            self._loaded[name] = getattr(import_module(module), name.replace("-", "_"))
+            attribute = f"{name}_" if iskeyword(name) else name.replace("-", "_")
+            self._loaded[name] = getattr(import_module(module), attribute)
         return self._loaded[name]
 
     def __setitem__(self, name: str, command: click.Command) -> None:

@@ -49,27 +49,30 @@ def load(
     plan: Sequence[Planned],
     now_ms: int,
     *,
+    faults: Sequence[Fault] = (),
     skip_errors: bool = False,
     after_batch: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Write the plan. `import_invalid` with all errors where a row is bad, before anything is written; with
-    `skip_errors` the good rows are written. `after_batch(done, all)` is told the rows after each commit."""
+    """Write the plan. `import_invalid` with all errors, those of the reading (`faults`) among them, where a row is bad,
+    before anything is written; with `skip_errors` the good rows are written. `after_batch(done, all)` is told the rows
+    after each commit. The report's faults are those of the reading and of the database."""
     rows, rehearsed = database.read(_rehearse, plan, now_ms)
-    if rehearsed.faults and not skip_errors:
-        raise invalid(rehearsed.faults)
+    every = (*faults, *rehearsed.faults)
+    if every and not skip_errors:
+        raise invalid(every)
     if not rehearsed.total("created", "updated"):
-        return rehearsed
+        return Report(rehearsed.counts, every)
     counts: Counts = {}
-    faults: list[Fault] = [fault for fault in rehearsed.faults if fault.code == "duplicate_external_id"]
+    left_out = [*faults, *(fault for fault in rehearsed.faults if fault.code == "duplicate_external_id")]
     done = 0
     for batch in _batches(rows):
         report = database.write(_write, batch, now_ms, skip_errors)
         _add(counts, report.counts)
-        faults += report.faults
+        left_out += report.faults
         done += len(batch)
         if after_batch is not None:
             after_batch(done, len(rows))
-    return Report(counts, tuple(faults))
+    return Report(counts, tuple(left_out))
 
 
 def invalid(faults: Sequence[Fault]) -> Refused:

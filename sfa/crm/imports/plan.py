@@ -1,6 +1,6 @@
 """What rows the opportunities make: pure, and the same for the same files.
 
-Promises: rows in an order in which every parent comes before its children; keys from external ids (`keys`). `values` are
+Promises: every parent comes before its children; keys come from external ids (`keys`). `values` are
 what the file says and go on saying (a later run writes them again); `once` is what a new row begins with and people
 change afterwards: names, territories, probabilities. docs/import.md tells each choice.
 """

@@ -1,0 +1,90 @@
+"""`sfa import …` and `sfa seed`: whole companies at once, from files or made up.
+
+Both read the clock here and hand it down. Errors of rows go to standard error, one line each, and end with exit code 1.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from sfa.app.settings import Settings
+from sfa.core.clock import SystemClock
+from sfa.core.errors import Refused
+from sfa.crm.imports.load import OUTCOMES, Report, invalid, load, rehearse
+from sfa.crm.imports.opportunities import read_opportunities
+from sfa.crm.imports.plan import Planned, plan_rows
+from sfa.crm.imports.table import Fault
+from sfa.db.database import Database, open_database
+from sfa.db.migrations import is_current
+
+DATABASE = click.option("--database", "url", metavar="URL", help="In place of SFA_DATABASE_URL.")
+
+
+@click.group("import")
+def import_() -> None:
+    """Bring in a company's data from files."""
+
+
+@import_.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
+@click.option("--skip-errors", is_flag=True, help="Write the good rows although others have errors.")
+@DATABASE
+def opportunities(folder: Path, dry_run: bool, skip_errors: bool, url: str | None) -> None:
+    """Read the four CSV files of the CRM Sales Opportunities set from FOLDER (docs/import.md)."""
+    found = read_opportunities(folder)
+    if not found.usable:
+        _tell(found.faults)
+        raise invalid(found.faults)
+    plan, now_ms = plan_rows(found), SystemClock().now_ms()
+    with _current_database(url) as database:
+        if dry_run:
+            report = rehearse(database, plan, now_ms)
+            report = Report(report.counts, (*found.faults, *report.faults))
+        else:
+            report = _load(database, plan, now_ms, found.faults, skip_errors)
+    _tell(report.faults)
+    _show(report, dry_run)
+    if report.faults and not skip_errors:
+        raise click.exceptions.Exit(1)
+
+
+def _load(
+    database: Database, plan: Sequence[Planned], now_ms: int, faults: Sequence[Fault], skip_errors: bool
+) -> Report:
+    def progress(done: int, rows: int) -> None:
+        click.echo(f"{done:,} of {rows:,} rows", err=True)
+
+    try:
+        return load(database, plan, now_ms, faults=faults, skip_errors=skip_errors, after_batch=progress)
+    except Refused as refused:
+        _tell(Fault(**error) for error in refused.details.get("errors", ()))
+        raise
+
+
+def _tell(faults: Iterable[Fault]) -> None:
+    for fault in faults:
+        click.echo(str(fault), err=True)
+
+
+def _show(report: Report, dry_run: bool) -> None:
+    click.echo(f"{'would be' if dry_run else '':<20}" + "".join(f"{outcome:>11}" for outcome in OUTCOMES))
+    for entity, of in report.counts.items():
+        click.echo(f"{entity:<20}" + "".join(f"{of[outcome]:>11,}" for outcome in OUTCOMES))
+    click.echo(f"{'all':<20}" + "".join(f"{report.total(outcome):>11,}" for outcome in OUTCOMES))
+    if report.faults:
+        click.echo(f"{len(report.faults):,} errors")
+
+
+@contextmanager
+def _current_database(url: str | None) -> Iterator[Database]:
+    database = open_database(url if url is not None else Settings.from_environment(os.environ).database_url)
+    try:
+        if not database.read(is_current):
+            raise Refused("schema_outdated")
+        yield database
+    finally:
+        database.close()
