@@ -60,8 +60,7 @@ class Device:
             tally.add(settled)
             if progress is not None:
                 progress(tally.progress())
-            if settled.stopped is not None and not settled.moved:
-                pushing = False  # the server takes no more of this queue now; what it has for us is still wanted
+            pushing = pushing and settled.stuck is None  # what the server has for this device is wanted all the same
             idle = 0 if settled.moved else idle + 1
             unsent = pushing and self._has_unsent()
             if (settled.caught_up and not unsent) or idle >= IDLE_ROUNDS_MAX:

@@ -87,6 +87,8 @@ class _Prediction:
             return
         shape = SHAPES[edit.entity]
         said = self._said(edit, edit.base_row or blank(edit.entity))
+        if edit.kind in TRANSITIONS:  # its instants were corrected by the server
+            said = {field: said[field] for field in TRANSITIONS[edit.kind].agree if field in said}
         for group in {shape.group_of[field] for field in said}:
             fields = [field for field in shape.groups[group] if field in said]
             is_own = all(self.synced.row[field] == said[field] for field in fields)

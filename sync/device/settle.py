@@ -38,12 +38,13 @@ class SyncResult(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True):
-    """What one answer brought. `moved` is false where it changed nothing that a next request could build on."""
+    """What one answer brought. `stuck` says why the server took nothing of the queue and would not take it again;
+    `moved` is false where nothing changed that a next request could build on."""
 
     receipts: list[Receipt]
     rows: int
     reset: str | None
-    stopped: str | None
+    stuck: str | None
     caught_up: bool
     moved: bool
 
@@ -62,7 +63,7 @@ class Tally:
         self.receipts += settled.receipts
         self.rows += settled.rows
         self.resets += [settled.reset] if settled.reset is not None else []
-        self.stopped = settled.stopped
+        self.stopped = settled.stuck or self.stopped
         self.caught_up = settled.caught_up
 
     def progress(self) -> Progress:
@@ -124,14 +125,14 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
         if after.registration == "reused" != before.registration:
             store.note(now_ms, "register_anew", "the numbers of this registration were used elsewhere")
     rows = sum(len(changes.items) for changes in page.changes) if page is not None else 0
+    pushed_on = bool(receipts) or before.expected_n != after.expected_n
     return Settled(
         receipts=receipts,
         rows=rows,
         reset=reset,
-        stopped=answer.push.stopped if answer.push is not None else None,
+        stuck=answer.push.stopped if answer.push is not None and not pushed_on else None,
         caught_up=page is not None and page.caught_up and after.seen_seq >= after.push_seq,
-        moved=bool(receipts or rows or reset or (page is not None and page.drops))
-        or before.expected_n != after.expected_n,
+        moved=pushed_on or bool(rows or reset or (page is not None and page.drops)),
     )
 
 
