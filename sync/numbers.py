@@ -59,7 +59,7 @@ def read_item(raw: Raw, place: int) -> Numbered:
         return Numbered(_read_number(raw, place), _digest(content), b"null", None, "the mutation is too large")
     try:
         mutation = _mutation.decode(raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return Numbered(_read_number(raw, place), _digest(content), content, None, str(error))
     return Numbered(mutation.n, _digest(_canonical.encode(mutation)), content, mutation, None)
 
@@ -67,7 +67,7 @@ def read_item(raw: Raw, place: int) -> Numbered:
 def _read_number(raw: Raw, place: int) -> int:
     try:
         n = _number.decode(raw).n
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return place
     return n if 1 <= n <= 2**53 else place
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sfa.core.clock import corrected_ms
 from sfa.core.entities import ENTITIES
 from sfa.core.errors import CATALOGUE, Refused
+from sfa.core.ids import is_key
 from sfa.core.shapes import PARENTS, SHAPES
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
@@ -147,10 +148,11 @@ def _load(door: Door, mutations: Sequence[Mutation]) -> None:
     named: dict[str, set[str]] = {}
     for mutation in mutations:
         if mutation.entity in ENTITIES:
-            written.setdefault(mutation.entity, set()).add(mutation.key)
+            if is_key(mutation.key):
+                written.setdefault(mutation.entity, set()).add(mutation.key)
             for field, target in SHAPES[mutation.entity].references.items():
                 key = mutation.set.get(field)
-                if isinstance(key, str):
+                if is_key(key):
                     named.setdefault(target, set()).add(key)
     for entity in ("accounts", "deals"):
         door.load(entity, written.get(entity, ()))

@@ -20,7 +20,7 @@ def content_of(item: Numbered) -> object:
     """The mutation as it was sent; broken JSON values as far as they can be kept."""
     try:
         return msgspec.json.decode(item.raw)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return item.raw.decode("utf-8", "replace")
 
 

@@ -70,7 +70,7 @@ class Taker:
         )
 
     def _refused(self, item: Numbered, entity: str, key: str, refused: Refused) -> Receipt:
-        code, text, depends = refused.code, refused.text, None
+        code, text, depends = refused.code, refused.text.replace("\x00", "\ufffd"), None
         if code in MAY_DEPEND and item.mutation is not None:
             depends = self._refused_create(str(refused.details.get("key", key)))
         if depends is not None:
@@ -104,6 +104,7 @@ class Taker:
 
     def _one(self, mutation: Mutation, origin: Origin) -> Receipt:
         edits.known_entity(mutation.entity)
+        check_key(mutation.key)
         if mutation.kind in TRANSITIONS:
             return self._transition(mutation, origin)
         if mutation.kind in self.commands:
@@ -112,7 +113,6 @@ class Taker:
             raise Refused("command_unknown", f"there is no command {mutation.kind!r}")
         if mutation.entity in SERVER_ONLY_ENTITIES:
             raise Refused("not_permitted", f"{mutation.entity} are written by the server")
-        check_key(mutation.key)
         if mutation.kind == "create":
             return self._create(mutation, origin)
         if mutation.kind == "update":

@@ -21,6 +21,11 @@ _TAIL_BITS = 74  # what RFC 9562 leaves beside time, version and variant
 _STEP_BITS = 32  # a step is random too, so that a key does not give away its neighbour
 
 
+def is_key(text: object) -> bool:
+    """Whether it is of the documented form: nothing else can be the key of a row."""
+    return isinstance(text, str) and _KEY.fullmatch(text) is not None
+
+
 def check_key(text: object) -> str:
     """The key itself, or `key_invalid` for anything that is not text of the documented form."""
     if not isinstance(text, str) or not _KEY.fullmatch(text):

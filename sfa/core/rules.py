@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from sfa.core.entities import Day
+from sfa.core.entities import Day, StageRef
 from sfa.core.errors import Refused
+from sfa.core.ids import is_key
 from sfa.core.shapes import SHAPES
 
 Lookup = Callable[[str, str], Mapping[str, Any] | None]
@@ -42,6 +43,20 @@ def _days(entity: str) -> frozenset[str]:
     return frozenset(f for f, typ in SHAPES[entity].types.items() if typ == Day or Day in getattr(typ, "__args__", ()))
 
 
+def _holds_nul(value: Any) -> bool:
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            if "\x00" in part:
+                return True
+        elif isinstance(part, dict):
+            waiting += (*part, *part.values())
+        elif isinstance(part, list):
+            waiting += part
+    return False
+
+
 def check_values(entity: str, values: Mapping[str, Any]) -> None:
     """Refuse unknown fields and values of a wrong type or size."""
     types = SHAPES[entity].types
@@ -54,7 +69,7 @@ def check_values(entity: str, values: Mapping[str, Any]) -> None:
             msgspec.convert(value, typ)
             if field in days and value is not None:
                 date.fromisoformat(value)
-            if isinstance(value, str) and "\x00" in value:
+            if _holds_nul(value):
                 raise ValueError("a text must not contain the character NUL")
         except (msgspec.ValidationError, ValueError) as error:
             raise Refused("field_invalid", f"{entity}.{field}: {error}", field=field) from None
@@ -109,7 +124,7 @@ def _splits(splits: list[Any], owner: str) -> Broken | None:
     if not splits:
         return None
     for split in splits:
-        if set(split) != {"user_key", "share_bp"} or not isinstance(split["user_key"], str):
+        if set(split) != {"user_key", "share_bp"} or not is_key(split["user_key"]):
             return Broken("splits_invalid", "a split is {user_key, share_bp}")
         if type(split["share_bp"]) is not int or not 0 <= split["share_bp"] <= WHOLE_BP:
             return Broken("splits_invalid", "share_bp is a whole number of basis points")
@@ -168,16 +183,16 @@ class NoArguments(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Move(Struct, frozen=True, forbid_unknown_fields=True):
-    stage_key: str
+    stage_key: StageRef
 
 
 class Lose(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
-    stage_key: str | None = None
+    stage_key: StageRef | None = None
 
 
 class Win(Struct, frozen=True, forbid_unknown_fields=True):
-    stage_key: str | None = None
+    stage_key: StageRef | None = None
 
 
 def _check_in(row: Mapping[str, Any], args: CheckIn, at: int, _lookup: Lookup) -> Transition:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sfa.core.errors import Refused
+from sfa.core.ids import check_key
 from sfa.core.shapes import SHAPES
 from sfa.crm import edits
 from sfa.crm.edits import Who
@@ -24,6 +25,7 @@ def merge(door: Door, who: Who, loser: Cell, arguments: Mapping[str, Any], origi
     into = arguments.get("into")
     if not isinstance(into, str) or set(arguments) != {"into"}:
         raise Refused("command_invalid", 'merging takes {"into": key}')
+    check_key(into)
     survivor = edits.visible_cell(door, who, loser.entity, door.survivor(loser.entity, into))
     if survivor.key == loser.key or survivor.gone or loser.gone:
         raise Refused("merge_invalid", "a row is merged into another, living one", key=loser.key, into=into)

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sfa.core import access
 from sfa.core.entities import ENTITIES
 from sfa.core.errors import Refused
-from sfa.core.ids import check_key
+from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
 from sfa.crm import trees
@@ -82,6 +82,12 @@ def follow_references(door: Door, who: Who, entity: str, values: Mapping[str, An
             cell = door.cell(target, survivor, "share")
         if not is_visible(door, who, cell) or (cell.gone and PARENTS.get(entity, ("", ""))[1] != field):
             raise Refused("reference_unknown", f"{entity}.{field} names no row that you may see", field=field, key=key)
+    for split in followed.get("splits") or ():
+        key = split.get("user_key")
+        if is_key(key) and not door.cell("users", key, "share").exists:
+            raise Refused(
+                "reference_unknown", f"{entity}.splits name nobody with the key {key}", field="splits", key=key
+            )
     return followed
 
 
