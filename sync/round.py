@@ -4,6 +4,7 @@ The push commits before the page is read, so the page shows what the push did. I
 device sends again and gets the stored receipts. The same steps serve the event loop and callers without one.
 """
 
+import re
 from collections.abc import Generator, Mapping
 from typing import Any
 
@@ -125,13 +126,31 @@ class Round:
         raise Refused("server_busy", "assignments are being made effective: try again")
 
 
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_HALF = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
+def _decode(body: bytes) -> SyncRequest:
+    """A phone that cut an emoji in two writes half of it as an escape, which no text can hold: it becomes U+FFFD, as
+    everywhere on the web, because refusing the request would hold up the queue for ever."""
+    try:
+        return _request.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        whole = _ESCAPE.sub(lambda found: b"\\ufffd" if _HALF.fullmatch(found[0]) else found[0], body)
+        if whole == body:
+            raise
+        return _request.decode(whole)
+
+
 def read_request(body: bytes) -> SyncRequest:
     """Decode and check what does not depend on the database."""
     try:
-        request = _request.decode(body)
+        request = _decode(body)
     except msgspec.ValidationError as error:
         raise Refused("request_invalid", str(error)) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused("json_invalid", str(error)) from None
     except RecursionError:
         raise Refused("json_too_deep") from None
