@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from sfa.core.clock import VirtualClock
+from sfa.core.shapes import SHAPES
 from sfa.crm import edits
 from sfa.crm.commands import COMMANDS
 from sfa.db import feed, scope
@@ -200,8 +201,7 @@ class Office:
         for entity in ROWS:
             for row in self.rows(entity):
                 if not held.isdisjoint(row["buckets"]):
-                    system = ("key", "rev", "gone", "stamps", "buckets")
-                    found[entity, row["key"]] = {f: v for f, v in row.items() if f not in system}
+                    found[entity, row["key"]] = {field: row[field] for field in SHAPES[entity].types}
         return found
 
     def all(self, query: Any) -> list[dict[str, Any]]:
