@@ -10,6 +10,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable
+from typing import TypeGuard
 
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
@@ -21,7 +22,7 @@ _TAIL_BITS = 74  # what RFC 9562 leaves beside time, version and variant
 _STEP_BITS = 32  # a step is random too, so that a key does not give away its neighbour
 
 
-def is_key(text: object) -> bool:
+def is_key(text: object) -> TypeGuard[str]:
     """Whether it is of the documented form: nothing else can be the key of a row."""
     return isinstance(text, str) and _KEY.fullmatch(text) is not None
 

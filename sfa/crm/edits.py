@@ -86,7 +86,7 @@ def follow_references(door: Door, who: Who, entity: str, values: Mapping[str, An
         key = split.get("user_key")
         if is_key(key) and not door.cell("users", key, "share").exists:
             raise Refused(
-                "reference_unknown", f"{entity}.splits name nobody with the key {key}", field="splits", key=key
+                "reference_unknown", f"{entity}.splits: there is no user {key}", field="splits", key=key
             )
     return followed
 
