@@ -1,0 +1,51 @@
+"""The migrations make exactly the tables that the code describes."""
+
+import warnings
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from sfa.db.database import Database
+from sfa.db.migrations import is_current, upgrade_database
+from sfa.db.tables import METADATA
+
+
+def _differences(connection: Connection) -> list[object]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Alembic cannot compare an index on an expression; it is looked at below
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, METADATA))
+
+
+def test_a_migrated_database_has_exactly_the_tables_of_the_code(database: Database) -> None:
+    assert database.read(_differences) == []
+
+
+def test_one_living_user_for_each_address_is_an_index_of_the_database(database: Database) -> None:
+    def definition(connection: Connection) -> str:
+        if connection.dialect.name == "sqlite":
+            query = "SELECT sql FROM sqlite_master WHERE name = 'uq_users_email'"
+        else:
+            query = "SELECT indexdef FROM pg_indexes WHERE indexname = 'uq_users_email'"
+        return str(connection.execute(text(query)).scalar_one()).lower()
+
+    found = database.read(definition)
+    assert "unique" in found
+    assert "lower(email)" in found
+    assert "not gone" in found
+
+
+def test_an_upgrade_of_a_current_database_changes_nothing(database: Database) -> None:
+    def epoch(connection: Connection) -> str:
+        return str(connection.execute(text("SELECT epoch FROM clock")).scalar_one())
+
+    before = database.read(epoch)
+    upgrade_database(database)
+    assert database.read(is_current)
+    assert database.read(epoch) == before
+
+
+def test_the_feed_has_the_index_without_which_a_delta_scans_its_bucket(database: Database) -> None:
+    indexes = database.read(lambda connection: inspect(connection).get_indexes("feed"))
+    assert ["bucket", "seq"] in [index["column_names"] for index in indexes]
