@@ -114,4 +114,5 @@ def skip(connection: Connection, device: Registration, declared: Skip, now_ms: i
     receipt = Receipt(first, "skipped", details={"last_n": declared.last_n}, text="the device no longer has it")
     row = {"device_key": device.key, "first_n": first, "last_n": declared.last_n, "at": now_ms}
     connection.execute(insert(receipts), [{**row, "items": [msgspec.to_builtins(receipt)]}])
+    connection.execute(update(devices).where(devices.c.key == device.key).values(last_n=declared.last_n))
     return msgspec.structs.replace(device, last_n=declared.last_n)

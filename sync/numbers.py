@@ -87,28 +87,33 @@ def walk(connection: Connection, device: Registration, sent: Sequence[Raw]) -> W
             seen.append(receipt)
         else:
             reused.append(item)
-    new, stopped = _in_order([item for item in items if item.n > device.last_n], device.last_n + 1)
-    return Walk(seen, reused, new, stopped)
+    new, clones, stopped = _in_order([item for item in items if item.n > device.last_n], device.last_n + 1)
+    return Walk(seen, reused + clones, new, stopped)
 
 
-def _in_order(items: list[Numbered], expected: int) -> tuple[list[Numbered], str | None]:
+def _in_order(items: list[Numbered], expected: int) -> tuple[list[Numbered], list[Numbered], str | None]:
+    """-> (to be taken, other content under the number of one of these, why nothing after them is taken)."""
     taken: list[Numbered] = []
+    clones: list[Numbered] = []
+    first = expected
     position = 0
     while position < len(items):
         item = items[position]
-        if item.n < expected:  # the same number twice in one request: the first was taken
+        if item.n < expected:  # the same number twice in one request: the first is taken
+            if item.digest != taken[item.n - first].digest:
+                clones.append(item)
             position += 1
             continue
         if item.n != expected:
-            return taken, "sequence_gap"
+            return taken, clones, "sequence_gap"
         size = _unit_size(items, position)
         if size is None:
-            return taken, "unit_split"
+            return taken, clones, "unit_split"
         for member in items[position : position + size]:
             taken.append(msgspec.structs.replace(member, unit_size=size))
         position += size
         expected += size
-    return taken, None
+    return taken, clones, None
 
 
 def _unit_size(items: list[Numbered], position: int) -> int | None:
