@@ -102,10 +102,12 @@ def _write(connection: Connection, batch: Sequence[Planned], now_ms: int, skip_e
 
 
 def _batches(rows: Sequence[Planned]) -> Iterator[Sequence[Planned]]:
-    """Consecutive stretches; a line stays with its deal."""
+    """Consecutive stretches; a line stays with its deal. Customers begin a new one: what their rows depend on (the
+    organisation's settings, who is who) is committed then."""
     start = 0
+    customers = next((place for place, row in enumerate(rows) if row.entity == "accounts"), len(rows))
     while start < len(rows):
-        end = start + BATCH_ROWS
+        end = start + BATCH_ROWS if start >= customers else min(start + BATCH_ROWS, customers)
         while end < len(rows) and rows[end].entity == "deal_lines":
             end += 1
         yield rows[start:end]

@@ -27,8 +27,9 @@ from sfa.crm.imports.opportunities import (
 NOON_MS = 12 * 3600 * 1000
 LOST_REASON = "not recorded"
 NAME_CHARACTERS_MAX = 200
+HISTORY_DAYS = 36_500  # the set is years old: all of it shall stay on devices until the company decides otherwise
 SINCE_WITHOUT_DATES = "2000-01-01"
-ALL_SALES = "all-sales"
+ALL_SALES = "imported-all-sales"  # keys that no person chooses
 # key -> (external id, position, kind, probability, category); the commands of a deal expect the keys `won` and `lost`.
 STAGES: dict[str, tuple[str, int, str, int, str]] = {
     "prospecting": ("Prospecting", 1, "open", 1_000, "pipeline"),
@@ -64,7 +65,7 @@ def plan_rows(found: Opportunities) -> list[Planned]:
 
 
 def _company() -> Iterator[Planned]:
-    company = {"name": "Imported company", "zone": "UTC", "currency": CURRENCY}
+    company = {"name": "Imported company", "zone": "UTC", "currency": CURRENCY, "history_days": HISTORY_DAYS}
     yield Planned("organisations", "organisation", {}, company, DEALS, 1)
     unit = {"code": CURRENCY, "name": "US dollar", "minor_digits": 2}
     yield Planned("currencies", CURRENCY, {}, unit, PRODUCTS, 1)
