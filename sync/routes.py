@@ -24,7 +24,7 @@ JSON_TYPE = b"application/json"
 def sync_handler(rounds: Round, authenticator: Authenticator, rate: RequestRate) -> ASGIRouteHandler:
     """The route; it brings its own authentication and errors, so no middleware is needed around it."""
 
-    @asgi("/sync", is_mount=False, opt={"raw": True, "public": True})
+    @asgi("/sync", is_mount=False, copy_scope=False, opt={"raw": True, "public": True})
     async def answer_sync(scope: Scope, receive: Receive, send: Send) -> None:
         headers: Any = scope["headers"]
         try:

@@ -27,7 +27,6 @@ def serve(host: str | None, port: int | None, workers: int, migrating: bool) -> 
     if workers > 1 and settings.database_url.startswith("sqlite"):
         raise Refused("setting_invalid", "Several workers need PostgreSQL: SQLite has one writer, in one process")
     _prepare(settings, migrating)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     uvicorn.run(
         "sfa.app.cli_serve:app",
         factory=True,
@@ -46,8 +45,11 @@ def serve(host: str | None, port: int | None, workers: int, migrating: bool) -> 
 
 
 def app() -> Litestar:
-    """What each worker process builds."""
-    return build(Settings.from_environment(os.environ))
+    """What each worker process builds; it also sets up that process's log."""
+    settings = Settings.from_environment(os.environ)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # `sfa.jobs` tells what a run did
+    return build(settings)
 
 
 def _prepare(settings: Settings, migrating: bool) -> None:

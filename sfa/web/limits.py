@@ -127,32 +127,34 @@ def _unzstd(body: bytes, inflated_max: int) -> bytes:
         declared = zstandard.frame_content_size(body)
         if declared > inflated_max:
             raise _too_large("inflated_bytes_max", inflated_max)
-        room = declared if declared > 0 else inflated_max
-        decompressor = zstandard.ZstdDecompressor()
-        return decompressor.decompress(body, max_output_size=room, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise _why_not_zstd(body, inflated_max) from error
+        if declared > 0:
+            return zstandard.ZstdDecompressor().decompress(body, allow_extra_data=False)
+    except zstandard.ZstdError:
+        pass  # the careful way says what is wrong with it
+    return _unzstd_carefully(body, inflated_max)
 
 
-def _why_not_zstd(body: bytes, inflated_max: int) -> Refused:
-    """A second, bounded look at a frame that did not inflate: too large, cut off, or no zstd at all."""
-    decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES_MAX)
+def _unzstd_carefully(body: bytes, inflated_max: int) -> bytes:
+    """A frame of unknown size, or a broken one: first see that it stays within the limit, then inflate it."""
     if not ZSTD_MAGIC.startswith(body[:4]):
-        return Refused("encoding_invalid", "The body is not zstd")
+        raise Refused("encoding_invalid", "The body is not zstd")
+    decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES_MAX)
     size = 0
     try:
         with decompressor.stream_reader(body, read_size=CHUNK_BYTES) as reader:
             while part := reader.read(CHUNK_BYTES):
                 size += len(part)
                 if size > inflated_max:
-                    return _too_large("inflated_bytes_max", inflated_max)
+                    raise _too_large("inflated_bytes_max", inflated_max)
         frame = decompressor.decompressobj()
-        frame.decompress(body)  # known by now to stay within the limit
-    except zstandard.ZstdError:
-        return Refused("encoding_invalid", "The body is not one zstd frame")
-    if frame.eof:
-        return Refused("encoding_invalid", "There are bytes after the zstd frame")
-    return Refused("body_truncated", "The zstd frame ends before its end")
+        inflated = frame.decompress(body)
+    except zstandard.ZstdError as error:
+        raise Refused("encoding_invalid", "The body is not one zstd frame") from error
+    if not frame.eof:
+        raise Refused("body_truncated", "The zstd frame ends before its end")
+    if frame.unused_data:
+        raise Refused("encoding_invalid", "There are bytes after the zstd frame")
+    return inflated
 
 
 # -- depth ----------------------------------------------------------------------------------------------------------

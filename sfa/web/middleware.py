@@ -68,5 +68,5 @@ def decode_json(body: bytes) -> Any:
     check_depth(body)
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused("json_invalid", str(error)) from error

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import MediaType, Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
 from sfa.core.errors import CATALOGUE
@@ -20,12 +21,12 @@ UNCACHED = {"Cache-Control": "no-store"}
 
 def auth_routes(sessions: Sessions) -> Sequence[HTTPRouteHandler]:
     @post("/auth/login", opt=PUBLIC, status_code=HTTP_200_OK, tags=["auth"])
-    async def login(data: LoginRequest, request: Request[Any, Any, Any]) -> Response[LoginAnswer]:
+    async def login(data: JSONBody[LoginRequest], request: Request[Any, Any, Any]) -> Response[LoginAnswer]:
         address = request.client.host if request.client else None
         return Response(await sessions.login(data, address), headers=UNCACHED)
 
     @post("/auth/refresh", opt=PUBLIC, status_code=HTTP_200_OK, tags=["auth"])
-    async def refresh(data: RefreshRequest) -> Response[LoginAnswer]:
+    async def refresh(data: JSONBody[RefreshRequest]) -> Response[LoginAnswer]:
         return Response(await sessions.refresh(data.refresh_token), headers=UNCACHED)
 
     @post("/auth/logout", status_code=HTTP_204_NO_CONTENT, tags=["auth"])

@@ -1,0 +1,92 @@
+"""The terminal: quick help, one line for what a person did wrong, and people who can then log in."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sfa.app.cli import COMMANDS, main
+from sfa.db.database import open_database
+from sfa.db.migrations import is_current
+from sfa.web.auth import find_candidate
+from sfa.web.passwords import check_password
+
+
+def run(url: str, *args: str) -> Result:
+    return CliRunner().invoke(main, args, env={"SFA_DATABASE_URL": url, "SFA_PORT": ""})
+
+
+def test_help_names_every_command_and_loads_none() -> None:
+    shown = CliRunner().invoke(main, ["--help"])
+    assert shown.exit_code == 0
+    assert all(f"  {name}" in shown.output for name in COMMANDS)
+    code = (
+        "import sys\nfrom sfa.app.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print([m for m in ('sqlalchemy', 'litestar', 'uvicorn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_is_where_the_table_says(name: str) -> None:
+    assert main.commands[name].name == name
+
+
+def test_migrate_brings_the_schema_up_to_date_and_may_run_twice(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/var/new.db"
+    for _ in range(2):
+        assert run(url, "migrate").exit_code == 0
+    database = open_database(url)
+    assert database.read(is_current)
+    database.close()
+
+
+def test_people_are_added_listed_and_get_new_passwords(database_url: str) -> None:
+    added = run(database_url, "user", "add", "ann@example.com", "--name", "Ann Lee", "--password", "first password")
+    assert added.exit_code == 0, added.output
+    key = added.output.strip()
+    shown = run(database_url, "user", "list").output
+    assert all(text in shown for text in (key, "rep", "ann@example.com", "Ann Lee"))
+    changed = run(database_url, "user", "set-password", "ANN@example.com", "--password", "second password")
+    assert changed.exit_code == 0, changed.output
+    database = open_database(database_url)
+    candidate = database.read(find_candidate, "ann@example.com")
+    database.close()
+    assert candidate is not None
+    assert candidate.user.key == key
+    assert check_password(candidate.password_hash, "second password").right
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("add", "ANN@example.com", "--name", "Ann", "--password", "long enough"), "duplicate_email"),
+        (("add", "no-address", "--name", "Ann", "--password", "long enough"), "field_invalid"),
+        (("add", "new@example.com", "--name", "Ann", "--password", "short"), "field_invalid"),
+        (("add", "new@example.com", "--name", "Ann", "--key", "a/b", "--password", "long enough"), "key_invalid"),
+        (("add", "new@example.com", "--name", "Ann", "--key", "ann", "--password", "long enough"), "key_taken"),
+        (("set-password", "nobody@example.com", "--password", "long enough"), "row_unknown"),
+    ],
+)
+def test_what_a_person_did_wrong_is_one_line_with_its_code(sqlite_url: str, args: tuple[str, ...], code: str) -> None:
+    first = ("add", "ann@example.com", "--name", "Ann", "--key", "ann", "--password", "long enough")
+    assert run(sqlite_url, "user", *first).exit_code == 0
+    failed = run(sqlite_url, "user", *args)
+    assert failed.exit_code == 1
+    assert f"({code})" in failed.output
+    assert "Traceback" not in failed.output
+
+
+def test_several_workers_are_refused_on_sqlite(sqlite_url: str) -> None:
+    failed = run(sqlite_url, "serve", "--workers", "2")
+    assert failed.exit_code == 1
+    assert "PostgreSQL" in failed.output
+
+
+def test_an_outdated_schema_or_a_wrong_setting_is_told_before_the_server_starts(tmp_path: Path) -> None:
+    assert "(schema_outdated)" in run(f"sqlite:///{tmp_path}/bare.db", "serve").output
+    assert "SFA_DATABASE_URL" in run("oracle://x", "serve").output
