@@ -48,7 +48,8 @@ def app() -> Litestar:
     """What each worker process builds; it also sets up that process's log."""
     settings = Settings.from_environment(os.environ)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # `sfa.jobs` tells what a run did
+    for chatty in ("apscheduler", "alembic"):  # `sfa.jobs` tells what a run did
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     return build(settings)
 
 
