@@ -6,7 +6,7 @@ delta too, so that a fill never goes back. `caught_up` is said only when nothing
 are joined as the bytes that the feed keeps; nothing is decoded.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from heapq import merge as merge_sorted
 from typing import Any
 
@@ -86,20 +86,25 @@ def page(
         raise scope.Due
     held = scopes.held(connection, now.epoch, puller.user, now.scope_seq)
     cursor, reset = _start(text, puller, now, secret)
+    if reset == "epoch_changed":
+        at_least = 0  # what a restored server is asked for may never come back
     if now.seq < max(cursor.c, cursor.g, at_least):
         raise Refused("replica_behind", seq=now.seq)
     c, fills, drops = cursor.c, dict(cursor.fills), []
+    spans = scope.intervals(connection, puller.user) if now.scope_seq > c else ()
+    granted = {bucket for bucket, since, until in spans if until is None and since > c}
     if reset is not None:
         fills = dict.fromkeys(held, FILL_START)
     elif now.scope_seq > cursor.g:
-        held_then = _held_at(connection, puller.user, cursor.g)
+        held_then = _held_at(spans, cursor.g)
         drops = sorted(held_then - held)
         for bucket in drops:
             fills.pop(bucket, None)
         fills.update(dict.fromkeys(held - held_then, FILL_START))
     budget = _Budget(rows_max, bytes_max)
     changes: dict[str, list[bytes]] = {}
-    c, complete = _delta(connection, held, c, now.seq, budget, changes)
+    met_by = dict.fromkeys(granted, puller.user)
+    c, complete = _delta(connection, held, c, now.seq, budget, changes, met_by)
     if complete:
         _fill(connection, fills, budget, changes)
     moved = Cursor(puller.user, puller.device, puller.contract, now.epoch, c, now.seq, fills)
@@ -121,12 +126,8 @@ def _start(text: str | None, puller: Puller, now: feed.Standing, secret: bytes) 
     return (cursor, None) if reason is None else (fresh, reason)
 
 
-def _held_at(connection: Connection, user: str, seq: int) -> frozenset[str]:
-    return frozenset(
-        bucket
-        for bucket, since, until in scope.intervals(connection, user)
-        if since <= seq and (until is None or until > seq)
-    )
+def _held_at(spans: Iterable[Any], seq: int) -> frozenset[str]:
+    return frozenset(bucket for bucket, since, until in spans if since <= seq and (until is None or until > seq))
 
 
 class _Budget:
@@ -155,13 +156,15 @@ def _delta(
     seq: int,
     budget: _Budget,
     changes: dict[str, list[bytes]],
+    met_by: Mapping[str, str],
 ) -> tuple[int, bool]:
-    """-> (new c, whether nothing is left after it)."""
+    """-> (new c, whether nothing is left after it). Of a bucket in `met_by`, granted after `c`, nobody tells that user
+    the key of a row that left it before (S13)."""
     if c >= seq:
         return c, True
     news = feed.heads_after(connection, held, c)
     limit = budget.left + 1
-    streams = [[(s, b, doc) for s, doc in feed.delta(connection, b, c, limit)] for b in news]
+    streams = [[(s, b, doc) for s, doc in feed.delta(connection, b, c, limit, met_by.get(b))] for b in news]
     for entry_seq, bucket, doc in streams[0] if len(streams) == 1 else merge_sorted(*streams):
         if not budget.take(len(doc)):
             return c, False

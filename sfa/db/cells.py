@@ -46,6 +46,7 @@ class Cell:
         "stamps",
         "stored",
         "touched",
+        "was_gone",
     )
 
     def __init__(self, entity: str, key: str) -> None:
@@ -60,6 +61,7 @@ class Cell:
         self.dirty = False  # to be written to its table
         self.moved = False  # its buckets may have changed
         self.touched = False  # changed by this transaction
+        self.was_gone = False  # deleted before this transaction: no device is told of it again
 
     @property
     def exists(self) -> bool:
@@ -115,7 +117,7 @@ def _cells(connection: Connection, entity: str, query: Select[Any], values: dict
         _, cell.rev, cell.gone, cell.aged, cell.stamps, buckets = found[:SYSTEM_COLUMNS]
         cell.buckets = tuple(buckets)
         cell.row = dict(zip(names, found[SYSTEM_COLUMNS:], strict=True))
-        cell.stored = True
+        cell.stored, cell.was_gone = True, cell.gone
         yield cell
 
 

@@ -39,12 +39,13 @@ def gone_doc(cell: Cell) -> bytes:
 
 def entries(cell: Cell, before: Sequence[str]) -> list[Entry]:
     """What the feed must say of a row that was changed or moved: gone where it no longer lies, the row where it does.
-    A deleted or aged row is gone everywhere it lay; a row that only moved leaves buckets that it stays in alone."""
+    `before` are the buckets in which devices knew it: none for a row that was deleted or aged already. A deleted or
+    aged row is gone everywhere it lay; a row that only moved leaves buckets that it stays in alone."""
     after = () if cell.gone or cell.aged else cell.buckets
     leaves = [b for b in before if b not in after]
     gets = after if cell.touched else [b for b in after if b not in before]
     found: list[Entry] = []
-    if leaves and (cell.touched or not cell.gone):
+    if leaves:
         doc = gone_doc(cell)
         found += [Entry(b, cell.entity, cell.key, cell.rev, True, doc) for b in leaves]
     if gets:
@@ -108,6 +109,10 @@ def _sql(dialect: str, name: str) -> str:
         "heads": f"SELECT bucket FROM bucket_heads WHERE bucket {_LIST[dialect].format(p(1))} AND seq > {p(2)}{casts}",
         "delta": "SELECT seq, doc FROM feed "
         f"WHERE bucket = {p(1)} AND seq > {p(2)}{casts} ORDER BY seq LIMIT {p(3)}{casts}",
+        "delta_met": "SELECT seq, doc FROM feed "
+        f"WHERE bucket = {p(1)} AND seq > {p(2)}{casts} AND (NOT gone OR EXISTS (SELECT 1 FROM scope_intervals i "
+        f"WHERE i.user_key = {p(4)} AND i.bucket = feed.bucket AND i.since_seq < feed.seq "
+        f"AND (i.until_seq IS NULL OR i.until_seq > feed.first))) ORDER BY seq LIMIT {p(3)}{casts}",
         "fill": "SELECT entity, key, doc FROM feed "
         f"WHERE bucket = {p(1)} AND (entity, key) > ({p(2)}, {p(3)}) AND NOT gone "
         f"ORDER BY entity, key LIMIT {p(4)}{casts}",
@@ -146,8 +151,12 @@ def heads_after(connection: Connection, buckets: Iterable[str], seq: int) -> lis
     return [row[0] for row in connection.exec_driver_sql(sql, (_listed(connection, buckets), seq))]
 
 
-def delta(connection: Connection, bucket: str, seq: int, limit: int) -> Sequence[Any]:
-    """-> (seq, doc) of a bucket after `seq`, in order."""
+def delta(connection: Connection, bucket: str, seq: int, limit: int, met_by: str | None = None) -> Sequence[Any]:
+    """-> (seq, doc) of a bucket after `seq`, in order. With `met_by`, tombstones only of rows whose time in the bucket
+    overlaps an interval in which that user held it."""
+    if met_by is not None:
+        sql = _sql(connection.dialect.name, "delta_met")
+        return connection.exec_driver_sql(sql, (bucket, seq, limit, met_by)).all()
     return connection.exec_driver_sql(_sql(connection.dialect.name, "delta"), (bucket, seq, limit)).all()
 
 

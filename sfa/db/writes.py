@@ -251,8 +251,9 @@ class Door:
 
     def _settle(self) -> list[tuple[Cell, tuple[str, ...]]]:
         """-> every touched or moved cell with the buckets it lay in before. Descends where buckets changed."""
-        for cell in [c for c in self._cells.values() if c.touched and c.entity == "account_members"]:
-            self.cell("accounts", cell.row["account_key"]).moved = True
+        for account, team in self._teams.items():  # a member who was moved here is in the old account's team too
+            if any(cell.touched for cell in team.values()):
+                self.cell("accounts", account).moved = True
         moved = [cell for cell in self._cells.values() if cell.moved]
         self._load_parents(moved)
         self._read_teams(cell for cell in moved if cell.entity == "accounts")
@@ -267,7 +268,7 @@ class Door:
                 moves, ages = self.buckets(cell) != cell.buckets, self._is_aged(cell) != cell.aged
                 if (moves or ages) and cell.stored:
                     changed.setdefault(cell.entity, []).append(cell.key)
-                settled.append((cell, () if cell.aged else cell.buckets))
+                settled.append((cell, () if cell.aged or cell.was_gone else cell.buckets))
                 cell.dirty = cell.dirty or moves or ages
                 cell.aged = self._is_aged(cell)
             for entity, keys in changed.items():
@@ -312,6 +313,7 @@ class Door:
             scope.write(self.connection, plan, last)
         for cell, _ in settled:
             cell.stored, cell.dirty, cell.moved, cell.touched = True, False, False, False
+            cell.was_gone = cell.gone
         self._undo.clear()
         self._history.clear()
         self._redirects.clear()

@@ -16,6 +16,7 @@ from sfa.core.rules import TRANSITIONS, transition
 from sfa.core.shapes import SHAPES
 from sync.device.outbox import Queued
 from sync.merge import Edit, edited_since, merge
+from sync.protocol import KINDS
 
 Lookup = Callable[[str, str], Mapping[str, Any] | None]
 Stamps = dict[str, list[Any]]
@@ -99,7 +100,7 @@ class _Prediction:
         if edit.kind in SERVER_COMMANDS:
             return SERVER_COMMANDS[edit.kind][1]
         if edit.kind not in TRANSITIONS:
-            return edit.fields
+            return edit.fields if edit.kind in KINDS else {}  # what an unknown command does, the server knows
         try:
             done = transition(edit.kind, row, edit.fields, edit.at, self.lookup)
         except Refused:
