@@ -1,0 +1,228 @@
+"""What people do on their phones, offline: edits, commands, units, and what no app should let them do.
+
+Each function looks at what the phone holds and answers one part `(kind, entity, key, fields)`, or None where there is
+nothing to do it with. Texts are unique *tokens*, so that the checkers can tell where every word went.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tests.simulation.company import PEOPLE, STAGES_OPEN, TEAMS, TERRITORIES
+from tests.simulation.phones import Part, Phone, Rows
+
+TEXTS = {
+    "accounts": ("name", "phone", "website", "industry", "street"),
+    "contacts": ("name", "phone", "title", "mobile"),
+    "visits": ("purpose", "outcome"),
+    "notes": ("body",),
+    "tasks": ("title",),
+    "deals": ("name", "next_step"),
+}
+
+
+class Maker:
+    """Hands out tokens and keys; `known` are the keys ever made, to be met again by people who may not see them."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.known: list[tuple[str, str]] = []
+        self._tokens = 0
+        self._keys = 0
+
+    def token(self) -> str:
+        self._tokens += 1
+        return f"w{self._tokens}"
+
+    def key(self, entity: str) -> str:
+        self._keys += 1
+        key = f"{entity[:4]}.{self._keys}"
+        self.known.append((entity, key))
+        return key
+
+
+Action = Callable[[Maker, Phone, Rows], Part | None]
+
+
+def pick(maker: Maker, rows: Rows, *entities: str) -> tuple[str, str, dict[str, Any]] | None:
+    """A row that the phone holds, one of few, so that people meet."""
+    found = sorted(place for place in rows if place[0] in entities)
+    if not found:
+        return None
+    entity, key = maker.rng.choice(found[:6] if maker.rng.random() < 0.6 else found)
+    return entity, key, rows[entity, key][1]
+
+
+def edit_text(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
+    found = pick(maker, rows, *TEXTS)
+    if found is None:
+        return None
+    entity, key, _ = found
+    fields = maker.rng.sample(TEXTS[entity], min(len(TEXTS[entity]), maker.rng.choice((1, 1, 2))))
+    return "update", entity, key, {field: maker.token() for field in fields}
+
+
+def edit_group(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
+    found = pick(maker, rows, "accounts", "deals", "visits")
+    if found is None:
+        return None
+    entity, key, row = found
+    rng = maker.rng
+    if entity == "visits":
+        return "update", entity, key, {"planned_at": rng.randrange(10**9), "planned_minutes": rng.randrange(90)}
+    if entity == "deals":
+        return "update", entity, key, {"amount_minor": rng.randrange(10**6), "currency": rng.choice(("EUR", "USD"))}
+    if rng.random() < 0.5:
+        tags = [tag for tag in row["tags"] if rng.random() < 0.7]
+        return "update", entity, key, {"tags": [*tags, maker.token()][-20:]}
+    return "update", entity, key, {"city": maker.token(), "country": maker.token()}
+
+
+def create(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
+    rng = maker.rng
+    entity = rng.choice(("contacts", "contacts", "visits", "notes", "tasks", "deals", "accounts", "deal_lines"))
+    key = maker.key(entity)
+    if rng.random() < 0.06:
+        entity, key = rng.choice(maker.known)  # in use, or even another entity's
+    account = pick(maker, rows, "accounts")
+    deal = pick(maker, rows, "deals")
+    fields: dict[str, Any] = {"name": maker.token()}
+    if entity == "accounts":
+        fields["territory_key"] = rng.choice(TERRITORIES)
+    elif entity == "tasks":
+        fields = {"title": maker.token(), "owner_key": phone.user}
+    elif entity == "deal_lines":
+        if deal is None:
+            return None
+        fields = {"deal_key": deal[1], "product_key": "pump", "position": rng.randrange(100)}
+    elif entity == "deals":
+        fields |= {"owner_key": phone.user, "stage_key": "lead"}
+        if account is not None and rng.random() < 0.7:
+            fields["account_key"] = account[1]
+    elif account is None:
+        return None
+    elif entity == "contacts":
+        fields["account_key"] = account[1]
+    elif entity == "visits":
+        fields = {"account_key": account[1], "owner_key": phone.user, "purpose": maker.token()}
+    else:
+        entity = "notes"
+        fields = {"account_key": account[1], "author_key": phone.user, "body": maker.token()}
+    return "create", entity, key, fields
+
+
+def delete(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
+    found = pick(maker, rows, "contacts", "notes", "tasks", "visits", "deals", "deal_lines", "accounts")
+    return ("delete", found[0], found[1], {}) if found is not None else None
+
+
+def command(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
+    found = pick(maker, rows, "deals", "visits")
+    if found is None:
+        return None
+    entity, key, _ = found
+    rng = maker.rng
+    if entity == "visits":
+        kind = rng.choice(("visit.check_in", "visit.check_out", "visit.cancel", "visit.no_show"))
+        place = {"latitude": 1.5, "longitude": 2.5} if kind == "visit.check_in" and rng.random() < 0.5 else {}
+        return kind, entity, key, {"outcome": maker.token()} if kind == "visit.check_out" else place
+    kind = rng.choice(("deal.move", "deal.win", "deal.lose", "deal.reopen"))
+    arguments: dict[str, Any] = {}
+    if kind in ("deal.move", "deal.reopen"):
+        arguments = {"stage_key": rng.choice(STAGES_OPEN)}
+    elif kind == "deal.lose":
+        arguments = {"reason": maker.token()}
+    return kind, entity, key, arguments
+
+
+def settle(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
+    found = pick(maker, rows, "conflicts", "refusals")
+    if found is None:
+        return None
+    if found[0] == "refusals":
+        return "refusal.dismiss", "refusals", found[1], {}
+    return maker.rng.choice(("conflict.restore", "conflict.dismiss")), "conflicts", found[1], {}
+
+
+def merge(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
+    entity = maker.rng.choice(("accounts", "contacts"))
+    loser, into = pick(maker, rows, entity), pick(maker, rows, entity)
+    if loser is None or into is None:
+        return None
+    return f"{entity[:-1]}.merge", entity, loser[1], {"into": into[1]}
+
+
+def hand_over(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
+    """What managers do, and what reps are refused."""
+    rng = maker.rng
+    choice = rng.randrange(6)
+    account, deal, member = (pick(maker, rows, e) for e in ("accounts", "deals", "account_members"))
+    if choice == 0 and account is not None:
+        return "update", "accounts", account[1], {"territory_key": rng.choice((*TERRITORIES, None))}
+    if choice == 1 and deal is not None:
+        return "update", "deals", deal[1], {"owner_key": rng.choice(PEOPLE), "splits": []}
+    if choice == 2 and deal is not None:
+        return "update", "deals", deal[1], {"splits": splits(rng, deal[2]["owner_key"])}
+    if choice == 3 and account is not None:
+        key = maker.key("account_members")
+        return "create", "account_members", key, {"account_key": account[1], "user_key": rng.choice(PEOPLE)}
+    if choice == 4 and member is not None:
+        if account is not None and rng.random() < 0.5:
+            return "update", "account_members", member[1], {"account_key": account[1]}
+        return "delete", "account_members", member[1], {}
+    child = pick(maker, rows, "contacts", "deals", "visits", "notes")
+    if child is None or account is None:
+        return None
+    return "update", child[0], child[1], {"account_key": account[1]}
+
+
+def splits(rng: random.Random, owner: str) -> list[dict[str, Any]]:
+    other = rng.choice([person for person in PEOPLE if person != owner])
+    return [{"user_key": owner, "share_bp": 6000}, {"user_key": other, "share_bp": 4000}]
+
+
+def plan_quota(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
+    owner = maker.rng.choice(({"user_key": maker.rng.choice(PEOPLE)}, {"team_key": maker.rng.choice(TEAMS)}))
+    fields = {**owner, "period_key": "fy", "measure": "unique_contacts", "target": maker.rng.randrange(100)}
+    return "create", "quotas", maker.key("quotas"), fields
+
+
+def nonsense(maker: Maker, phone: Phone, rows: Rows) -> Part:
+    """What no app sends: it must be refused, kept and harm nothing."""
+    entity, key = maker.rng.choice(maker.known) if maker.known else ("contacts", "zoe")
+    parts: Sequence[Part] = (
+        ("update", entity, key, {"name": maker.token()}),  # perhaps not visible
+        ("update", "contacts", "nobody", {"name": maker.token()}),
+        ("create", "contacts", maker.key("contacts"), {"name": maker.token(), "account_key": "nowhere"}),
+        ("create", "contacts", "bad key!", {"name": maker.token(), "account_key": "acme"}),
+        ("create", "dragons", "d", {"name": maker.token()}),
+        ("update", "accounts", "acme", {"wings": maker.token()}),
+        ("update", "accounts", "acme", {"latitude": 400.0, "longitude": maker.token()}),
+        ("update", "accounts", "acme", {"created_by": "ana", "name": maker.token()}),
+        ("update", "deals", "deal-a", {"stage_key": "won", "name": maker.token()}),
+        ("deal.explode", "deals", "deal-a", {"reason": maker.token()}),
+        ("account.merge", "accounts", "acme", {"into": "acme"}),
+        ("create", "contacts", maker.key("contacts"), {"phone": maker.token()}),
+        ("create", "conflicts", "c", {"status": "open", "reason": maker.token()}),
+        ("update", "unit_costs", "c-pump", {"amount_minor": 1}),
+    )
+    return maker.rng.choice(parts)
+
+
+ACTIONS: tuple[tuple[Action, int], ...] = (
+    (edit_text, 34),
+    (edit_group, 10),
+    (create, 18),
+    (delete, 8),
+    (command, 12),
+    (settle, 6),
+    (merge, 4),
+    (hand_over, 10),
+    (plan_quota, 1),
+)
+
+
+def some_part(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
+    actions, weights = zip(*ACTIONS, strict=True)
+    action: Action = maker.rng.choices(actions, weights)[0]
+    return action(maker, phone, rows)

@@ -1,0 +1,1 @@
+"""What must hold, one promise a file; each raises `Failed` in words."""

@@ -1,0 +1,120 @@
+"""Nothing is lost (promise 1): every word that a device sent is in a row's history, in a conflict, or in a refusal.
+
+The receipt must be true: `applied` means that the mutation's own words are in the history under its number; what was
+merged or came into conflict is there or among the losing values of its conflict; what was refused is kept whole. And
+whoever replaces what another person wrote meanwhile must have reported it (S24).
+"""
+
+from typing import Any
+
+import msgspec
+
+from sfa.core.shapes import SHAPES
+from sync.policy import strategy_of
+from tests.simulation.checkers.books import Books
+from tests.simulation.failure import Failed
+from tests.simulation.ledger import Mark
+
+OF_A_PERSONS_CHOICE = ("restore", "merge", "conflict.restore", "delete")
+
+
+def check(books: Books) -> None:
+    seen: set[str] = set()  # the reference device sends whole groups: a word may come again with its neighbours
+    for mark, mutation in sorted(books.ledger.sent.items()):
+        told = books.told.get(mark)
+        if told is None:
+            raise Failed("nothing_lost", f"{mark} {mutation} was sent and has no receipt")
+        if told["outcome"] == "refused":
+            _check_refusal(books, mark, mutation)
+        else:
+            _check_words(books, mark, mutation, told, seen)
+        seen.update(_words(mutation.get("set", {})))
+    _check_replaced(books)
+    _check_merged_away(books)
+    _check_times(books)
+
+
+def _check_refusal(books: Books, mark: Mark, mutation: dict[str, Any]) -> None:
+    kept = books.snapshot.rows.get(("refusals", f"{mark[0]}.{mark[1]}"))
+    if kept is None or kept.gone or kept.row["mutation"] != mutation:
+        raise Failed("nothing_lost", f"{mark} {mutation} was refused, its content is not kept")
+
+
+def _check_words(books: Books, mark: Mark, mutation: dict[str, Any], told: dict[str, Any], seen: set[str]) -> None:
+    conflicts = books.conflicts_of(mark)
+    if told["outcome"] == "conflict" and not any(c["status"] != "closed" for c in conflicts):
+        raise Failed("nothing_lost", f"{mark} {mutation} came into conflict, there is none")
+    if sorted(told.get("conflicts", ())) and len(told["conflicts"]) != len(conflicts):
+        raise Failed("nothing_lost", f"{mark} names conflicts {told['conflicts']} that are not there")
+    written = msgspec.json.encode([e["changes"] for e in books.made.get(mark, ()) if e["entity"] != "conflicts"])
+    reported = msgspec.json.encode([conflict["losing"] for conflict in conflicts])
+    for word in set(_words(mutation.get("set", {}))) - seen:
+        quoted = f'"{word}"'.encode()
+        if quoted not in written and (told["outcome"] == "applied" or quoted not in reported):
+            raise Failed("nothing_lost", f"{word!r} of {mark} {mutation} is gone, although {told}")
+
+
+def _words(values: dict[str, Any]) -> list[str]:
+    """The tokens among the values: texts that nobody else ever typed. A tag that was there before is no new word."""
+    found = [v for v in values.values() if isinstance(v, str) and _is_word(v)]
+    tags = values.get("tags") or ()
+    return found + [tag for tag in tags[-1:] if _is_word(tag)]
+
+
+def _is_word(text: str) -> bool:
+    return text[:1] == "w" and text[1:].isdigit()
+
+
+def _check_replaced(books: Books) -> None:
+    """Walk each row's history: who wrote each field last, and who replaced it knowing or not knowing."""
+    wrote: dict[tuple[str, str, str], dict[str, Any]] = {}
+    losing = {(r["entity"], r["loser_key"]): r["losing"] for r in books.redirects}
+    for entry in books.history:
+        for field, (old, _) in (entry["changes"] or {}).items():
+            place = (entry["entity"], entry["key"], field)
+            before, wrote[place] = wrote.get(place), entry
+            mutation = books.ledger.sent.get((entry["device_key"], entry["n"]))
+            if before is None or mutation is None or not _replaced_blindly(entry, before, mutation):
+                continue
+            loser = losing.get((entry["entity"], entry["via"])) if entry["via"] else None
+            if loser is not None and loser.get(field) == old:
+                continue
+            if not _is_reported(books, entry, field):
+                raise Failed(
+                    "nothing_lost",
+                    f"{mutation} replaced {field} {old!r}, written by {before['device_key'] or before['author_key']} "
+                    f"at revision {before['rev']}, unreported",
+                )
+
+
+def _replaced_blindly(entry: dict[str, Any], before: dict[str, Any], mutation: dict[str, Any]) -> bool:
+    if entry["entity"] != mutation["entity"] or entry["kind"] in OF_A_PERSONS_CHOICE:
+        return False
+    if mutation["kind"] not in ("create", "update") and not mutation["kind"].startswith(("deal.", "visit.")):
+        return False
+    group = SHAPES[entry["entity"]].group_of[next(iter(entry["changes"]))]
+    if strategy_of(entry["entity"], group) == "union":
+        return False
+    base = mutation.get("base", 0) if entry["via"] is None else 0
+    return bool(before["rev"] > base and before["device_key"] != entry["device_key"])
+
+
+def _is_reported(books: Books, entry: dict[str, Any], field: str) -> bool:
+    group = SHAPES[entry["entity"]].group_of[field]
+    conflicts = books.conflicts_of((entry["device_key"], entry["n"]))
+    return any(c["field_group"] in (group, "gone") for c in conflicts)
+
+
+def _check_merged_away(books: Books) -> None:
+    """A merged key leads to its survivor for ever (S22): nobody writes the loser again, nobody lives under it."""
+    for redirect in books.redirects:
+        place = (redirect["entity"], redirect["loser_key"])
+        if not books.snapshot.rows[place].gone:
+            raise Failed("nothing_lost", f"{place} was merged and lives again beside {redirect['survivor_key']}")
+
+
+def _check_times(books: Books) -> None:
+    """Corrected times never lie in the future (S28)."""
+    for entry in books.history:
+        if entry["at"] > entry["stored_at"]:
+            raise Failed("nothing_lost", f"{entry['entity']} {entry['key']} was changed after it was stored")

@@ -1,0 +1,105 @@
+"""The database that one seed after the other plays on: opened once, and brought back to the company at its start.
+
+Opening and compiling statements costs more than a seed, so the `Database` is kept and its content is put back: by
+SQLite's backup into the open file, or from copies of the tables in a schema beside them on PostgreSQL.
+"""
+
+import shutil
+import sqlite3
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from sfa.db.database import Database, open_database
+from sfa.db.migrations import upgrade_database
+from sfa.db.tables import METADATA
+from tests.postgres import running_postgres
+from tests.simulation import company
+
+
+class Worlds(ABC):
+    """Hands out the database as it was at the start."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def fresh(self) -> Database:
+        self.database.probe = None
+        self._reset()
+        return self.database
+
+    @abstractmethod
+    def _reset(self) -> None: ...
+
+
+class SqliteWorlds(Worlds):
+    def __init__(self, folder: Path) -> None:
+        self._start = folder / "start.db"
+        start = open_database(f"sqlite:///{self._start}", durable=False)
+        with closing(start):
+            upgrade_database(start)
+            start.write(company.build)
+        with closing(sqlite3.connect(self._start)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("PRAGMA journal_mode = DELETE")
+        path = folder / "world.db"
+        shutil.copy(self._start, path)
+        self._source = sqlite3.connect(self._start)
+        self._target = sqlite3.connect(path)
+        super().__init__(open_database(f"sqlite:///{path}", durable=False))
+
+    def _reset(self) -> None:
+        self._source.backup(self._target)
+
+    def close(self) -> None:
+        self.database.close()
+        self._source.close()
+        self._target.close()
+
+
+class PostgresWorlds(Worlds):
+    """On a database of its own, which is migrated if it is empty."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(open_database(url))
+        upgrade_database(self.database)
+        tables = METADATA.sorted_tables
+        self._script = "".join(
+            [f'DELETE FROM "{t.name}";' for t in reversed(tables)]
+            + [f'INSERT INTO "{t.name}" SELECT * FROM start."{t.name}";' for t in tables]
+        )
+        self.database.write(self._remember)
+
+    def _remember(self, connection: Connection) -> None:
+        company.build(connection)
+        connection.exec_driver_sql("CREATE SCHEMA start")
+        for table in METADATA.sorted_tables:
+            connection.exec_driver_sql(f'CREATE TABLE start."{table.name}" AS TABLE "{table.name}"')
+
+    def _reset(self) -> None:
+        self.database.write(lambda c: c.exec_driver_sql(f"DO $$ BEGIN {self._script} END $$"))
+
+    def close(self) -> None:
+        self.database.close()
+
+
+@contextmanager
+def worlds_of(kind: str) -> Iterator[Worlds]:
+    """`sqlite`, `postgresql` (a server of its own) or the URL of an empty PostgreSQL database."""
+    folder = Path(tempfile.mkdtemp(prefix="sfa-sim-"))
+    try:
+        if kind == "sqlite":
+            with closing(SqliteWorlds(folder)) as worlds:
+                yield worlds
+        elif kind == "postgresql":
+            with running_postgres(folder) as server, closing(PostgresWorlds(server.create("sim"))) as found:
+                yield found
+        else:
+            with closing(PostgresWorlds(kind)) as found:
+                yield found
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,120 @@
+"""The network between phones and server: it loses requests and answers, repeats, delays and reorders them.
+
+Every body is real JSON bytes. A request that is delayed reaches the server later, when the phone has long given up and
+sent it again. Others may work while a request travels, and between its push and its pull. In peace nothing is lost.
+"""
+
+import random
+from collections.abc import Callable
+
+from sync.device.transport import ConnectionLost
+from tests.simulation.failure import Crash
+from tests.simulation.ledger import Ledger
+from tests.simulation.server import Server
+from tests.simulation.snapshot import Snapshot
+
+FAULTS = (
+    ("none", 50),
+    ("drop request", 6),
+    ("drop answer", 9),
+    ("repeat", 7),
+    ("delay", 7),
+    ("crash", 9),
+    ("meanwhile", 8),
+    ("between push and pull", 12),
+)
+DELAYED_MAX = 4
+
+
+class Network:
+    def __init__(self, rng: random.Random, server: Server, ledger: Ledger, log: Callable[[str], None]) -> None:
+        self._rng, self._server, self._ledger, self._log = rng, server, ledger, log
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.on_answer: Callable[[str, str, bytes], None] = _unheard
+        self.snapshots: dict[str, Snapshot | None] = {}  # device -> that of its last answer, if that caught up
+        self.peace = False
+        self._delayed: list[tuple[str, str, bytes]] = []
+        self._deep = False
+
+    def post(self, user: str, device: str, body: bytes) -> tuple[int, bytes]:
+        """A phone's request; -> (status, answer), or `ConnectionLost`."""
+        self._ledger.note_sent(device, body)
+        fault = "none"
+        if not self.peace and not self._deep:
+            names, weights = zip(*FAULTS, strict=True)
+            fault = self._rng.choices(names, weights)[0]
+        if fault != "none":
+            self._log(f"  network: {fault} ({device})")
+        if fault in ("drop request", "delay"):
+            if fault == "delay" and len(self._delayed) < DELAYED_MAX:
+                self._delayed.append((user, device, body))
+            raise ConnectionLost(fault)
+        if fault == "meanwhile":
+            self._let_others_work()
+        if fault == "between push and pull":
+            self._server.before_read = self._once
+        if fault == "crash":
+            self._server.crashes.arm()
+        try:
+            answer = self._deliver(user, device, body)
+            if fault == "repeat":
+                answer = self._deliver(user, device, body)
+        finally:
+            self._server.before_read = _nothing
+            self._server.crashes.disarm()
+        snapshot = self._server.answered_with
+        if fault == "meanwhile" and self._rng.random() < 0.5:
+            self._let_others_work()
+        if fault == "drop answer":
+            raise ConnectionLost(fault)
+        self.snapshots[device] = snapshot
+        return answer
+
+    def deliver_delayed_quietly(self) -> None:
+        try:
+            self.deliver_delayed()
+        except ConnectionLost:
+            return
+
+    def deliver_delayed(self) -> bool:
+        """An old request arrives; nobody waits for its answer."""
+        if not self._delayed:
+            return False
+        user, device, body = self._delayed.pop(self._rng.randrange(len(self._delayed)))
+        self._log(f"  network: an old request of {device} arrives")
+        self._deliver(user, device, body)
+        return True
+
+    def _deliver(self, user: str, device: str, body: bytes) -> tuple[int, bytes]:
+        self._server.answered_with = None
+        try:
+            status, answer = self._server.answer(user, device, body)
+        except Crash as crash:
+            self._log(f"  server: crash {crash}")
+            self._server.restart()
+            raise ConnectionLost("crash") from crash
+        if status == 200:
+            self._ledger.note_answer(device, answer)
+            self.on_answer(user, device, answer)
+        else:
+            self._log(f"  server: {status} {answer.decode()}")
+        return status, answer
+
+    def _once(self) -> None:
+        self._server.before_read = _nothing
+        self._let_others_work()
+
+    def _let_others_work(self) -> None:
+        self._deep = True
+        try:
+            self.meanwhile()
+        finally:
+            self._deep = False
+
+
+def _nothing() -> None:
+    return None
+
+
+def _unheard(_user: str, _device: str, _answer: bytes) -> None:
+    return None

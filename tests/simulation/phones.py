@@ -1,0 +1,168 @@
+"""One phone of the simulation: the reference device or the model device, behind the same few verbs.
+
+A phone's clock is off by a constant. Whatever its app would refuse at once is simply not done; `force` queues what no
+app would, to see what the server makes of it.
+"""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from sfa.core.clock import Clock
+from sfa.core.errors import Refused
+from sfa.core.ids import KeyMaker
+from sync.device import outbox, view
+from sync.device.client import Device
+from sync.device.store import Person, Store
+from tests.simulation.model_device import ModelDevice
+from tests.simulation.network import Network
+
+Rows = dict[tuple[str, str], tuple[int, dict[str, Any]]]
+Part = tuple[str, str, str, dict[str, Any]]  # kind, entity, key, fields
+
+
+class SkewedClock:
+    def __init__(self, clock: Clock, skew_ms: int) -> None:
+        self._clock, self.skew_ms = clock, skew_ms
+
+    def now_ms(self) -> int:
+        return self._clock.now_ms() + self.skew_ms
+
+
+class Phone(ABC):
+    """`on_page(phone, caught_up)` is called after every page that was taken in."""
+
+    def __init__(self, key: str, user: str, clock: SkewedClock, on_page: Callable[["Phone", bool], None]) -> None:
+        self.key, self.user, self.clock = key, user, clock
+        self._on_page = on_page
+
+    @abstractmethod
+    def rows(self) -> Rows: ...
+
+    @abstractmethod
+    def do(self, part: Part) -> bool: ...
+
+    @abstractmethod
+    def force(self, part: Part) -> None: ...
+
+    @abstractmethod
+    def do_together(self, parts: list[Part]) -> bool: ...
+
+    @abstractmethod
+    def sync(self, page_rows: int) -> bool:
+        """-> whether it caught up with nothing left to send."""
+
+    @abstractmethod
+    def pending(self) -> int: ...
+
+    @abstractmethod
+    def spoil_cursor(self, rng: random.Random) -> None: ...
+
+
+def _tampered(cursor: str | None, rng: random.Random) -> str | None:
+    """Lost, cut short, or with one character changed."""
+    if cursor is None or rng.random() < 0.4:
+        return None
+    place = rng.randrange(len(cursor))
+    if rng.random() < 0.3:
+        return cursor[:place]
+    return cursor[:place] + rng.choice("ABCxyz019") + cursor[place + 1 :]
+
+
+class ModelPhone(Phone):
+    def __init__(
+        self, key: str, user: str, clock: SkewedClock, on_page: Callable[[Phone, bool], None], network: Network
+    ) -> None:
+        super().__init__(key, user, clock, on_page)
+        self.device = ModelDevice(user, lambda body: network.post(user, key, body), clock.now_ms)
+
+    def rows(self) -> Rows:
+        return self.device.rows
+
+    def do(self, part: Part) -> bool:
+        self.device.queue(*part)
+        return True
+
+    def force(self, part: Part) -> None:
+        self.device.queue(*part)
+
+    def do_together(self, parts: list[Part]) -> bool:
+        self.device.queue_unit(parts)
+        return True
+
+    def sync(self, page_rows: int) -> bool:
+        return self.device.sync(page_rows, lambda caught_up: self._on_page(self, caught_up))
+
+    def pending(self) -> int:
+        return len(self.device.outbox)
+
+    def spoil_cursor(self, rng: random.Random) -> None:
+        self.device.cursor = _tampered(self.device.cursor, rng)
+
+
+class _Wire:
+    def __init__(self, network: Network, user: str, key: str) -> None:
+        self._network, self._user, self._key = network, user, key
+
+    def post(self, path: str, body: bytes, token: str | None) -> tuple[int, bytes]:
+        assert (path, token) == ("/sync", self._key)
+        return self._network.post(self._user, self._key, body)
+
+
+class ReferencePhone(Phone):
+    def __init__(
+        self,
+        key: str,
+        user: str,
+        clock: SkewedClock,
+        on_page: Callable[[Phone, bool], None],
+        network: Network,
+        rng: random.Random,
+    ) -> None:
+        super().__init__(key, user, clock, on_page)
+        self.store = Store()
+        person = Person(user, user.title(), f"{user}@example.com")
+        self.store.set_state(user=person, device_key=key, access_token=key)
+        self.device = Device(self.store, _Wire(network, user, key), clock, KeyMaker(clock, rng.getrandbits))
+
+    def rows(self) -> Rows:
+        return view.synced_rows(self.store)
+
+    def do(self, part: Part) -> bool:
+        kind, entity, key, fields = part
+        try:
+            if kind == "create":
+                self.device.create(entity, fields, key)
+            elif kind == "update":
+                self.device.update(entity, key, fields)
+            elif kind == "delete":
+                self.device.delete(entity, key)
+            else:
+                self.device.command(kind, key, fields, entity)
+        except Refused:
+            return False
+        return True
+
+    def force(self, part: Part) -> None:
+        self.do(part)  # the reference device lets pass what the pure rules do not forbid
+
+    def do_together(self, parts: list[Part]) -> bool:
+        try:
+            with self.device.unit():
+                for part in parts:
+                    if not self.do(part):
+                        raise Refused("mutation_invalid")
+        except Refused:
+            return False
+        return True
+
+    def sync(self, page_rows: int) -> bool:
+        result = self.device.sync(lambda p: self._on_page(self, p.caught_up), page_rows)
+        return result.caught_up and not self.pending()
+
+    def pending(self) -> int:
+        return len(outbox.pending(self.store))
+
+    def spoil_cursor(self, rng: random.Random) -> None:
+        self.store.set_state(cursor=_tampered(self.store.state().cursor, rng))

@@ -1,0 +1,45 @@
+"""Play one seed from start to end, or many; a failure carries its seed and the last steps."""
+
+from sqlalchemy import Connection
+
+from tests.simulation.checkers import converged, exactly_once, nothing_lost
+from tests.simulation.checkers.books import Books
+from tests.simulation.databases import Worlds
+from tests.simulation.world import World
+
+STEPS = (12, 34)
+SHOWN = 60
+
+
+class SeedFailed(AssertionError):
+    """What a seed found: `cause` is the checker's word or an error of the product itself."""
+
+    def __init__(self, seed: int, cause: BaseException, trace: list[str]) -> None:
+        said = str(cause) or type(cause).__name__
+        lines = "\n".join(trace[-SHOWN:])
+        super().__init__(f"seed {seed}: {type(cause).__name__}: {said}\n--- the last steps ---\n{lines}")
+        self.seed, self.cause, self.trace = seed, cause, trace
+
+
+def run_seed(seed: int, worlds: Worlds) -> list[str]:
+    """-> the trace. Raises `SeedFailed`."""
+    trace: list[str] = []
+    try:
+        world = World(seed, worlds)
+        trace = world.trace
+        for _ in range(world.rng.randint(*STEPS)):
+            world.step()
+        world.make_peace()
+        world.server.database.read(_audit, world)
+    except Exception as error:
+        raise SeedFailed(seed, error, trace) from error
+    return trace
+
+
+def _audit(connection: Connection, world: World) -> None:
+    snapshot = world.server.take(connection)
+    books = Books(connection, snapshot, world.ledger)
+    converged.check_intervals(connection, snapshot)
+    converged.check(world.phones, snapshot)
+    exactly_once.check(books)
+    nothing_lost.check(books)

@@ -1,0 +1,88 @@
+"""The server of a seed: the production round trip, request bytes in and answer bytes out, with a tap on its database.
+
+The tap lets others work between the push and the pull of one request, and takes a snapshot in the very transaction
+that answers `caught_up`. A restart forgets what a process keeps.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+from sqlalchemy import Connection
+
+from sfa.core.clock import Clock
+from sfa.core.errors import Refused
+from sfa.crm.commands import COMMANDS
+from sfa.db.database import Database
+from sync.pull import PageBytes
+from sync.round import Caller, Round
+from tests.simulation.crashes import Crashes
+from tests.simulation.snapshot import Snapshot
+
+SECRET = b"a secret of 32 bytes for cursors"
+
+
+class Tap:
+    """Stands where the round trip expects its database."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+
+    def write(self, work: Any, /, *args: Any) -> Any:
+        return self._server.write(work, *args)
+
+    def read(self, work: Any, /, *args: Any) -> Any:
+        self._server.before_read()
+        return self._server.database.read(self._seen, work, args)
+
+    def _seen(self, connection: Connection, work: Any, args: tuple[Any, ...]) -> Any:
+        answer = work(connection, *args)
+        if isinstance(answer, PageBytes):
+            self._server.answered_with = self._server.take(connection) if answer.caught_up else None
+        return answer
+
+
+class Server:
+    def __init__(self, database: Database, clock: Clock, crashes: Crashes) -> None:
+        self.database, self.clock, self.crashes = database, clock, crashes
+        database.probe = crashes.probe
+        self.before_read: Callable[[], None] = lambda: None
+        self.after_commit: Callable[[Snapshot], None] = lambda _snapshot: None
+        self.answered_with: Snapshot | None = None
+        self._kept: tuple[tuple[int, int], Snapshot] | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process on the same database."""
+        self.round = Round(cast(Database, Tap(self)), self.clock, SECRET, COMMANDS)
+
+    def answer(self, user: str, device: str, body: bytes) -> tuple[int, bytes]:
+        """-> (HTTP status, body)."""
+        role = self.snapshot().rows["users", user].row["role"]
+        try:
+            return 200, self.round.answer_blocking(Caller(user, role, device), body)
+        except Refused as refused:
+            problem = {"code": refused.code, "title": refused.text}
+            return refused.status, msgspec.json.encode(problem)
+
+    def write(self, work: Any, /, *args: Any) -> Any:
+        """One transaction of the server; whatever it committed is looked at."""
+        before = self.crashes.commits
+        try:
+            return self.database.write(work, *args)
+        finally:
+            if self.crashes.commits != before:
+                self.after_commit(self.snapshot())
+
+    def snapshot(self) -> Snapshot:
+        if self._kept is not None and self._kept[0] == self._state():
+            return self._kept[1]
+        return self.database.read(self.take)
+
+    def _state(self) -> tuple[int, int]:
+        return self.crashes.commits, self.clock.now_ms()
+
+    def take(self, connection: Connection) -> Snapshot:
+        if self._kept is None or self._kept[0] != self._state():
+            self._kept = (self._state(), Snapshot(connection, self.clock.now_ms()))
+        return self._kept[1]

@@ -1,0 +1,193 @@
+"""One seed's world: the company, its server, some phones, and a step at a time of what people, networks and fate do.
+
+Everything random comes from the seed, and time from one virtual clock, so a seed plays the same every time. After
+every commit the server is looked at; after every page that was taken in, the phone is.
+"""
+
+import random
+from datetime import date, timedelta
+
+from sqlalchemy import Connection
+
+from sfa.app import jobs
+from sfa.core.clock import VirtualClock
+from sfa.core.periods import local_day
+from sfa.db import feed
+from sync.device.transport import ConnectionLost
+from tests.builders import DAY_MS, NOW, register
+from tests.simulation import actions
+from tests.simulation.checkers import in_scope, no_skips
+from tests.simulation.company import PEOPLE
+from tests.simulation.crashes import Crashes
+from tests.simulation.databases import Worlds
+from tests.simulation.failure import Crash, Failed
+from tests.simulation.ledger import Ledger
+from tests.simulation.network import Network
+from tests.simulation.phones import ModelPhone, Phone, ReferencePhone, SkewedClock
+from tests.simulation.screens import Screens
+from tests.simulation.server import Server
+from tests.simulation.snapshot import Place, Snapshot
+
+ZONE = "Europe/Madrid"
+SKEWS_MS = (0, 0, 60_000, -90_000, 3_600_000, -DAY_MS, 40 * DAY_MS, 365 * DAY_MS, -365 * DAY_MS)
+PEACE_ROUNDS_MAX = 8
+PEACE_PAGE_ROWS = 50
+
+
+class World:
+    def __init__(self, seed: int, worlds: Worlds) -> None:
+        self.rng = random.Random(seed)
+        self.trace: list[str] = []
+        self.clock = VirtualClock(NOW + self.rng.randrange(20) * 3_600_000)
+        self.crashes = Crashes(self.rng)
+        self.server = Server(worlds.fresh(), self.clock, self.crashes)
+        self.ledger = Ledger()
+        self.network = Network(self.rng, self.server, self.ledger, self.log)
+        self.network.meanwhile = self._meanwhile
+        self.network.on_answer = self._on_answer
+        self.maker = actions.Maker(self.rng)
+        self.maker.known += [("accounts", "acme"), ("contacts", "zoe"), ("deals", "deal-c"), ("tasks", "task-a")]
+        self.screens = Screens(self.maker, self._day, self.clock.now_ms)
+        self.phones = self._make_phones()
+        self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
+        self.server.after_commit = self._look
+        self._look(self.server.snapshot())
+
+    def log(self, line: str) -> None:
+        self.trace.append(line)
+
+    def _make_phones(self) -> list[Phone]:
+        phones: list[Phone] = []
+        for i in range(self.rng.randint(2, 5)):
+            user = self.rng.choice(PEOPLE)
+            key, clock = f"d{i}-{user}", SkewedClock(self.clock, self.rng.choice(SKEWS_MS))
+            if self.rng.random() < 0.5:
+                phones.append(ModelPhone(key, user, clock, self._on_page, self.network))
+            else:
+                phones.append(ReferencePhone(key, user, clock, self._on_page, self.network, self.rng))
+            self.log(f"{key}: {type(phones[-1]).__name__}, clock off by {clock.skew_ms} ms")
+        self.server.write(_register, phones)
+        return phones
+
+    def _day(self, later: int) -> str:
+        return str(date.fromisoformat(local_day(self.clock.now_ms(), ZONE)) + timedelta(days=later))
+
+    # -- what is looked at ------------------------------------------------------------------------------------------
+
+    def _look(self, snapshot: Snapshot) -> None:
+        for user, places in self.allowed.items():
+            places.update(snapshot.visible(user))
+
+    def _on_answer(self, user: str, device: str, answer: bytes) -> None:
+        self._look(self.server.snapshot())
+        in_scope.check_answer(device, answer, self.allowed[user])
+
+    def _on_page(self, phone: Phone, caught_up: bool) -> None:
+        if not caught_up:
+            return
+        snapshot = self.network.snapshots.get(phone.key)
+        if snapshot is None:
+            raise Failed("no_skips", f"{phone.key} believes that it caught up, the server said no such thing")
+        self.log(f"  {phone.key} caught up")
+        in_scope.check_phone(phone, snapshot)
+        no_skips.check(phone, snapshot)
+
+    # -- steps ------------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        roll = self.rng.random()
+        if roll < 0.38:
+            self._work_offline()
+        elif roll < 0.70:
+            self._sync(self.rng.choice(self.phones))
+        elif roll < 0.86:
+            self._screen()
+        elif roll < 0.93:
+            hours = self.rng.choice((0.02, 0.5, 3, 9, 20))
+            self.clock.advance(int(hours * 3_600_000))
+            self.log(f"{hours} h pass")
+        elif roll < 0.95:
+            self._purge()
+        elif roll < 0.96:
+            self.log(f"old rows leave: {self.server.write(jobs.age_rows, self.clock.now_ms())}")
+        elif roll < 0.98:
+            phone = self.rng.choice(self.phones)
+            phone.spoil_cursor(self.rng)
+            self.log(f"{phone.key} loses its cursor, or has it spoilt")
+        else:
+            self.network.deliver_delayed_quietly()
+
+    def _meanwhile(self) -> None:
+        """What others do while a request is under way."""
+        if self.rng.random() < 0.6:
+            self._screen()
+        else:
+            self._sync(self.rng.choice(self.phones))
+
+    def _work_offline(self) -> None:
+        phone = self.rng.choice(self.phones)
+        rows = phone.rows()
+        for _ in range(self.rng.choice((1, 1, 2, 3))):
+            if self.rng.random() < 0.08:
+                part = actions.nonsense(self.maker, phone, rows)
+                phone.force(part)
+                self.log(f"{phone.key} forces {part}")
+            elif self.rng.random() < 0.12:
+                some = [actions.some_part(self.maker, phone, rows) for _ in range(self.rng.choice((2, 3)))]
+                parts = [part for part in some if part is not None]
+                if parts and phone.do_together(parts):
+                    self.log(f"{phone.key} does together {parts}")
+            else:
+                one = actions.some_part(self.maker, phone, rows)
+                if one is not None and phone.do(one):
+                    self.log(f"{phone.key} does {one}")
+
+    def _sync(self, phone: Phone, page_rows: int | None = None) -> bool:
+        rows = page_rows if page_rows is not None else self.rng.choice((1, 2, 3, 5, 5, 20, 50))
+        self.log(f"{phone.key} syncs, {rows} rows a page, {phone.pending()} queued")
+        try:
+            return phone.sync(rows)
+        except ConnectionLost as lost:
+            self.log(f"  {phone.key}: no answer ({lost})")
+            return False
+
+    def _screen(self) -> None:
+        changes = self.screens.changes(self.server.snapshot())
+        self.log(f"screen: {changes}")
+        if not self.network.peace and self.rng.random() < 0.05:
+            self.crashes.arm()
+        try:
+            self.server.write(self.screens.transaction, changes)
+        except Crash as crash:
+            self.log(f"  server: crash {crash}")
+            self.server.restart()
+        finally:
+            self.crashes.disarm()
+
+    def _purge(self) -> None:
+        def purge(connection: Connection) -> int:
+            horizon = self.rng.randint(max(0, feed.face(connection).seq - 30), feed.face(connection).seq)
+            feed.purge(connection, horizon)
+            return horizon
+
+        self.log(f"purge before {self.server.write(purge)}")
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def make_peace(self) -> None:
+        """No more faults and no more edits: everybody syncs until nothing is left."""
+        self.log("peace")
+        self.network.peace = True
+        while self.network.deliver_delayed():
+            pass
+        for _ in range(PEACE_ROUNDS_MAX):
+            before = self.crashes.commits
+            done = [self._sync(phone, PEACE_PAGE_ROWS) for phone in self.phones]
+            if all(done) and self.crashes.commits == before:
+                return
+        raise Failed("converged", "the phones never come to rest")
+
+
+def _register(connection: Connection, phones: list[Phone]) -> None:
+    for phone in phones:
+        register(connection, phone.key, phone.user)
