@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 from sfa.db.database import Database, open_database
 from sfa.db.migrations import upgrade_database
 from sfa.db.tables import METADATA
-from tests.postgres import running_postgres
 from tests.simulation import company
 
 
@@ -96,6 +95,8 @@ def worlds_of(kind: str) -> Iterator[Worlds]:
             with closing(SqliteWorlds(folder)) as worlds:
                 yield worlds
         elif kind == "postgresql":
+            from tests.postgres import running_postgres  # the wheel is needed by this kind only
+
             with running_postgres(folder) as server, closing(PostgresWorlds(server.create("sim"))) as found:
                 yield found
         else:
