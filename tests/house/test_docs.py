@@ -65,9 +65,7 @@ def test_every_path_on_the_map_exists_and_none_that_exists_is_still_called_plann
 
 
 def test_every_package_of_the_product_is_on_the_map() -> None:
-    packages = {
-        f"{PurePosixPath(path).parent}/" for path in python_files(*PRODUCT) if path.endswith("__init__.py")
-    }
+    packages = {f"{PurePosixPath(path).parent}/" for path in python_files(*PRODUCT) if path.endswith("__init__.py")}
     on_the_map = {path for path, _ in places_on_the_map(document("ARCHITECTURE.md"))}
     missing = {package for package in packages if not any(path.startswith(package) for path in on_the_map)}
     assert missing == set()

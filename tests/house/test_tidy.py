@@ -29,9 +29,7 @@ def test_only_three_places_read_the_wall_clock_or_the_environment() -> None:
     assert offenders(taste.asks_the_world, python_files(*PRODUCT)) == []
 
 
-@pytest.mark.parametrize(
-    "rule", [taste.unfinished, taste.registry_host, taste.machine_path, taste.neighbour_folder]
-)
+@pytest.mark.parametrize("rule", [taste.unfinished, taste.registry_host, taste.machine_path, taste.neighbour_folder])
 def test_no_file_is_unfinished_or_names_a_registry_or_this_machine(rule: Rule) -> None:
     assert offenders(rule, files()) == []
 
