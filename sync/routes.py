@@ -4,7 +4,9 @@ Authentication is a look-up in the token cache, the body is read under the proto
 work, and the answer is compressed as the client likes. Every failure is a problem body.
 """
 
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
@@ -19,6 +21,9 @@ from sync.protocol import BODY_BYTES_MAX, INFLATED_BYTES_MAX, JSON_DEPTH_MAX
 from sync.round import Caller, Round
 
 JSON_TYPE = b"application/json"
+INLINE_BYTES_MAX = 256 << 10  # a larger body is checked and compressed in a thread
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def sync_handler(rounds: Round, authenticator: Authenticator, rate: RequestRate) -> ASGIRouteHandler:
@@ -33,10 +38,10 @@ def sync_handler(rounds: Round, authenticator: Authenticator, rate: RequestRate)
             who = authenticator.authenticate(headers) or await authenticator.authenticate_fully(headers)
             rate.check(who.device_key)
             body = await read_body(receive, headers, body_max=BODY_BYTES_MAX, inflated_max=INFLATED_BYTES_MAX)
-            check_depth(body, JSON_DEPTH_MAX)
+            await _aside(len(body), check_depth, body, JSON_DEPTH_MAX)
             answer = await rounds.answer(Caller(who.user_key, who.role, who.device_key), body)
             accepted = next((value for name, value in headers if name == b"accept-encoding"), None)
-            smaller, encoding = compress(answer, accepted)
+            smaller, encoding = await _aside(len(answer), compress, answer, accepted)
         except Exception as error:  # the translator logs what it does not know
             problem = problem_of(error)
             extra = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
@@ -48,6 +53,13 @@ def sync_handler(rounds: Round, authenticator: Authenticator, rate: RequestRate)
         await _send(send, 200, JSON_TYPE, smaller, extra)
 
     return answer_sync
+
+
+async def _aside(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Work whose time grows with a body leaves the event loop where the body is large."""
+    if size <= INLINE_BYTES_MAX:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 async def _send(send: Send, status: int, kind: bytes, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
