@@ -61,10 +61,10 @@ def routes(folder: Path) -> set[tuple[str, str]]:
     """(method, path) of every route, with `{id}` for a path parameter; an ASGI route answers to `*`."""
     from litestar.routes import ASGIRoute, HTTPRoute, WebSocketRoute
 
-    from sfa.app.factory import create_app
+    from sfa.app.factory import build
     from sfa.app.settings import Settings
 
-    app = create_app(Settings(database_url=f"sqlite:///{folder}/docs.db"))
+    app = build(Settings(database_url=f"sqlite:///{folder}/docs.db"))
     found: set[tuple[str, str]] = set()
     for route in app.routes:
         path = re.sub(r":[a-z]+}", "}", route.path)
