@@ -86,7 +86,7 @@ def enqueue(
         n = store.state().next_n
         found = store.execute("SELECT rev, doc FROM rows WHERE entity = ? AND key = ?", (entity, key)).fetchone()
         base, base_doc = (0, None) if found is None or kind == "create" else found
-        size = len(_json(Mutation(n, entity, key, kind, at, base, dict(fields))))
+        size = _size(Mutation(n, entity, key, kind, at, base, dict(fields)))
         if size + UNIT_FRAME_BYTES > MUTATION_BYTES_MAX:
             raise Refused("mutation_invalid", f"the change is larger than {MUTATION_BYTES_MAX} bytes")
         store.execute(
@@ -96,6 +96,13 @@ def enqueue(
         )
         store.set_state(next_n=n + 1)
     return n
+
+
+def _size(mutation: Mutation) -> int:
+    try:
+        return len(_json(mutation))
+    except UnicodeEncodeError as error:
+        raise Refused("field_invalid", f"a text holds half of a character: {error.reason}") from None
 
 
 def seal(store: Store, unit: str) -> None:

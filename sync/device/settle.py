@@ -104,13 +104,15 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
     """Take one answer in."""
     with store.transaction():
         before = store.state()
+        # Receipts of a server that was restored before it read the page are worth nothing any more.
+        push = answer.push if answer.push is not None and answer.push.epoch == answer.epoch else None
         is_new_epoch = before.epoch is not None and before.epoch != answer.epoch
         if is_new_epoch:
-            _forget_epoch(store, everything=answer.push is None)
+            _forget_epoch(store, everything=push is None)
         if before.registration == "moving":
             outbox.renumber(store)
         store.set_state(epoch=answer.epoch)
-        receipts = outbox.acknowledge(store, answer.push) if answer.push is not None else []
+        receipts = outbox.acknowledge(store, push) if push is not None else []
         # A page goes on from the cursor that it was asked with. Another sync of this store may have been faster.
         page = answer.page if request.cursor == before.cursor else None
         reset = _take_page(store, page, request, is_new_epoch=is_new_epoch) if page is not None else None
@@ -119,7 +121,7 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
         outbox.drop_durable(store)
         if reset is not None:
             store.note(now_ms, "reset", reset)
-        if request.skip is not None and answer.push is not None:
+        if request.skip is not None and push is not None:
             store.note(now_ms, "skip", f"{request.skip.first_n}..{request.skip.last_n}")
         after = store.state()
         if after.registration == "reused" != before.registration:
@@ -130,7 +132,7 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
         receipts=receipts,
         rows=rows,
         reset=reset,
-        stuck=answer.push.stopped if answer.push is not None and not pushed_on else None,
+        stuck=push.stopped if push is not None and not pushed_on else None,
         caught_up=page is not None and page.caught_up and after.seen_seq >= after.push_seq,
         moved=pushed_on or bool(rows or reset or (page is not None and page.drops)),
     )

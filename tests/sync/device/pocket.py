@@ -1,7 +1,7 @@
 """A reference device in the pocket of one of the company's people: the real server in process, over a bad line.
 
-`Line` loses what it is told to lose. It answers `/auth/login` itself, with the registration that the test chose: who may
-log in is not what these tests are about (`test_http` logs in for real).
+`Line` loses what it is told to lose. It answers `/auth/login` itself, with the registration that the test chose: who
+may log in is not what these tests are about (`test_http` logs in for real).
 """
 
 import sqlite3
@@ -60,9 +60,9 @@ class Pocket(Device):
 
     line: Line
 
-    def reopened(self, path: Path) -> "Pocket":
+    def reopened(self, path: Path, connect: Callable[..., sqlite3.Connection] = sqlite3.connect) -> "Pocket":
         """The app after it was killed: the same file, nothing else."""
-        return opened(self.line, Store(path))
+        return opened(self.line, Store(path, connect))
 
     def rows(self) -> dict[tuple[str, str], dict[str, object]]:
         """(entity, key) -> row as synced, without revisions."""
@@ -101,15 +101,15 @@ def of_scope(office: Office, user: str) -> dict[tuple[str, str], dict[str, objec
     }
 
 
+class NoSignal:
+    def post(self, path: str, _body: bytes, _token: str | None) -> tuple[int, bytes]:
+        raise ConnectionLost(f"no signal for {path}")
+
+
 def alone(user: str = "ana") -> Device:
     """A logged-in device that reaches nobody."""
     clock = VirtualClock(NOW)
-
-    class Nobody:
-        def post(self, path: str, body: bytes, token: str | None) -> tuple[int, bytes]:
-            raise ConnectionLost("no signal")
-
-    device = Device(Store(), Nobody(), clock, KeyMaker(clock))
+    device = Device(Store(), NoSignal(), clock, KeyMaker(clock))
     person = {"key": user, "name": user.title(), "email": f"{user}@example.com", "role": USERS[user]}
     device.store.set_state(user=msgspec.json.encode(person).decode(), device_key=f"d-{user}", access_token="a")
     return device

@@ -1,8 +1,9 @@
 import pytest
 
+from sfa.core.errors import Refused
 from sync.device import ConnectionLost
 from tests.office import Office
-from tests.sync.device.pocket import LOST_ANSWER, LOST_REQUEST, numbers, of_scope, pocket
+from tests.sync.device.pocket import LOST_ANSWER, LOST_REQUEST, Pocket, numbers, of_scope, pocket
 
 
 def test_a_first_sync_brings_exactly_the_rows_of_the_scope_page_by_page(office: Office) -> None:
@@ -106,6 +107,12 @@ def test_a_refused_edit_leaves_the_view_and_waits_as_a_refusal(office: Office) -
     assert ana.refusals() == {}
 
 
+def create_twice_in_a_unit(ana: Pocket) -> None:
+    with ana.unit():
+        ana.create("accounts", {"name": "Never"}, key="never")
+        ana.create("accounts", {"name": "Never"}, key="never")
+
+
 def test_a_unit_lands_whole_or_not_at_all(office: Office) -> None:
     """S20."""
     ana = pocket(office, "ana")
@@ -114,9 +121,8 @@ def test_a_unit_lands_whole_or_not_at_all(office: Office) -> None:
         account = ana.create("accounts", {"name": "Unit", "territory_key": "t-north"})
         ana.create("contacts", {"account_key": account, "name": "In it"})
         ana.update("accounts", "acme", {"territory_key": "t-south"})
-    with pytest.raises(ZeroDivisionError), ana.unit():
-        ana.create("accounts", {"name": "Never"})
-        raise ZeroDivisionError
+    with pytest.raises(Refused):
+        create_twice_in_a_unit(ana)
     assert [item.n for item in ana.pending()] == [1, 2, 3]
     result = ana.sync()
     assert sorted(str(receipt.code) for receipt in result.refused) == [
