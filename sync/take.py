@@ -155,7 +155,7 @@ class Taker:
             return Receipt(mutation.n, "applied", rev=cell.rev)
         standing = {f: cell.row[f] for g in since for f in SHAPES[cell.entity].groups[g]}
         lost = Lost(GONE, "ask", {GONE: True}, standing, True, False)
-        return self._receipt(mutation, cell, [self._conflict(mutation, cell, lost, origin, 0)], "conflict")
+        return self._receipt(mutation, cell, [self._conflict(mutation, cell, lost, origin, 0, cell.stamps)], "conflict")
 
     def _transition(self, mutation: Mutation, origin: Origin) -> Receipt:
         rule = TRANSITIONS[mutation.kind]
@@ -245,7 +245,7 @@ class Taker:
         kind: str,
     ) -> Receipt:
         restored = cell.gone
-        before = cell.rev
+        before, stamps = cell.rev, cell.stamps
         mark = self.door.mark()
         lost = list(merged.lost)
         if restored:
@@ -260,7 +260,7 @@ class Taker:
                 raise
             self.door.undo_to(mark)
             lost, restored = [_contradiction(cell, wanted)], False
-        keys = [self._conflict(mutation, cell, loss, origin, i) for i, loss in enumerate(lost)]
+        keys = [self._conflict(mutation, cell, loss, origin, i, stamps) for i, loss in enumerate(lost)]
         if any(loss.open for loss in lost):
             outcome = "conflict"
         else:
@@ -272,9 +272,11 @@ class Taker:
     ) -> Receipt:
         return Receipt(mutation.n, outcome, key=cell.key, rev=cell.rev, conflicts=keys, restored=restored)
 
-    def _conflict(self, mutation: Mutation, cell: Cell, lost: Lost, origin: Origin, place: int) -> str:
-        """A conflict row: whose value lost is told, so that he can find it again."""
-        stamp = cell.stamps.get(lost.group) if lost.lost_is_theirs else None
+    def _conflict(
+        self, mutation: Mutation, cell: Cell, lost: Lost, origin: Origin, place: int, stamps: Mapping[str, list[Any]]
+    ) -> str:
+        """A conflict row: whose value lost is told, so that he can find it again. `stamps` are those before it."""
+        stamp = stamps.get(lost.group) if lost.lost_is_theirs else None
         values = {
             "entity": cell.entity,
             "row_key": cell.key,
