@@ -44,9 +44,12 @@ def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], ori
     door.put(cell, {"status": "restored"}, origin, "conflict.restore")
 
 
-def dismiss(door: Door, _who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
-    """What stands is right; the losing value stays readable in the conflict and in the history."""
+def dismiss(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
+    """What stands is right, says who might have changed it; the losing value stays readable."""
     _unsettled(cell)
+    target = edits.visible_cell(door, who, cell.row["entity"], cell.row["row_key"])
+    edits.check_rights(who, target.entity, (), creating=False)
+    edits.check_owned(who, target.row, target.entity)
     door.put(cell, {"status": "dismissed"}, origin, "conflict.dismiss")
 
 
