@@ -15,6 +15,7 @@ from sfa.core.errors import Refused
 # name -> (module, what `sfa --help` says). The module has a click command of the same name with `-` as `_`, and a `_`
 # after a word of Python (`import_`).
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("sfa.app.cli_demo", "Make a company, play a day with three phones, serve it."),
     "import": ("sfa.app.cli_data", "Bring in a company's data from files."),
     "migrate": ("sfa.app.cli_serve", "Bring the database to this version's schema."),
     "serve": ("sfa.app.cli_serve", "Start the server."),

@@ -1,0 +1,79 @@
+"""`sfa demo`: make a company, play a day with three phones, then serve it for a look."""
+
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from sfa.app.demo import stage, story
+from sfa.app.demo.phones import phone
+from sfa.app.seed.write import seed as seed_company
+from sfa.core.clock import SystemClock
+from sfa.core.days import local_day
+from sfa.db.database import Database, open_database
+from sfa.db.migrations import upgrade_database
+from sfa.web.passwords import hash_password
+
+PASSWORD = "demo-password-1"
+DEFAULT_PORT = 8080
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End after the story, with exit code 0 only if every step was right.")
+@click.option("--reps", default=12, show_default=True, type=click.IntRange(4, 2_000))
+@click.option("--accounts", default=300, show_default=True, type=click.IntRange(20, 200_000))
+@click.option("--seed", default=3, show_default=True, type=int)
+@click.option("--folder", default="var/demo", show_default=True, type=click.Path(path_type=Path))
+@click.option("--port", type=click.IntRange(0, 65_535), help="Where to serve; a free port with --once.")
+@click.option("--database", "url", help="An empty PostgreSQL database; a new SQLite file in the folder by default.")
+def demo(once: bool, reps: int, accounts: int, seed: int, folder: Path, port: int | None, url: str | None) -> None:
+    """Make a company, let two reps and a manager work for a day, then serve it."""
+    console = Console(highlight=False)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    database = open_database(url or f"sqlite:///{folder / 'company.db'}")
+    try:
+        upgrade_database(database)
+        with console.status("making a company …"):
+            today = local_day(SystemClock().now_ms(), "UTC")
+            password_hash = hash_password(PASSWORD)
+            counts, _ = seed_company(
+                database, reps=reps, accounts=accounts, seed=seed, today=today, password_hash=password_hash
+            )
+        console.print(
+            f"[bold]A company of {reps} reps and {accounts} customers[/bold] ({counts.total():,} rows, seed {seed})"
+        )
+        at = port if port is not None else (stage.free_port() if once else DEFAULT_PORT)
+        with stage.server(database.url, at, folder / "server.log", os.environ) as address:
+            _play(console, database, address, folder)
+            if not once:
+                _serve(console, database, address)
+    except story.StepFailed as failed:
+        raise click.ClickException(f"the demo failed at {failed}") from failed
+    finally:
+        database.close()
+
+
+def _play(console: Console, database: Database, address: str, folder: Path) -> None:
+    cast = database.read(stage.cast)
+    ana, ben, eva = (phone(folder, address, *person) for person in (cast.ana, cast.ben, cast.eva))
+    day = story.Day(console, database, ana, ben, eva, PASSWORD)
+    day.play()
+    console.print(f"\n[bold green]All {day.steps} steps were as they should be.[/bold green]")
+
+
+def _serve(console: Console, database: Database, address: str) -> None:
+    cast = database.read(stage.cast)
+    console.print(
+        f"\nServing at [bold]{address}[/bold] until Ctrl-C; description of the API: {address}/schema/openapi.json"
+    )
+    for role, person in (("rep", cast.ana), ("rep", cast.ben), ("manager", cast.eva)):
+        console.print(f"   {role:<8} {person[2]}  password {PASSWORD}")
+    console.print(f"   a phone in the terminal: sfa device login --server {address} --email {cast.ana[2]}")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        console.print("ended")

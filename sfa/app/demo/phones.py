@@ -1,0 +1,46 @@
+"""The demo's phones: reference devices over real HTTP, on a connection that can be cut and can lose answers."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from sfa.core.clock import SystemClock
+from sfa.core.ids import KeyMaker
+from sync.device import ConnectionLost, Device, Store, Transport
+from sync.device.http import HttpTransport
+
+
+class Signal:
+    """A transport with a switch: no signal at all, or the next answers lost on their way back."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.on = True
+        self.answers_to_lose = 0
+
+    def post(self, path: str, body: bytes, token: str | None) -> tuple[int, bytes]:
+        if not self.on:
+            raise ConnectionLost("no signal in this valley")
+        status, answer = self._inner.post(path, body, token)
+        if self.answers_to_lose:
+            self.answers_to_lose -= 1
+            raise ConnectionLost("the answer was lost on its way back")
+        return status, answer
+
+
+class Phone(Struct, frozen=True):
+    """One person's phone."""
+
+    name: str
+    user_key: str
+    email: str
+    device: Device
+    signal: Signal
+
+
+def phone(folder: Path, server: str, user_key: str, name: str, email: str) -> Phone:
+    """A new phone, not logged in."""
+    signal = Signal(HttpTransport(server))
+    clock = SystemClock()
+    device = Device(Store(folder / f"{user_key}.db"), signal, clock, KeyMaker(clock))
+    return Phone(name, user_key, email, device, signal)
