@@ -10,16 +10,22 @@ from pathlib import Path
 
 import click
 
+from sfa.app.seed.write import ACCOUNTS_MAX, REPS_MAX
+from sfa.app.seed.write import seed as make
 from sfa.app.settings import Settings
 from sfa.core.clock import SystemClock
+from sfa.core.days import check_day
 from sfa.core.errors import Refused
 from sfa.crm.imports.load import OUTCOMES, Report, invalid, load, rehearse
 from sfa.crm.imports.opportunities import read_opportunities
 from sfa.crm.imports.plan import Planned, plan_rows
 from sfa.crm.imports.table import Fault
 from sfa.db.database import Database, open_database
-from sfa.db.migrations import is_current
+from sfa.db.migrations import is_current, upgrade_database
+from sfa.web.passwords import hash_password
 
+TODAY = "2026-03-02"  # a fixed day, so that the same command makes the same company next year
+LOGINS_SHOWN = ("director-1", "finance-1", "admin-1", "manager-001", "rep-0001", "rep-0002")
 DATABASE = click.option("--database", "url", metavar="URL", help="In place of SFA_DATABASE_URL.")
 
 
@@ -79,9 +85,49 @@ def _show(report: Report, dry_run: bool) -> None:
         click.echo(f"{len(report.faults):,} errors")
 
 
+@click.command()
+@click.option("--reps", type=click.IntRange(1, REPS_MAX), default=16, show_default=True)
+@click.option("--accounts", type=click.IntRange(0, ACCOUNTS_MAX), default=400, show_default=True)
+@click.option("--seed", "number", type=int, default=1, show_default=True, help="Another number, another company.")
+@click.option("--today", default=TODAY, show_default=True, help="The day around which everything happens.")
+@click.option("--password", default="demo-password-1", show_default=True, help="The password of every user.")
+@DATABASE
+def seed(reps: int, accounts: int, number: int, today: str, password: str, url: str | None) -> None:
+    """Make up a company: people, territories, products, customers, visits, deals and quotas.
+
+    The same arguments make the same rows. The database must be empty; its schema is brought up to date.
+    """
+    check_day(today)
+    password_hash = hash_password(password)
+    database = open_database(_url(url), durable=False)
+    try:
+        upgrade_database(database)
+        counts, emails = make(
+            database,
+            reps=reps,
+            accounts=accounts,
+            seed=number,
+            today=today,
+            password_hash=password_hash,
+            after_batch=lambda rows: click.echo(f"{rows:,} rows", err=True),
+        )
+    finally:
+        database.close()
+    for entity, count in counts.items():
+        click.echo(f"{entity:<20}{count:>11,}")
+    click.echo(f"{'all':<20}{counts.total():>11,}")
+    for key in LOGINS_SHOWN:
+        if key in emails:
+            click.echo(f"{key:<12} {emails[key]}")
+
+
+def _url(url: str | None) -> str:
+    return url if url is not None else Settings.from_environment(os.environ).database_url
+
+
 @contextmanager
 def _current_database(url: str | None) -> Iterator[Database]:
-    database = open_database(url if url is not None else Settings.from_environment(os.environ).database_url)
+    database = open_database(_url(url))
     try:
         if not database.read(is_current):
             raise Refused("schema_outdated")

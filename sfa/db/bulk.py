@@ -5,6 +5,7 @@ costs more than the insert itself. Columns of type JSON are encoded here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -28,11 +29,16 @@ class Bulk:
         if not rows:
             return
         sql, order = self._sql(connection)
+        in_order = itemgetter(*order)
         json = self._json
         values = []
         for row in rows:
-            encoded = {c: None if row[c] is None else _encode(row[c]).decode() for c in json}
-            values.append(tuple(encoded[name] if name in encoded else row[name] for name in order))
+            if json:
+                row = dict(row)
+                for column in json:
+                    value = row[column]
+                    row[column] = None if value is None else _encode(value).decode()
+            values.append(in_order(row))
         connection.exec_driver_sql(sql, values)
 
     def _sql(self, connection: Connection) -> tuple[str, tuple[str, ...]]:

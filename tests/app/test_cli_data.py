@@ -68,3 +68,23 @@ def test_a_database_without_a_schema_is_refused(tmp_path: Path) -> None:
     result = opportunities(write_small(tmp_path / "csv"), f"sqlite:///{tmp_path}/new.db")
     assert result.exit_code == 1
     assert "schema_outdated" in result.stderr
+
+
+def test_a_seeded_company_shows_its_logins_and_a_second_one_is_refused(tmp_path: Path) -> None:
+    arguments = ("seed", "--reps", "2", "--accounts", "4", "--database", f"sqlite:///{tmp_path}/new.db")
+    first = sfa(*arguments)
+    assert first.exit_code == 0, first.output
+    assert "accounts                      4" in first.stdout
+    assert [line.split()[0] for line in first.stdout.splitlines()[-6:]] == [
+        *("director-1", "finance-1", "admin-1", "manager-001", "rep-0001", "rep-0002")
+    ]
+    second = sfa(*arguments)
+    assert second.exit_code == 1
+    assert "key_taken" in second.stderr
+
+
+@pytest.mark.parametrize("wrong", [("--today", "2026-02-30"), ("--password", "short"), ("--reps", "0")])
+def test_arguments_that_make_no_company_are_refused(tmp_path: Path, wrong: tuple[str, str]) -> None:
+    result = sfa("seed", "--database", f"sqlite:///{tmp_path}/new.db", *wrong)
+    assert result.exit_code != 0
+    assert not (tmp_path / "new.db").exists()
