@@ -113,12 +113,12 @@ class Door:
 
     def survivor(self, entity: str, key: str) -> str:
         """Where a merged key leads (S22); the key itself where it was not merged."""
-        for row in reversed(self._redirects):
-            if (row["entity"], row["loser_key"]) == (entity, key):
-                return str(row["survivor_key"])
         query = select(redirects.c.survivor_key).where(redirects.c.entity == entity, redirects.c.loser_key == key)
-        found = self.connection.execute(query).scalar()
-        return str(found) if found is not None else key
+        found = str(self.connection.execute(query).scalar() or key)
+        for row in self._redirects:  # in their order, so that a chain made in this transaction is walked to its end
+            if (row["entity"], row["loser_key"]) == (entity, found):
+                found = str(row["survivor_key"])
+        return found
 
     # -- changing -----------------------------------------------------------------------------------------------
 
@@ -349,7 +349,7 @@ class Door:
                 .where(redirects.c.entity == row["entity"], redirects.c.survivor_key == row["loser_key"])
                 .values(survivor_key=row["survivor_key"])
             )
-        self.connection.execute(insert(redirects), self._redirects)
+            self.connection.execute(insert(redirects), [row])
 
 
 _PARENTS_FIRST = ("accounts", "deals", *(e for e in ROWS if e not in ("accounts", "deals")))
