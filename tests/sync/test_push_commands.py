@@ -1,0 +1,103 @@
+"""State machines move by commands that are checked against the server's state (S27)."""
+
+from typing import Any
+
+import pytest
+
+from tests.builders import NOW
+from tests.office import Office
+
+VISIT = {"account_key": "acme", "owner_key": "ana"}
+
+
+def test_a_visit_goes_through_its_states(office: Office) -> None:
+    """S27, S28: with the corrected time of each step."""
+    office.put(("visits", "v1", VISIT))
+    ana = office.phone("ana")
+    came = NOW - 3_600_000
+    assert ana.do("visit.check_in", "visits", "v1", base=1, at=came, set={"latitude": 43.2, "longitude": -2.9}).rev == 2
+    assert ana.do("visit.check_out", "visits", "v1", base=2, set={"outcome": "Sold"}).rev == 3
+    row = office.row("visits", "v1")
+    assert (row["status"], row["checked_in_at"], row["checked_out_at"]) == ("completed", came, NOW)
+    assert (row["latitude"], row["outcome"]) == (43.2, "Sold")
+    assert [h["kind"] for h in office.history("visits", "v1")] == ["create", "visit.check_in", "visit.check_out"]
+
+
+@pytest.mark.parametrize("command", ["visit.check_out", "visit.cancel", "visit.no_show", "visit.check_in"])
+def test_an_illegal_step_is_refused_and_the_row_stays(office: Office, command: str) -> None:
+    """S27: nobody else touched the visit, so nobody else is to blame."""
+    office.put(("visits", "v1", VISIT))
+    ana = office.phone("ana")
+    before = "planned" if command == "visit.check_out" else "completed"
+    if before == "completed":
+        ana.do("visit.check_in", "visits", "v1", base=1)
+        ana.do("visit.check_out", "visits", "v1", base=2)
+    receipt = ana.do(command, "visits", "v1", base=office.rev("visits", "v1"))
+    assert (receipt.outcome, receipt.code) == ("refused", "illegal_transition")
+    assert office.row("visits", "v1")["status"] == before
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [("deal.win", {}), ("deal.lose", {"reason": "price"}), ("deal.move", {"stage_key": "offer"})],
+)
+def test_two_devices_that_did_the_same_thing_agree(office: Office, command: str, arguments: dict[str, Any]) -> None:
+    """S27: no conflict, and the first one's time stands."""
+    ana, mia = office.phone("ana"), office.phone("mia")
+    assert mia.do(command, "deals", "deal-a", base=1, at=NOW - 9_000, set=arguments).outcome == "applied"
+    after = office.row("deals", "deal-a")
+    receipt = ana.do(command, "deals", "deal-a", base=1, at=NOW - 1_000, set=arguments)
+    assert (receipt.outcome, receipt.rev, receipt.conflicts) == ("applied", 2, [])
+    assert office.row("deals", "deal-a") == after
+
+
+def test_contradictory_commands_open_a_conflict_and_the_first_stands(office: Office) -> None:
+    """S24, S27: one of them can then be taken with one call."""
+    ana, mia = office.phone("ana"), office.phone("mia")
+    mia.do("deal.win", "deals", "deal-a", base=1)
+    receipt = ana.do("deal.lose", "deals", "deal-a", base=1, set={"reason": "price"})
+    assert receipt.outcome == "conflict"
+    row = office.row("deals", "deal-a")
+    assert (row["stage_key"], row["lost_reason"]) == ("won", None)
+    (key,) = receipt.conflicts
+    found = office.row("conflicts", key)
+    assert (found["field_group"], found["status"], found["author_key"]) == ("stage", "open", "ana")
+    assert found["losing"] == {"stage_key": "lost", "lost_reason": "price", "closed_at": NOW}
+    assert ana.do("conflict.restore", "conflicts", key).outcome == "applied"
+    row = office.row("deals", "deal-a")
+    assert (row["stage_key"], row["lost_reason"], row["closed_at"]) == ("lost", "price", NOW)
+
+
+def test_a_check_in_against_a_cancelled_visit_opens_a_conflict(office: Office) -> None:
+    """S27."""
+    office.put(("visits", "v1", VISIT))
+    office.phone("mia").do("visit.cancel", "visits", "v1", base=1)
+    receipt = office.phone("ana").do("visit.check_in", "visits", "v1", base=1)
+    assert (receipt.outcome, office.row("visits", "v1")["status"]) == ("conflict", "cancelled")
+
+
+def test_a_command_and_an_edit_of_other_fields_both_stand(office: Office) -> None:
+    """S24, S27."""
+    office.phone("mia").edit("deals", "deal-a", base=1, next_step="call", amount_minor=7)
+    assert office.phone("ana").do("deal.win", "deals", "deal-a", base=1).outcome == "applied"
+    row = office.row("deals", "deal-a")
+    assert (row["stage_key"], row["next_step"], row["amount_minor"]) == ("won", "call", 7)
+
+
+def test_a_closed_deal_is_reopened_before_it_moves(office: Office) -> None:
+    """S27."""
+    ana = office.phone("ana")
+    ana.do("deal.win", "deals", "deal-a", base=1)
+    assert ana.do("deal.move", "deals", "deal-a", base=2, set={"stage_key": "offer"}).code == "illegal_transition"
+    assert ana.do("deal.reopen", "deals", "deal-a", base=2, set={"stage_key": "offer"}).outcome == "applied"
+    row = office.row("deals", "deal-a")
+    assert (row["stage_key"], row["closed_at"]) == ("offer", None)
+    assert ana.do("deal.reopen", "deals", "deal-a", base=3, set={"stage_key": "lead"}).code == "illegal_transition"
+
+
+def test_a_command_on_a_deleted_row_restores_it(office: Office) -> None:
+    """S26, S27."""
+    office.phone("mia").do("delete", "deals", "deal-a", base=1)
+    receipt = office.phone("ana").do("deal.win", "deals", "deal-a", base=1)
+    row = office.row("deals", "deal-a")
+    assert (receipt.restored, row["gone"], row["stage_key"]) == (True, False, "won")
