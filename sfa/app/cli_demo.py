@@ -1,5 +1,6 @@
 """`sfa demo`: make a company, play a day with three phones, then serve it for a look."""
 
+import contextlib
 import os
 import shutil
 import threading
@@ -59,9 +60,11 @@ def demo(once: bool, reps: int, accounts: int, seed: int, folder: Path, port: in
 
 def _play(console: Console, database: Database, address: str, folder: Path) -> None:
     cast = database.read(stage.cast)
-    ana, ben, eva = (phone(folder, address, *person) for person in (cast.ana, cast.ben, cast.eva))
-    day = story.Day(console, database, ana, ben, eva, PASSWORD)
-    day.play()
+    with contextlib.ExitStack() as pockets:
+        people = (cast.ana, cast.ben, cast.eva)
+        ana, ben, eva = (pockets.enter_context(phone(folder, address, *person)) for person in people)
+        day = story.Day(console, database, ana, ben, eva, PASSWORD)
+        day.play()
     console.print(f"\n[bold green]All {day.steps} steps were as they should be.[/bold green]")
 
 

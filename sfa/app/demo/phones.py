@@ -1,5 +1,7 @@
 """The demo's phones: reference devices over real HTTP, on a connection that can be cut and can lose answers."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -38,9 +40,10 @@ class Phone(Struct, frozen=True):
     signal: Signal
 
 
-def phone(folder: Path, server: str, user_key: str, name: str, email: str) -> Phone:
-    """A new phone, not logged in."""
-    signal = Signal(HttpTransport(server))
+@contextmanager
+def phone(folder: Path, server: str, user_key: str, name: str, email: str) -> Iterator[Phone]:
+    """A new phone, not logged in; closed when the block ends."""
     clock = SystemClock()
-    device = Device(Store(folder / f"{user_key}.db"), signal, clock, KeyMaker(clock))
-    return Phone(name, user_key, email, device, signal)
+    with HttpTransport(server) as http, closing(Store(folder / f"{user_key}.db")) as store:
+        signal = Signal(http)
+        yield Phone(name, user_key, email, Device(store, signal, clock, KeyMaker(clock)), signal)

@@ -34,9 +34,7 @@ def cast(connection: Connection) -> Cast:
     people = {
         row[0]: (row[0], row[1], row[2]) for row in connection.execute(select(users.c.key, users.c.name, users.c.email))
     }
-    territory_of = dict(
-        row._tuple() for row in connection.execute(select(territories.c.user_key, territories.c.territory_key))
-    )
+    territory_of = dict(connection.execute(select(territories.c.user_key, territories.c.territory_key)).all())
     busy = set(connection.execute(select(accounts.c.territory_key).distinct()).scalars())
     owners = set(connection.execute(select(deals.c.owner_key).where(deals.c.closed_at.is_(None))).scalars())
     teams: dict[str, dict[str, list[str]]] = {}
