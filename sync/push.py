@@ -153,7 +153,11 @@ def _load(door: Door, mutations: Sequence[Mutation]) -> None:
             for field, target in SHAPES[mutation.entity].references.items():
                 key = mutation.set.get(field)
                 if is_key(key):
-                    named.setdefault(target, set()).add(key)
+                    moves = mutation.entity == "account_members" and target == "accounts"
+                    (written if moves else named).setdefault(target, set()).add(key)
+    if "account_members" in written:  # a change of its team moves a customer and all below it
+        teams = door.peek("account_members", "account_key", written["account_members"])
+        written.setdefault("accounts", set()).update(teams)
     for entity in ("accounts", "deals"):
         door.load(entity, written.get(entity, ()))
     above: dict[str, set[str]] = {}

@@ -44,6 +44,7 @@ class Door:
         self._cells: dict[tuple[str, str], Cell] = {}
         self._teams: dict[str, dict[str, Cell]] = {}  # account -> its team's cells
         self._teams_read: set[str] = set()
+        self._weak: set[tuple[str, str]] = set()  # loaded without the lock of a row to be changed
         self._undo: list[tuple[Cell, tuple[Any, ...]]] = []
         self._history: list[dict[str, Any]] = []
         self._redirects: list[dict[str, Any]] = []
@@ -59,6 +60,8 @@ class Door:
                 self._adopt(cell)
             for key in missing:
                 self._cells.setdefault((entity, key), Cell(entity, key))
+            if lock != "update":
+                self._weak.update((entity, key) for key in missing)
 
     def cell(self, entity: str, key: str, lock: Lock = "update") -> Cell:
         """The row, or a cell with revision 0 where there is none yet."""
@@ -249,12 +252,25 @@ class Door:
             self.load(above, [key for _, key in places], "share")
             cells = [*cells, *(self._cells[place] for place in places)]
 
+    def _lock_movers(self, moved: list[Cell]) -> None:
+        """Whose place may change was perhaps only shared: wait for whoever writes below it, so that its children, which
+        are read next, are all of them (S8)."""
+        weak: dict[str, list[str]] = {}
+        for cell in moved:
+            if cell.stored and (cell.entity, cell.key) in self._weak:
+                weak.setdefault(cell.entity, []).append(cell.key)
+        for entity in sorted(weak):
+            self._weak.difference_update(
+                (cell.entity, cell.key) for cell in read_cells(self.connection, entity, weak[entity], "update")
+            )
+
     def _settle(self) -> list[tuple[Cell, tuple[str, ...]]]:
         """-> every touched or moved cell with the buckets it lay in before. Descends where buckets changed."""
         for account, team in self._teams.items():  # a member who was moved here is in the old account's team too
             if any(cell.touched for cell in team.values()):
                 self.cell("accounts", account).moved = True
         moved = [cell for cell in self._cells.values() if cell.moved]
+        self._lock_movers(moved)
         self._load_parents(moved)
         self._read_teams(cell for cell in moved if cell.entity == "accounts")
         settled: list[tuple[Cell, tuple[str, ...]]] = []
