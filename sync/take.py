@@ -168,14 +168,29 @@ class Taker:
         edits.check_rights(self.who, cell.entity, (), creating=False)
         edits.check_owned(self.who, cell.row, cell.entity)
         done = transition(mutation.kind, cell.row, mutation.set, origin.at, self._lookup)
-        if all(cell.row[f] == done.values[f] for f in rule.agree) and not cell.gone:
-            return Receipt(mutation.n, "applied", key=cell.key, rev=cell.rev)
         group = SHAPES[cell.entity].group_of[rule.agree[0]]
+        if all(cell.row[f] == done.values[f] for f in rule.agree) and not cell.gone:
+            return self._agreed(mutation, cell, done.values, group, base, origin)
         concurrent = is_concurrent(cell.stamps, group, base, cell.rev, self.device)
         if done.illegal is not None and not concurrent:
             raise Refused("illegal_transition", f"{mutation.kind}: {done.illegal}")
         merged = self._merge(cell, done.values, base, origin)
         return self._write(mutation, cell, merged, done.values, origin, base, mutation.kind)
+
+    def _agreed(
+        self, mutation: Mutation, cell: Cell, values: Mapping[str, Any], group: str, base: int, origin: Origin
+    ) -> Receipt:
+        """Two devices did the same thing (S27): the first one's times stand. What the second one said beside it is
+        merged as an edit, or kept with the row where it means the same as what stands (S1)."""
+        said = {f: v for f, v in values.items() if v not in (None, cell.row[f]) and not f.endswith("_at")}
+        group_of = SHAPES[cell.entity].group_of
+        same = {f: v for f, v in said.items() if group_of[f] == group}
+        rest = {f: v for f, v in said.items() if group_of[f] != group}
+        merged = self._merge(cell, rest, base, origin)
+        if same:
+            lost = Lost(group, "agree", same, {f: cell.row[f] for f in same}, False, False)
+            merged = Merged(merged.values, merged.verbatim, (*merged.lost, lost))
+        return self._write(mutation, cell, merged, rest, origin, base, mutation.kind)
 
     def _command(self, mutation: Mutation, origin: Origin) -> Receipt:
         command = self.commands[mutation.kind]
@@ -214,7 +229,9 @@ class Taker:
         """An edit of a merged key: concurrent, unless the survivor says what the loser said when they were merged."""
         query = select(redirects.c.losing).where(redirects.c.entity == loser.entity, redirects.c.loser_key == loser.key)
         losing = self.door.connection.execute(query).scalar() or loser.row
-        same = {f: v for f, v in values.items() if survivor.row[f] == losing.get(f)}
+        shape = SHAPES[loser.entity]
+        alike = {g for g, fields in shape.groups.items() if all(survivor.row[f] == losing.get(f) for f in fields)}
+        same = {f: v for f, v in values.items() if shape.group_of[f] in alike}
         other = {f: v for f, v in values.items() if f not in same}
         first = merge(
             survivor.entity,

@@ -77,3 +77,36 @@ def test_a_queued_command_that_the_device_does_not_know_leaves_the_row_readable(
     row = device.get("tasks", "t")
     assert row is not None
     assert row["title"] == "Call"
+
+
+def test_who_closes_a_deal_as_lost_for_another_reason_agrees_and_his_reason_is_kept(office: Office) -> None:
+    """S1, S27: the same thing done twice is no quarrel, but a word that a person typed stays to be found."""
+    ana, mia = office.phone("ana"), office.phone("mia")
+    mia.do("deal.lose", "deals", "deal-a", base=1, set={"reason": "price"})
+    receipt = ana.do("deal.lose", "deals", "deal-a", base=1, set={"reason": "they moved"})
+    assert (receipt.outcome, office.row("deals", "deal-a")["lost_reason"]) == ("merged", "price")
+    (key,) = receipt.conflicts
+    found = office.row("conflicts", key)
+    assert (found["status"], found["losing"]) == ("closed", {"lost_reason": "they moved"})
+
+
+def test_the_outcome_of_a_visit_that_two_people_checked_out_is_merged_like_any_field(office: Office) -> None:
+    """S24, S27: the first said nothing about it."""
+    office.put(("visits", "v", {"account_key": "acme", "owner_key": "ana"}))
+    ana, tablet = office.phone("ana"), office.phone("ana", "tablet")
+    ana.do("visit.check_in", "visits", "v", base=1)
+    ana.do("visit.check_out", "visits", "v", base=2)
+    receipt = tablet.do("visit.check_out", "visits", "v", base=2, set={"outcome": "sold"})
+    assert (receipt.outcome, office.row("visits", "v")["outcome"]) == ("applied", "sold")
+
+
+def test_an_edit_of_a_merged_key_keeps_a_group_whole(office: Office) -> None:
+    """S22, S24: a street is no field of its own where the cities differ."""
+    office.put(("accounts", "old", {"name": "Old", "territory_key": "t-north", "city": "Vigo"}))
+    ana = office.phone("ana")
+    office.phone("root").do("account.merge", "accounts", "old", set={"into": "acme"})
+    address = {"street": "Gran Via 1", "postal_code": None, "city": "Vigo", "region": None, "country": None}
+    receipt = ana.do("update", "accounts", "old", base=1, at=NOW + 1, set=address)
+    said = [office.row("accounts", "acme"), *(office.row("conflicts", key)["losing"] for key in receipt.conflicts)]
+    assert {f: said[0][f] for f in address} in (address, {**address, "street": None, "city": "Bilbao"})
+    assert any(row.get("street") == "Gran Via 1" and row.get("city") == "Vigo" for row in said)
