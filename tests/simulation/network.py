@@ -29,7 +29,7 @@ DELAYED_MAX = 4
 class Network:
     def __init__(self, rng: random.Random, server: Server, ledger: Ledger, log: Callable[[str], None]) -> None:
         self._rng, self._server, self._ledger, self._log = rng, server, ledger, log
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.meanwhile: Callable[[str], None] = lambda _device: None
         self.on_answer: Callable[[str, str, bytes], None] = _unheard
         self.snapshots: dict[str, Snapshot | None] = {}  # device -> that of its last answer, if that caught up
         self.peace = False
@@ -50,9 +50,9 @@ class Network:
                 self._delayed.append((user, device, body))
             raise ConnectionLost(fault)
         if fault == "meanwhile":
-            self._let_others_work()
+            self._let_others_work(device)
         if fault == "between push and pull":
-            self._server.before_read = self._once
+            self._server.before_read = lambda: self._once(device)
         if fault == "crash":
             self._server.crashes.arm()
         try:
@@ -64,7 +64,7 @@ class Network:
             self._server.crashes.disarm()
         snapshot = self._server.answered_with
         if fault == "meanwhile" and self._rng.random() < 0.5:
-            self._let_others_work()
+            self._let_others_work(device)
         if fault == "drop answer":
             raise ConnectionLost(fault)
         self.snapshots[device] = snapshot
@@ -100,14 +100,14 @@ class Network:
             self._log(f"  server: {status} {answer.decode()}")
         return status, answer
 
-    def _once(self) -> None:
+    def _once(self, device: str) -> None:
         self._server.before_read = _nothing
-        self._let_others_work()
+        self._let_others_work(device)
 
-    def _let_others_work(self) -> None:
+    def _let_others_work(self, device: str) -> None:
         self._deep = True
         try:
-            self.meanwhile()
+            self.meanwhile(device)
         finally:
             self._deep = False
 

@@ -130,12 +130,18 @@ class Screens:
                 member[1],
                 {"valid_to": self._today(rng.choice((0, 1, 2))) if rng.random() < 0.7 else None},
             )
-        if choice < 0.75 and member is not None:
+        if choice < 0.72 and member is not None:
             return "update", entity, member[1], {f"{kind}_key": rng.choice(groups)}
         if choice < 0.85:
             edge = self._some(snapshot, f"{kind}_edges")
-            if edge is not None:
-                return "update", f"{kind}_edges", edge[1], {"parent_key": rng.choice((*groups, None))}
+            if edge is not None:  # re-hung from the start, or only until a day
+                until = {"valid_to": rng.choice((None, self._today(0), self._today(1)))}
+                return (
+                    "update",
+                    f"{kind}_edges",
+                    edge[1],
+                    rng.choice(({"parent_key": rng.choice((*groups, None))}, until)),
+                )
         if choice < 0.87:
             return "update", "organisations", "org", {"history_days": rng.choice((90, 548, 36_500))}
         if choice < 0.95:

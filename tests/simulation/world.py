@@ -102,13 +102,13 @@ class World:
             self._sync(self.rng.choice(self.phones))
         elif roll < 0.86:
             self._screen()
-        elif roll < 0.93:
-            hours = self.rng.choice((0.02, 0.5, 3, 9, 20))
+        elif roll < 0.935:
+            hours = self.rng.choice((0.02, 0.5, 3, 9, 20, 30))
             self.clock.advance(int(hours * 3_600_000))
             self.log(f"{hours} h pass")
-        elif roll < 0.95:
+        elif roll < 0.955:
             self._purge()
-        elif roll < 0.96:
+        elif roll < 0.965:
             self.log(f"old rows leave: {self.server.write(jobs.age_rows, self.clock.now_ms())}")
         elif roll < 0.98:
             phone = self.rng.choice(self.phones)
@@ -117,12 +117,13 @@ class World:
         else:
             self.network.deliver_delayed_quietly()
 
-    def _meanwhile(self) -> None:
-        """What others do while a request is under way."""
+    def _meanwhile(self, device: str) -> None:
+        """What others do while a request is under way, or the same phone in another process."""
         if self.rng.random() < 0.6:
             self._screen()
         else:
-            self._sync(self.rng.choice(self.phones))
+            same = [phone for phone in self.phones if phone.key == device]
+            self._sync(self.rng.choice(same if self.rng.random() < 0.4 else self.phones))
 
     def _work_offline(self) -> None:
         phone = self.rng.choice(self.phones)
@@ -180,6 +181,7 @@ class World:
         self.network.peace = True
         while self.network.deliver_delayed():
             pass
+        self.clock.advance(self.rng.choice((0, DAY_MS, 3 * DAY_MS)))
         for _ in range(PEACE_ROUNDS_MAX):
             before = self.crashes.commits
             done = [self._sync(phone, PEACE_PAGE_ROWS) for phone in self.phones]

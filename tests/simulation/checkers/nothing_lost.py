@@ -19,16 +19,15 @@ OF_A_PERSONS_CHOICE = ("restore", "merge", "conflict.restore", "delete")
 
 
 def check(books: Books) -> None:
-    seen: set[str] = set()  # the reference device sends whole groups: a word may come again with its neighbours
-    for mark, mutation in sorted(books.ledger.sent.items()):
+    others = _words_of_others(books)
+    for mark, mutation in books.ledger.sent.items():
         told = books.told.get(mark)
         if told is None:
             raise Failed("nothing_lost", f"{mark} {mutation} was sent and has no receipt")
         if told["outcome"] == "refused":
             _check_refusal(books, mark, mutation)
         else:
-            _check_words(books, mark, mutation, told, seen)
-        seen.update(_words(mutation.get("set", {})))
+            _check_words(books, mark, mutation, told, others)
     _check_replaced(books)
     _check_merged_away(books)
     _check_times(books)
@@ -40,7 +39,9 @@ def _check_refusal(books: Books, mark: Mark, mutation: dict[str, Any]) -> None:
         raise Failed("nothing_lost", f"{mark} {mutation} was refused, its content is not kept")
 
 
-def _check_words(books: Books, mark: Mark, mutation: dict[str, Any], told: dict[str, Any], seen: set[str]) -> None:
+def _check_words(
+    books: Books, mark: Mark, mutation: dict[str, Any], told: dict[str, Any], others: dict[str, Mark]
+) -> None:
     conflicts = books.conflicts_of(mark)
     if told["outcome"] == "conflict" and not any(c["status"] != "closed" for c in conflicts):
         raise Failed("nothing_lost", f"{mark} {mutation} came into conflict, there is none")
@@ -48,7 +49,9 @@ def _check_words(books: Books, mark: Mark, mutation: dict[str, Any], told: dict[
         raise Failed("nothing_lost", f"{mark} names conflicts {told['conflicts']} that are not there")
     written = msgspec.json.encode([e["changes"] for e in books.made.get(mark, ()) if e["entity"] != "conflicts"])
     reported = msgspec.json.encode([conflict["losing"] for conflict in conflicts])
-    for word in set(_words(mutation.get("set", {}))) - seen:
+    for word in _words(mutation.get("set", {})):
+        if others.get(word, mark) != mark:
+            continue
         quoted = f'"{word}"'.encode()
         if quoted not in written and (told["outcome"] == "applied" or quoted not in reported):
             raise Failed("nothing_lost", f"{word!r} of {mark} {mutation} is gone, although {told}")
@@ -59,6 +62,19 @@ def _words(values: dict[str, Any]) -> list[str]:
     found = [v for v in values.values() if isinstance(v, str) and _is_word(v)]
     tags = values.get("tags") or ()
     return found + [tag for tag in tags[-1:] if _is_word(tag)]
+
+
+def _words_of_others(books: Books) -> dict[str, Mark]:
+    """Word -> who wrote it first. The reference device sends whole groups: a word may come again with its neighbours,
+    from whoever saw it."""
+    first: dict[str, Mark] = {}
+    for entry in sorted(books.history, key=lambda e: (e["stored_at"], e["rev"])):
+        for word in _words({f: new for f, (_, new) in (entry["changes"] or {}).items()}):
+            first.setdefault(word, (entry["device_key"] or "", entry["n"] or 0))
+    for mark, mutation in books.ledger.sent.items():
+        for word in _words(mutation.get("set", {})):
+            first.setdefault(word, mark)
+    return first
 
 
 def _is_word(text: str) -> bool:
