@@ -138,8 +138,7 @@ class Door:
         self._touch(cell)
         shape = SHAPES[cell.entity]
         if cell.rev == 0:
-            base: dict[str, Any] = dict.fromkeys(shape.types)
-            base.update(shape.defaults)
+            base = dict(_BLANK[cell.entity])
             base["created_at"], base["created_by"] = origin.at, origin.author_key
             kind = "create"
         else:
@@ -232,18 +231,24 @@ class Door:
         team = self._teams.get(account.key, {}).values()
         return [c.row["user_key"] for c in team if c.exists and c.row["account_key"] == account.key]
 
-    def buckets(self, cell: Cell) -> tuple[str, ...]:
-        """Where the row lies, as of this transaction; ancestors are locked before they are read."""
+    def buckets(self, cell: Cell, known: dict[Cell, tuple[str, ...]] | None = None) -> tuple[str, ...]:
+        """Where the row lies, as of this transaction; ancestors are locked before they are read. `known` keeps what was
+        found out already, for as long as nothing changes."""
         if not cell.moved:
             return cell.buckets
+        if known is not None and cell in known:
+            return known[cell]
         place = self._parent_of(cell)
         parent = None
         if place is not None:
             above = self.cell(place[0], place[1], "share")
             territory = above.row.get("territory_key") if place[0] == "accounts" else None
-            parent = Parent(self.buckets(above), f"territory:{territory}" if territory else None)
+            parent = Parent(self.buckets(above, known), f"territory:{territory}" if territory else None)
         team = self.team_of(cell) if cell.entity == "accounts" else ()
-        return buckets_of(cell.entity, cell.row, parent, team)
+        found = buckets_of(cell.entity, cell.row, parent, team)
+        if known is not None:
+            known[cell] = found
+        return found
 
     def _load_parents(self, cells: list[Cell]) -> None:
         """Two storeys up (a line's deal, its account), each in one query for all of them."""
@@ -280,21 +285,24 @@ class Door:
         while waiting:
             cells, waiting = sorted(waiting, key=lambda c: order.get(c.entity, 2)), []
             changed: dict[str, list[str]] = {}
+            known: dict[Cell, tuple[str, ...]] = {}  # of this round: in the next one more rows have moved
             for cell in cells:
-                moves, ages = self.buckets(cell) != cell.buckets, self._is_aged(cell) != cell.aged
+                aged = self._is_aged(cell)
+                moves, ages = self.buckets(cell, known) != cell.buckets, aged != cell.aged
                 if (moves or ages) and cell.stored:
                     changed.setdefault(cell.entity, []).append(cell.key)
                 settled.append((cell, () if cell.aged or cell.was_gone else cell.buckets))
                 cell.dirty = cell.dirty or moves or ages
-                cell.aged = self._is_aged(cell)
+                cell.aged = aged
             for entity, keys in changed.items():
                 for child in self.load_children(entity, keys):
                     if id(child) not in seen:
                         seen.add(id(child))
                         child.moved = True
                         waiting.append(child)
+        final: dict[Cell, tuple[str, ...]] = {}
         for cell, _ in settled:
-            cell.buckets = self.buckets(cell)
+            cell.buckets = self.buckets(cell, final)
         return settled
 
     def _is_aged(self, cell: Cell) -> bool:
@@ -368,6 +376,7 @@ class Door:
             self.connection.execute(insert(redirects), [row])
 
 
+_BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}
 _PARENTS_FIRST = ("accounts", "deals", *(e for e in ROWS if e not in ("accounts", "deals")))
 _INSERTS = {entity: inserting(table) for entity, table in ROWS.items()}
 _UPDATES = {entity: updating(table) for entity, table in ROWS.items()}
