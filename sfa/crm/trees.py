@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from sfa.core.hierarchy import Edge, Tree
+from sfa.db import scope
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door
 
@@ -10,7 +11,9 @@ TREES = {"team_edges": "team_key", "territory_edges": "territory_key"}
 
 
 def check(door: Door, entity: str) -> None:
-    """Refuse cycles, two parents on one day and parents that are in no tree that day."""
+    """Refuse cycles, two parents on one day and parents that are in no tree that day. Two edges that are fine alone may
+    be a circle together, so one change is checked at a time."""
+    scope.lock_organisation(door.connection)
     child = TREES[entity]
     table = ROWS[entity]
     query = select(table.c.key, table.c[child], table.c.parent_key, table.c.valid_from, table.c.valid_to)

@@ -75,7 +75,7 @@ def read_organisation(connection: Connection) -> Organisation:
 
 def plan(connection: Connection, now_ms: int) -> Plan:
     """What must change so that everybody holds what he should today; locks those users' scopes."""
-    _lock_organisation(connection)
+    lock_organisation(connection)
     zone = _zone(connection)
     today = local_day(now_ms, zone.key)
     organisation = read_organisation(connection)
@@ -100,7 +100,8 @@ def plan(connection: Connection, now_ms: int) -> Plan:
     return Plan(tuple(changes), tuple(u for u in differ if u not in known), due_at)
 
 
-def _lock_organisation(connection: Connection) -> None:
+def lock_organisation(connection: Connection) -> None:
+    """One change of people and trees at a time: what is read after this stands until the transaction ends."""
     query = select(scope_users.c.user_key).where(scope_users.c.user_key == ORGANISATION_LOCK)
     connection.execute(query.with_for_update())
 
