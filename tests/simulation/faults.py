@@ -25,6 +25,9 @@ from sync import round as rounds
 from sync.merge import Merged
 from sync.take import Taker
 
+PUSH: Any = push  # what a module imports can be replaced in it, whether it exports it or not
+WRITES: Any = writes
+
 FAULTS: dict[str, Callable[[], AbstractContextManager[None]]] = {}
 NUMBERS_RESERVED = 30
 
@@ -44,7 +47,7 @@ def fault(make: Callable[[], Sequence[tuple[Any, str, Any]]]) -> None:
     FAULTS[make.__name__] = lambda: replaced(*make())
 
 
-# -- order and exactly once ---------------------------------------------------------------------------------------------
+# -- order and exactly once -------------------------------------------------------------------------------------------
 
 
 @fault
@@ -90,7 +93,7 @@ def receipts_are_stored_in_another_transaction() -> Sequence[tuple[Any, str, Any
 
 @fault
 def a_number_seen_before_is_taken_again() -> Sequence[tuple[Any, str, Any]]:
-    walk, store = push.walk, devices.store_receipts
+    walk, store = PUSH.walk, devices.store_receipts
 
     def forget(connection: Connection, device: devices.Registration, sent: Any) -> Any:
         first = min((msgspec.json.decode(raw)["n"] for raw in sent), default=device.last_n + 1)
@@ -119,7 +122,7 @@ def a_refused_mutation_leaves_its_traces() -> Sequence[tuple[Any, str, Any]]:
     return [(Door, "undo_to", lambda _self, _mark: None)]
 
 
-# -- the feed -----------------------------------------------------------------------------------------------------------
+# -- the feed ---------------------------------------------------------------------------------------------------------
 
 
 def _without(drop: Callable[[Cell, Entry], bool]) -> Callable[[Cell, Sequence[str]], list[Entry]]:
@@ -177,7 +180,7 @@ def deleted_rows_are_told_where_they_never_lived() -> Sequence[tuple[Any, str, A
     return [(cells, "_cells", forget)]
 
 
-# -- where rows lie -----------------------------------------------------------------------------------------------------
+# -- where rows lie ---------------------------------------------------------------------------------------------------
 
 
 @fault
@@ -185,14 +188,14 @@ def a_child_is_written_under_the_old_bucket() -> Sequence[tuple[Any, str, Any]]:
     """Its account moves in the same transaction, and the child looks where the account was stored."""
     real = Door.buckets
 
-    def stale(self: Door, cell: Cell) -> tuple[str, ...]:
+    def stale(self: Door, cell: Cell, *known: Any) -> tuple[str, ...]:
         place = self._parent_of(cell)
         if cell.stored or not cell.moved or place is None:
-            return real(self, cell)
+            return real(self, cell, *known)
         above = self.cell(place[0], place[1], "share")
         was = self.__dict__.setdefault("_was", {}).setdefault(place, above.buckets if above.stored else None)
         if was is None:
-            return real(self, cell)
+            return real(self, cell, *known)
         territory = next((b for b in was if b.startswith("territory:")), None)
         return buckets_of(cell.entity, cell.row, Parent(was, territory), ())
 
@@ -218,7 +221,7 @@ def the_account_that_a_member_left_is_not_looked_at() -> Sequence[tuple[Any, str
 
 @fault
 def edges_of_trees_change_no_scope() -> Sequence[tuple[Any, str, Any]]:
-    return [(writes, "DECIDES_SCOPE", writes.DECIDES_SCOPE - {"team_edges", "territory_edges"})]
+    return [(writes, "DECIDES_SCOPE", WRITES.DECIDES_SCOPE - {"team_edges", "territory_edges"})]
 
 
 @fault
@@ -236,7 +239,7 @@ def the_next_dated_change_is_not_noted() -> Sequence[tuple[Any, str, Any]]:
     return [(scope, "next_change_after", lambda _organisation, _day: None)]
 
 
-# -- the pull -----------------------------------------------------------------------------------------------------------
+# -- the pull ---------------------------------------------------------------------------------------------------------
 
 
 @fault
@@ -311,7 +314,7 @@ def a_tampered_cursor_is_believed() -> Sequence[tuple[Any, str, Any]]:
     return [(cursor, "hmac", Trusting())]
 
 
-# -- merging ------------------------------------------------------------------------------------------------------------
+# -- merging ----------------------------------------------------------------------------------------------------------
 
 
 @fault
@@ -323,7 +326,7 @@ def field_stamps_are_ignored() -> Sequence[tuple[Any, str, Any]]:
 def the_whole_row_is_overwritten() -> Sequence[tuple[Any, str, Any]]:
     def whole(self: Taker, cell: Cell, values: Mapping[str, Any], base: int, _origin: Any) -> Merged:
         shape = SHAPES[cell.entity]
-        row = {f: self.door.value_at(cell, base, f) for f in shape.types if f not in shape.references}
+        row = {f: self.door.value_on(self.device, cell, base, f) for f in shape.types if f not in shape.references}
         return Merged({**row, **values}, frozenset(shape.groups), ())
 
     return [(Taker, "_merge", whole)]
