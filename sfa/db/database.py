@@ -191,6 +191,7 @@ class PostgresDatabase(Database):
         self._blocking: PostgresDatabase | None = None
         self._runner: asyncio.Runner | None = None
         self._turn = threading.Lock()
+        self._working = threading.local()
 
     def _engine(self, isolation: str) -> AsyncEngine:
         if isolation not in self._engines:
@@ -233,14 +234,23 @@ class PostgresDatabase(Database):
         self._blocking.probe = self.probe
         return self._runner, self._blocking
 
-    def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    @contextlib.contextmanager
+    def _one_at_a_time(self) -> Iterator[tuple[asyncio.Runner, "PostgresDatabase"]]:
+        if getattr(self._working, "on", False):
+            raise RuntimeError("a transaction inside a transaction")
         with self._turn:
-            runner, inner = self._on_own_loop()
+            self._working.on = True
+            try:
+                yield self._on_own_loop()
+            finally:
+                self._working.on = False
+
+    def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._one_at_a_time() as (runner, inner):
             return runner.run(inner.write_async(work, *args, **kwargs))
 
     def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with self._turn:
-            runner, inner = self._on_own_loop()
+        with self._one_at_a_time() as (runner, inner):
             return runner.run(inner.read_async(work, *args, **kwargs))
 
     def close(self) -> None:
