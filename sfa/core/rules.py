@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from sfa.core.days import zone_of
 from sfa.core.entities import Day, StageRef
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
@@ -93,6 +94,15 @@ def broken(entity: str, row: Mapping[str, Any]) -> Broken | None:
     return rule(row) if rule is not None else None
 
 
+def _organisation(row: Mapping[str, Any]) -> Broken | None:
+    """Every day and every scope hangs on the zone (S11)."""
+    try:
+        zone_of(row["zone"])
+    except Refused as refused:
+        return Broken(refused.code, refused.text)
+    return None
+
+
 def _visit(row: Mapping[str, Any]) -> Broken | None:
     if row["checked_out_at"] is not None and row["checked_in_at"] is None:
         return Broken("invariant_failed", "a visit is checked in before it is checked out")
@@ -156,6 +166,7 @@ def _rate(row: Mapping[str, Any]) -> Broken | None:
 
 
 _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
+    "organisations": _organisation,
     "accounts": _account,
     "visits": _visit,
     "deals": _deal,
