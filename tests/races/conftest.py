@@ -5,6 +5,7 @@ On PostgreSQL a deadlock is looked for early, so that a test that wants many doe
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,15 +32,16 @@ def filled_postgres(postgres: Postgres, postgres_template: str) -> str:
 @pytest.fixture
 def postgres_company_url(postgres: Postgres, filled_postgres: str) -> Iterator[str]:
     """The company on PostgreSQL, for this test alone."""
-    yield postgres.create("races", template=filled_postgres)
+    url = postgres.create("races", template=filled_postgres)
+    with closing(open_database(url)) as opened:
+        opened.write(lambda c: c.exec_driver_sql(f"ALTER DATABASE races SET deadlock_timeout = '{DEADLOCK_TIMEOUT}'"))
+    yield url
     postgres.drop("races")
 
 
 @pytest.fixture
 def postgres_company(postgres_company_url: str) -> Iterator[Database]:
     opened = open_database(postgres_company_url)
-    opened.write(lambda c: c.exec_driver_sql(f"ALTER DATABASE races SET deadlock_timeout = '{DEADLOCK_TIMEOUT}'"))
-    opened.close()
     yield opened
     opened.close()
 
