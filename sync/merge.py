@@ -2,8 +2,8 @@
 
 A group of fields is *concurrent* when its stamp is newer than the edit's base and is not this device's own last value
 stored verbatim. Edits of different groups both survive; equal values are no conflict; every losing value is reported.
-A stamp is `[rev, device or None, corrected time, device that wrote]`: the second is None when the value came out of a
-merge, so that it counts as foreign to everybody.
+A stamp is `[rev, device or None, corrected time, device that wrote, its author]`: the second is None when the value came
+out of a merge, so that it counts as foreign to everybody.
 """
 
 from collections.abc import Callable, Mapping
@@ -63,8 +63,9 @@ def merge(
     value_at_base: Callable[[str], Any],
     strategy: Callable[[str, str], str] = strategy_of,
 ) -> Merged:
-    """Merge one edit into a row. `value_at_base(field)` answers what the field was at the edit's base; it is asked only
-    for a concurrent group that the edit names in part, and for `union`."""
+    """Merge one edit into a row. `value_at_base(field)` answers what the device held in the field before this edit: the
+    value at its base, with its own edits since; it is asked only for a concurrent group that the edit names in part, and
+    for `union`."""
     shape = SHAPES[entity]
     values: dict[str, Any] = {}
     verbatim: set[str] = set()
@@ -103,7 +104,8 @@ def _settle(
     """-> (values to write, the loss to report)."""
     match strategy:
         case "latest":
-            if (edit.at, edit.device) > (stamp[2], stamp[3] or ""):
+            # Equal only for this device itself, whose later edit in one millisecond is the later one.
+            if (edit.at, edit.device) >= (stamp[2], stamp[3] or ""):
                 return mine, Lost(group, strategy, theirs, mine, False, True)
             return {}, Lost(group, strategy, mine, theirs, False, False)
         case "server":

@@ -222,7 +222,7 @@ class Taker:
             cell.rev,
             cell.stamps,
             edit,
-            lambda field: self.door.value_at(cell, base, field),
+            lambda field: self.door.value_on(self.device, cell, base, field),
         )
 
     def _merge_into(self, survivor: Cell, loser: Cell, values: Mapping[str, Any], origin: Origin) -> Merged:
@@ -301,7 +301,7 @@ class Taker:
             "strategy": lost.strategy,
             "losing": lost.losing,
             "standing": lost.standing,
-            "author_key": None if stamp is not None else origin.author_key,
+            "author_key": stamp[4] if stamp is not None else origin.author_key,
             "device_key": stamp[3] if stamp is not None else origin.device_key,
             "n": None if stamp is not None else mutation.n,
             "reason": "deleted" if lost.group == GONE else "concurrent",

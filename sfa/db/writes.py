@@ -102,17 +102,24 @@ class Door:
         query = select(table.c[column]).where(table.c.key.in_(sorted(keys))).distinct()
         return {value for value in self.connection.execute(query).scalars() if value is not None}
 
-    def value_at(self, cell: Cell, rev: int, field: str) -> Any:
-        """What a field was at a revision: the old value of the first later change, else what it is now."""
-        query = select(history.c.changes).where(
+    def value_on(self, device: str, cell: Cell, rev: int, field: str) -> Any:
+        """What a device held in a field when it made an edit on revision `rev`: the value then, with the device's own
+        edits since. Of a list only what those edits added and removed counts."""
+        query = select(history.c.changes, history.c.device_key).where(
             history.c.entity == cell.entity, history.c.key == cell.key, history.c.rev > rev
         )
-        stored = list(self.connection.execute(query.order_by(history.c.rev)).scalars())
-        mine = [e for e in self._history if (e["entity"], e["key"]) == (cell.entity, cell.key) and e["rev"] > rev]
-        for changes in (*stored, *(entry["changes"] for entry in mine)):
-            if field in changes:
-                return changes[field][0]
-        return cell.row[field]
+        since = [(row[0], row[1]) for row in self.connection.execute(query.order_by(history.c.rev))]
+        since += [
+            (entry["changes"], entry["device_key"])
+            for entry in self._history
+            if (entry["entity"], entry["key"]) == (cell.entity, cell.key) and entry["rev"] > rev
+        ]
+        touched = [(changes[field], by) for changes, by in since if field in changes]
+        value = touched[0][0][0] if touched else cell.row[field]
+        for (old, new), by in touched:
+            if by == device:
+                value = _edited(value, old, new) if isinstance(new, list) else new
+        return value
 
     def survivor(self, entity: str, key: str) -> str:
         """Where a merged key leads (S22); the key itself where it was not merged."""
@@ -151,7 +158,7 @@ class Door:
         stamps = dict(cell.stamps)
         for group in {shape.group_of[f] for f in values}:
             device = origin.device_key if own is None or group in own else None
-            stamps[group] = [cell.rev, device, origin.at, origin.device_key]
+            stamps[group] = [cell.rev, device, origin.at, origin.device_key, origin.author_key]
         cell.stamps = stamps
         self._adopt(cell)
         self._record(cell, kind, changes, origin)
@@ -161,7 +168,7 @@ class Door:
         self._touch(cell)
         cell.rev += 1
         cell.gone = True
-        cell.stamps = {**cell.stamps, "gone": [cell.rev, origin.device_key, origin.at, origin.device_key]}
+        cell.stamps = {**cell.stamps, "gone": [cell.rev, origin.device_key, origin.at, origin.device_key, origin.author_key]}
         self._record(cell, kind, {}, origin)
 
     def redirect(self, loser: Cell, survivor: Cell, children: list[list[str]], origin: Origin) -> None:
@@ -377,6 +384,11 @@ class Door:
 
 
 _BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}
+def _edited(value: list[Any] | None, old: list[Any] | None, new: list[Any]) -> list[Any]:
+    kept = [x for x in value or [] if x in new or x not in (old or [])]
+    return kept + [x for x in new if x not in (old or []) and x not in kept]
+
+
 _PARENTS_FIRST = ("accounts", "deals", *(e for e in ROWS if e not in ("accounts", "deals")))
 _INSERTS = {entity: inserting(table) for entity, table in ROWS.items()}
 _UPDATES = {entity: updating(table) for entity, table in ROWS.items()}

@@ -242,3 +242,32 @@ def test_a_base_newer_than_the_row_loses_nothing(office: Office) -> None:
     row = office.row("contacts", "carl")
     assert (receipt.outcome, row["phone"], row["title"]) == ("merged", "2", "Boss")
     assert {"phone": "3"} in [c["losing"] for c in office.rows("conflicts")]
+
+
+def test_a_tag_added_and_removed_again_offline_goes_although_others_edited(office: Office) -> None:
+    """S24: of a list only what a device's own edits added and removed counts, also of its earlier edits on one base."""
+    ana, bob = office.phone("ana"), office.phone("bob")
+    bob.edit("accounts", "acme", base=1, tags=["b"])
+    ana.edit("accounts", "acme", base=1, tags=["a"])
+    ana.edit("accounts", "acme", base=1, tags=[])
+    assert office.row("accounts", "acme")["tags"] == ["b"]
+
+
+def test_a_group_named_in_part_is_completed_by_the_devices_own_earlier_edit(office: Office) -> None:
+    """S24: the second half of an address is not completed by what the device itself had replaced."""
+    ana, bob = office.phone("ana"), office.phone("bob")
+    bob.edit("accounts", "acme", base=1, street="Foreign street")
+    office.clock.advance(1_000)
+    ana.edit("accounts", "acme", base=1, city="Getxo")
+    ana.edit("accounts", "acme", base=1, street="Own street")
+    row = office.row("accounts", "acme")
+    assert (row["street"], row["city"]) == ("Own street", "Getxo")
+
+
+def test_a_conflict_names_the_author_whose_value_lost(office: Office) -> None:
+    """S24: whoever typed the losing value, on a phone or on a screen, can find it."""
+    ana, bob = office.phone("ana"), office.phone("bob")
+    ana.edit("contacts", "carl", base=1, phone="2")
+    office.clock.advance(1_000)
+    (conflict,) = bob.edit("contacts", "carl", base=1, phone="3").conflicts
+    assert office.row("conflicts", conflict)["author_key"] == "ana"
