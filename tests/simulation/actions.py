@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.simulation.company import PEOPLE, STAGES_OPEN, TEAMS, TERRITORIES
+from tests.simulation.company import PEOPLE, REPS, STAGES_OPEN, TEAMS, TERRITORIES
 from tests.simulation.phones import Part, Phone, Rows
 
 TEXTS = {
@@ -46,10 +46,12 @@ Action = Callable[[Maker, Phone, Rows], Part | None]
 
 def pick(maker: Maker, rows: Rows, *entities: str) -> tuple[str, str, dict[str, Any]] | None:
     """A row that the phone holds, one of few, so that people meet."""
-    found = sorted(place for place in rows if place[0] in entities)
-    if not found:
+    there = sorted({place[0] for place in rows if place[0] in entities})
+    if not there:
         return None
-    entity, key = maker.rng.choice(found[:6] if maker.rng.random() < 0.6 else found)
+    entity = maker.rng.choice(there)
+    keys = sorted(key for found, key in rows if found == entity)
+    key = maker.rng.choice(keys[:2] if maker.rng.random() < 0.7 else keys)
     return entity, key, rows[entity, key][1]
 
 
@@ -58,7 +60,8 @@ def edit_text(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
     if found is None:
         return None
     entity, key, _ = found
-    fields = maker.rng.sample(TEXTS[entity], min(len(TEXTS[entity]), maker.rng.choice((1, 1, 2))))
+    texts = TEXTS[entity][:2] if maker.rng.random() < 0.7 else TEXTS[entity]
+    fields = maker.rng.sample(texts, min(len(texts), maker.rng.choice((1, 1, 2))))
     return "update", entity, key, {field: maker.token() for field in fields}
 
 
@@ -155,6 +158,8 @@ def merge(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
 def hand_over(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
     """What managers do, and what reps are refused."""
     rng = maker.rng
+    if phone.user in REPS and rng.random() < 0.7:
+        return edit_text(maker, phone, rows)
     choice = rng.randrange(6)
     account, deal, member = (pick(maker, rows, e) for e in ("accounts", "deals", "account_members"))
     if choice == 0 and account is not None:

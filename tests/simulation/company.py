@@ -8,6 +8,7 @@ from sfa.db.tables import clock
 from tests.builders import COMPANY, put_rows
 
 PEOPLE = ("ana", "bob", "cleo", "mia", "dirk")  # who may hold a phone
+REPS = ("ana", "bob", "cleo")
 TERRITORIES = ("t-north", "t-south", "t-east")
 TEAMS = ("all-sales", "north", "south")
 EPOCH = "e" * 32  # in every cursor: a seed spoils the same bytes each time

@@ -6,12 +6,16 @@ app would, to see what the server makes of it.
 
 import random
 from abc import ABC, abstractmethod
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
+from sync.cursor import TAG_BYTES, Cursor
 from sync.device import outbox, view
 from sync.device.client import Device
 from sync.device.store import Person, Store
@@ -61,9 +65,17 @@ class Phone(ABC):
 
 
 def _tampered(cursor: str | None, rng: random.Random) -> str | None:
-    """Lost, cut short, or with one character changed."""
+    """Lost, cut short, with one character changed, or moved on by somebody who knows how cursors are made."""
     if cursor is None or rng.random() < 0.4:
         return None
+    if rng.random() < 0.5:
+        try:
+            raw = urlsafe_b64decode(cursor)
+            known = msgspec.msgpack.decode(raw[TAG_BYTES:], type=Cursor)
+        except (ValueError, msgspec.DecodeError):
+            return None  # spoilt before
+        further = msgspec.structs.replace(known, c=known.c + rng.randint(1, 5), fills={})
+        return urlsafe_b64encode(raw[:TAG_BYTES] + msgspec.msgpack.encode(further)).decode()
     place = rng.randrange(len(cursor))
     if rng.random() < 0.3:
         return cursor[:place]

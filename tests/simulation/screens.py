@@ -11,14 +11,13 @@ from sqlalchemy import Connection
 
 from sfa.core.errors import Refused
 from sfa.crm import duplicates, edits
-from sfa.crm.edits import Who
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
+from tests.builders import EVERYONE
 from tests.simulation.actions import TEXTS, Maker, splits
 from tests.simulation.company import PEOPLE, TEAMS, TERRITORIES
 from tests.simulation.snapshot import Snapshot
 
-EVERYONE = Who(None, "admin", None)
 Change = tuple[str, str, str, dict[str, Any]]  # kind, entity, key, values
 
 
@@ -68,7 +67,9 @@ class Screens:
         found = [s for (e, _), s in snapshot.rows.items() if e in entities and (gone or not s.gone)]
         if not found:
             return None
-        stored = self._rng.choice(found)
+        entity = self._rng.choice(sorted({s.entity for s in found}))
+        found = [s for s in found if s.entity == entity]
+        stored = self._rng.choice(found[:2] if self._rng.random() < 0.4 else found)
         return stored.entity, stored.key, stored.row
 
     def _edit(self, snapshot: Snapshot) -> Change | None:
@@ -144,14 +145,14 @@ class Screens:
                 )
         if choice < 0.87:
             return "update", "organisations", "org", {"history_days": rng.choice((90, 548, 36_500))}
-        if choice < 0.95:
+        if choice < 0.97:
             return (
                 "update",
                 "users",
                 rng.choice(PEOPLE),
-                {"role": rng.choice(("rep", "manager", "director", "finance"))},
+                {"role": rng.choice(("rep", "rep", "manager", "director", "finance"))},
             )
-        return "update", "users", rng.choice(PEOPLE), {"active": rng.random() < 0.6}
+        return "update", "users", rng.choice(PEOPLE), {"active": rng.random() < 0.5}
 
     # -- an account and what hangs on it ----------------------------------------------------------------------------
 

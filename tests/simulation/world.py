@@ -52,6 +52,11 @@ class World:
         self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
         self.server.after_commit = self._look
         self._look(self.server.snapshot())
+        self.network.peace = True
+        for phone in self.phones:
+            if self.rng.random() < 0.7:
+                self._sync(phone, PEACE_PAGE_ROWS)  # the others come later, or in the middle of a fault
+        self.network.peace = False
 
     def log(self, line: str) -> None:
         self.trace.append(line)
@@ -128,8 +133,8 @@ class World:
     def _work_offline(self) -> None:
         phone = self.rng.choice(self.phones)
         rows = phone.rows()
-        for _ in range(self.rng.choice((1, 1, 2, 3))):
-            if self.rng.random() < 0.08:
+        for _ in range(self.rng.choice((1, 2, 3, 4))):
+            if self.rng.random() < 0.06:
                 part = actions.nonsense(self.maker, phone, rows)
                 phone.force(part)
                 self.log(f"{phone.key} forces {part}")

@@ -1,0 +1,68 @@
+"""The checkers bite: each planted mistake is found by one of them, within a bounded number of seeds.
+
+`FOUND_AT` is where the search begins, because that seed found it once; it goes on from there, so that a change of the
+product or of the simulation costs time and not the proof. Only a checker's word counts, not a crash of the product.
+"""
+
+import pytest
+
+from tests.simulation import faults_of_devices
+from tests.simulation.databases import Worlds
+from tests.simulation.failure import Failed
+from tests.simulation.faults import FAULTS
+from tests.simulation.run import SeedFailed, run_seed
+
+SEEDS_MAX = 250
+FOUND_AT = {
+    "receipts_are_stored_in_another_transaction": 145,
+    "a_number_seen_before_is_taken_again": 2,
+    "a_unit_lands_in_part": 2,
+    "a_refused_mutation_leaves_its_traces": 14,
+    "deleted_rows_are_told_where_they_never_lived": 15,
+    "edges_of_trees_change_no_scope": 75,
+    "a_bucket_being_filled_gets_no_delta": 5,
+    "keys_are_told_that_left_before_the_grant": 98,
+    "a_tampered_cursor_is_believed": 100,
+    "field_stamps_are_ignored": 26,
+    "the_whole_row_is_overwritten": 8,
+    "conflicts_are_not_written": 4,
+    "a_losing_value_is_left_out_of_its_conflict": 40,
+    "redirects_are_ignored": 4,
+    "the_model_device_forgets_to_sweep": 7,
+    "the_reference_device_ignores_the_other_buckets_of_a_row": 4,
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_found(sqlite_worlds: Worlds, name: str) -> None:
+    start = FOUND_AT.get(name, 0)
+    with FAULTS[name]():
+        found = next(filter(None, (_finder(seed, sqlite_worlds) for seed in range(start, start + SEEDS_MAX))), None)
+    assert found, f"no checker found that {name.replace('_', ' ')} in {SEEDS_MAX} seeds"
+
+
+def _finder(seed: int, worlds: Worlds) -> str | None:
+    """The checker that a seed makes speak."""
+    try:
+        run_seed(seed, worlds)
+    except SeedFailed as failed:
+        return failed.cause.checker if isinstance(failed.cause, Failed) else None
+    return None
+
+
+def test_every_start_of_a_search_names_a_fault_that_there_is() -> None:
+    assert FOUND_AT.keys() <= FAULTS.keys()
+    assert len(FAULTS) > 18
+    assert any(name in FAULTS for name in vars(faults_of_devices))
+
+
+def test_without_a_fault_the_same_seeds_are_clean(sqlite_worlds: Worlds) -> None:
+    assert [seed for seed in sorted(set(FOUND_AT.values())) if _fails(seed, sqlite_worlds)] == []
+
+
+def _fails(seed: int, worlds: Worlds) -> bool:
+    try:
+        run_seed(seed, worlds)
+    except SeedFailed:
+        return True
+    return False
