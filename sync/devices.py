@@ -12,6 +12,8 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from sfa.core.clock import skew_is_large
 from sfa.core.errors import Refused
+from sfa.db.bulk import inserting
+from sfa.db.prepared import Prepared
 from sfa.db.tables import devices, receipts
 from sync.protocol import Receipt, Skip
 
@@ -26,17 +28,19 @@ class Registration(Struct, frozen=True):
     last_seen_at: int
 
 
-_LOCK = (
+_LOCK = Prepared(
     select(devices.c.user_key, devices.c.state, devices.c.last_n, devices.c.durable_n, devices.c.last_seen_at)
     .where(devices.c.key == bindparam("device"))
     .with_for_update()
 )
-_DURABLE = select(func.max(receipts.c.last_n)).where(
-    receipts.c.device_key == bindparam("device"),
-    receipts.c.last_n > bindparam("known"),
-    receipts.c.at <= bindparam("before"),
+_DURABLE = Prepared(
+    select(func.max(receipts.c.last_n)).where(
+        receipts.c.device_key == bindparam("device"),
+        receipts.c.last_n > bindparam("known"),
+        receipts.c.at <= bindparam("before"),
+    )
 )
-_ADVANCE = (
+_ADVANCE = Prepared(
     update(devices)
     .where(devices.c.key == bindparam("device"))
     .values(
@@ -47,6 +51,7 @@ _ADVANCE = (
         skewed=bindparam("large"),
     )
 )
+_RECEIPTS = inserting(receipts)
 _FOUND = (
     select(receipts.c["items"])
     .where(
@@ -60,9 +65,10 @@ _FOUND = (
 
 def lock(connection: Connection, user: str, device: str) -> Registration:
     """The registration, locked: two pushes of one device take turns."""
-    row = connection.execute(_LOCK, {"device": device}).first()
-    if row is None or row[0] != user:
+    rows = _LOCK.rows(connection, device=device)
+    if not rows or rows[0][0] != user:
         raise Refused("device_unknown")
+    row = rows[0]
     if row[1] != "active":
         raise Refused("device_revoked")
     return Registration(device, user, row[2], row[3], row[4] or 0)
@@ -70,13 +76,13 @@ def lock(connection: Connection, user: str, device: str) -> Registration:
 
 def durable_n(connection: Connection, device: Registration, before: int) -> int:
     """The last number whose receipt is at least as old as `before`."""
-    values = {"device": device.key, "known": device.durable_n, "before": before}
-    return connection.execute(_DURABLE, values).scalar() or device.durable_n
+    rows = _DURABLE.rows(connection, device=device.key, known=device.durable_n, before=before)
+    return rows[0][0] or device.durable_n
 
 
 def advance(connection: Connection, device: Registration, n: int, now_ms: int, skew: int, durable: int) -> None:
     values = {"device": device.key, "n": n, "durable": durable, "now": now_ms, "skew": skew}
-    connection.execute(_ADVANCE, {**values, "large": skew_is_large(skew)})
+    _ADVANCE.rows(connection, **values, large=skew_is_large(skew))
 
 
 def note_sync(connection: Connection, device: Registration, now_ms: int, skew: int, durable: int) -> None:
@@ -87,7 +93,7 @@ def note_sync(connection: Connection, device: Registration, now_ms: int, skew: i
 
 def store_receipts(connection: Connection, device: Registration, made: Sequence[Receipt], now_ms: int) -> None:
     row = {"device_key": device.key, "first_n": made[0].n, "last_n": made[-1].n, "at": now_ms}
-    connection.execute(insert(receipts), [{**row, "items": msgspec.to_builtins(list(made))}])
+    _RECEIPTS.run(connection, [{**row, "items": made}])
 
 
 def read_receipts(connection: Connection, device: Registration, numbers: Sequence[int]) -> dict[int, Receipt]:
@@ -97,8 +103,8 @@ def read_receipts(connection: Connection, device: Registration, numbers: Sequenc
     for (items,) in connection.execute(_FOUND, values):
         for receipt in msgspec.convert(items, list[Receipt]):
             if receipt.outcome == "skipped" and receipt.details:
-                for n in range(receipt.n, receipt.details["last_n"] + 1):
-                    found[n] = msgspec.structs.replace(receipt, n=n)
+                skipped = (n for n in numbers if receipt.n <= n <= receipt.details["last_n"])
+                found.update({n: msgspec.structs.replace(receipt, n=n) for n in skipped})
             else:
                 found[receipt.n] = receipt
     return found

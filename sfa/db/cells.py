@@ -4,13 +4,15 @@ A `Cell` is one row with its revision, stamps and buckets. Loading takes the loc
 changed FOR UPDATE, parents FOR SHARE, in key order); SQLite's single writer needs none.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, bindparam, select, tuple_
+import msgspec
+from sqlalchemy import JSON, Boolean, Connection, Select, bindparam, select
 
 from sfa.core.shapes import SHAPES
+from sfa.db.prepared import Prepared, among, listed
 from sfa.db.tables import ROWS
 
 Lock = Literal["update", "share", "none"]
@@ -84,24 +86,39 @@ class Cell:
 
 
 @cache
-def _by_key(entity: str, lock: Lock) -> Select[Any]:
+def _by_key(entity: str, lock: Lock) -> Prepared:
     table = ROWS[entity]
-    query = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
-    return _locked(query.order_by(table.c.key), lock)
+    return Prepared(_locked(select(table).where(among(table.c.key, "keys")).order_by(table.c.key), lock))
 
 
 @cache
-def _by_column(entity: str, column: str) -> Select[Any]:
+def _by_column(entity: str, column: str) -> Prepared:
     table = ROWS[entity]
-    query = select(table).where(table.c[column].in_(bindparam("keys", expanding=True)))
-    return _locked(query.order_by(table.c.key), "update")
+    return Prepared(_locked(select(table).where(among(table.c[column], "keys")).order_by(table.c.key), "update"))
 
 
 @cache
-def _conflicts_of() -> Select[Any]:
+def _column(entity: str, column: str) -> Prepared:
+    table = ROWS[entity]
+    return Prepared(select(table.c[column]).where(among(table.c.key, "keys")).distinct())
+
+
+@cache
+def _decoders(entity: str, dialect: str) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
+    """(place, what turns the driver's value into the row's), for the columns that need it: none on PostgreSQL, whose
+    driver answers JSON decoded and truth as truth."""
+    if dialect == "postgresql":
+        return ()
+    kinds = [(place, column.type) for place, column in enumerate(ROWS[entity].c)]
+    json = [(place, msgspec.json.decode) for place, kind in kinds if isinstance(kind, JSON)]
+    return (*json, *((place, bool) for place, kind in kinds if isinstance(kind, Boolean)))
+
+
+@cache
+def _conflicts_of() -> Prepared:
     table = ROWS["conflicts"]
-    pairs = tuple_(table.c.entity, table.c.row_key).in_(bindparam("pairs", expanding=True))
-    return _locked(select(table).where(pairs).order_by(table.c.key), "update")
+    about = (table.c.entity == bindparam("of"), among(table.c.row_key, "keys"))
+    return Prepared(_locked(select(table).where(*about).order_by(table.c.key), "update"))
 
 
 def _locked(query: Select[Any], lock: Lock) -> Select[Any]:
@@ -110,9 +127,13 @@ def _locked(query: Select[Any], lock: Lock) -> Select[Any]:
     return query.with_for_update(read=lock == "share")
 
 
-def _cells(connection: Connection, entity: str, query: Select[Any], values: dict[str, Any]) -> Iterator[Cell]:
-    names = tuple(SHAPES[entity].types)
-    for found in connection.execute(query, values):
+def _cells(connection: Connection, entity: str, rows: Iterable[Any]) -> Iterator[Cell]:
+    names, decoders = tuple(SHAPES[entity].types), _decoders(entity, connection.dialect.name)
+    for raw in rows:
+        found = list(raw)
+        for place, decode in decoders:
+            if found[place] is not None:
+                found[place] = decode(found[place])
         cell = Cell(entity, found[0])
         _, cell.rev, cell.gone, cell.aged, cell.stamps, buckets = found[:SYSTEM_COLUMNS]
         cell.buckets = tuple(buckets)
@@ -125,7 +146,13 @@ def read_cells(connection: Connection, entity: str, keys: Iterable[str], lock: L
     """The cells that exist among `keys`, deleted ones too."""
     wanted = sorted(set(keys))
     for start in range(0, len(wanted), KEYS_PER_QUERY):
-        yield from _cells(connection, entity, _by_key(entity, lock), {"keys": wanted[start : start + KEYS_PER_QUERY]})
+        keys_here = listed(connection, wanted[start : start + KEYS_PER_QUERY])
+        yield from _cells(connection, entity, _by_key(entity, lock).rows(connection, keys=keys_here))
+
+
+def read_column(connection: Connection, entity: str, column: str, keys: Iterable[str]) -> set[Any]:
+    """What these rows hold in a text column, read without a lock."""
+    return {row[0] for row in _column(entity, column).rows(connection, keys=listed(connection, sorted(keys)))}
 
 
 def read_children(connection: Connection, entity: str, keys: Iterable[str]) -> Iterator[Cell]:
@@ -134,10 +161,14 @@ def read_children(connection: Connection, entity: str, keys: Iterable[str]) -> I
     for start in range(0, len(wanted), KEYS_PER_QUERY):
         part = wanted[start : start + KEYS_PER_QUERY]
         for child, column in CHILDREN.get(entity, ()):
-            yield from _cells(connection, child, _by_column(child, column), {"keys": part})
-        yield from _cells(connection, "conflicts", _conflicts_of(), {"pairs": [(entity, key) for key in part]})
+            rows = _by_column(child, column).rows(connection, keys=listed(connection, part))
+            yield from _cells(connection, child, rows)
+        yield from _cells(
+            connection, "conflicts", _conflicts_of().rows(connection, of=entity, keys=listed(connection, part))
+        )
 
 
 def read_where(connection: Connection, entity: str, column: str, keys: Iterable[str]) -> Iterator[Cell]:
     """The rows that name one of these keys in a column, deleted ones too, locked."""
-    yield from _cells(connection, entity, _by_column(entity, column), {"keys": sorted(set(keys))})
+    found = _by_column(entity, column).rows(connection, keys=listed(connection, sorted(set(keys))))
+    yield from _cells(connection, entity, found)

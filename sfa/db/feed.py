@@ -10,11 +10,13 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import BigInteger, Connection, bindparam, insert, select, text, update
 
 from sfa.core.errors import Refused
+from sfa.db import prepared
 from sfa.db.bulk import upserting
 from sfa.db.cells import Cell
+from sfa.db.prepared import Prepared, listed
 from sfa.db.tables import bucket_heads, clock, clock_marks, feed
 
 ENCODER = msgspec.json.Encoder()
@@ -56,11 +58,12 @@ def entries(cell: Cell, before: Sequence[str]) -> list[Entry]:
 
 def take(connection: Connection, count: int) -> int:
     """Advance the clock by `count`; -> the last number taken. From here to the commit nobody else numbers anything."""
-    return int(connection.execute(_TAKE, {"count": count}).scalar_one())
+    return int(_TAKE.rows(connection, count=count)[0][0])
 
 
-_FACE = select(clock.c.seq, clock.c.epoch, clock.c.due_at).where(clock.c.id == 1)
-_TAKE = update(clock).where(clock.c.id == 1).values(seq=clock.c.seq + bindparam("count")).returning(clock.c.seq)
+_COUNT: Any = bindparam("count", type_=BigInteger)
+_FACE = Prepared(select(clock.c.seq, clock.c.epoch, clock.c.due_at).where(clock.c.id == 1))
+_TAKE = Prepared(update(clock).where(clock.c.id == 1).values(seq=clock.c.seq + _COUNT).returning(clock.c.seq))
 
 
 _ENTRIES = upserting(feed, ("bucket", "entity", "key"), ("seq", "rev", "gone", "doc"))  # `first` stays
@@ -119,15 +122,12 @@ def _sql(dialect: str, name: str) -> str:
     }[name]
 
 
-def _listed(connection: Connection, values: Iterable[str]) -> Any:
-    return list(values) if connection.dialect.name == "postgresql" else ENCODER.encode(list(values)).decode()
-
-
 def standing(connection: Connection, user_key: str, device_key: str) -> Standing:
     """Refuses a registration that is unknown, another user's or revoked."""
-    found = connection.exec_driver_sql(_sql(connection.dialect.name, "standing"), (user_key, device_key)).first()
-    if found is None:
+    rows = prepared.rows(connection, _sql(connection.dialect.name, "standing"), (user_key, device_key))
+    if not rows:
         raise Refused("device_unknown")
+    found = rows[0]
     if found[5] != "active":
         raise Refused("device_revoked")
     return Standing(found[0], found[1], found[2], found[3], found[4] or 0)
@@ -142,13 +142,13 @@ class Face(NamedTuple):
 
 
 def face(connection: Connection) -> Face:
-    return Face(*connection.execute(_FACE).one())
+    return Face(*_FACE.rows(connection)[0])
 
 
 def heads_after(connection: Connection, buckets: Iterable[str], seq: int) -> list[str]:
     """The buckets among these that have entries after `seq`."""
     sql = _sql(connection.dialect.name, "heads")
-    return [row[0] for row in connection.exec_driver_sql(sql, (_listed(connection, buckets), seq))]
+    return [row[0] for row in prepared.rows(connection, sql, (listed(connection, buckets), seq))]
 
 
 def delta(connection: Connection, bucket: str, seq: int, limit: int, met_by: str | None = None) -> Sequence[Any]:
@@ -156,14 +156,14 @@ def delta(connection: Connection, bucket: str, seq: int, limit: int, met_by: str
     overlaps an interval in which that user held it."""
     if met_by is not None:
         sql = _sql(connection.dialect.name, "delta_met")
-        return connection.exec_driver_sql(sql, (bucket, seq, limit, met_by)).all()
-    return connection.exec_driver_sql(_sql(connection.dialect.name, "delta"), (bucket, seq, limit)).all()
+        return prepared.rows(connection, sql, (bucket, seq, limit, met_by))
+    return prepared.rows(connection, _sql(connection.dialect.name, "delta"), (bucket, seq, limit))
 
 
 def fill(connection: Connection, bucket: str, after: tuple[str, str], limit: int) -> Sequence[Any]:
     """-> (entity, key, doc) of the live rows of a bucket after a key, in key order."""
     sql = _sql(connection.dialect.name, "fill")
-    return connection.exec_driver_sql(sql, (bucket, *after, limit)).all()
+    return prepared.rows(connection, sql, (bucket, *after, limit))
 
 
 def mark(connection: Connection, now_ms: int) -> None:

@@ -17,6 +17,7 @@ from sfa.core.access import Membership, Organisation, next_change_after, scopes_
 from sfa.core.hierarchy import Edge
 from sfa.core.periods import day_bounds_ms, local_day
 from sfa.db import feed
+from sfa.db.prepared import Prepared
 from sfa.db.tables import ROWS, clock, scope_intervals, scope_users
 
 ORGANISATION_LOCK = "*"  # a row of scope_users that no user has: one scope change at a time
@@ -147,8 +148,8 @@ def make_due(connection: Connection, now_ms: int) -> bool:
 def held_now(connection: Connection, user_key: str, *, locked: bool = False) -> frozenset[str]:
     """The buckets that a user holds; `locked` keeps them from changing until the transaction ends."""
     if locked:
-        connection.execute(_SHARE, {"user": user_key})
-    return frozenset(connection.execute(_HELD, {"user": user_key}).scalars())
+        _SHARE.rows(connection, user=user_key)
+    return frozenset(row[0] for row in _HELD.rows(connection, user=user_key))
 
 
 def intervals(connection: Connection, user_key: str) -> Sequence[Any]:
@@ -158,9 +159,9 @@ def intervals(connection: Connection, user_key: str) -> Sequence[Any]:
 
 
 _USER: Any = bindparam("user")
-_SHARE = select(scope_users.c.seq).where(scope_users.c.user_key == _USER).with_for_update(read=True)
-_HELD = select(scope_intervals.c.bucket).where(
-    scope_intervals.c.user_key == _USER, scope_intervals.c.until_seq.is_(None)
+_SHARE = Prepared(select(scope_users.c.seq).where(scope_users.c.user_key == _USER).with_for_update(read=True))
+_HELD = Prepared(
+    select(scope_intervals.c.bucket).where(scope_intervals.c.user_key == _USER, scope_intervals.c.until_seq.is_(None))
 )
 _END = (
     update(scope_intervals)
