@@ -5,9 +5,10 @@ app would, to see what the server makes of it.
 """
 
 import random
+import sqlite3
 from abc import ABC, abstractmethod
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from sync.cursor import TAG_BYTES, Cursor
 from sync.device import outbox, view
 from sync.device.client import Device
 from sync.device.store import Person, Store
+from sync.device.transport import ConnectionLost
 from tests.simulation.model_device import ModelDevice
 from tests.simulation.network import Network
 
@@ -122,6 +124,20 @@ class _Wire:
         return self._network.post(self._user, self._key, body)
 
 
+class MortalStore(Store):
+    """The reference device's store: the process ends at a statement, and the file is as its last commit left it."""
+
+    dies_in: int | None = None
+
+    def execute(self, sql: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
+        if self.dies_in is not None and sql != "ROLLBACK":
+            self.dies_in -= 1
+            if self.dies_in <= 0:
+                self.dies_in = None
+                raise ConnectionLost("the phone died")
+        return super().execute(sql, values)
+
+
 class ReferencePhone(Phone):
     def __init__(
         self,
@@ -133,7 +149,8 @@ class ReferencePhone(Phone):
         rng: random.Random,
     ) -> None:
         super().__init__(key, user, clock, on_page)
-        self.store = Store()
+        self.store = MortalStore()
+        self._network, self._rng = network, rng
         person = Person(user, user.title(), f"{user}@example.com")
         self.store.set_state(user=person, device_key=key, access_token=key)
         self.device = Device(self.store, _Wire(network, user, key), clock, KeyMaker(clock, rng.getrandbits))
@@ -170,7 +187,12 @@ class ReferencePhone(Phone):
         return True
 
     def sync(self, page_rows: int) -> bool:
-        result = self.device.sync(lambda p: self._on_page(self, p.caught_up), page_rows)
+        if not self._network.peace and self._rng.random() < 0.12:
+            self.store.dies_in = self._rng.randint(1, 60)
+        try:
+            result = self.device.sync(lambda p: self._on_page(self, p.caught_up), page_rows)
+        finally:
+            self.store.dies_in = None
         return result.caught_up and not self.pending()
 
     def pending(self) -> int:
