@@ -75,10 +75,10 @@ async def constant(_scope: Any, receive: Any, send: Any) -> None:
 
 
 def product(url: str) -> Any:
-    from sfa.app.factory import build
+    from sfa.app.cli_serve import served
     from sfa.app.settings import Settings
 
-    return build(Settings(database_url=url, secret=SECRET, access_ttl_s=TTL_S))
+    return served(Settings(database_url=url, secret=SECRET, access_ttl_s=TTL_S, log_level="warning"))
 
 
 def serve(url: str, number: int) -> None:

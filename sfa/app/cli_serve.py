@@ -1,5 +1,6 @@
 """`sfa serve` and `sfa migrate`."""
 
+import gc
 import logging
 import os
 
@@ -46,11 +47,18 @@ def serve(host: str | None, port: int | None, workers: int, migrating: bool) -> 
 
 def app() -> Litestar:
     """What each worker process builds; it also sets up that process's log."""
-    settings = Settings.from_environment(os.environ)
+    return served(Settings.from_environment(os.environ))
+
+
+def served(settings: Settings) -> Litestar:
+    """The application in a process that does nothing else."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("apscheduler", "alembic"):  # `sfa.jobs` tells what a run did
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    return build(settings)
+    made = build(settings)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: the collector would look through all of it every few pushes
+    return made
 
 
 def _prepare(settings: Settings, migrating: bool) -> None:

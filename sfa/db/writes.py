@@ -18,7 +18,7 @@ from sfa.core.shapes import PARENTS, SHAPES
 from sfa.db import feed, scope
 from sfa.db.ageing import DAY_MS, HISTORY_DAYS_MIN, read_history_days
 from sfa.db.bulk import inserting, updating
-from sfa.db.cells import Cell, Lock, read_cells, read_children, read_where
+from sfa.db.cells import Cell, Lock, read_cells, read_children, read_column, read_where
 from sfa.db.tables import ROWS, history, redirects
 
 REDIRECT_HOPS_MAX = 8
@@ -98,9 +98,7 @@ class Door:
 
     def peek(self, entity: str, column: str, keys: Iterable[str]) -> set[str]:
         """What these rows hold in a column, read without a lock: to know whom to lock first."""
-        table = ROWS[entity]
-        query = select(table.c[column]).where(table.c.key.in_(sorted(keys))).distinct()
-        return {value for value in self.connection.execute(query).scalars() if value is not None}
+        return read_column(self.connection, entity, column, keys) - {None}
 
     def value_on(self, device: str, cell: Cell, rev: int, field: str) -> Any:
         """What a device held in a field when it made an edit on revision `rev`: the value then, with the device's own
@@ -168,7 +166,10 @@ class Door:
         self._touch(cell)
         cell.rev += 1
         cell.gone = True
-        cell.stamps = {**cell.stamps, "gone": [cell.rev, origin.device_key, origin.at, origin.device_key, origin.author_key]}
+        cell.stamps = {
+            **cell.stamps,
+            "gone": [cell.rev, origin.device_key, origin.at, origin.device_key, origin.author_key],
+        }
         self._record(cell, kind, {}, origin)
 
     def redirect(self, loser: Cell, survivor: Cell, children: list[list[str]], origin: Origin) -> None:
@@ -384,6 +385,8 @@ class Door:
 
 
 _BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}
+
+
 def _edited(value: list[Any] | None, old: list[Any] | None, new: list[Any]) -> list[Any]:
     kept = [x for x in value or [] if x in new or x not in (old or [])]
     return kept + [x for x in new if x not in (old or []) and x not in kept]
