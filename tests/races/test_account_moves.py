@@ -8,15 +8,18 @@ rows themselves say, and the phones of both territories must hold exactly that.
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Connection
 
+from sfa.crm.commands import COMMANDS
 from sfa.db import cells
 from sfa.db.cells import Lock
 from sfa.db.database import Database
-from tests.builders import delete_row, put_rows
+from sync.push import Push, push
+from tests.builders import NOW, delete_row, put_rows
 from tests.office import Office, Phone
-from tests.races.crowd import Watcher, run, send, slow_office, watched
+from tests.races.crowd import Watcher, paused, run, send, slow_office, watched
 from tests.races.test_commit_order import lost_rows
 from tests.races.truth import Truth, feed_errors, findings, misplaced
 
@@ -25,6 +28,7 @@ WORKERS = ("dirk", "dirk", "dirk", "ana", "cleo", "bob")
 WATCHING = ("ana", "cleo", "bob", "dirk", "mia")
 TERRITORIES = ("t-south", "t-north")
 ROUNDS = 6
+LATE_S = 0.02  # when the phones have begun, and have not committed
 
 
 def children(phone: Phone, name: str) -> list[Any]:
@@ -51,9 +55,9 @@ async def change_team_online(office: Office, number: int) -> None:
     key, now = f"am-mia-{number // 2}", office.clock.now_ms()
     rows = [("account_members", key, {"account_key": "acme", "user_key": "mia"})]
     if number % 2 == 0:
-        await office.database.write_async(put_rows, rows, now)
+        await office.database.write_async(paused, LATE_S, 0.0, put_rows, (rows, now))
     else:
-        await office.database.write_async(delete_row, "account_members", key, now)
+        await office.database.write_async(paused, LATE_S, 0.0, delete_row, ("account_members", key, now))
 
 
 def change_team(phone: Phone, number: int) -> list[Any]:
@@ -144,3 +148,20 @@ def test_the_last_of_two_reasons_to_hold_a_customer_decides(postgres_company: Da
     assert [row["key"] for row in office.rows("account_members")] == [f"am-{3 * ROUNDS}"]
     assert "user:bob" in office.row("accounts", "acme")["buckets"]
     assert postgres_company.read(findings, office.clock.now_ms()) == []
+
+
+def test_a_team_changed_at_the_office_waits_for_the_children_on_their_way(postgres_company: Database) -> None:
+    """The office names the customer before it knows that this will move it, so it shares the lock at first."""
+    office = Office(postgres_company)
+    dirk = office.phone("dirk")
+    raw = [msgspec.Raw(msgspec.json.encode(mutation)) for mutation in children(dirk, "late")]
+    sent = Push("dirk", "director", "d-dirk", "dirk", NOW, raw)
+    write = postgres_company.write_async
+
+    async def both() -> None:
+        pushed = write(paused, 0.0, 4 * LATE_S, push, (sent, NOW, COMMANDS))
+        await asyncio.gather(pushed, change_team_online(office, 0))
+
+    run(postgres_company, both)
+    assert "user:mia" in office.row("contacts", "c-late")["buckets"]
+    assert postgres_company.read(findings, NOW) == []
