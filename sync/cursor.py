@@ -9,11 +9,13 @@ import base64
 import binascii
 import hashlib
 import hmac
+import zlib
 
 import msgspec
 from msgspec import Struct
 
 TAG_BYTES = 16
+PLAIN_BYTES_MAX = 1_024  # a director holds thousands of buckets, whose names compress well
 FILL_START = ("", "")
 
 
@@ -37,6 +39,7 @@ def _tag(secret: bytes, body: bytes) -> bytes:
 
 def write(cursor: Cursor, secret: bytes) -> str:
     body = _encoder.encode(cursor)
+    body = b"z" + zlib.compress(body, 1) if len(body) > PLAIN_BYTES_MAX else b"p" + body
     return base64.urlsafe_b64encode(_tag(secret, body) + body).decode()
 
 
@@ -49,8 +52,9 @@ def read(text: str, secret: bytes) -> Cursor | None:
     if not hmac.compare_digest(raw[:TAG_BYTES], _tag(secret, raw[TAG_BYTES:])):
         return None
     try:
-        return _decoder.decode(raw[TAG_BYTES:])
-    except msgspec.MsgspecError:
+        kind, body = raw[TAG_BYTES : TAG_BYTES + 1], raw[TAG_BYTES + 1 :]
+        return _decoder.decode(zlib.decompress(body) if kind == b"z" else body)
+    except (msgspec.MsgspecError, zlib.error):
         return None
 
 

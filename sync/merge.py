@@ -2,8 +2,8 @@
 
 A group of fields is *concurrent* when its stamp is newer than the edit's base and is not this device's own last value
 stored verbatim. Edits of different groups both survive; equal values are no conflict; every losing value is reported.
-A stamp is `[rev, device or None, corrected time, device that wrote, its author]`: the second is None when the value came
-out of a merge, so that it counts as foreign to everybody.
+A stamp is `[rev, device or None, corrected time, device that wrote, its author]`: the second is None when the value
+came out of a merge, so that it counts as foreign to everybody.
 """
 
 from collections.abc import Callable, Mapping
@@ -64,8 +64,8 @@ def merge(
     strategy: Callable[[str, str], str] = strategy_of,
 ) -> Merged:
     """Merge one edit into a row. `value_at_base(field)` answers what the device held in the field before this edit: the
-    value at its base, with its own edits since; it is asked only for a concurrent group that the edit names in part, and
-    for `union`."""
+    value at its base, with its own edits since. It is asked only for a concurrent group that the edit names in part,
+    and for `union`."""
     shape = SHAPES[entity]
     values: dict[str, Any] = {}
     verbatim: set[str] = set()

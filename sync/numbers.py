@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from sync import devices
 from sync.devices import Registration
-from sync.protocol import MUTATION_BYTES_MAX, Mutation, Receipt
+from sync.protocol import MUTATION_BYTES_MAX, Mutation, Receipt, Unit
 
 _mutation = msgspec.json.Decoder(Mutation)
 _canonical = msgspec.json.Encoder(order="deterministic")
@@ -24,7 +24,12 @@ class _OnlyNumber(Struct):
     n: int = 0
 
 
+class _OnlyUnit(Struct):
+    unit: Unit | None = None
+
+
 _number = msgspec.json.Decoder(_OnlyNumber)
+_unit = msgspec.json.Decoder(_OnlyUnit)
 
 
 class Numbered(Struct, frozen=True):
@@ -35,6 +40,7 @@ class Numbered(Struct, frozen=True):
     raw: bytes
     mutation: Mutation | None
     error: str | None
+    unit: Unit | None = None
     unit_size: int = 1
 
 
@@ -56,20 +62,25 @@ def read_item(raw: Raw, place: int) -> Numbered:
     """Decode one item; `place` is the number it would have by its position."""
     content = bytes(raw)
     if len(content) > MUTATION_BYTES_MAX:
-        return Numbered(_read_number(raw, place), _digest(content), b"null", None, "the mutation is too large")
+        return _broken(raw, place, content, f"the mutation has more than {MUTATION_BYTES_MAX} bytes")
     try:
         mutation = _mutation.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return Numbered(_read_number(raw, place), _digest(content), content, None, str(error))
-    return Numbered(mutation.n, _digest(_canonical.encode(mutation)), content, mutation, None)
+        return _broken(raw, place, content, str(error))
+    return Numbered(mutation.n, _digest(_canonical.encode(mutation)), content, mutation, None, mutation.unit)
 
 
-def _read_number(raw: Raw, place: int) -> int:
+def _broken(raw: Raw, place: int, content: bytes, error: str) -> Numbered:
+    """What can still be read of an item: its number and its unit."""
     try:
         n = _number.decode(raw).n
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return place
-    return n if 1 <= n <= 2**53 else place
+        n = place
+    try:
+        unit = _unit.decode(raw).unit
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        unit = None
+    return Numbered(n if 1 <= n <= 2**53 else place, _digest(content), content, None, error, unit)
 
 
 def walk(connection: Connection, device: Registration, sent: Sequence[Raw]) -> Walk:
@@ -87,6 +98,8 @@ def walk(connection: Connection, device: Registration, sent: Sequence[Raw]) -> W
             seen.append(receipt)
         else:
             reused.append(item)
+    if reused:
+        return Walk(seen, reused, [], "mutation_reused")  # a clone: what follows waits for the new registration
     new, clones, stopped = _in_order([item for item in items if item.n > device.last_n], device.last_n + 1)
     return Walk(seen, reused + clones, new, stopped)
 
@@ -118,13 +131,22 @@ def _in_order(items: list[Numbered], expected: int) -> tuple[list[Numbered], lis
 
 def _unit_size(items: list[Numbered], position: int) -> int | None:
     """How many items from here land together; None where the unit is not whole and consecutive."""
-    mutation = items[position].mutation
-    unit = mutation.unit if mutation is not None else None
+    unit = items[position].unit or _unit_ahead(items, position)
     if unit is None:
         return 1
     part = items[position : position + unit.size]
     whole = len(part) == unit.size and all(
-        member.n == items[position].n + i and (member.mutation is None or member.mutation.unit == unit)
+        member.n == items[position].n + i and (member.unit == unit or (member.mutation is None and member.unit is None))
         for i, member in enumerate(part)
     )
+    if not whole and items[position].unit is None:
+        return 1  # an unreadable item that no unit needs
     return unit.size if whole else None
+
+
+def _unit_ahead(items: list[Numbered], position: int) -> Unit | None:
+    """The unit that an item too broken to name it stands at the head of, if any."""
+    if items[position].mutation is not None:
+        return None
+    readable = (item.unit for item in items[position:] if item.mutation is not None or item.unit is not None)
+    return next(readable, None)

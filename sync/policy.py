@@ -2,7 +2,7 @@
 
 `latest`: the later corrected time wins, the other value is kept as a closed, restorable conflict. `server`: what stands
 stays. `ask`: what stands stays and an open conflict asks a person. `union`: elements added and removed on both sides.
-`greatest`: the larger value. A company may override this table; fields not named use `latest`.
+`greatest`: the larger value. Fields not named use `latest`.
 """
 
 DEFAULT = "latest"

@@ -22,9 +22,8 @@ MUTATION_BYTES_MAX = 512 << 10
 PAGE_ROWS_DEFAULT = 5_000
 PAGE_ROWS_MAX = 20_000
 PAGE_BYTES_MAX = 4 << 20
-CURSOR_BYTES_MAX = 256 << 10
+CURSOR_BYTES_MAX = 1 << 20
 DURABLE_AFTER_MS = 7 * 24 * 3600 * 1000
-SKEW_LARGE_MS = 5 * 60 * 1000
 RECEIPT_OUTCOMES = ("applied", "merged", "conflict", "refused", "skipped")
 KINDS = ("create", "update", "delete")
 

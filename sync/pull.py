@@ -7,7 +7,6 @@ are joined as the bytes that the feed keeps; nothing is decoded.
 """
 
 from collections.abc import Iterable, Mapping
-from heapq import merge as merge_sorted
 from typing import Any
 
 import msgspec
@@ -162,10 +161,7 @@ def _delta(
     the key of a row that left it before (S13)."""
     if c >= seq:
         return c, True
-    news = feed.heads_after(connection, held, c)
-    limit = budget.left + 1
-    streams = [[(s, b, doc) for s, doc in feed.delta(connection, b, c, limit, met_by.get(b))] for b in news]
-    for entry_seq, bucket, doc in streams[0] if len(streams) == 1 else merge_sorted(*streams):
+    for entry_seq, bucket, doc in feed.news(connection, held, c, budget.left + 1, met_by):
         if not budget.take(len(doc)):
             return c, False
         changes.setdefault(bucket, []).append(doc)

@@ -87,6 +87,8 @@ class Round:
 
     def _steps(self, caller: Caller, body: bytes) -> Generator[Step, Any, bytes]:
         request = read_request(body)
+        if request.user != caller.user:
+            raise Refused("wrong_user", f"the request is {request.user[:64]!r}'s, the login is another user's")
         now = self.clock.now_ms()
         pushed: PushAnswer | None = None
         page: PageBytes | None = None

@@ -72,7 +72,9 @@ class Taker:
     def _refused(self, item: Numbered, entity: str, key: str, refused: Refused) -> Receipt:
         code, text, depends = refused.code, refused.text.replace("\x00", "\ufffd"), None
         if code in MAY_DEPEND and item.mutation is not None:
-            depends = self._refused_create(str(refused.details.get("key", key)))
+            field = str(refused.details.get("field"))
+            target = SHAPES[entity].references.get(field, entity) if entity in SHAPES else entity
+            depends = self._refused_create(target, str(refused.details.get("key", key)))
         if depends is not None:
             code, text = "depends_on_refused", f"it depends on mutation {depends}, which was refused"
         return Receipt(
@@ -87,16 +89,21 @@ class Taker:
             digest=item.digest,
         )
 
-    def _refused_create(self, key: str) -> int | None:
+    def _refused_create(self, entity: str, key: str) -> int | None:
         """The number of the author's own refused create of a row, if that is why the row is missing (S19)."""
         table = ROWS["refusals"]
-        mine = (table.c.author_key == self.who.user_key, table.c.row_key == key, table.c.kind == "create")
-        query = select(table.c.n).where(*mine, table.c.status == "open", ~table.c.gone).order_by(table.c.n)
+        mine = (table.c.author_key == self.who.user_key, table.c.entity == entity, table.c.row_key == key)
+        query = (
+            select(table.c.n)
+            .where(*mine, table.c.kind == "create", table.c.status == "open", ~table.c.gone)
+            .order_by(table.c.n)
+        )
         found = self.door.connection.execute(query).scalar()
         if found is not None:
             return int(found)
         for cell in self.door.cells_of("refusals"):
-            if cell.exists and cell.row["row_key"] == key and cell.row["kind"] == "create":
+            made = (cell.row["entity"], cell.row["row_key"], cell.row["kind"]) if cell.exists else None
+            if made == (entity, key, "create"):
                 return int(cell.row["n"])
         return None
 
@@ -132,23 +139,26 @@ class Taker:
         return self._update(mutation, cell, origin, creating=True)
 
     def _update(self, mutation: Mutation, cell: Cell, origin: Origin, *, creating: bool) -> Receipt:
-        edits.check_rights(self.who, cell.entity, mutation.set, creating=creating)
         check_values(cell.entity, mutation.set)
-        values = edits.follow_references(self.door, self.who, cell.entity, mutation.set)
+        # A create of a row that exists says again what stands; what differs is an update, with an update's rights.
+        wanted = {f: v for f, v in mutation.set.items() if cell.row[f] != v} if creating else mutation.set
+        edits.check_rights(self.who, cell.entity, wanted, creating=False)
+        values = edits.follow_references(self.door, self.who, cell.entity, wanted)
         base = 0 if creating else mutation.base
+        asked = mutation.set if creating else values
         survivor = self._survivor(cell)
         if survivor is not None:
             merged = self._merge_into(survivor, cell, values, origin)
-            return self._write(mutation, survivor, merged, values, _via(origin, cell.key), base, "update")
+            return self._write(mutation, survivor, merged, asked, _via(origin, cell.key), base, "update")
         merged = self._merge(cell, values, base, origin)
-        return self._write(mutation, cell, merged, values, origin, base, "update")
+        return self._write(mutation, cell, merged, asked, origin, base, "update")
 
     def _delete(self, mutation: Mutation, origin: Origin) -> Receipt:
         cell = self._visible(mutation)
         if self._survivor(cell) is not None:
             raise Refused("already_merged", key=cell.key)
         edits.check_rights(self.who, cell.entity, (), creating=False)
-        edits.check_owned(self.who, cell.row, cell.entity)
+        edits.check_owned(self.door, self.who, cell)
         since = edited_since(cell.stamps, mutation.base, cell.rev, self.device)
         if cell.gone or not since:
             edits.delete(self.door, self.who, cell, origin)
@@ -166,7 +176,7 @@ class Taker:
         origin = origin if cell is asked else _via(origin, asked.key)
         base = mutation.base if cell is asked else 0
         edits.check_rights(self.who, cell.entity, (), creating=False)
-        edits.check_owned(self.who, cell.row, cell.entity)
+        edits.check_owned(self.door, self.who, cell)
         done = transition(mutation.kind, cell.row, mutation.set, origin.at, self._lookup)
         group = SHAPES[cell.entity].group_of[rule.agree[0]]
         if all(cell.row[f] == done.values[f] for f in rule.agree) and not cell.gone:
@@ -212,7 +222,12 @@ class Taker:
         if not cell.gone:
             return None
         key = self.door.survivor(cell.entity, cell.key)
-        return self.door.cell(cell.entity, key) if key != cell.key else None
+        if key == cell.key:
+            return None
+        survivor = self.door.cell(cell.entity, key)
+        if not edits.is_visible(self.door, self.who, survivor):
+            raise Refused("row_unknown", f"there is no {cell.entity} row {cell.key!r} that you may see", key=cell.key)
+        return survivor
 
     def _merge(self, cell: Cell, values: Mapping[str, Any], base: int, origin: Origin) -> Merged:
         edit = Edit(values, base, self.device, origin.at)
@@ -271,7 +286,7 @@ class Taker:
             if merged.values or restored:
                 edits.update(self.door, self.who, cell, merged.values, origin, kind=kind, verbatim=merged.verbatim)
             else:
-                edits.check_owned(self.who, cell.row, cell.entity)
+                edits.check_owned(self.door, self.who, cell)
         except Refused as refused:
             if refused.code not in CONTRADICTIONS or not edited_since(cell.stamps, base, before, self.device):
                 raise
@@ -281,7 +296,8 @@ class Taker:
         if any(loss.open for loss in lost):
             outcome = "conflict"
         else:
-            outcome = "merged" if lost or merged.values.keys() != wanted.keys() else "applied"
+            as_sent = all(cell.row[f] == v for f, v in wanted.items()) and mutation.kind != "create"
+            outcome = "applied" if as_sent and not lost else "merged"
         return self._receipt(mutation, cell, keys, outcome, restored=restored)
 
     def _receipt(

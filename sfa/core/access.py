@@ -66,6 +66,8 @@ MANAGERS_SET: dict[str, frozenset[str]] = {
     "tasks": frozenset({"owner_key"}),
     "notes": frozenset({"author_key"}),
 }
+# What nobody may give himself.
+ADMINS_SET: dict[str, frozenset[str]] = {"users": frozenset({"role"})}
 # Work that belongs to one person: seeing it through a territory does not allow to change it.
 OWNED: dict[str, str] = {"deals": "owner_key", "visits": "owner_key", "tasks": "owner_key"}
 
@@ -237,13 +239,15 @@ def may_write(role: str, entity: str) -> bool:
     """Whether a role may create, update or delete rows of an entity at all."""
     if entity in SERVER_ONLY_ENTITIES:
         return False
+    if entity == "unit_costs":
+        return role in SEES_COST
     if role == "admin":
         return True
     if entity in FIELD_WORK:
         return role in ("rep", "manager", "director")
     if entity in PLANNING:
         return role in ("manager", "director", "finance")
-    if entity == "unit_costs" or entity in CATALOGUE_DATA:
+    if entity in CATALOGUE_DATA:
         return role in ("finance", "director")
     return entity in PEOPLE_DATA and role == "director"
 
@@ -262,9 +266,10 @@ def forbidden_field(role: str, entity: str, fields: Iterable[str], *, creating: 
     if not creating:
         read_only |= SET_ONCE.get(entity, frozenset())
     managers = frozenset() if creating or role != "rep" else MANAGERS_SET.get(entity, frozenset())
+    admins = frozenset() if role == "admin" else ADMINS_SET.get(entity, frozenset())
     for field in fields:
         if field in read_only:
             return "field_read_only", field
-        if field in managers:
+        if field in managers or field in admins:
             return "field_not_permitted", field
     return None

@@ -23,14 +23,14 @@ def write(door: Door, key: str, values: Mapping[str, Any], origin: Origin) -> st
     return key
 
 
-def _unsettled(cell: Cell) -> None:
-    if cell.row["status"] in ("restored", "dismissed"):
+def _unsettled(cell: Cell, *settled: str) -> None:
+    if cell.row["status"] in settled:
         raise Refused("conflict_closed", f"this conflict was {cell.row['status']}", key=cell.key)
 
 
 def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
-    """Put the losing value back on the row, under the rules of an edit by the caller."""
-    _unsettled(cell)
+    """Put the losing value back on the row, under the rules of an edit by the caller; a dismissed one too (S1)."""
+    _unsettled(cell, "restored")
     row = cell.row
     target = edits.visible_cell(door, who, row["entity"], door.survivor(row["entity"], row["row_key"]))
     if row["field_group"] == DELETION:
@@ -46,10 +46,10 @@ def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], ori
 
 def dismiss(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
     """What stands is right, says who might have changed it; the losing value stays readable."""
-    _unsettled(cell)
+    _unsettled(cell, "restored", "dismissed")
     target = edits.visible_cell(door, who, cell.row["entity"], cell.row["row_key"])
     edits.check_rights(who, target.entity, (), creating=False)
-    edits.check_owned(who, target.row, target.entity)
+    edits.check_owned(door, who, target)
     door.put(cell, {"status": "dismissed"}, origin, "conflict.dismiss")
 
 

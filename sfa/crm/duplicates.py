@@ -16,7 +16,10 @@ from sfa.db.cells import Cell
 from sfa.db.writes import Door, Origin
 
 # Who names a merged row, beside the rows that lie under it.
-NAMED_BY = {"contacts": (("visits", "contact_key"), ("deals", "contact_key"))}
+NAMED_BY = {
+    "accounts": (("tasks", "account_key"), ("accounts", "parent_key")),
+    "contacts": (("visits", "contact_key"), ("deals", "contact_key")),
+}
 NEVER_TAKEN = frozenset({"created_at", "created_by", "territory_key", "parent_key", "status", "external_id", "tags"})
 
 
@@ -30,6 +33,8 @@ def merge(door: Door, who: Who, loser: Cell, arguments: Mapping[str, Any], origi
     if survivor.key == loser.key or survivor.gone or loser.gone:
         raise Refused("merge_invalid", "a row is merged into another, living one", key=loser.key, into=into)
     edits.check_rights(who, loser.entity, (), creating=False)
+    if who.role == "rep" and loser.row.get("territory_key") != survivor.row.get("territory_key"):
+        raise Refused("not_permitted", "merging customers of two territories moves work: a manager does it")
     was = dict(loser.row)
     _fill_gaps(door, who, loser, survivor, origin)
     moved = _move_children(door, loser, survivor, origin)
@@ -62,7 +67,8 @@ def _move_children(door: Door, loser: Cell, survivor: Cell, origin: Origin) -> l
         if child.row.get(field) != loser.key:
             continue
         gone = child.gone
-        door.put(child, {field: survivor.key}, origin, "merge", verbatim=())
+        own_parent = child.key == survivor.key and field == "parent_key"
+        door.put(child, {field: None if own_parent else survivor.key}, origin, "merge", verbatim=())
         child.gone = gone
         moved.append([child.entity, child.key])
     return moved

@@ -57,16 +57,20 @@ def known_entity(entity: str) -> None:
 
 
 def check_rights(who: Who, entity: str, fields: Iterable[str], *, creating: bool) -> None:
-    if not access.may_write(who.role, entity):
+    if who.held is not None and not access.may_write(who.role, entity):
         raise Refused("not_permitted", f"the role {who.role} may not write {entity}")
     found = access.forbidden_field(who.role, entity, fields, creating=creating)
     if found is not None:
         raise Refused(found[0], f"{entity}.{found[1]} cannot be set here", field=found[1])
 
 
-def check_owned(who: Who, cell_row: Mapping[str, Any], entity: str) -> None:
-    if who.held is not None and not access.may_change_row(entity, cell_row, who.held):
-        raise Refused("not_permitted", f"this {entity} row is somebody else's work")
+def check_owned(door: Door, who: Who, cell: Cell) -> None:
+    """Work is changed by its owner, a split partner and the managers above; a deal's lines by who may change it."""
+    if who.held is None:
+        return
+    work = door.cell("deals", cell.row["deal_key"], "share") if cell.entity == "deal_lines" else cell
+    if not access.may_change_row(work.entity, work.row, who.held):
+        raise Refused("not_permitted", f"this {cell.entity} row is somebody else's work")
 
 
 def follow_references(door: Door, who: Who, entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,9 +89,7 @@ def follow_references(door: Door, who: Who, entity: str, values: Mapping[str, An
     for split in followed.get("splits") or ():
         key = split.get("user_key")
         if is_key(key) and not door.cell("users", key, "share").exists:
-            raise Refused(
-                "reference_unknown", f"{entity}.splits: there is no user {key}", field="splits", key=key
-            )
+            raise Refused("reference_unknown", f"{entity}.splits: there is no user {key}", field="splits", key=key)
     return followed
 
 
@@ -144,11 +146,21 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     values = follow_references(door, who, entity, values)
     if owner is not None and who.held is not None and f"book:{values[owner]}" not in who.held:
         raise Refused("field_not_permitted", f"{entity}.{owner} must be you or one of your people", field=owner)
+    if entity == "deals" and who.held is not None:
+        _check_begins_open(door, values["stage_key"])
     cell = door.cell(entity, key)
     door.put(cell, values, origin, "create")
+    if entity == "deal_lines":
+        check_owned(door, who, cell)
     revive_parent(door, who, cell, origin)
     _finish(door, who, cell)
     return cell
+
+
+def _check_begins_open(door: Door, stage_key: str) -> None:
+    """A deal is won and lost by commands, which also date it."""
+    if door.cell("stages", stage_key, "share").row["kind"] != "open":
+        raise Refused("illegal_transition", f"a deal begins in an open stage, not in {stage_key!r}", field="stage_key")
 
 
 def _finish(door: Door, who: Who, cell: Cell) -> None:
@@ -169,10 +181,10 @@ def update(
     verbatim: Iterable[str] | None = None,
 ) -> None:
     """Write checked values; a deleted row comes back with them."""
-    check_owned(who, cell.row, cell.entity)
+    check_owned(door, who, cell)
     was_gone = cell.gone
     door.put(cell, follow_references(door, who, cell.entity, values), origin, kind, verbatim)
-    if was_gone:
+    if was_gone or PARENTS.get(cell.entity, ("", ""))[1] in values:
         revive_parent(door, who, cell, origin)
     _finish(door, who, cell)
 
@@ -206,7 +218,7 @@ def delete(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
     """Mark a row deleted. Its children stay stored and keep their place; they leave devices with it only when they
     are deleted themselves."""
     check_rights(who, cell.entity, (), creating=False)
-    check_owned(who, cell.row, cell.entity)
+    check_owned(door, who, cell)
     if cell.gone:
         return
     door.delete(cell, origin)

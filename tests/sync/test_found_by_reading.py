@@ -1,0 +1,156 @@
+"""What a second pair of eyes found in the code, each as the shortest story that shows it."""
+
+from msgspec import Raw
+
+from sync.protocol import MUTATION_BYTES_MAX
+from tests.office import Office
+
+OWN_DEAL = {"name": "Pumps", "owner_key": "ana", "stage_key": "lead"}
+
+
+def test_a_create_of_a_known_row_gives_no_more_rights_than_an_update(office: Office) -> None:
+    """S18, S27: a repeated create neither wins a deal without a command nor gives it away."""
+    ana = office.phone("ana")
+    for change, code in (({"stage_key": "won"}, "field_read_only"), ({"owner_key": "cleo"}, "field_not_permitted")):
+        receipt = ana.do("create", "deals", "deal-a", set={**OWN_DEAL, **change})
+        assert receipt.code == code
+    assert office.row("deals", "deal-a")["stage_key"] == "lead"
+
+
+def test_a_unit_whose_first_item_is_unreadable_is_refused_whole_and_does_not_hold_up_the_queue(office: Office) -> None:
+    """S19, S20."""
+    ana = office.phone("ana")
+    unit = {"id": "u", "size": 2}
+    broken = {**ana.mutation("create", "contacts", "c-1", set={}), "unit": unit, "surprise": 1}
+    second = ana.mutation("create", "contacts", "c-2", set={"account_key": "acme", "name": "C"}, unit=unit)
+    third = ana.mutation("update", "contacts", "carl", base=1, set={"phone": "9"})
+    answer = ana.push(broken, second, third)
+    assert [r.code for r in answer.receipts] == ["mutation_invalid", "unit_failed", None]
+    assert (answer.stopped, answer.expected_n) == (None, 4)
+    assert "c-2" not in [row["key"] for row in office.rows("contacts")]
+
+
+def test_a_unit_behind_an_item_that_is_no_object_at_all_is_found_too(office: Office) -> None:
+    """S19, S20: even the unit of such an item is known only from those behind it."""
+    ana = office.phone("ana")
+    unit = {"id": "u", "size": 2}
+    ana.mutation("create", "contacts", "c-1")
+    second = ana.mutation("create", "contacts", "c-2", set={"account_key": "acme", "name": "C"}, unit=unit)
+    answer = ana.push(Raw(b'"nonsense"'), second)
+    assert [r.code for r in answer.receipts] == ["mutation_invalid", "unit_failed"]
+    lone = ana.push(
+        Raw(b'"nonsense"'), ana.mutation("update", "contacts", "carl", base=1, set={"phone": "9"}) | {"n": 4}
+    )
+    assert [r.code for r in lone.receipts] == ["mutation_invalid", None]
+
+
+def test_a_mutation_that_is_too_large_is_kept_whole(office: Office) -> None:
+    """S1: the author must be able to repair it."""
+    ana = office.phone("ana")
+    text = "x" * (MUTATION_BYTES_MAX + 1)
+    receipt = ana.do("update", "contacts", "carl", base=1, set={"title": text})
+    assert receipt.code == "mutation_invalid"
+    (refusal,) = office.rows("refusals")
+    assert refusal["mutation"]["set"] == {"title": text}
+
+
+def test_an_enormous_skip_costs_nothing(office: Office) -> None:
+    """S21: a range is kept as a range."""
+    ana = office.phone("ana")
+    answer = ana.push(skip={"first_n": 1, "last_n": 2**50})
+    assert answer.expected_n == 2**50 + 1
+    again = ana.push(ana.mutation("update", "contacts", "carl", base=1, set={"phone": "9"}))
+    assert [r.outcome for r in again.receipts] == ["skipped"]
+
+
+def test_nothing_behind_a_reused_number_is_taken_from_a_clone(office: Office) -> None:
+    """S18: what follows may depend on what was refused; it waits for the new registration."""
+    ana = office.phone("ana")
+    ana.edit("contacts", "carl", base=1, phone="2")
+    other = {**ana.mutation("create", "contacts", "c", set={"account_key": "acme", "name": "C"}), "n": 1}
+    behind = {**ana.mutation("update", "contacts", "c", set={"name": "D"}), "n": 2}
+    answer = ana.push(other, behind)
+    assert (answer.register_anew, answer.stopped, answer.expected_n) == (True, "mutation_reused", 2)
+    assert [refusal["code"] for refusal in office.rows("refusals")] == ["mutation_reused"]
+
+
+def test_an_edit_of_a_merged_row_whose_survivor_is_out_of_sight_tells_nothing(office: Office) -> None:
+    """S22, promise 4."""
+    office.put(("accounts", "twin", {"name": "Twin", "territory_key": "t-north"}))
+    assert office.phone("dirk").do("account.merge", "accounts", "twin", set={"into": "acme"}).outcome == "applied"
+    office.put(("accounts", "acme", {"territory_key": "t-south"}))
+    receipt = office.phone("ana").do("update", "accounts", "twin", base=1, set={"name": "Mine"})
+    assert (receipt.code, receipt.key) == ("row_unknown", "twin")
+    assert "acme" not in (receipt.text or "")
+
+
+def test_merging_takes_tasks_and_subsidiaries_along(office: Office) -> None:
+    """S22, S30."""
+    office.put(
+        ("accounts", "twin", {"name": "Twin", "territory_key": "t-north"}),
+        ("accounts", "child", {"name": "Child", "territory_key": "t-north", "parent_key": "twin"}),
+        ("tasks", "call", {"title": "Call", "owner_key": "ana", "account_key": "twin"}),
+    )
+    office.put(("accounts", "acme", {"parent_key": "twin"}))
+    office.phone("ana").do("account.merge", "accounts", "twin", set={"into": "acme"})
+    assert office.row("accounts", "child")["parent_key"] == "acme"
+    assert office.row("tasks", "call")["account_key"] == "acme"
+    assert office.row("accounts", "acme")["parent_key"] is None
+
+
+def test_a_rep_does_not_move_work_between_territories_by_merging(office: Office) -> None:
+    """R53."""
+    office.put(("territory_members", "tm", {"territory_key": "t-south", "user_key": "ana", "valid_from": "2025-01-01"}))
+    receipt = office.phone("ana").do("account.merge", "accounts", "zeta", set={"into": "acme"})
+    assert receipt.code == "not_permitted"
+    assert office.phone("dirk").do("account.merge", "accounts", "zeta", set={"into": "acme"}).outcome == "applied"
+
+
+def test_moving_a_contact_below_a_deleted_customer_brings_the_customer_back(office: Office) -> None:
+    """S26."""
+    office.put(("accounts", "other", {"name": "Other", "territory_key": "t-north"}))
+    office.delete("accounts", "other")
+    receipt = office.phone("ana").do("update", "contacts", "carl", base=1, set={"account_key": "other"})
+    assert receipt.outcome == "applied"
+    assert not office.row("accounts", "other")["gone"]
+
+
+def test_nobody_but_an_administrator_gives_roles(office: Office) -> None:
+    """R53: a director runs the company and cannot make himself see everything."""
+    assert (
+        office.phone("dirk").do("update", "users", "dirk", base=1, set={"role": "admin"}).code == "field_not_permitted"
+    )
+    assert office.phone("root").do("update", "users", "bob", base=1, set={"role": "manager"}).outcome == "applied"
+
+
+def test_a_dismissed_conflict_can_still_be_restored(office: Office) -> None:
+    """S1: a losing value comes back with one call, whenever."""
+    ana, bob = office.phone("ana"), office.phone("bob")
+    ana.edit("contacts", "carl", base=1, phone="2")
+    office.clock.advance(1_000)
+    (conflict,) = bob.edit("contacts", "carl", base=1, phone="3").conflicts
+    ana.do("conflict.dismiss", "conflicts", conflict)
+    assert ana.do("conflict.restore", "conflicts", conflict).outcome == "applied"
+    assert office.row("contacts", "carl")["phone"] == "2"
+    assert ana.do("conflict.restore", "conflicts", conflict).code == "conflict_closed"
+
+
+def test_a_deal_begins_in_an_open_stage(office: Office) -> None:
+    """S27: winning is a command, which dates the win."""
+    deal = {"name": "Quick", "account_key": "acme", "stage_key": "won"}
+    assert office.phone("ana").do("create", "deals", "quick", set=deal).code == "illegal_transition"
+
+
+def test_the_lines_of_a_deal_are_its_owners(office: Office) -> None:
+    """R53: seeing a colleague's deal through the territory does not allow to change what it is worth."""
+    line = {"deal_key": "deal-a", "product_key": "pump"}
+    ana, bob = office.phone("ana"), office.phone("bob")
+    assert bob.do("create", "deal_lines", "by-bob", set=line).code == "not_permitted"
+    assert ana.do("create", "deal_lines", "by-ana", set=line).outcome == "applied"
+    assert bob.do("update", "deal_lines", "by-ana", base=1, set={"quantity": "9"}).code == "not_permitted"
+    assert office.phone("mia").do("update", "deal_lines", "by-ana", base=1, set={"quantity": "9"}).outcome == "applied"
+
+
+def test_an_update_to_what_stands_already_is_applied(office: Office) -> None:
+    """S24: equal values are no conflict and no merge."""
+    assert office.phone("ana").edit("contacts", "carl", base=1, phone="1").outcome == "applied"
