@@ -5,8 +5,9 @@ so a pull joins bytes and maps nothing. `take` is the last lock before commit; e
 Reading runs on prepared statements: `delta` after a position over the buckets that have news, `fill` by key inside one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from heapq import merge as merge_sorted
 from typing import Any, NamedTuple
 
 import msgspec
@@ -116,6 +117,10 @@ def _sql(dialect: str, name: str) -> str:
         f"WHERE bucket = {p(1)} AND seq > {p(2)}{casts} AND (NOT gone OR EXISTS (SELECT 1 FROM scope_intervals i "
         f"WHERE i.user_key = {p(4)} AND i.bucket = feed.bucket AND i.since_seq < feed.seq "
         f"AND (i.until_seq IS NULL OR i.until_seq > feed.first))) ORDER BY seq LIMIT {p(3)}{casts}",
+        "deltas": "SELECT f.seq, h.bucket, f.doc FROM bucket_heads h CROSS JOIN LATERAL (SELECT seq, doc FROM feed "
+        f"WHERE bucket = h.bucket AND seq > {p(2)}{casts} ORDER BY seq LIMIT {p(3)}{casts}) f "
+        f"WHERE h.bucket {_LIST[dialect].format(p(1))} AND h.seq > {p(2)}{casts} "
+        f"ORDER BY f.seq LIMIT {p(3)}{casts}",
         "fill": "SELECT entity, key, doc FROM feed "
         f"WHERE bucket = {p(1)} AND (entity, key) > ({p(2)}, {p(3)}) AND NOT gone "
         f"ORDER BY entity, key LIMIT {p(4)}{casts}",
@@ -149,6 +154,22 @@ def heads_after(connection: Connection, buckets: Iterable[str], seq: int) -> lis
     """The buckets among these that have entries after `seq`."""
     sql = _sql(connection.dialect.name, "heads")
     return [row[0] for row in prepared.rows(connection, sql, (listed(connection, buckets), seq))]
+
+
+def news(
+    connection: Connection, buckets: Iterable[str], seq: int, limit: int, met_by: Mapping[str, str]
+) -> Iterable[tuple[int, str, bytes]]:
+    """-> (seq, bucket, doc) of all these buckets after `seq`, in order, at least the first `limit`; for a bucket in
+    `met_by` as `delta` says. SQLite is asked bucket by bucket, which costs it microseconds; PostgreSQL in one question.
+    """
+    if connection.dialect.name == "postgresql" and not met_by:
+        sql = _sql("postgresql", "deltas")
+        return prepared.rows(connection, sql, (list(buckets), seq, limit))
+    streams = [
+        [(found, bucket, doc) for found, doc in delta(connection, bucket, seq, limit, met_by.get(bucket))]
+        for bucket in heads_after(connection, buckets, seq)
+    ]
+    return streams[0] if len(streams) == 1 else merge_sorted(*streams)
 
 
 def delta(connection: Connection, bucket: str, seq: int, limit: int, met_by: str | None = None) -> Sequence[Any]:
