@@ -14,7 +14,7 @@ from sfa.core.clock import skew_is_large
 from sfa.core.errors import Refused
 from sfa.db.bulk import inserting
 from sfa.db.prepared import Prepared
-from sfa.db.tables import devices, receipts
+from sfa.db.tables import ROWS, devices, receipts
 from sync.protocol import Receipt, Skip
 
 SEEN_EVERY_MS = 60_000  # an unchanged poll need not write; a push may, once a minute
@@ -23,15 +23,24 @@ SEEN_EVERY_MS = 60_000  # an unchanged poll need not write; a push may, once a m
 class Registration(Struct, frozen=True):
     key: str
     user: str
+    role: str
     last_n: int
     durable_n: int
     last_seen_at: int
 
 
+_USERS = ROWS["users"]
 _LOCK = Prepared(
-    select(devices.c.user_key, devices.c.state, devices.c.last_n, devices.c.durable_n, devices.c.last_seen_at)
-    .where(devices.c.key == bindparam("device"))
-    .with_for_update()
+    select(
+        devices.c.user_key,
+        devices.c.state,
+        _USERS.c.role,
+        devices.c.last_n,
+        devices.c.durable_n,
+        devices.c.last_seen_at,
+    )
+    .where(devices.c.key == bindparam("device"), _USERS.c.key == devices.c.user_key)
+    .with_for_update(of=devices)
 )
 _DURABLE = Prepared(
     select(func.max(receipts.c.last_n)).where(
@@ -64,14 +73,15 @@ _FOUND = (
 
 
 def lock(connection: Connection, user: str, device: str) -> Registration:
-    """The registration, locked: two pushes of one device take turns."""
+    """The registration, locked: two pushes of one device take turns. The role is the one that stands in this
+    transaction, not the one of the login."""
     rows = _LOCK.rows(connection, device=device)
     if not rows or rows[0][0] != user:
         raise Refused("device_unknown")
     row = rows[0]
     if row[1] != "active":
         raise Refused("device_revoked")
-    return Registration(device, user, row[2], row[3], row[4] or 0)
+    return Registration(device, user, row[2], row[3], row[4], row[5] or 0)
 
 
 def durable_n(connection: Connection, device: Registration, before: int) -> int:

@@ -29,12 +29,10 @@ from sync.take import Taker
 
 
 class Push(Struct, frozen=True):
-    """Who sends what: `user`, `role` and `device` come from the login, `named_user` from the body (S23)."""
+    """Who sends what: `user` and `device` come from the login."""
 
     user: str
-    role: str
     device: str
-    named_user: str
     device_now: int
     mutations: Sequence[Raw]
     skip: Skip | None = None
@@ -42,8 +40,6 @@ class Push(Struct, frozen=True):
 
 def push(connection: Connection, sent: Push, now_ms: int, commands: Mapping[str, Command]) -> PushAnswer:
     """Take a push; -> receipts of all that was taken, now or before. Raises `scope.Due` as a pull does."""
-    if sent.named_user != sent.user:
-        raise Refused("wrong_user", f"the mutations are {sent.named_user[:64]!r}'s, the login is another user's")
     if len(sent.mutations) > MUTATIONS_MAX:
         raise Refused("too_many_mutations", limit=MUTATIONS_MAX)
     device = devices.lock(connection, sent.user, sent.device)
@@ -60,7 +56,7 @@ def push(connection: Connection, sent: Push, now_ms: int, commands: Mapping[str,
         return _answer(walked, [], device.last_n, durable_n, clock.seq, clock.epoch)
     held = scope.held_now(connection, sent.user, locked=True)
     door = Door(connection, now_ms)
-    who = Who(sent.user, sent.role, held)
+    who = Who(sent.user, device.role, held)
     receipts = _take_all(door, who, device, walked, sent, now_ms, commands)
     for again in walked.reused:
         _refuse_reused(door, who, device, again, now_ms)

@@ -31,7 +31,6 @@ class Caller(Struct, frozen=True):
     """Who is calling, from the access token: never from the body."""
 
     user: str
-    role: str
     device: str
 
 
@@ -93,15 +92,7 @@ class Round:
         pushed: PushAnswer | None = None
         page: PageBytes | None = None
         if request.mutations or request.skip:
-            sent = Push(
-                caller.user,
-                caller.role,
-                caller.device,
-                request.user,
-                request.now,
-                request.mutations,
-                request.skip,
-            )
+            sent = Push(caller.user, caller.device, request.now, request.mutations, request.skip)
             pushed = yield from self._until_effective(Step("write", push, (sent, now, self.commands)), now)
         if request.pull:
             short = pull.is_short(request.cursor, self.secret)

@@ -39,7 +39,7 @@ def sync_handler(rounds: Round, authenticator: Authenticator, rate: RequestRate)
             rate.check(who.device_key)
             body = await read_body(receive, headers, body_max=BODY_BYTES_MAX, inflated_max=INFLATED_BYTES_MAX)
             await _aside(len(body), check_depth, body, JSON_DEPTH_MAX)
-            answer = await rounds.answer(Caller(who.user_key, who.role, who.device_key), body)
+            answer = await rounds.answer(Caller(who.user_key, who.device_key), body)
             accepted = next((value for name, value in headers if name == b"accept-encoding"), None)
             smaller, encoding = await _aside(len(answer), compress, answer, accepted)
         except Exception as error:  # the translator logs what it does not know

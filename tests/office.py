@@ -20,7 +20,7 @@ from sfa.db.tables import ROWS, devices, history
 from sfa.db.writes import Door, Origin
 from sync.protocol import Item, Page, PushAnswer, Receipt, SyncAnswer
 from sync.round import Caller, Round
-from tests.builders import EVERYONE, NOW, USERS, delete_row, put_rows, register
+from tests.builders import EVERYONE, NOW, delete_row, put_rows, register
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 PAGES_MAX = 10_000
@@ -32,7 +32,7 @@ class Phone:
 
     def __init__(self, office: "Office", user: str, device: str) -> None:
         self.office, self.user, self.device = office, user, device
-        self.caller = Caller(user, USERS[user], device)
+        self.caller = Caller(user, device)
         self.n = 0
         self.cursor: str | None = None
         self.held: dict[tuple[str, str, str], Item] = {}

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("sfa.app.cli_data", "Bring in a company's data from files."),
     "migrate": ("sfa.app.cli_serve", "Bring the database to this version's schema."),
     "seed": ("sfa.app.cli_data", "Make up a company of any size."),
+    "restored": ("sfa.app.cli_serve", "Say that the database was restored from a backup."),
     "serve": ("sfa.app.cli_serve", "Start the server."),
     "simulate": ("sfa.app.cli_simulate", "Play seeds of the simulation (source checkout only)."),
     "user": ("sfa.app.cli_user", "Add people, list them, set their passwords."),

@@ -1,8 +1,9 @@
-"""`sfa serve` and `sfa migrate`."""
+"""`sfa serve`, `sfa migrate` and `sfa restored`."""
 
 import gc
 import logging
 import os
+import uuid
 
 import click
 import uvicorn
@@ -13,6 +14,7 @@ from sfa.app.settings import Settings
 from sfa.core.errors import Refused
 from sfa.db.database import open_database
 from sfa.db.migrations import upgrade_database
+from sfa.db.scope import renew_epoch
 
 SHUTDOWN_S = 20
 
@@ -78,3 +80,16 @@ def migrate() -> None:
     settings = Settings.from_environment(os.environ)
     _prepare(settings, migrating=True)
     click.echo("The schema is up to date.")
+
+
+@click.command()
+def restored() -> None:
+    """Say that this database was restored from a backup: devices then fetch anew and send again what was lost."""
+    settings = Settings.from_environment(os.environ)
+    database = open_database(settings.database_url)
+    try:
+        database.read(check_schema)
+        database.write(renew_epoch, uuid.uuid4().hex)
+    finally:
+        database.close()
+    click.echo("The database has a new epoch. Start the server: devices send again what the backup did not have.")

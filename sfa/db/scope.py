@@ -145,6 +145,12 @@ def make_due(connection: Connection, now_ms: int) -> bool:
     return bool(found.changes)
 
 
+def renew_epoch(connection: Connection, epoch: str) -> None:
+    """This database goes on from another past than devices remember (S21): every cursor is reset, every device sends
+    again from the number that is expected."""
+    connection.execute(update(clock).where(clock.c.id == 1).values(epoch=epoch))
+
+
 def held_now(connection: Connection, user_key: str, *, locked: bool = False) -> frozenset[str]:
     """The buckets that a user holds; `locked` keeps them from changing until the transaction ends."""
     if locked:

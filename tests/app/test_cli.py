@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from sfa.app.cli import COMMANDS, main
 from sfa.db.database import open_database
+from sfa.db.feed import face
 from sfa.db.migrations import is_current
 from sfa.web.auth import find_candidate
 from sfa.web.passwords import check_password
@@ -90,3 +91,18 @@ def test_several_workers_are_refused_on_sqlite(sqlite_url: str) -> None:
 def test_an_outdated_schema_or_a_wrong_setting_is_told_before_the_server_starts(tmp_path: Path) -> None:
     assert "(schema_outdated)" in run(f"sqlite:///{tmp_path}/bare.db", "serve").output
     assert "SFA_DATABASE_URL" in run("oracle://x", "serve").output
+
+
+def test_a_restored_database_gets_a_new_epoch(database_url: str) -> None:
+    """S21: without it devices would wait for numbers that are given to other changes."""
+    def epoch() -> str:
+        database = open_database(database_url)
+        try:
+            return database.read(face).epoch
+        finally:
+            database.close()
+
+    before = epoch()
+    result = run(database_url, "restored")
+    assert result.exit_code == 0, result.output
+    assert epoch() != before

@@ -54,7 +54,7 @@ def jobs() -> set[str]:
     """The names of the scheduled jobs."""
     from sfa.app.jobs import JOBS
 
-    return {job if isinstance(job, str) else job.name for job in JOBS}
+    return set(JOBS)
 
 
 def routes(folder: Path) -> set[tuple[str, str]]:

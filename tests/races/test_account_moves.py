@@ -155,7 +155,7 @@ def test_a_team_changed_at_the_office_waits_for_the_children_on_their_way(postgr
     office = Office(postgres_company)
     dirk = office.phone("dirk")
     raw = [msgspec.Raw(msgspec.json.encode(mutation)) for mutation in children(dirk, "late")]
-    sent = Push("dirk", "director", "d-dirk", "dirk", NOW, raw)
+    sent = Push("dirk", "d-dirk", NOW, raw)
     write = postgres_company.write_async
 
     async def both() -> None:

@@ -189,7 +189,7 @@ def test_deadlocks_are_tried_again_and_nobody_sees_them(postgres_company: Databa
         outcomes: list[str] = []
         for mutation in numbered:
             raw = [msgspec.Raw(msgspec.json.encode(mutation))]
-            sent = Push(phone.user, "director", phone.device, phone.user, NOW, raw)
+            sent = Push(phone.user, phone.device, NOW, raw)
             outcomes.append(push(connection, sent, NOW, COMMANDS).receipts[0].outcome)
             pause(connection, 0.02)
         return outcomes

@@ -58,9 +58,8 @@ class Server:
 
     def answer(self, user: str, device: str, body: bytes) -> tuple[int, bytes]:
         """-> (HTTP status, body)."""
-        role = self.snapshot().rows["users", user].row["role"]
         try:
-            return 200, self.round.answer_blocking(Caller(user, role, device), body)
+            return 200, self.round.answer_blocking(Caller(user, device), body)
         except Refused as refused:
             problem = {"code": refused.code, "title": refused.text}
             return refused.status, msgspec.json.encode(problem)

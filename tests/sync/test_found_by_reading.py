@@ -154,3 +154,10 @@ def test_the_lines_of_a_deal_are_its_owners(office: Office) -> None:
 def test_an_update_to_what_stands_already_is_applied(office: Office) -> None:
     """S24: equal values are no conflict and no merge."""
     assert office.phone("ana").edit("contacts", "carl", base=1, phone="1").outcome == "applied"
+
+
+def test_a_demoted_manager_writes_as_what_he_is_now(office: Office) -> None:
+    """S8: rights are read in the transaction, not taken from a token that is minutes old."""
+    mia = office.phone("mia")
+    office.put(("users", "mia", {"role": "rep"}))
+    assert mia.edit("accounts", "acme", base=1, territory_key="t-south").code == "field_not_permitted"

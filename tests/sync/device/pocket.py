@@ -46,7 +46,7 @@ class Line:
             happens, self.between = self.between, None
             happens()
         try:
-            answer = self.office.round.answer_blocking(Caller(self.user, USERS[self.user], self.device), body)
+            answer = self.office.round.answer_blocking(Caller(self.user, self.device), body)
         except Exception as error:
             problem = problem_of(error)
             return problem.status, problem.body

@@ -24,7 +24,7 @@ class Backup:
             live.backup(self.copy)
 
     def restore(self, epoch: str) -> None:
-        self.copy.execute("UPDATE clock SET epoch = ?", (epoch,))
+        self.copy.execute("UPDATE clock SET epoch = ?", (epoch,))  # as `sfa restored` does
         self.copy.commit()
         with closing(sqlite3.connect(self.path)) as live:
             self.copy.backup(live)
