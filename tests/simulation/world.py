@@ -115,7 +115,7 @@ class World:
             self._purge()
         elif roll < 0.965:
             self.log(f"old rows leave: {self.server.write(jobs.age_rows, self.clock.now_ms())}")
-        elif roll < 0.98:
+        elif roll < 0.985:
             phone = self.rng.choice(self.phones)
             phone.spoil_cursor(self.rng)
             self.log(f"{phone.key} loses its cursor, or has it spoilt")

@@ -24,7 +24,8 @@ class Books:
         for row in self.receipt_rows:
             for item in row["items"]:
                 self.told.setdefault((row["device_key"], item["n"]), item)
-        self.last_n: dict[str, int] = dict(connection.execute(select(devices.c.key, devices.c.last_n)).tuples().all())
+        numbers = connection.execute(select(devices.c.key, devices.c.last_n))
+        self.last_n: dict[str, int] = {key: last_n for key, last_n in numbers}  # noqa: C416 - rows are no pairs
         self.redirects = [dict(row._mapping) for row in connection.execute(select(redirects))]
 
     def conflicts_of(self, mark: Mark) -> list[dict[str, Any]]:
