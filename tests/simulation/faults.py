@@ -301,8 +301,8 @@ def caught_up_is_said_while_buckets_are_being_filled() -> Sequence[tuple[Any, st
 
 @fault
 def keys_are_told_that_left_before_the_grant() -> Sequence[tuple[Any, str, Any]]:
-    real = feed.delta
-    return [(feed, "delta", lambda c, b, s, limit, _met_by=None: real(c, b, s, limit))]
+    real = feed.news
+    return [(feed, "news", lambda c, buckets, seq, limit, _met_by: real(c, buckets, seq, limit, {}))]
 
 
 @fault
