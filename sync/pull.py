@@ -19,7 +19,8 @@ from sync import cursor as cursors
 from sync.cursor import FILL_START, Cursor
 from sync.protocol import CONTRACT_MAX, PAGE_BYTES_MAX, PAGE_ROWS_DEFAULT
 
-FILL_CHUNK = 500
+CHUNK_ROWS = 500  # read at once: a page ends by bytes long before its rows where documents are large
+SHORT_GAP_MAX = 2_000  # entries behind: more may be a long delta
 SCOPES_KEPT_MAX = 10_000
 FILL_ORDER = {"all": 0, "user": 1, "book": 2, "territory": 3}
 _json = msgspec.json.Encoder().encode
@@ -61,10 +62,11 @@ class Scopes:
         return held
 
 
-def is_short(cursor: str | None, secret: bytes) -> bool:
-    """Whether a pull is a poll or a delta, not a fill: short enough for the event loop on SQLite."""
+def is_short(cursor: str | None, secret: bytes, seq: int) -> bool:
+    """Whether a pull is a poll or a small delta, as far as the clock `seq` that this process last saw tells: short
+    enough for the event loop on SQLite."""
     found = cursors.read(cursor, secret) if cursor else None
-    return found is not None and not found.fills
+    return found is not None and not found.fills and seq - found.c <= SHORT_GAP_MAX
 
 
 def page(
@@ -161,12 +163,15 @@ def _delta(
     the key of a row that left it before (S13)."""
     if c >= seq:
         return c, True
-    for entry_seq, bucket, doc in feed.news(connection, held, c, budget.left + 1, met_by):
-        if not budget.take(len(doc)):
-            return c, False
-        changes.setdefault(bucket, []).append(doc)
-        c = entry_seq
-    return seq, True
+    while True:
+        wanted, got = min(budget.left + 1, CHUNK_ROWS), 0
+        for entry_seq, bucket, doc in feed.news(connection, held, c, wanted, met_by):
+            if not budget.take(len(doc)):
+                return c, False
+            changes.setdefault(bucket, []).append(doc)
+            c, got = entry_seq, got + 1
+        if got < wanted:
+            return seq, True
 
 
 def _fill(
@@ -178,7 +183,7 @@ def _fill(
     """Fill buckets one by one, by key; a bucket that is done leaves `fills`."""
     for bucket in sorted(fills, key=lambda b: (FILL_ORDER.get(b.partition(":")[0], 9), b)):
         docs = changes.setdefault(bucket, [])
-        while (chunk := min(FILL_CHUNK, budget.left)) > 0:
+        while (chunk := min(CHUNK_ROWS, budget.left)) > 0:
             rows = feed.fill(connection, bucket, fills[bucket], chunk)
             for entity, key, doc in rows:
                 if not budget.take(len(doc)):

@@ -48,6 +48,7 @@ class Round:
     def __init__(self, database: Database, clock: Clock, secret: bytes, commands: Mapping[str, Command]) -> None:
         self.database, self.clock, self.secret, self.commands = database, clock, secret, commands
         self.scopes = Scopes()
+        self.seq_seen = 0
 
     async def answer(self, caller: Caller, body: bytes) -> bytes:
         runs = {
@@ -95,7 +96,7 @@ class Round:
             sent = Push(caller.user, caller.device, request.now, request.mutations, request.skip)
             pushed = yield from self._until_effective(Step("write", push, (sent, now, self.commands)), now)
         if request.pull:
-            short = pull.is_short(request.cursor, self.secret)
+            short = pull.is_short(request.cursor, self.secret, self.seq_seen)
             puller = Puller(caller.user, caller.device, request.contract)
             args = (
                 puller,
@@ -107,6 +108,7 @@ class Round:
                 request.at_least,
             )
             page = yield from self._until_effective(Step("read" if short else "read_long", pull.page, args), now)
+        self.seq_seen = max(self.seq_seen, pushed.seq if pushed else 0, page.seq if page else 0)
         return _encode(request.contract, now, pushed, page)
 
     def _until_effective(self, step: Step, now: int) -> Generator[Step, Any, Any]:

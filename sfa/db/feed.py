@@ -106,21 +106,25 @@ def _sql(dialect: str, name: str) -> str:
         return f"{_MARK[dialect]}{place}"
 
     casts = {"sqlite": "", "postgresql": "::bigint"}[dialect]
+    after = f"bucket = {p(1)} AND seq > {p(2)}{casts}"
+    met = (
+        f"(NOT gone OR EXISTS (SELECT 1 FROM scope_intervals i WHERE i.user_key = {p(4)} AND i.bucket = feed.bucket "
+        "AND i.since_seq < feed.seq AND (i.until_seq IS NULL OR i.until_seq > feed.first)))"
+    )
     return {
         "standing": "SELECT c.seq, c.epoch, c.horizon, c.due_at, s.seq, d.state "
         f"FROM clock c JOIN devices d ON d.key = {p(2)} AND d.user_key = {p(1)} "
         f"LEFT JOIN scope_users s ON s.user_key = d.user_key WHERE c.id = 1",
         "heads": f"SELECT bucket FROM bucket_heads WHERE bucket {_LIST[dialect].format(p(1))} AND seq > {p(2)}{casts}",
-        "delta": "SELECT seq, doc FROM feed "
-        f"WHERE bucket = {p(1)} AND seq > {p(2)}{casts} ORDER BY seq LIMIT {p(3)}{casts}",
-        "delta_met": "SELECT seq, doc FROM feed "
-        f"WHERE bucket = {p(1)} AND seq > {p(2)}{casts} AND (NOT gone OR EXISTS (SELECT 1 FROM scope_intervals i "
-        f"WHERE i.user_key = {p(4)} AND i.bucket = feed.bucket AND i.since_seq < feed.seq "
-        f"AND (i.until_seq IS NULL OR i.until_seq > feed.first))) ORDER BY seq LIMIT {p(3)}{casts}",
-        "deltas": "SELECT f.seq, h.bucket, f.doc FROM bucket_heads h CROSS JOIN LATERAL (SELECT seq, doc FROM feed "
-        f"WHERE bucket = h.bucket AND seq > {p(2)}{casts} ORDER BY seq LIMIT {p(3)}{casts}) f "
-        f"WHERE h.bucket {_LIST[dialect].format(p(1))} AND h.seq > {p(2)}{casts} "
-        f"ORDER BY f.seq LIMIT {p(3)}{casts}",
+        "seqs": f"SELECT seq FROM feed WHERE {after} ORDER BY seq LIMIT {p(3)}{casts}",
+        "seqs_met": f"SELECT seq FROM feed WHERE {after} AND {met} ORDER BY seq LIMIT {p(3)}{casts}",
+        "delta": f"SELECT seq, doc FROM feed WHERE {after} AND seq <= {p(3)}{casts} ORDER BY seq",
+        "delta_met": f"SELECT seq, doc FROM feed WHERE {after} AND seq <= {p(3)}{casts} AND {met} ORDER BY seq",
+        "deltas": "SELECT f.seq, f.bucket, f.doc FROM (SELECT h.bucket, s.seq FROM bucket_heads h "
+        f"CROSS JOIN LATERAL (SELECT seq FROM feed WHERE bucket = h.bucket AND seq > {p(2)}{casts} "
+        f"ORDER BY seq LIMIT {p(3)}{casts}) s WHERE h.bucket {_LIST[dialect].format(p(1))} AND h.seq > {p(2)}{casts} "
+        f"ORDER BY s.seq LIMIT {p(3)}{casts}) first JOIN feed f ON f.bucket = first.bucket AND f.seq = first.seq "
+        "ORDER BY f.seq",
         "fill": "SELECT entity, key, doc FROM feed "
         f"WHERE bucket = {p(1)} AND (entity, key) > ({p(2)}, {p(3)}) AND NOT gone "
         f"ORDER BY entity, key LIMIT {p(4)}{casts}",
@@ -159,26 +163,31 @@ def heads_after(connection: Connection, buckets: Iterable[str], seq: int) -> lis
 def news(
     connection: Connection, buckets: Iterable[str], seq: int, limit: int, met_by: Mapping[str, str]
 ) -> Iterable[tuple[int, str, bytes]]:
-    """-> (seq, bucket, doc) of all these buckets after `seq`, in order, at least the first `limit`; for a bucket in
-    `met_by` as `delta` says. SQLite is asked bucket by bucket, which costs it microseconds; PostgreSQL in one question.
-    """
+    """-> (seq, bucket, doc) of the first `limit` entries of all these buckets after `seq`, in order. Of a bucket in
+    `met_by`, tombstones only of rows whose time in the bucket overlaps an interval in which that user held it. SQLite
+    is asked bucket by bucket, which costs it microseconds, for numbers first and for documents up to the last number
+    that fits; PostgreSQL in one question."""
     if connection.dialect.name == "postgresql" and not met_by:
-        sql = _sql("postgresql", "deltas")
-        return prepared.rows(connection, sql, (list(buckets), seq, limit))
+        return prepared.rows(connection, _sql("postgresql", "deltas"), (list(buckets), seq, limit))
+    found = heads_after(connection, buckets, seq)
+    numbers = sorted(
+        row[0] for bucket in found for row in _after(connection, "seqs", bucket, seq, limit, met_by.get(bucket))
+    )[:limit]
+    if not numbers:
+        return ()
+    last = numbers[-1]
     streams = [
-        [(found, bucket, doc) for found, doc in delta(connection, bucket, seq, limit, met_by.get(bucket))]
-        for bucket in heads_after(connection, buckets, seq)
+        [(at, bucket, doc) for at, doc in _after(connection, "delta", bucket, seq, last, met_by.get(bucket))]
+        for bucket in found
     ]
     return streams[0] if len(streams) == 1 else merge_sorted(*streams)
 
 
-def delta(connection: Connection, bucket: str, seq: int, limit: int, met_by: str | None = None) -> Sequence[Any]:
-    """-> (seq, doc) of a bucket after `seq`, in order. With `met_by`, tombstones only of rows whose time in the bucket
-    overlaps an interval in which that user held it."""
+def _after(connection: Connection, what: str, bucket: str, seq: int, bound: int, met_by: str | None) -> Sequence[Any]:
+    """`bound` is how many numbers, or the last number, as the statement has it."""
     if met_by is not None:
-        sql = _sql(connection.dialect.name, "delta_met")
-        return prepared.rows(connection, sql, (bucket, seq, limit, met_by))
-    return prepared.rows(connection, _sql(connection.dialect.name, "delta"), (bucket, seq, limit))
+        return prepared.rows(connection, _sql(connection.dialect.name, f"{what}_met"), (bucket, seq, bound, met_by))
+    return prepared.rows(connection, _sql(connection.dialect.name, what), (bucket, seq, bound))
 
 
 def fill(connection: Connection, bucket: str, after: tuple[str, str], limit: int) -> Sequence[Any]:

@@ -310,7 +310,9 @@ class Door:
                         waiting.append(child)
         final: dict[Cell, tuple[str, ...]] = {}
         for cell, _ in settled:
-            cell.buckets = self.buckets(cell, final)
+            after = self.buckets(cell, final)
+            cell.dirty = cell.dirty or after != cell.buckets
+            cell.buckets = after
         return settled
 
     def _is_aged(self, cell: Cell) -> bool:
