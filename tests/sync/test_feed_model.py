@@ -2,7 +2,7 @@
 
 One user, three buckets, a few rows, pages of one row, on the real feed, scope and pull. Each page that says `caught_up`
 must leave the device equal to what the user may see then (S14); no page may carry a row that is not visible, nor tell
-the key of a row that the user never could see at any commit (S13); whatever happens, the device comes to rest.
+the key of a row that the user never could see (S13); whatever happens, the device comes to rest.
 """
 
 import random
@@ -65,7 +65,7 @@ class Server:
                 self._put(connection, write[1], write[2])
             else:
                 self._hold(connection, write[1], write[0] == "grant")
-        self.allowed.update(self.visible())
+            self.allowed.update(self.visible())  # each write has its numbers, as if it were alone
 
     def _put(self, connection: Connection, key: str, buckets: frozenset[str]) -> None:
         before, version = self.rows.get(key, (frozenset(), 0))
