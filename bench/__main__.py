@@ -3,6 +3,7 @@
 The company grows while it is measured: delta and poll at every size, first sync and push at the middle one.
 """
 
+import asyncio
 import shutil
 import sqlite3
 import tempfile
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import asyncpg
 import click
 from msgspec import Struct
 from sqlalchemy import Connection, text
@@ -71,7 +73,7 @@ class Bench:
             with closing(open_database(self.url, durable=False)) as database:
                 start = time.perf_counter()
                 company.grow(database, copies_now, copies)
-                _settle(database)
+                _settle(database, self.url)
                 rows = copies * company.SEED_ROWS
                 print(f"{self.kind}: {rows:,} rows made in {time.perf_counter() - start:.1f} s", flush=True)
                 quiet, busy, delta = self._places(database, secret)
@@ -151,13 +153,22 @@ def _epoch(connection: Connection) -> str:
     return str(connection.execute(text("SELECT epoch FROM clock WHERE id = 1")).scalar_one())
 
 
-def _settle(database: Database) -> None:
-    """What a database in use has had for long: statistics, and no backlog of the bulk load."""
+def _settle(database: Database, url: str) -> None:
+    """What a database in use has had for long: statistics, and no work left over from the bulk load."""
 
     def analyse(connection: Connection) -> None:
         connection.execute(text("ANALYZE"))
 
-    database.write(analyse)
+    async def tidy() -> None:
+        connection = await asyncpg.connect(url)
+        await connection.execute("VACUUM ANALYZE")
+        await connection.execute("CHECKPOINT")
+        await connection.close()
+
+    if database.dialect == POSTGRESQL:
+        asyncio.run(tidy())
+    else:
+        database.write(analyse)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psutil
@@ -27,6 +27,8 @@ class Server:
         self._process, self.port = process, port
         self._seen = psutil.Process(process.pid)
         self._postmaster = psutil.Process(postmaster) if postmaster is not None else None
+        self._children: dict[int, float] = {}
+        self._database_cpu_s = 0.0
 
     def cpu_s(self) -> float:
         if psutil.LINUX:  # the process clock has nanoseconds, the accounting only hundredths
@@ -35,10 +37,12 @@ class Server:
         return times.user + times.system
 
     def database_cpu_s(self) -> float:
-        if self._postmaster is None:
-            return 0.0
-        children = self._postmaster.children(recursive=True)
-        return sum(sum(child.cpu_times()[:2]) for child in children if child.is_running())
+        for child in self._postmaster.children(recursive=True) if self._postmaster is not None else ():
+            with suppress(psutil.NoSuchProcess):  # a worker may end at any time; what it used since is lost
+                used = sum(child.cpu_times()[:2])
+                self._database_cpu_s += used - self._children.get(child.pid, 0.0)
+                self._children[child.pid] = used
+        return self._database_cpu_s
 
     def peak_mib(self) -> float:
         """The most memory it ever had resident; where the system does not tell, what it has now."""
