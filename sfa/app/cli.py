@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("sfa.app.cli_data", "Bring in a company's data from files."),
     "migrate": ("sfa.app.cli_serve", "Bring the database to this version's schema."),
     "seed": ("sfa.app.cli_data", "Make up a company of any size."),
+    "reissue": ("sfa.app.cli_serve", "Write documents anew for devices, after an upgrade."),
     "restored": ("sfa.app.cli_serve", "Say that the database was restored from a backup."),
     "serve": ("sfa.app.cli_serve", "Start the server."),
     "simulate": ("sfa.app.cli_simulate", "Play seeds of the simulation (source checkout only)."),

@@ -1,4 +1,4 @@
-"""`sfa serve`, `sfa migrate` and `sfa restored`."""
+"""`sfa serve`, `sfa migrate`, `sfa reissue` and `sfa restored`."""
 
 import gc
 import logging
@@ -11,9 +11,12 @@ from litestar import Litestar
 
 from sfa.app.factory import build, check_schema
 from sfa.app.settings import Settings
+from sfa.core.clock import SystemClock
+from sfa.core.entities import ENTITIES
 from sfa.core.errors import Refused
 from sfa.db.database import open_database
 from sfa.db.migrations import upgrade_database
+from sfa.db.reissue import reissue as reissue_batch
 from sfa.db.scope import renew_epoch
 
 SHUTDOWN_S = 20
@@ -80,6 +83,23 @@ def migrate() -> None:
     settings = Settings.from_environment(os.environ)
     _prepare(settings, migrating=True)
     click.echo("The schema is up to date.")
+
+
+@click.command()
+@click.argument("entities", nargs=-1, type=click.Choice(sorted(ENTITIES)))
+def reissue(entities: tuple[str, ...]) -> None:
+    """Write the documents of these entities (all by default) anew for devices, in bounded batches."""
+    database = open_database(Settings.from_environment(os.environ).database_url)
+    clock = SystemClock()
+    try:
+        database.read(check_schema)
+        for entity in entities or ENTITIES:
+            after: str | None = ""
+            while after is not None:
+                after = database.write(reissue_batch, entity, after, clock.now_ms())
+    finally:
+        database.close()
+    click.echo("Devices fetch these rows with their next sync.")
 
 
 @click.command()

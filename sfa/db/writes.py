@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
 from sfa.core.shapes import PARENTS, SHAPES
-from sfa.db import feed, scope
+from sfa.db import feed, past, scope
 from sfa.db.ageing import DAY_MS, HISTORY_DAYS_MIN, read_history_days
 from sfa.db.bulk import inserting, updating
 from sfa.db.cells import Cell, Lock, read_cells, read_children, read_column, read_where
@@ -101,23 +101,10 @@ class Door:
         return read_column(self.connection, entity, column, keys) - {None}
 
     def value_on(self, device: str, cell: Cell, rev: int, field: str) -> Any:
-        """What a device held in a field when it made an edit on revision `rev`: the value then, with the device's own
-        edits since. Of a list only what those edits added and removed counts."""
-        query = select(history.c.changes, history.c.device_key).where(
-            history.c.entity == cell.entity, history.c.key == cell.key, history.c.rev > rev
-        )
-        since = [(row[0], row[1]) for row in self.connection.execute(query.order_by(history.c.rev))]
-        since += [
-            (entry["changes"], entry["device_key"])
-            for entry in self._history
-            if (entry["entity"], entry["key"]) == (cell.entity, cell.key) and entry["rev"] > rev
-        ]
-        touched = [(changes[field], by) for changes, by in since if field in changes]
-        value = touched[0][0][0] if touched else cell.row[field]
-        for (old, new), by in touched:
-            if by == device:
-                value = _edited(value, old, new) if isinstance(new, list) else new
-        return value
+        """What a device held in a field when it made an edit on revision `rev` (S24)."""
+        mine = (e for e in self._history if (e["entity"], e["key"]) == (cell.entity, cell.key) and e["rev"] > rev)
+        since = [*past.changes_after(self.connection, cell, rev), *((e["changes"], e["device_key"]) for e in mine)]
+        return past.value_on(device, cell.row[field], field, since)
 
     def survivor(self, entity: str, key: str) -> str:
         """Where a merged key leads (S22); the key itself where it was not merged."""
@@ -186,11 +173,12 @@ class Door:
         }
         self._redirects.append(row)
 
-    def review(self, entity: str, keys: Iterable[str]) -> None:
-        """Look again where rows lie, without changing them: for rows that age."""
+    def review(self, entity: str, keys: Iterable[str], *, again: bool = False) -> None:
+        """Look again where rows lie, without changing them; `again` tells their documents anew."""
         self.load(entity, keys)
         for key in keys:
-            self._cells[entity, key].moved = True
+            cell = self._cells[entity, key]
+            cell.moved, cell.touched = True, again
 
     def mark(self) -> tuple[int, int, int]:
         return len(self._undo), len(self._history), len(self._redirects)
@@ -288,25 +276,27 @@ class Door:
         self._read_teams(cell for cell in moved if cell.entity == "accounts")
         settled: list[tuple[Cell, tuple[str, ...]]] = []
         waiting = [cell for cell in self._cells.values() if cell.moved]
-        seen = {id(cell) for cell in waiting}
+        placed: dict[Cell, tuple[str, ...]] = {}
         order = {"accounts": 0, "deals": 1, "conflicts": 3}
         while waiting:
             cells, waiting = sorted(waiting, key=lambda c: order.get(c.entity, 2)), []
             changed: dict[str, list[str]] = {}
             known: dict[Cell, tuple[str, ...]] = {}  # of this round: in the next one more rows have moved
             for cell in cells:
-                aged = self._is_aged(cell)
-                moves, ages = self.buckets(cell, known) != cell.buckets, aged != cell.aged
+                aged, after = self._is_aged(cell), self.buckets(cell, known)
+                moves, ages = after != placed.get(cell, cell.buckets), aged != cell.aged
                 if (moves or ages) and cell.stored:
                     changed.setdefault(cell.entity, []).append(cell.key)
-                settled.append((cell, () if cell.aged or cell.was_gone else cell.buckets))
+                if cell not in placed:
+                    settled.append((cell, () if cell.aged or cell.was_gone else cell.buckets))
+                placed[cell] = after
                 cell.dirty = cell.dirty or moves or ages
                 cell.aged = aged
             for entity, keys in changed.items():
                 for child in self.load_children(entity, keys):
-                    if id(child) not in seen:
-                        seen.add(id(child))
-                        child.moved = True
+                    child.moved = True
+                    # Again where it was reckoned before its parent had moved: its own children must follow.
+                    if child not in waiting and (child not in placed or self.buckets(child) != placed[child]):
                         waiting.append(child)
         final: dict[Cell, tuple[str, ...]] = {}
         for cell, _ in settled:
@@ -368,6 +358,28 @@ class Door:
             values["buckets"] = cell.buckets
             (old if cell.stored else new).setdefault(cell.entity, []).append(values)
         for entity in _PARENTS_FIRST:
+            if entity in new:
+                _INSERTS[entity].run(self.connection, new[entity])
+            if entity in old:
+                for values in old[entity]:
+                    values["at_key"] = values.pop("key")
+                _UPDATES[entity].run(self.connection, old[entity])
+
+    def _write_redirects(self) -> None:
+        """Chains are flattened: whoever led to the loser now leads to the survivor."""
+        for row in self._redirects:
+            self.connection.execute(
+                update(redirects)
+                .where(redirects.c.entity == row["entity"], redirects.c.survivor_key == row["loser_key"])
+                .values(survivor_key=row["survivor_key"])
+            )
+            self.connection.execute(insert(redirects), [row])
+
+
+_BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}
+
+
+_PARENTS_FIRST:
             if entity in new:
                 _INSERTS[entity].run(self.connection, new[entity])
             if entity in old:
