@@ -296,8 +296,9 @@ class Door:
                 for child in self.load_children(entity, keys):
                     child.moved = True
                     # Again where it was reckoned before its parent had moved: its own children must follow.
-                    if child not in waiting and (child not in placed or self.buckets(child) != placed[child]):
+                    if child not in placed or self.buckets(child) != placed[child]:
                         waiting.append(child)
+            waiting = list(dict.fromkeys(waiting))
         final: dict[Cell, tuple[str, ...]] = {}
         for cell, _ in settled:
             after = self.buckets(cell, final)
@@ -377,33 +378,6 @@ class Door:
 
 
 _BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}
-
-
-_PARENTS_FIRST:
-            if entity in new:
-                _INSERTS[entity].run(self.connection, new[entity])
-            if entity in old:
-                for values in old[entity]:
-                    values["at_key"] = values.pop("key")
-                _UPDATES[entity].run(self.connection, old[entity])
-
-    def _write_redirects(self) -> None:
-        """Chains are flattened: whoever led to the loser now leads to the survivor."""
-        for row in self._redirects:
-            self.connection.execute(
-                update(redirects)
-                .where(redirects.c.entity == row["entity"], redirects.c.survivor_key == row["loser_key"])
-                .values(survivor_key=row["survivor_key"])
-            )
-            self.connection.execute(insert(redirects), [row])
-
-
-_BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}
-
-
-def _edited(value: list[Any] | None, old: list[Any] | None, new: list[Any]) -> list[Any]:
-    kept = [x for x in value or [] if x in new or x not in (old or [])]
-    return kept + [x for x in new if x not in (old or []) and x not in kept]
 
 
 _PARENTS_FIRST = ("accounts", "deals", *(e for e in ROWS if e not in ("accounts", "deals")))
