@@ -110,3 +110,17 @@ def test_an_edit_of_a_merged_key_keeps_a_group_whole(office: Office) -> None:
     said = [office.row("accounts", "acme"), *(office.row("conflicts", key)["losing"] for key in receipt.conflicts)]
     assert {f: said[0][f] for f in address} in (address, {**address, "street": None, "city": "Bilbao"})
     assert any(row.get("street") == "Gran Via 1" and row.get("city") == "Vigo" for row in said)
+
+
+def test_the_conflict_of_a_deal_line_goes_with_the_account_that_moves_while_the_line_is_edited(office: Office) -> None:
+    """S8, S10: three storeys below the account, one of them touched in the same transaction and one not."""
+    office.put(("deal_lines", "line", {"deal_key": "deal-a", "product_key": "pump"}))
+    ana, bob, mia = office.phone("ana"), office.phone("bob"), office.phone("mia")
+    mia.edit("deal_lines", "line", quantity="2")
+    (key,) = ana.edit("deal_lines", "line", base=1, quantity="3").conflicts
+    bob.catch_up()
+    assert key in bob.keys("conflicts")
+    office.put(("accounts", "acme", {"territory_key": "t-south"}), ("deal_lines", "line", {"position": 7}))
+    assert office.row("conflicts", key)["buckets"] == office.row("deal_lines", "line")["buckets"]
+    bob.catch_up()
+    assert bob.sees().keys() == office.visible("bob").keys()
