@@ -1,6 +1,7 @@
 """The suite's own PostgreSQL keeps its promises: fresh, separate, and durable where a test kills it."""
 
 import asyncio
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ def test_the_server_of_the_suite_listens_on_no_network(postgres: Postgres) -> No
     assert run(postgres.url("postgres"), "SHOW listen_addresses") == ""
 
 
-def test_a_durable_server_keeps_what_it_acknowledged_over_a_kill(tmp_path: Path) -> None:
-    with durable_postgres(tmp_path) as server:
+def test_a_durable_server_keeps_what_it_acknowledged_over_a_kill() -> None:
+    # Not below pytest's own folder: another run of pytest may close that to the user whom PostgreSQL runs as.
+    with tempfile.TemporaryDirectory(prefix="sfa-pg-") as folder, durable_postgres(Path(folder)) as server:
         assert run(server.url("postgres"), "SHOW fsync") == "on"
         url = server.create("kept")
         run(url, "CREATE TABLE t (id int)", "INSERT INTO t VALUES (1) RETURNING id")
