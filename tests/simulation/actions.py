@@ -66,11 +66,13 @@ def edit_text(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
 
 
 def edit_group(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
-    found = pick(maker, rows, "accounts", "deals", "visits")
+    found = pick(maker, rows, "accounts", "deals", "visits", "deal_lines")
     if found is None:
         return None
     entity, key, row = found
     rng = maker.rng
+    if entity == "deal_lines":
+        return "update", entity, key, {"position": rng.randrange(100)}
     if entity == "visits":
         return "update", entity, key, {"planned_at": rng.randrange(10**9), "planned_minutes": rng.randrange(90)}
     if entity == "deals":
