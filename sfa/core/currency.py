@@ -52,9 +52,7 @@ class Rates:
             dated = self._by_pair.setdefault((rate.base_currency, rate.quote_currency), [])
             if dated and dated[-1].valid_from == rate.valid_from:
                 pair = f"{rate.base_currency}/{rate.quote_currency}"
-                raise Refused(
-                    "field_invalid", f"{pair} has two rates from {rate.valid_from}", field="valid_from"
-                )
+                raise Refused("field_invalid", f"{pair} has two rates from {rate.valid_from}", field="valid_from")
             dated.append(rate)
 
     def stated_on(self, from_currency: str, to_currency: str, on: str) -> StatedRate:
@@ -102,8 +100,6 @@ def _check_rate(rate: Rate) -> None:
     minor_digits(rate.base_currency)
     minor_digits(rate.quote_currency)
     if rate.base_currency == rate.quote_currency:
-        raise Refused(
-            "field_invalid", f"{rate.base_currency} needs no rate to itself", field="quote_currency"
-        )
+        raise Refused("field_invalid", f"{rate.base_currency} needs no rate to itself", field="quote_currency")
     if not _RATE.fullmatch(rate.rate) or Fraction(rate.rate) == 0:
         raise Refused("field_invalid", f"{rate.rate[:40]!r} is no decimal text above zero", field="rate")

@@ -40,9 +40,7 @@ def plus_days(day: str, count: int) -> str:
     try:
         return (to_date(day) + timedelta(days=count)).isoformat()
     except OverflowError:
-        raise Refused(
-            "period_unknown", f"{count} days from {day} is no day of the calendar", day=day
-        ) from None
+        raise Refused("period_unknown", f"{count} days from {day} is no day of the calendar", day=day) from None
 
 
 def zone_of(name: str) -> ZoneInfo:

@@ -117,9 +117,7 @@ def allocate(total_minor: int, weights: Sequence[Exact]) -> list[int]:
     shares = [exact(weight) for weight in weights]
     whole = sum(shares, start=Fraction(0))
     if not shares or min(shares) < 0 or whole == 0:
-        raise Refused(
-            "amount_invalid", "An amount needs weights of zero or more, not all zero, to be shared out"
-        )
+        raise Refused("amount_invalid", "An amount needs weights of zero or more, not all zero, to be shared out")
     size = abs(total_minor)
     floors, rests = [], []
     for share in shares:
@@ -178,9 +176,7 @@ def parse_minor(text: str, currency: str) -> int:
     digits = minor_digits(currency)
     match = _DECIMAL.fullmatch(text)
     if match is None:
-        raise Refused(
-            "amount_invalid", f"{text[:40]!r} is not a decimal number like 1250.50", amount=text[:40]
-        )
+        raise Refused("amount_invalid", f"{text[:40]!r} is not a decimal number like 1250.50", amount=text[:40])
     sign, whole, decimals = match[1], match[2], match[3] or ""
     if len(decimals) > digits:
         raise Refused("amount_invalid", f"{currency} has {digits} decimals, {text!r} has more", amount=text)

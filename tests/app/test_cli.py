@@ -95,6 +95,7 @@ def test_an_outdated_schema_or_a_wrong_setting_is_told_before_the_server_starts(
 
 def test_a_restored_database_gets_a_new_epoch(database_url: str) -> None:
     """S21: without it devices would wait for numbers that are given to other changes."""
+
     def epoch() -> str:
         database = open_database(database_url)
         try:

@@ -41,10 +41,7 @@ def test_corrected_times_never_lie_in_the_future(at: int, device_now: int, serve
 def test_the_order_of_two_events_of_one_push_is_kept(one: int, two: int, device_now: int, now: int) -> None:
     """S28"""
     first, second = sorted((one, two))
-    assert (
-        corrected_ms(first, device_now, now).corrected_ms
-        <= corrected_ms(second, device_now, now).corrected_ms
-    )
+    assert corrected_ms(first, device_now, now).corrected_ms <= corrected_ms(second, device_now, now).corrected_ms
 
 
 def test_only_a_large_skew_is_flagged_in_either_direction() -> None:

@@ -125,9 +125,7 @@ def test_two_rates_for_one_pair_on_one_day_are_refused() -> None:
         ("USD", "XYZ", "1.4", "2026-01-01", "currency_unknown"),
     ],
 )
-def test_a_rate_that_means_nothing_is_refused(
-    base: str, quote: str, text: str, valid_from: str, code: str
-) -> None:
+def test_a_rate_that_means_nothing_is_refused(base: str, quote: str, text: str, valid_from: str, code: str) -> None:
     with pytest.raises(Refused) as refused:
         Rates([rate(base, quote, text, valid_from)])
     assert refused.value.code == code

@@ -49,9 +49,7 @@ def test_days_of_a_clock_change_have_23_and_25_hours() -> None:
     """R31"""
     hours = [
         (end - start) / HOUR
-        for start, end in (
-            day_bounds_ms(day, "Europe/Berlin") for day in ("2026-03-29", "2026-10-25", "2026-05-01")
-        )
+        for start, end in (day_bounds_ms(day, "Europe/Berlin") for day in ("2026-03-29", "2026-10-25", "2026-05-01"))
     ]
     assert hours == [23, 25, 24]
 

@@ -32,9 +32,7 @@ def any_edge(draw: st.DrawFn) -> Edge:
 @st.composite
 def dated_trees(draw: st.DrawFn) -> tuple[Edge, ...]:
     """A tree that grew by moves; those that would break it were refused."""
-    edges: tuple[Edge, ...] = tuple(
-        edge(node, None) for node in draw(st.sets(st.sampled_from(NODES), min_size=1))
-    )
+    edges: tuple[Edge, ...] = tuple(edge(node, None) for node in draw(st.sets(st.sampled_from(NODES), min_size=1)))
     for new in draw(st.lists(any_edge(), max_size=12)):
         try:
             edges = moved(edges, new)
@@ -134,9 +132,7 @@ def test_the_roots_are_the_sum_of_all_values_on_any_day(
     tree, on = Tree(edges), day(number)
     result = tree.roll_up(on, own)
     roots = [node for node in tree.members(on) if tree.parent_on(node, on) is None]
-    assert sum(result.totals.get(root, 0) for root in roots) + sum(result.unplaced.values()) == sum(
-        own.values()
-    )
+    assert sum(result.totals.get(root, 0) for root in roots) + sum(result.unplaced.values()) == sum(own.values())
     for node in tree.members(on):
         below = [node, *tree.descendants(node, on)]
         assert result.totals.get(node, 0) == sum(own.get(member, 0) for member in below)
@@ -145,9 +141,7 @@ def test_the_roots_are_the_sum_of_all_values_on_any_day(
 
 @given(
     dated_trees(),
-    st.lists(
-        st.tuples(st.sampled_from(NODES), st.integers(0, DAYS).map(day), st.integers(-99, 99)), max_size=20
-    ),
+    st.lists(st.tuples(st.sampled_from(NODES), st.integers(0, DAYS).map(day), st.integers(-99, 99)), max_size=20),
 )
 def test_dated_facts_roll_up_as_the_sum_of_their_days(
     edges: tuple[Edge, ...], facts: list[tuple[str, str, int]]
@@ -243,9 +237,7 @@ def test_a_loan_with_an_end_returns_to_the_old_team() -> None:
 def test_a_manager_cannot_be_put_below_his_own_report() -> None:
     """R19"""
     with pytest.raises(Refused) as refused:
-        moved(
-            [edge("boss", None), edge("manager", "boss"), edge("rep", "manager")], edge("manager", "rep", 5)
-        )
+        moved([edge("boss", None), edge("manager", "boss"), edge("rep", "manager")], edge("manager", "rep", 5))
     assert refused.value.code == "hierarchy_cycle"
 
 

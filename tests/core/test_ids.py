@@ -25,9 +25,7 @@ def test_a_new_key_is_a_uuid_of_version_seven_that_carries_its_time() -> None:
 
 
 @given(st.integers(), st.lists(st.integers(-3, 3), min_size=2, max_size=60))
-def test_keys_rise_even_within_a_millisecond_and_when_the_clock_steps_back(
-    seed: int, steps: list[int]
-) -> None:
+def test_keys_rise_even_within_a_millisecond_and_when_the_clock_steps_back(seed: int, steps: list[int]) -> None:
     """S17"""
 
     class SteppingClock:
@@ -85,9 +83,7 @@ def test_exactly_the_documented_form_is_taken(text: str) -> None:
             check_key(text)
 
 
-@pytest.mark.parametrize(
-    "bad", ["", "a" * 65, "a b", "a\n", "é", "a/b", "٣", None, 7, b"key", ["a"], "a" * 10**6]
-)
+@pytest.mark.parametrize("bad", ["", "a" * 65, "a b", "a\n", "é", "a/b", "٣", None, 7, b"key", ["a"], "a" * 10**6])
 def test_anything_else_is_refused_and_not_echoed_at_length(bad: object) -> None:
     """S17"""
     with pytest.raises(Refused) as refused:

@@ -80,9 +80,7 @@ def test_the_largest_remainder_gets_the_cent_and_a_tie_goes_to_the_earlier_share
 
 
 @given(amounts, weight_lists)
-def test_shares_sum_exactly_and_lie_within_a_minor_unit_of_the_exact_share(
-    amount: int, weights: list[int]
-) -> None:
+def test_shares_sum_exactly_and_lie_within_a_minor_unit_of_the_exact_share(amount: int, weights: list[int]) -> None:
     """R8, R16, R35"""
     parts = allocate(amount, weights)
     assert sum(parts) == amount
@@ -122,9 +120,7 @@ def test_ten_and_five_percent_make_fourteen_and_a_half() -> None:
 
 
 @given(amounts, st.lists(st.integers(0, 10_000), max_size=5), st.randoms(use_true_random=False))
-def test_the_order_of_percentages_never_changes_a_price(
-    amount: int, discounts: list[int], random: Random
-) -> None:
+def test_the_order_of_percentages_never_changes_a_price(amount: int, discounts: list[int], random: Random) -> None:
     """R35"""
     shuffled = random.sample(discounts, len(discounts))
     price = discounted(amount, discounts, EVEN)

@@ -53,9 +53,7 @@ def changed_calendars(draw: st.DrawFn) -> FiscalCalendars:
     for since in sorted(draw(st.sets(st.sampled_from(range(1990, 2040, 5)), max_size=2))):
         new = draw(calendars)
         chosen.append(
-            FiscalCalendar(
-                new.kind, new.start_month, new.named_by, new.year_end, new.end_weekday, since_year=since
-            )
+            FiscalCalendar(new.kind, new.start_month, new.named_by, new.year_end, new.end_weekday, since_year=since)
         )
     try:
         return FiscalCalendars(chosen)
@@ -147,9 +145,7 @@ def test_a_week_year_has_52_or_53_weeks_and_ends_on_its_weekday_near_the_month_e
 
 
 @given(changed_calendars(), days, kinds)
-def test_each_day_lies_in_exactly_one_period_of_each_kind(
-    company: FiscalCalendars, day: str, kind: PeriodKind
-) -> None:
+def test_each_day_lies_in_exactly_one_period_of_each_kind(company: FiscalCalendars, day: str, kind: PeriodKind) -> None:
     """R31"""
     period = company.period_of(day, kind)
     assert period.start_on <= day < period.end_on
@@ -183,9 +179,7 @@ def test_a_name_is_a_key_and_leads_back_to_its_only_period(
 @given(
     calendars,
     st.integers(0, 4_100_000_000_000),
-    st.sampled_from(
-        ["Europe/Berlin", "America/St_Johns", "America/Sao_Paulo", "Pacific/Apia", "Asia/Beirut"]
-    ),
+    st.sampled_from(["Europe/Berlin", "America/St_Johns", "America/Sao_Paulo", "Pacific/Apia", "Asia/Beirut"]),
     kinds,
 )
 def test_no_instant_lies_in_two_periods_or_in_none(
@@ -224,9 +218,7 @@ def test_a_changed_calendar_starts_with_a_new_year_and_keeps_the_old_names() -> 
 def test_a_changed_calendar_whose_names_would_clash_is_refused() -> None:
     """R31: FY2026 cannot be both January to March and April to March."""
     with pytest.raises(Refused) as refused:
-        FiscalCalendars(
-            [FiscalCalendar(), FiscalCalendar(start_month=4, named_by=NamedBy.START, since_year=2026)]
-        )
+        FiscalCalendars([FiscalCalendar(), FiscalCalendar(start_month=4, named_by=NamedBy.START, since_year=2026)])
     assert refused.value.code == "calendar_invalid"
 
 
