@@ -38,6 +38,11 @@ class Plan(Struct, frozen=True):
     new_users: tuple[str, ...]
     due_at: int | None
 
+    @property
+    def begins(self) -> int:
+        """How many intervals begin."""
+        return sum(change.held for change in self.changes)
+
 
 def _zone(connection: Connection) -> ZoneInfo:
     table = ROWS["organisations"]
@@ -112,16 +117,19 @@ def _lock_users(connection: Connection, users: list[str]) -> set[str]:
     return set(connection.execute(query.order_by(scope_users.c.user_key).with_for_update()).scalars())
 
 
-def write(connection: Connection, found: Plan, last: int) -> None:
-    """Stamp the plan with the numbers that end at `last`."""
-    begun: list[dict[str, Any]] = []
-    ended: list[dict[str, Any]] = []
-    for seq, change in enumerate(found.changes, last - len(found.changes) + 1):
-        if change.held:
-            row = {"user_key": change.user_key, "bucket": change.bucket, "since_seq": seq, "until_seq": None}
-            begun.append(row)
-        else:
-            ended.append({"user": change.user_key, "left": change.bucket, "seq": seq})
+def write(connection: Connection, found: Plan, last: int, entries: int = 0) -> None:
+    """Stamp the plan with numbers of which the transaction's last is `last`: what ends comes before the transaction's
+    `entries` in the feed and what begins after them, so that no interval seems to meet what it never saw (S13)."""
+    ends = [change for change in found.changes if not change.held]
+    begins = [change for change in found.changes if change.held]
+    ended = [
+        {"user": change.user_key, "left": change.bucket, "seq": seq}
+        for seq, change in enumerate(ends, last - len(found.changes) - entries + 1)
+    ]
+    begun = [
+        {"user_key": change.user_key, "bucket": change.bucket, "since_seq": seq, "until_seq": None}
+        for seq, change in enumerate(begins, last - len(begins) + 1)
+    ]
     if ended:
         connection.execute(_END, ended)
     if begun:

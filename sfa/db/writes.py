@@ -333,9 +333,9 @@ class Door:
             plan = scope.plan(self.connection, self.now_ms)
         entries = [entry for cell, before in settled for entry in feed.entries(cell, before)]
         last = feed.take(self.connection, len(entries) + (len(plan.changes) if plan else 0))
-        feed.write(self.connection, entries, last - (len(plan.changes) if plan else 0))
+        feed.write(self.connection, entries, last - (plan.begins if plan else 0))
         if plan is not None:
-            scope.write(self.connection, plan, last)
+            scope.write(self.connection, plan, last, len(entries))
         for cell, _ in settled:
             cell.stored, cell.dirty, cell.moved, cell.touched = True, False, False, False
             cell.was_gone = cell.gone

@@ -124,3 +124,16 @@ def test_the_conflict_of_a_deal_line_goes_with_the_account_that_moves_while_the_
     assert office.row("conflicts", key)["buckets"] == office.row("deal_lines", "line")["buckets"]
     bob.catch_up()
     assert bob.sees().keys() == office.visible("bob").keys()
+
+
+def test_who_loses_a_bucket_as_a_row_comes_into_it_is_never_told_of_that_row(office: Office) -> None:
+    """S13: not even when he gets the bucket back after the row has gone; ends are numbered before entries."""
+    ana = office.phone("ana")
+    ana.catch_up()
+    office.put_and_delete(
+        [("contacts", "secret", {"account_key": "acme", "name": "Secret"})], [("territory_members", "tm-ana")]
+    )
+    office.delete("contacts", "secret")
+    office.put(("territory_members", "tm-ana", {"territory_key": "t-north"}))
+    assert "secret" not in told_keys(ana)
+    assert ana.sees().keys() == office.visible("ana").keys()
