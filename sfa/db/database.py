@@ -135,10 +135,22 @@ class SqliteDatabase(Database):
                     result = work(self._writer, *args, **kwargs)
                     self._at("before_commit")
                     transaction.commit()
+            except BaseException:
+                self._end_what_failed()
+                raise
             finally:
                 self._writing.on = False
         self._at("after_commit")
         return result
+
+    def _end_what_failed(self) -> None:
+        """A commit that fails (a full disk) leaves its transaction open: the next write must not find it."""
+        if self._writer is None or self._writer.get_transaction() is None:
+            return
+        raw = self._writer.connection.driver_connection
+        self._writer.rollback()
+        if raw is not None:
+            raw.rollback()
 
     def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         if self._memory:
