@@ -32,7 +32,7 @@ def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], ori
     """Put the losing value back on the row, under the rules of an edit by the caller; a dismissed one too (S1)."""
     _unsettled(cell, "restored")
     row = cell.row
-    target = edits.visible_cell(door, who, row["entity"], door.survivor(row["entity"], row["row_key"]))
+    target = edits.visible_survivor(door, who, row["entity"], row["row_key"])
     if row["field_group"] == DELETION:
         edits.delete(door, who, target, origin)
     else:

@@ -29,7 +29,7 @@ def merge(door: Door, who: Who, loser: Cell, arguments: Mapping[str, Any], origi
     if not isinstance(into, str) or set(arguments) != {"into"}:
         raise Refused("command_invalid", 'merging takes {"into": key}')
     check_key(into)
-    survivor = edits.visible_cell(door, who, loser.entity, door.survivor(loser.entity, into))
+    survivor = edits.visible_survivor(door, who, loser.entity, into)
     if survivor.key == loser.key or survivor.gone or loser.gone:
         raise Refused("merge_invalid", "a row is merged into another, living one", key=loser.key, into=into)
     edits.check_rights(who, loser.entity, (), creating=False)

@@ -51,6 +51,14 @@ def visible_cell(door: Door, who: Who, entity: str, key: str) -> Cell:
     return cell
 
 
+def visible_survivor(door: Door, who: Who, entity: str, key: str) -> Cell:
+    """The row that a key, merged or not, leads to; a refusal names the key that was asked for and no other."""
+    cell = door.cell(entity, door.survivor(entity, key))
+    if not is_visible(door, who, cell):
+        raise Refused("row_unknown", f"there is no {entity} row {key!r} that you may see", entity=entity, key=key)
+    return cell
+
+
 def known_entity(entity: str) -> None:
     if entity not in ENTITIES:
         raise Refused("entity_unknown", f"there is no entity {entity[:100]!r}")
@@ -184,6 +192,8 @@ def update(
     check_owned(door, who, cell)
     was_gone = cell.gone
     door.put(cell, follow_references(door, who, cell.entity, values), origin, kind, verbatim)
+    if cell.entity == "deal_lines" and "deal_key" in values:
+        check_owned(door, who, cell)  # the deal that it was moved to, too
     if was_gone or PARENTS.get(cell.entity, ("", ""))[1] in values:
         revive_parent(door, who, cell, origin)
     _finish(door, who, cell)

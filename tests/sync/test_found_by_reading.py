@@ -161,3 +161,25 @@ def test_a_demoted_manager_writes_as_what_he_is_now(office: Office) -> None:
     mia = office.phone("mia")
     office.put(("users", "mia", {"role": "rep"}))
     assert mia.edit("accounts", "acme", base=1, territory_key="t-south").code == "field_not_permitted"
+
+
+def test_a_line_is_not_moved_onto_somebody_elses_deal(office: Office) -> None:
+    """S10: a deal's lines are changed by who may change the deal, the one they come to as well."""
+    office.put(
+        ("deals", "deal-b", {"name": "B", "owner_key": "bob", "account_key": "acme", "stage_key": "lead"}),
+        ("deal_lines", "line", {"deal_key": "deal-b", "product_key": "pump"}),
+    )
+    assert office.phone("bob").edit("deal_lines", "line", deal_key="deal-a").code == "not_permitted"
+    assert office.row("deal_lines", "line")["deal_key"] == "deal-b"
+    assert office.phone("mia").edit("deal_lines", "line", deal_key="deal-a").outcome == "applied"
+
+
+def test_merging_into_a_row_whose_survivor_is_out_of_sight_does_not_tell_its_key(office: Office) -> None:
+    """S22, promise 4."""
+    rows = [("accounts", key, {"name": key, "territory_key": "t-north"}) for key in ("twin", "third")]
+    office.put(*rows)
+    assert office.phone("dirk").do("account.merge", "accounts", "twin", set={"into": "acme"}).outcome == "applied"
+    office.put(("accounts", "acme", {"territory_key": "t-south"}))
+    receipt = office.phone("ana").do("account.merge", "accounts", "third", set={"into": "twin"})
+    assert (receipt.code, receipt.key) == ("row_unknown", "third")
+    assert "acme" not in f"{receipt.text} {receipt.details}"
