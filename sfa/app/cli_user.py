@@ -15,6 +15,7 @@ from sfa.core.entities import User
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker, check_key
 from sfa.db.database import Database, open_database
+from sfa.db.migrations import is_current
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
 from sfa.web.auth import set_password_hash
@@ -66,6 +67,8 @@ def list_users() -> None:
 def _database() -> Iterator[Database]:
     database = open_database(Settings.from_environment(os.environ).database_url)
     try:
+        if not database.read(is_current):
+            raise Refused("schema_outdated")
         yield database
     finally:
         database.close()

@@ -107,3 +107,10 @@ def test_a_restored_database_gets_a_new_epoch(database_url: str) -> None:
     result = run(database_url, "restored")
     assert result.exit_code == 0, result.output
     assert epoch() != before
+
+
+@pytest.mark.parametrize("command", [["list"], ["add", "a@b.c", "--name", "A", "--password", "long enough"]])
+def test_people_of_a_database_without_schema_are_refused_in_one_line(tmp_path: Path, command: list[str]) -> None:
+    done = run(f"sqlite:///{tmp_path}/new.db", "user", *command)
+    assert (done.exit_code, "schema_outdated" in done.output) == (1, True)
+    assert len(done.output.splitlines()) == 1
