@@ -124,5 +124,6 @@ def scheduler(database: Database, clock: Clock) -> Any:
             next_run_time=first,
             coalesce=True,
             max_instances=1,
+            misfire_grace_time=None,  # late is better than not before the next interval
         )
     return made
