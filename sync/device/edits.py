@@ -74,6 +74,7 @@ def command(
             done = transition(name, row, arguments, at, lambda e, k: view.row(store, e, k))
             if done.illegal is not None:
                 raise Refused("illegal_transition", f"{name}: {done.illegal}")
+            _check_row(entity, {**row, **done.values})
         return outbox.enqueue(store, entity, key, name, at, arguments, unit)
 
 

@@ -88,6 +88,17 @@ def test_what_no_server_would_take_is_refused_at_once_and_leaves_no_trace(code: 
     assert device.store.state().next_n == 1
 
 
+def test_a_command_that_would_break_the_row_is_refused_at_once() -> None:
+    """S27: half a position would otherwise cost the whole visit in the evening."""
+    visit = ("visits", "visit", {"account_key": "acme", "owner_key": "ana"})
+    device = holding(ACME, visit)
+    with pytest.raises(Refused) as caught:
+        device.command("visit.check_in", "visit", {"latitude": 43.2})
+    assert caught.value.code == "invariant_failed"
+    assert list(device.pending()) == []
+    device.command("visit.check_in", "visit", {"latitude": 43.2, "longitude": -2.9})
+
+
 def test_a_command_shows_its_effect_and_a_second_one_goes_on_from_there() -> None:
     """S27."""
     device = holding(DEAL, LEAD, LOST)
