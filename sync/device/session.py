@@ -114,12 +114,14 @@ def exchange(store: Store, transport: Transport, request: SyncRequest) -> SyncAn
 
 
 def _send(store: Store, transport: Transport, request: SyncRequest) -> SyncAnswer:
+    token = store.state().access_token
     try:
-        return call(transport, "/sync", request, SyncAnswer, store.state().access_token)
+        return call(transport, "/sync", request, SyncAnswer, token)
     except ServerRefused as refused:
         if refused.code not in EXPIRED:
             raise
-    _refresh(store, transport)
+    if store.state().access_token in (token, None):  # another sync of this store may have refreshed meanwhile
+        _refresh(store, transport)
     return call(transport, "/sync", request, SyncAnswer, store.state().access_token)
 
 
