@@ -20,6 +20,8 @@ from sfa.web.passwords import hash_password
 
 PASSWORD = "demo-password-1"
 DEFAULT_PORT = 8080
+LOG = "server.log"
+LEFT_BEHIND = (".db", ".db-wal", ".db-shm", ".log")
 
 
 @click.command()
@@ -27,14 +29,15 @@ DEFAULT_PORT = 8080
 @click.option("--reps", default=12, show_default=True, type=click.IntRange(4, 2_000))
 @click.option("--accounts", default=300, show_default=True, type=click.IntRange(20, 200_000))
 @click.option("--seed", default=3, show_default=True, type=int)
-@click.option("--folder", default="var/demo", show_default=True, type=click.Path(path_type=Path))
+@click.option("--folder", default="var/demo", show_default=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--port", type=click.IntRange(0, 65_535), help="Where to serve; a free port with --once.")
 @click.option("--database", "url", help="An empty PostgreSQL database; a new SQLite file in the folder by default.")
 def demo(once: bool, reps: int, accounts: int, seed: int, folder: Path, port: int | None, url: str | None) -> None:
     """Make a company, let two reps and a manager work for a day, then serve it."""
     console = Console(highlight=False)
-    shutil.rmtree(folder, ignore_errors=True)
+    _clear(folder)
     folder.mkdir(parents=True)
+    (folder / LOG).touch()
     database = open_database(url or f"sqlite:///{folder / 'company.db'}")
     try:
         upgrade_database(database)
@@ -48,7 +51,7 @@ def demo(once: bool, reps: int, accounts: int, seed: int, folder: Path, port: in
             f"[bold]A company of {reps} reps and {accounts} customers[/bold] ({counts.total():,} rows, seed {seed})"
         )
         at = port if port is not None else (stage.free_port() if once else DEFAULT_PORT)
-        with stage.server(database.url, at, folder / "server.log", os.environ) as address:
+        with stage.server(database.url, at, folder / LOG, os.environ) as address:
             _play(console, database, address, folder)
             if not once:
                 _serve(console, database, address)
@@ -56,6 +59,15 @@ def demo(once: bool, reps: int, accounts: int, seed: int, folder: Path, port: in
         raise click.ClickException(f"the demo failed at {failed}") from failed
     finally:
         database.close()
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier demo left, and nothing else: a folder of another kind is refused."""
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    names = {path.name for path in found}
+    if found and (LOG not in names or not all(path.suffix in LEFT_BEHIND for path in found)):
+        raise click.UsageError(f"{folder} holds other things than an earlier demo: choose another --folder")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _play(console: Console, database: Database, address: str, folder: Path) -> None:
