@@ -67,6 +67,8 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except Refused as refused:
             raise click.ClickException(f"{refused.text} ({refused.code})") from refused
+        except ConnectionRefusedError as error:
+            raise click.ClickException(f"the database does not answer: {error} (server_busy)") from error
 
 
 main = LazyGroup(

@@ -114,3 +114,11 @@ def test_people_of_a_database_without_schema_are_refused_in_one_line(tmp_path: P
     done = run(f"sqlite:///{tmp_path}/new.db", "user", *command)
     assert (done.exit_code, "schema_outdated" in done.output) == (1, True)
     assert len(done.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["user", "list"], ["serve"]])
+def test_a_database_server_that_does_not_answer_is_told_in_one_line(command: list[str]) -> None:
+    done = run("postgresql://nobody@127.0.0.1:1/none", *command)
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: the database does not answer")
+    assert len(done.output.splitlines()) == 1
