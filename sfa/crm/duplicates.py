@@ -33,7 +33,7 @@ def merge(door: Door, who: Who, loser: Cell, arguments: Mapping[str, Any], origi
     if survivor.key == loser.key or survivor.gone or loser.gone:
         raise Refused("merge_invalid", "a row is merged into another, living one", key=loser.key, into=into)
     edits.check_rights(who, loser.entity, (), creating=False)
-    if who.role == "rep" and loser.row.get("territory_key") != survivor.row.get("territory_key"):
+    if who.role == "rep" and _territory(door, loser) != _territory(door, survivor):
         raise Refused("not_permitted", "merging customers of two territories moves work: a manager does it")
     was = dict(loser.row)
     _fill_gaps(door, who, loser, survivor, origin)
@@ -41,6 +41,13 @@ def merge(door: Door, who: Who, loser: Cell, arguments: Mapping[str, Any], origi
     door.delete(loser, origin, "merge")
     loser.row = was
     door.redirect(loser, survivor, moved, origin)
+
+
+def _territory(door: Door, cell: Cell) -> str | None:
+    """Of a customer, or of a contact's customer."""
+    account = cell if cell.entity == "accounts" else door.cell("accounts", cell.row["account_key"], "share")
+    found: str | None = account.row["territory_key"]
+    return found
 
 
 def _fill_gaps(door: Door, who: Who, loser: Cell, survivor: Cell, origin: Origin) -> None:

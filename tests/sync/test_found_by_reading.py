@@ -183,3 +183,11 @@ def test_merging_into_a_row_whose_survivor_is_out_of_sight_does_not_tell_its_key
     receipt = office.phone("ana").do("account.merge", "accounts", "third", set={"into": "twin"})
     assert (receipt.code, receipt.key) == ("row_unknown", "third")
     assert "acme" not in f"{receipt.text} {receipt.details}"
+
+
+def test_a_rep_does_not_merge_contacts_of_customers_in_two_territories(office: Office) -> None:
+    """S30: as with the customers themselves; whoever works with the loser would lose the contact."""
+    office.put(("account_members", "am", {"account_key": "acme", "user_key": "cleo"}))
+    assert office.phone("cleo").do("contact.merge", "contacts", "carl", set={"into": "zoe"}).code == "not_permitted"
+    assert not office.row("contacts", "carl")["gone"]
+    assert office.phone("dirk").do("contact.merge", "contacts", "carl", set={"into": "zoe"}).outcome == "applied"
