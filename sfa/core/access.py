@@ -67,7 +67,7 @@ MANAGERS_SET: dict[str, frozenset[str]] = {
     "notes": frozenset({"author_key"}),
 }
 # What nobody may give himself.
-ADMINS_SET: dict[str, frozenset[str]] = {"users": frozenset({"role"})}
+ADMINS_SET: dict[str, frozenset[str]] = {"users": frozenset({"role", "email"})}
 # Work that belongs to one person: seeing it through a territory does not allow to change it.
 OWNED: dict[str, str] = {"deals": "owner_key", "visits": "owner_key", "tasks": "owner_key"}
 
@@ -267,6 +267,8 @@ def forbidden_field(role: str, entity: str, fields: Iterable[str], *, creating: 
         read_only |= SET_ONCE.get(entity, frozenset())
     managers = frozenset() if creating or role != "rep" else MANAGERS_SET.get(entity, frozenset())
     admins = frozenset() if role == "admin" else ADMINS_SET.get(entity, frozenset())
+    if creating:
+        admins -= {"email"}  # a new person needs one; the login of a person who is there is not taken over
     for field in fields:
         if field in read_only:
             return "field_read_only", field

@@ -17,7 +17,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
-from sfa.crm import trees
+from sfa.crm import rights, trees
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
@@ -124,6 +124,8 @@ def check_row(door: Door, cell: Cell) -> Broken | None:
         _check_unique(door, cell, field)
     if cell.entity in trees.TREES:
         trees.check(door, cell.entity)
+    if cell.entity == "accounts" and cell.row["parent_key"] is not None:
+        rights.check_no_cycle(door, cell)
     return None
 
 
@@ -160,6 +162,8 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     door.put(cell, values, origin, "create")
     if entity == "deal_lines":
         check_owned(door, who, cell)
+    if entity == "quotas" and who.held is not None:
+        rights.check_own_target(who.role, who.user_key, cell.row)
     revive_parent(door, who, cell, origin)
     _finish(door, who, cell)
     return cell
@@ -190,8 +194,10 @@ def update(
 ) -> None:
     """Write checked values; a deleted row comes back with them."""
     check_owned(door, who, cell)
+    values = follow_references(door, who, cell.entity, values)
+    rights.check_change(door, who.role, who.user_key, who.held, cell, values)
     was_gone = cell.gone
-    door.put(cell, follow_references(door, who, cell.entity, values), origin, kind, verbatim)
+    door.put(cell, values, origin, kind, verbatim)
     if cell.entity == "deal_lines" and "deal_key" in values:
         check_owned(door, who, cell)  # the deal that it was moved to, too
     if was_gone or PARENTS.get(cell.entity, ("", ""))[1] in values:
@@ -229,6 +235,7 @@ def delete(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
     are deleted themselves."""
     check_rights(who, cell.entity, (), creating=False)
     check_owned(door, who, cell)
+    rights.check_delete(who.role, who.held, cell)
     if cell.gone:
         return
     door.delete(cell, origin)

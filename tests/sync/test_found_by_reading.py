@@ -191,3 +191,58 @@ def test_a_rep_does_not_merge_contacts_of_customers_in_two_territories(office: O
     assert office.phone("cleo").do("contact.merge", "contacts", "carl", set={"into": "zoe"}).code == "not_permitted"
     assert not office.row("contacts", "carl")["gone"]
     assert office.phone("dirk").do("contact.merge", "contacts", "carl", set={"into": "zoe"}).outcome == "applied"
+
+
+def test_a_rep_moves_no_work_between_territories_by_an_update(office: Office) -> None:
+    """R53: as little as by a merge."""
+    office.put(("territory_members", "tm", {"territory_key": "t-south", "user_key": "ana", "valid_from": "2025-01-01"}))
+    office.put(("accounts", "other", {"name": "Other", "territory_key": "t-north"}))
+    ana = office.phone("ana")
+    assert ana.do("update", "contacts", "zoe", base=1, set={"account_key": "acme"}).code == "field_not_permitted"
+    assert ana.do("update", "contacts", "carl", base=1, set={"account_key": "other"}).outcome == "applied"
+
+
+def test_a_split_partner_works_on_a_deal_and_does_not_share_it_out(office: Office) -> None:
+    """R16, R53."""
+    half = [{"user_key": "ana", "share_bp": 5_000}, {"user_key": "bob", "share_bp": 5_000}]
+    greedy = [{"user_key": "ana", "share_bp": 1}, {"user_key": "bob", "share_bp": 9_999}]
+    assert office.phone("ana").edit("deals", "deal-a", splits=half).outcome == "applied"
+    bob = office.phone("bob")
+    assert bob.edit("deals", "deal-a", next_step="call").outcome == "applied"
+    assert bob.edit("deals", "deal-a", splits=greedy).code == "field_not_permitted"
+
+
+def test_nobody_sets_the_quota_that_he_is_measured_by(office: Office) -> None:
+    """R5."""
+    office.put(
+        ("fiscal_periods", "q1", {"name": "Q1", "kind": "quarter", "start_on": "2026-01-01", "end_on": "2026-04-01"})
+    )
+    quota = {"period_key": "q1", "measure": "total_contacts", "target": 10}
+    mia = office.phone("mia")
+    assert mia.do("create", "quotas", "own", set={**quota, "user_key": "mia"}).code == "not_permitted"
+    assert mia.do("create", "quotas", "anas", set={**quota, "user_key": "ana"}).outcome == "applied"
+    office.put(("quotas", "given", {**quota, "user_key": "mia"}))
+    assert mia.do("update", "quotas", "given", base=1, set={"target": 1}).code == "not_permitted"
+    assert office.phone("dirk").do("update", "quotas", "given", base=1, set={"target": 12}).outcome == "applied"
+
+
+def test_a_customer_is_deleted_by_who_covers_its_territory(office: Office) -> None:
+    """R53: not by a guest of its account team."""
+    office.put(("account_members", "m", {"account_key": "acme", "user_key": "cleo"}))
+    assert office.phone("cleo").do("delete", "accounts", "acme", base=1).code == "not_permitted"
+    assert office.phone("bob").do("delete", "accounts", "acme", base=1).outcome == "applied"
+
+
+def test_a_customer_is_never_its_own_parent(office: Office) -> None:
+    """R19."""
+    office.put(("accounts", "child", {"name": "Child", "territory_key": "t-north", "parent_key": "acme"}))
+    ana = office.phone("ana")
+    assert ana.edit("accounts", "acme", parent_key="acme").code == "hierarchy_cycle"
+    assert ana.edit("accounts", "acme", parent_key="child").code == "hierarchy_cycle"
+    assert ana.edit("accounts", "acme", name="Acme and Sons").outcome == "applied"
+
+
+def test_a_director_does_not_take_over_a_login(office: Office) -> None:
+    """R53: whose e-mail address it is, he logs in."""
+    receipt = office.phone("dirk").do("update", "users", "root", base=1, set={"email": "dirk2@example.com"})
+    assert receipt.code == "field_not_permitted"

@@ -1,0 +1,64 @@
+"""What a person may change of rows that he may write: the decisions that look at the row, not only at role and field.
+
+A change that moves work between territories, shares out money or sets the own target is somebody else's decision
+(R53). `held` None sees and may everything (imports and jobs).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sfa.core.errors import Refused
+from sfa.core.shapes import PARENTS
+from sfa.db.cells import Cell
+from sfa.db.writes import Door
+
+OWNERS_SET = frozenset({"splits", "account_key"})  # of a deal: a split partner works on it, its owner shares it out
+PARENTS_MAX = 20  # storeys of a customer's hierarchy
+
+
+def check_change(door: Door, role: str, user: str | None, held: frozenset[str] | None, cell: Cell, to: Any) -> None:
+    """Refuse a change of `cell` to the values `to` that this person may not decide."""
+    if held is None:
+        return
+    changed = {field for field, value in to.items() if cell.row[field] != value}
+    if cell.entity == "deals" and changed & OWNERS_SET and f"book:{cell.row['owner_key']}" not in held:
+        raise Refused("field_not_permitted", "a deal's owner shares it out and says whose it is", field="splits")
+    place = PARENTS.get(cell.entity)
+    if place is not None and place[0] == "accounts" and place[1] in changed and role == "rep":
+        _check_same_territory(door, cell.row[place[1]], to[place[1]], place[1])
+    if cell.entity == "quotas":
+        check_own_target(role, user, cell.row)
+
+
+def _check_same_territory(door: Door, before: str | None, after: str | None, field: str) -> None:
+    if before is None or after is None:
+        return
+    here, there = (door.cell("accounts", key, "share").row for key in (before, after))
+    if here["territory_key"] != there["territory_key"]:
+        raise Refused("field_not_permitted", "moving work between territories is a manager's decision", field=field)
+
+
+def check_own_target(role: str, user: str | None, quota: Mapping[str, Any]) -> None:
+    """Nobody below finance sets the target that he is paid by."""
+    if quota["user_key"] is not None and quota["user_key"] == user and role in ("rep", "manager", "director"):
+        raise Refused("not_permitted", "somebody else sets your own quota")
+
+
+def check_delete(role: str, held: frozenset[str] | None, cell: Cell) -> None:
+    """A rep who knows a customer only through its account team does not delete it for the others."""
+    if held is None or cell.entity != "accounts" or role != "rep":
+        return
+    if cell.row["territory_key"] is None or f"territory:{cell.row['territory_key']}" not in held:
+        raise Refused("not_permitted", "who covers the territory deletes its customers")
+
+
+def check_no_cycle(door: Door, account: Cell) -> None:
+    """A customer is not its own parent, however many storeys above."""
+    above = account.row["parent_key"]
+    for _ in range(PARENTS_MAX):
+        if above is None:
+            return
+        if above == account.key:
+            break
+        above = door.cell("accounts", above, "none").row.get("parent_key")
+    raise Refused("hierarchy_cycle", f"the customer would be its own parent, or lie below {PARENTS_MAX} others")
