@@ -21,6 +21,7 @@ from sfa.db.prepared import Prepared, listed
 from sfa.db.tables import bucket_heads, clock, clock_marks, feed
 
 ENCODER = msgspec.json.Encoder()
+FEW_ROWS = 100  # of one bucket: read at once, without asking for numbers first
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -116,6 +117,8 @@ def _sql(dialect: str, name: str) -> str:
         f"FROM clock c JOIN devices d ON d.key = {p(2)} AND d.user_key = {p(1)} "
         f"LEFT JOIN scope_users s ON s.user_key = d.user_key WHERE c.id = 1",
         "heads": f"SELECT bucket FROM bucket_heads WHERE bucket {_LIST[dialect].format(p(1))} AND seq > {p(2)}{casts}",
+        "first": f"SELECT seq, doc FROM feed WHERE {after} ORDER BY seq LIMIT {p(3)}{casts}",
+        "first_met": f"SELECT seq, doc FROM feed WHERE {after} AND {met} ORDER BY seq LIMIT {p(3)}{casts}",
         "seqs": f"SELECT seq FROM feed WHERE {after} ORDER BY seq LIMIT {p(3)}{casts}",
         "seqs_met": f"SELECT seq FROM feed WHERE {after} AND {met} ORDER BY seq LIMIT {p(3)}{casts}",
         "delta": f"SELECT seq, doc FROM feed WHERE {after} AND seq <= {p(3)}{casts} ORDER BY seq",
@@ -163,13 +166,20 @@ def heads_after(connection: Connection, buckets: Iterable[str], seq: int) -> lis
 def news(
     connection: Connection, buckets: Iterable[str], seq: int, limit: int, met_by: Mapping[str, str]
 ) -> Iterable[tuple[int, str, bytes]]:
-    """-> (seq, bucket, doc) of the first `limit` entries of all these buckets after `seq`, in order. Of a bucket in
-    `met_by`, tombstones only of rows whose time in the bucket overlaps an interval in which that user held it. SQLite
-    is asked bucket by bucket, which costs it microseconds, for numbers first and for documents up to the last number
-    that fits; PostgreSQL in one question."""
+    """-> (seq, bucket, doc) of all these buckets after `seq`, in order: all, or at least the first `limit`. Of a bucket
+    in `met_by`, tombstones only of rows whose time in the bucket overlaps an interval in which that user held it.
+    PostgreSQL is asked in one question; SQLite bucket by bucket, which costs it microseconds: where one has much to
+    tell, for numbers first and then for documents up to the last number that fits."""
     if connection.dialect.name == "postgresql" and not met_by:
         return prepared.rows(connection, _sql("postgresql", "deltas"), (list(buckets), seq, limit))
     found = heads_after(connection, buckets, seq)
+    few = min(limit, FEW_ROWS)
+    streams = [
+        [(at, bucket, doc) for at, doc in _after(connection, "first", bucket, seq, few, met_by.get(bucket))]
+        for bucket in found
+    ]
+    if all(len(stream) < few for stream in streams):
+        return streams[0] if len(streams) == 1 else merge_sorted(*streams)
     numbers = sorted(
         row[0] for bucket in found for row in _after(connection, "seqs", bucket, seq, limit, met_by.get(bucket))
     )[:limit]
