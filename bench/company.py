@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Table, insert, text
 from sfa.core.ids import KeyMaker
 from sfa.crm import edits
 from sfa.crm.edits import Who
+from sfa.db import digests
 from sfa.db.database import Database
 from sfa.db.tables import ROWS, devices, history
 from sfa.db.writes import Door, Origin
@@ -150,6 +151,7 @@ def grow(database: Database, copies_now: int, copies: int) -> None:
     """Multiply the seed rows up to `copies` of each; the seed itself is the first."""
     for low in range(copies_now, copies, COPIES_AT_ONCE):
         database.write(_grow, low, min(copies, low + COPIES_AT_ONCE))
+    database.write(digests.repair)
 
 
 def _grow(connection: Connection, copies_now: int, copies: int) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Raw, Struct
 
+from sfa.core.digests import BucketDigest
+
 CONTRACT_MIN = 1
 CONTRACT_MAX = 1
 
@@ -23,6 +25,7 @@ PAGE_ROWS_DEFAULT = 5_000
 PAGE_ROWS_MAX = 20_000
 PAGE_BYTES_MAX = 4 << 20
 CURSOR_BYTES_MAX = 1 << 20
+REFILL_MAX = 100
 DURABLE_AFTER_MS = 7 * 24 * 3600 * 1000
 RECEIPT_OUTCOMES = ("applied", "merged", "conflict", "refused", "skipped")
 KINDS = ("create", "update", "delete")
@@ -70,6 +73,8 @@ class SyncRequest(Struct, frozen=True, forbid_unknown_fields=True):
     cursor: Annotated[str, Meta(max_length=CURSOR_BYTES_MAX)] | None = None
     at_least: Annotated[int, Meta(ge=0, le=2**62)] = 0
     page_rows: Annotated[int, Meta(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS_DEFAULT
+    digest: bool = False
+    refill: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=REFILL_MAX)] = []
 
 
 class Receipt(Struct, frozen=True, omit_defaults=True):
@@ -103,7 +108,8 @@ class PushAnswer(Struct, frozen=True):
 
 class Page(Struct, frozen=True, omit_defaults=True):
     """One page as a client decodes it; the server joins the same from bytes. `reset` names the reason why the device
-    must mark what arrives from here on and sweep the rest at `caught_up`."""
+    must mark what arrives from here on and sweep the rest at `caught_up`. `digests` has every held bucket that is not
+    empty, where the page is `caught_up` and the request asked for them (S16)."""
 
     cursor: str
     caught_up: bool
@@ -112,6 +118,7 @@ class Page(Struct, frozen=True, omit_defaults=True):
     drops: list[str] = []
     reset: str | None = None
     rows: int = 0
+    digests: dict[str, BucketDigest] | None = None
 
 
 class BucketChanges(Struct, frozen=True):

@@ -3,18 +3,20 @@
 In this order: the buckets that left the scope (one `drop` each), every feed entry after `c` of every bucket held now,
 then the live rows, by key, of buckets granted since `g`. Entries of a bucket that is still being filled are in the
 delta too, so that a fill never goes back. `caught_up` is said only when nothing is left in this snapshot. Documents
-are joined as the bytes that the feed keeps; nothing is decoded.
+are joined as the bytes that the feed keeps; nothing is decoded. Buckets that a device asks to have again are filled
+like granted ones (S16).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from sfa.core.digests import BucketDigest
 from sfa.core.errors import Refused
-from sfa.db import feed, scope
+from sfa.db import digests, feed, scope
 from sync import cursor as cursors
 from sync.cursor import FILL_START, Cursor
 from sync.protocol import CONTRACT_MAX, PAGE_BYTES_MAX, PAGE_ROWS_DEFAULT
@@ -79,9 +81,14 @@ def page(
     rows_max: int = PAGE_ROWS_DEFAULT,
     at_least: int = 0,
     bytes_max: int = PAGE_BYTES_MAX,
+    refill: Sequence[str] = (),
+    digest: bool = False,
 ) -> PageBytes:
-    """The next page after a cursor. Raises `Refused("replica_behind")` on a server that has not seen what the device
-    has (S12, S35), and `scope.Due` where dated assignments must be made effective first (S11)."""
+    """The next page after a cursor; `refill` begins these buckets anew, `digest` asks for the digests of S16.
+
+    Raises `Refused("replica_behind")` on a server that has not seen what the device has (S12, S35), and `scope.Due`
+    where dated assignments must be made effective first (S11).
+    """
     now = feed.standing(connection, puller.user, puller.device)
     if now.due_at is not None and now.due_at <= now_ms:
         raise scope.Due
@@ -91,7 +98,7 @@ def page(
         at_least = 0  # what a restored server is asked for may never come back
     if now.seq < max(cursor.c, cursor.g, at_least):
         raise Refused("replica_behind", seq=now.seq)
-    c, fills, drops = cursor.c, dict(cursor.fills), []
+    c, fills, drops = cursor.c, dict(cursor.fills), list[str]()
     spans = scope.intervals(connection, puller.user) if now.scope_seq > c else ()
     granted = {bucket for bucket, since, until in spans if until is None and since > c}
     if reset is not None:
@@ -102,6 +109,8 @@ def page(
         for bucket in drops:
             fills.pop(bucket, None)
         fills.update(dict.fromkeys(held - held_then, FILL_START))
+    fills.update(dict.fromkeys(held.intersection(refill), FILL_START))
+    drops = sorted({*drops, *(set(refill) - held)})  # what is asked for and not held is to be forgotten
     budget = _Budget(rows_max, bytes_max)
     changes: dict[str, list[bytes]] = {}
     met_by = dict.fromkeys(granted, puller.user)
@@ -110,7 +119,8 @@ def page(
         _fill(connection, fills, budget, changes)
     moved = Cursor(puller.user, puller.device, puller.contract, now.epoch, c, now.seq, fills)
     caught_up = complete and not fills
-    return _encode(moved, secret, caught_up, drops, changes, reset, budget.rows, now)
+    sums = digests.read(connection, held) if digest and caught_up else None
+    return _encode(moved, secret, caught_up, drops, changes, reset, budget.rows, now, sums)
 
 
 def _start(text: str | None, puller: Puller, now: feed.Standing, secret: bytes) -> tuple[Cursor, str | None]:
@@ -206,6 +216,7 @@ def _encode(
     reset: str | None,
     rows: int,
     now: Any,
+    sums: Mapping[str, BucketDigest] | None,
 ) -> PageBytes:
     written = cursors.write(cursor, secret)
     parts = [
@@ -222,5 +233,7 @@ def _encode(
     }
     if reset is not None:
         head["reset"] = reset
+    if sums is not None:
+        head["digests"] = sums
     body = _json(head)[:-1] + b',"changes":[' + b",".join(parts) + b"]}"
     return PageBytes(body, written, caught_up, now.seq, now.epoch, rows)

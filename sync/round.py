@@ -17,7 +17,7 @@ from sfa.crm.commands import Command
 from sfa.db import scope
 from sfa.db.database import Database
 from sync import pull
-from sync.protocol import CONTRACT_MAX, CONTRACT_MIN, PushAnswer, SyncRequest
+from sync.protocol import CONTRACT_MAX, CONTRACT_MIN, PAGE_BYTES_MAX, PushAnswer, SyncRequest
 from sync.pull import PageBytes, Puller, Scopes
 from sync.push import Push, push
 
@@ -96,7 +96,7 @@ class Round:
             sent = Push(caller.user, caller.device, request.now, request.mutations, request.skip)
             pushed = yield from self._until_effective(Step("write", push, (sent, now, self.commands)), now)
         if request.pull:
-            short = pull.is_short(request.cursor, self.secret, self.seq_seen)
+            short = not request.refill and pull.is_short(request.cursor, self.secret, self.seq_seen)
             puller = Puller(caller.user, caller.device, request.contract)
             args = (
                 puller,
@@ -106,6 +106,9 @@ class Round:
                 self.scopes,
                 request.page_rows,
                 request.at_least,
+                PAGE_BYTES_MAX,
+                request.refill,
+                request.digest,
             )
             page = yield from self._until_effective(Step("read" if short else "read_long", pull.page, args), now)
         self.seq_seen = max(self.seq_seen, pushed.seq if pushed else 0, page.seq if page else 0)

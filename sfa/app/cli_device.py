@@ -144,8 +144,9 @@ def logout(desk: Desk) -> None:
 
 @device.command()
 @click.option("--page-rows", type=click.IntRange(1, 20_000), default=5_000, show_default=True)
+@click.option("--check", is_flag=True, help="Compare every bucket with the server, and fetch again what differs.")
 @on_desk
-def sync(desk: Desk, page_rows: int) -> None:
+def sync(desk: Desk, page_rows: int, check: bool) -> None:
     """Push what is queued and pull what changed."""
     found = desk.device()
     is_first = found.store.state().cursor is None
@@ -154,7 +155,7 @@ def sync(desk: Desk, page_rows: int) -> None:
         def told(now: Progress) -> None:
             show(f"{now.rows:,} rows")
 
-        result = found.sync(told, page_rows)
+        result = found.sync(told, page_rows, check=check)
     _tell(result)
 
 
@@ -167,6 +168,10 @@ def _tell(result: SyncResult) -> None:
         click.echo(f"conflict on {receipt.entity} {receipt.key}: {', '.join(receipt.conflicts)}")
     for reason in result.resets:
         click.echo(f"everything was fetched anew: {reason}")
+    for bucket in result.refilled:
+        click.echo(f"fetched again, because it differed from the server: {bucket}")
+    for bucket in result.differing:
+        click.echo(f"still differs from the server: {bucket}")
     if result.register_anew:
         click.echo("this registration was used elsewhere: log in again, the queue moves along (mutation_reused)")
     if result.stopped is not None:

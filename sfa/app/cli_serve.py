@@ -1,4 +1,4 @@
-"""`sfa serve`, `sfa migrate`, `sfa reissue` and `sfa restored`."""
+"""`sfa serve`, `sfa migrate`, `sfa reissue`, `sfa restored` and `sfa check-digests`."""
 
 import gc
 import logging
@@ -14,6 +14,7 @@ from sfa.app.settings import Settings
 from sfa.core.clock import SystemClock
 from sfa.core.entities import ENTITIES
 from sfa.core.errors import Refused
+from sfa.db import digests
 from sfa.db.database import open_database
 from sfa.db.migrations import upgrade_database
 from sfa.db.reissue import reissue as reissue_batch
@@ -113,3 +114,20 @@ def restored() -> None:
     finally:
         database.close()
     click.echo("The database has a new epoch. Start the server: devices send again what the backup did not have.")
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Set what is wrong to what the feed says.")
+def check_digests(repair: bool) -> None:
+    """Sum up every bucket anew and compare with the sums that are kept; ends with 1 if any was wrong."""
+    database = open_database(Settings.from_environment(os.environ).database_url)
+    try:
+        database.read(check_schema)
+        found = database.write(digests.repair) if repair else database.read(digests.wrong)
+    finally:
+        database.close()
+    for bucket in sorted(found):
+        click.echo(f"{bucket}: {'was wrong and is set' if repair else 'wrong'}")
+    click.echo(f"{len(found)} sums wrong." if found else "All sums are right.")
+    if found:
+        raise click.exceptions.Exit(1)

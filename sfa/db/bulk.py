@@ -61,13 +61,14 @@ def updating(table: Table) -> Bulk:
     return Bulk(table, names, lambda _dialect: statement)
 
 
-def upserting(table: Table, key: Sequence[str], replaced: Sequence[str]) -> Bulk:
-    """Insert, or replace some columns of the row that has the key."""
+def upserting(table: Table, key: Sequence[str], replaced: Sequence[str], added: Sequence[str] = ()) -> Bulk:
+    """Insert, or replace some columns of the row that has the key, and add to the numbers in others."""
 
     def build(dialect: str) -> Any:
         statement: Any = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
         return statement.on_conflict_do_update(
-            index_elements=list(key), set_={c: statement.excluded[c] for c in replaced}
+            index_elements=list(key),
+            set_={c: statement.excluded[c] for c in replaced} | {c: table.c[c] + statement.excluded[c] for c in added},
         )
 
     return Bulk(table, [column.name for column in table.c], build)

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import BigInteger, Connection, bindparam, insert, select, text, update
 
 from sfa.core.errors import Refused
-from sfa.db import prepared
+from sfa.db import digests, prepared
 from sfa.db.bulk import upserting
 from sfa.db.cells import Cell
 from sfa.db.prepared import Prepared, listed
@@ -69,20 +69,25 @@ _TAKE = Prepared(update(clock).where(clock.c.id == 1).values(seq=clock.c.seq + _
 
 
 _ENTRIES = upserting(feed, ("bucket", "entity", "key"), ("seq", "rev", "gone", "doc"))  # `first` stays
-_HEADS = upserting(bucket_heads, ("bucket",), ("seq",))
+_HEADS = upserting(bucket_heads, ("bucket",), ("seq",), ("live", "digest_high", "digest_low"))
 
 
 def write(connection: Connection, found: Sequence[Entry], last: int) -> None:
-    """Write entries under the numbers that end at `last`."""
+    """Write entries under the numbers that end at `last`, and keep the sums of their buckets (S16)."""
     if not found:
         return
+    sums = digests.changes(connection, found)
     rows, heads = [], {}
     for seq, e in enumerate(found, last - len(found) + 1):
         row = {"bucket": e.bucket, "entity": e.entity, "key": e.key, "seq": seq, "first": seq}
         rows.append({**row, "rev": e.rev, "gone": e.gone, "doc": e.doc})
         heads[e.bucket] = seq
     _ENTRIES.run(connection, rows)
-    _HEADS.run(connection, [{"bucket": bucket, "seq": seq} for bucket, seq in sorted(heads.items())])
+    _HEADS.run(connection, [_head(bucket, seq, sums[bucket]) for bucket, seq in sorted(heads.items())])
+
+
+def _head(bucket: str, seq: int, sums: digests.Sums) -> dict[str, Any]:
+    return {"bucket": bucket, "seq": seq, "live": sums.live, "digest_high": sums.high, "digest_low": sums.low}
 
 
 class Standing(NamedTuple):

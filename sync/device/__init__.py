@@ -12,6 +12,7 @@ The story of one `sync()`, in order:
 8. A reset marks what arrives from here on and sweeps the rest at `caught_up`: the app is never empty.
 9. A queued mutation is seen through the overlay until a page of its push, or a refusal, takes its place.
 10. Again from 3 until the queue is sent and a page says `caught_up`.
+11. `sync(check=True)` compares digests then, and fetches again only the buckets that differ (`agree`).
 
 Modules: `store` (the local SQLite file), `outbox`, `pages`, `overlay` (pure), `view`, `edits`, `settle`, `session`
 (login, tokens), `client` (the class `Device`), `transport` and `http`. It imports nothing of the server but the wire

@@ -42,9 +42,14 @@ class Device:
         session.logout(self.store, self.transport)
 
     def sync(
-        self, progress: Callable[[Progress], None] | None = None, page_rows: int = PAGE_ROWS_DEFAULT
+        self,
+        progress: Callable[[Progress], None] | None = None,
+        page_rows: int = PAGE_ROWS_DEFAULT,
+        *,
+        check: bool = False,
     ) -> SyncResult:
-        """Push the queue and pull until the server says that this device has caught up.
+        """Push the queue and pull until the server says that this device has caught up. `check`: compare every bucket
+        with the server then, and fetch again the ones that differ (S16).
 
         Raises `ConnectionLost` and `ServerRefused`; what was settled until then is kept, and calling again goes on
         from there.
@@ -54,7 +59,8 @@ class Device:
         tally, pushing, idle = Tally(), True, 0
         while True:
             now_ms = self.clock.now_ms()
-            request = next_request(self.store, now_ms, page_rows, pushing=pushing)
+            refill = tally.to_refill()
+            request = next_request(self.store, now_ms, page_rows, pushing=pushing, check=check, refill=refill)
             answer = session.exchange(self.store, self.transport, request)
             settled = settle(self.store, request, answer, now_ms)
             tally.add(settled)
@@ -63,7 +69,7 @@ class Device:
             pushing = pushing and settled.stuck is None  # what the server has for this device is wanted all the same
             idle = 0 if settled.moved else idle + 1
             unsent = pushing and self._has_unsent()
-            if (settled.caught_up and not unsent) or idle >= IDLE_ROUNDS_MAX:
+            if (settled.caught_up and not unsent and not tally.to_refill()) or idle >= IDLE_ROUNDS_MAX:
                 return tally.result(self.store)
 
     def _has_unsent(self) -> bool:
@@ -136,7 +142,7 @@ class Device:
         return self.list("refusals", {"status": "open"})
 
     def notices(self) -> Sequence[Notice]:
-        """Resets, skipped numbers and dead registrations, the newest last."""
+        """Resets, buckets fetched again, skipped numbers and dead registrations, the newest last."""
         return self.store.notices()
 
     def synced_rows(self) -> dict[tuple[str, str], tuple[int, dict[str, Any]]]:

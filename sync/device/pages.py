@@ -5,7 +5,7 @@ newer revision is never replaced by an older one, unless the older one belongs t
 server's present word counts, even where a restored backup made its revisions smaller.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import msgspec
@@ -38,13 +38,17 @@ WHERE NOT EXISTS (SELECT 1 FROM memberships m WHERE m.entity = rows.entity AND m
 """
 
 
-def apply(store: Store, page: Page, *, starts_over: bool) -> None:
+def apply(store: Store, page: Page, *, starts_over: bool, refill: Sequence[str] = ()) -> None:
     """Take one page and its cursor, inside the caller's transaction. `starts_over`: the page is the first of a new
-    start, because the server said `reset` or was given no cursor."""
+    start, because the server said `reset` or was given no cursor; `refill`: the buckets that it begins anew (S16)."""
     state = store.state()
     generation, sweeping = state.generation, state.sweeping
     if starts_over:
         generation, sweeping = generation + 1, True
+        store.execute("DELETE FROM refills")  # everything is fetched anew
+    elif refill and not sweeping:
+        generation += 1
+        store.executemany("INSERT OR REPLACE INTO refills VALUES (?, ?)", [(bucket, generation) for bucket in refill])
     for bucket in page.drops:
         _drop_bucket(store, bucket)
     for changes in page.changes:
@@ -56,6 +60,8 @@ def apply(store: Store, page: Page, *, starts_over: bool) -> None:
     if page.caught_up and sweeping:
         _sweep(store, generation)
         sweeping = False
+    if page.caught_up:
+        _sweep_refilled(store)
     store.set_state(cursor=page.cursor, generation=generation, sweeping=sweeping)
     if page.caught_up:
         store.set_state(seen_seq=page.seq)
@@ -88,4 +94,18 @@ def _put(store: Store, bucket: str, items: Iterable[Item], generation: int) -> N
 def _sweep(store: Store, generation: int) -> None:
     """What did not arrive since the reset is no longer in the scope."""
     store.execute("DELETE FROM memberships WHERE generation < ?", (generation,))
-    store.execute(_DROP_EVERY_ROW_WITHOUT_MEMBERSHIP)
+    drop_strays(store)
+
+
+def _sweep_refilled(store: Store) -> None:
+    """What did not arrive since a bucket began anew does not lie in it."""
+    refilled = store.execute("SELECT bucket, generation FROM refills").fetchall()
+    if refilled:
+        store.executemany("DELETE FROM memberships WHERE bucket = ? AND generation < ?", refilled)
+        store.execute("DELETE FROM refills")
+        drop_strays(store)
+
+
+def drop_strays(store: Store) -> int:
+    """Rows that no bucket holds do not belong here; -> how many there were."""
+    return store.execute(_DROP_EVERY_ROW_WITHOUT_MEMBERSHIP).rowcount

@@ -5,12 +5,13 @@ Receipts come before the page, so that a mutation is acknowledged before its eff
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from sync.device import outbox, pages
+from sync.device import agree, outbox, pages
 from sync.device.store import Store
-from sync.protocol import Page, Receipt, SyncAnswer, SyncRequest
+from sync.protocol import REFILL_MAX, Page, Receipt, SyncAnswer, SyncRequest
 
 
 class Progress(Struct, frozen=True):
@@ -23,8 +24,10 @@ class Progress(Struct, frozen=True):
 
 class SyncResult(Struct, frozen=True):
     """What a sync did. `pushed` mutations got their first receipt, counted in `outcomes`. `resets` are the reasons why
-    the synced rows were fetched anew. `stopped` says why the server or the device went no further with the queue;
-    `register_anew` that this registration can push no more: log in again, the queue moves along."""
+    the synced rows were fetched anew; `refilled` are buckets that differed from the server and were fetched again, and
+    `differing` those that differ all the same (S16; both only where the sync checked). `stopped` says why the server or
+    the device went no further with the queue; `register_anew` that this registration can push no more: log in again,
+    the queue moves along."""
 
     pushed: int
     outcomes: dict[str, int]
@@ -35,6 +38,8 @@ class SyncResult(Struct, frozen=True):
     stopped: str | None
     register_anew: bool
     caught_up: bool
+    refilled: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
 
 class Settled(Struct, frozen=True):
@@ -47,6 +52,8 @@ class Settled(Struct, frozen=True):
     stuck: str | None
     caught_up: bool
     moved: bool
+    refilled: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
 
 class Tally:
@@ -55,6 +62,8 @@ class Tally:
     def __init__(self) -> None:
         self.receipts: list[Receipt] = []
         self.resets: list[str] = []
+        self.refilled: list[str] = []
+        self.differing: tuple[str, ...] = ()
         self.rows = 0
         self.stopped: str | None = None
         self.caught_up = False
@@ -65,6 +74,12 @@ class Tally:
         self.resets += [settled.reset] if settled.reset is not None else []
         self.stopped = settled.stuck or self.stopped
         self.caught_up = settled.caught_up
+        self.refilled += settled.refilled
+        self.differing = settled.differing
+
+    def to_refill(self) -> tuple[str, ...]:
+        """What differs and was not fetched again yet: once in a sync is enough, so that no sync goes on for ever."""
+        return tuple(bucket for bucket in self.differing if bucket not in self.refilled)[:REFILL_MAX]
 
     def progress(self) -> Progress:
         return Progress(self.rows, len(self.receipts), self.caught_up)
@@ -80,11 +95,16 @@ class Tally:
             stopped=self.stopped,
             register_anew=store.state().registration == "reused",
             caught_up=self.caught_up,
+            refilled=tuple(self.refilled),
+            differing=self.differing,
         )
 
 
-def next_request(store: Store, now_ms: int, page_rows: int, *, pushing: bool) -> SyncRequest:
-    """What the device says next: the head of its queue, where its last page ended, and what it must at least see."""
+def next_request(
+    store: Store, now_ms: int, page_rows: int, *, pushing: bool, check: bool = False, refill: Sequence[str] = ()
+) -> SyncRequest:
+    """What the device says next: the head of its queue, where its last page ended, what it must at least see, whether
+    it compares digests, and which buckets it needs again."""
     with store.reading():
         state = store.state()
         pushing = pushing and state.registration == "active"
@@ -97,6 +117,8 @@ def next_request(store: Store, now_ms: int, page_rows: int, *, pushing: bool) ->
             cursor=state.cursor,
             at_least=state.push_seq,
             page_rows=page_rows,
+            digest=check,
+            refill=[] if state.sweeping else list(refill),
         )
 
 
@@ -116,6 +138,10 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
         # A page goes on from the cursor that it was asked with. Another sync of this store may have been faster.
         page = answer.page if request.cursor == before.cursor else None
         reset = _take_page(store, page, request, is_new_epoch=is_new_epoch) if page is not None else None
+        differing = _compare(store, page, now_ms) if page is not None else ()
+        refilled = tuple(request.refill) if page is not None else ()
+        if refilled:
+            store.note(now_ms, "refill", ", ".join(refilled))
         if is_new_epoch and page is None:
             reset = "epoch"
         outbox.drop_durable(store)
@@ -134,8 +160,20 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
         reset=reset,
         stuck=push.stopped if push is not None and not pushed_on else None,
         caught_up=page is not None and page.caught_up and after.seen_seq >= after.push_seq,
-        moved=pushed_on or bool(rows or reset or (page is not None and page.drops)),
+        moved=pushed_on or bool(rows or reset or refilled or (page is not None and page.drops)),
+        refilled=refilled,
+        differing=differing,
     )
+
+
+def _compare(store: Store, page: Page, now_ms: int) -> tuple[str, ...]:
+    """The buckets that differ from what the page says of them; rows that no bucket holds go at once (S16)."""
+    if page.digests is None:
+        return ()
+    strays = pages.drop_strays(store)
+    if strays:
+        store.note(now_ms, "strays", f"{strays} rows that no bucket holds were removed")
+    return agree.differing(store, page.digests)
 
 
 def _forget_epoch(store: Store, *, everything: bool) -> None:
@@ -151,7 +189,7 @@ def _take_page(store: Store, page: Page, request: SyncRequest, *, is_new_epoch: 
     """-> the reason of a reset that the user must hear of; the first sync of an empty device is none."""
     starts_over = page.reset is not None or request.cursor is None or is_new_epoch
     was_empty = pages.is_empty(store) if starts_over else False
-    pages.apply(store, page, starts_over=starts_over)
+    pages.apply(store, page, starts_over=starts_over, refill=request.refill)
     if not starts_over or was_empty:
         return None
     return page.reset or ("epoch" if is_new_epoch else "no_cursor")

@@ -6,7 +6,7 @@ disk at commit: a number that was sent and then forgotten by the file would be g
 
 - `rows` are the server's words only; what the user typed since lies in `outbox`.
 - `memberships` say through which buckets a row is held. No membership, no row.
-- `generation` tells what arrived since the last reset from what is older (S15).
+- `generation` tells what arrived since the last reset, or refill of a bucket, from what is older (S15, S16).
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 10.0
 NOTICES_MAX = 200
 
@@ -62,6 +62,10 @@ CREATE TABLE IF NOT EXISTS memberships (
     PRIMARY KEY (entity, key, bucket)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS ix_memberships_bucket ON memberships (bucket);
+CREATE TABLE IF NOT EXISTS refills (       -- buckets that are being fetched again
+    bucket TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL             -- what is older goes at caught_up
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (
     n INTEGER PRIMARY KEY,
     entity TEXT NOT NULL,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
 from sfa.app.cli import COMMANDS, main
 from sfa.db.database import open_database
@@ -107,6 +108,19 @@ def test_a_restored_database_gets_a_new_epoch(database_url: str) -> None:
     result = run(database_url, "restored")
     assert result.exit_code == 0, result.output
     assert epoch() != before
+
+
+def test_the_sums_of_buckets_are_proved_and_repaired(database_url: str) -> None:
+    """S16."""
+    assert run(database_url, "user", "add", "a@example.com", "--name", "A", "--password", "a-password-1").exit_code == 0
+    assert run(database_url, "check-digests").output == "All sums are right.\n"
+    database = open_database(database_url)
+    database.write(lambda connection: connection.execute(text("UPDATE bucket_heads SET live = 7 WHERE bucket = 'all'")))
+    database.close()
+    found = run(database_url, "check-digests")
+    assert (found.exit_code, found.output) == (1, "all: wrong\n1 sums wrong.\n")
+    assert run(database_url, "check-digests", "--repair").exit_code == 1
+    assert run(database_url, "check-digests").exit_code == 0
 
 
 @pytest.mark.parametrize("command", [["list"], ["add", "a@b.c", "--name", "A", "--password", "long enough"]])

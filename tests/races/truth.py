@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from sfa.core.access import Parent, buckets_of, scopes_on
 from sfa.core.periods import local_day
 from sfa.core.shapes import PARENTS, SHAPES
-from sfa.db import scope
+from sfa.db import digests, scope
 from sfa.db.tables import ROWS, bucket_heads, clock, feed, history, scope_intervals
 
 Place = tuple[str, str]
@@ -100,6 +100,7 @@ def feed_errors(connection: Connection, truth: Truth) -> list[str]:
         heads[entry["bucket"]] = max(heads.get(entry["bucket"], 0), entry["seq"])
     stored = {row.bucket: row.seq for row in connection.execute(select(bucket_heads))}
     found += [f"head of {b} is {stored.get(b)}, not {s}" for b, s in heads.items() if stored.get(b) != s]
+    found += [f"wrong sums of {bucket}" for bucket in digests.wrong(connection)]
     seq = connection.execute(select(clock.c.seq)).scalar_one()
     return found if not numbers or seq >= max(numbers) else [*found, f"the clock {seq} is behind {max(numbers)}"]
 

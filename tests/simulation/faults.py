@@ -15,7 +15,7 @@ from sfa.core.access import Parent, buckets_of
 from sfa.core.clock import Corrected
 from sfa.core.shapes import SHAPES
 from sfa.crm import conflicts
-from sfa.db import cells, feed, scope, writes
+from sfa.db import cells, digests, feed, scope, writes
 from sfa.db.cells import Cell
 from sfa.db.feed import Entry
 from sfa.db.tables import receipts
@@ -166,6 +166,23 @@ def bucket_heads_stay_behind() -> Sequence[tuple[Any, str, Any]]:
             assert rows is not None
 
     return [(feed, "_HEADS", Lazy())]
+
+
+@fault
+def sums_of_a_bucket_keep_a_row_that_moved_away() -> Sequence[tuple[Any, str, Any]]:
+    real = digests._standing
+
+    def standing(connection: Connection, found: Sequence[Any]) -> Any:
+        gone = {(e.bucket, e.entity, e.key) for e in found if e.gone}
+        return [row for row in real(connection, found) if tuple(row)[:3] not in gone]
+
+    return [(digests, "_standing", standing)]
+
+
+@fault
+def sums_of_a_bucket_forget_which_revision_stood() -> Sequence[tuple[Any, str, Any]]:
+    """The new revision is added and none is taken away."""
+    return [(digests, "_standing", lambda _connection, _entries: ())]
 
 
 @fault

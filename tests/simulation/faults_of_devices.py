@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sync.device import outbox, pages
+from sync.device import agree, outbox, pages
 from tests.simulation.faults import fault
 from tests.simulation.model_device import ModelDevice
+
+AGREE: Any = agree  # what a module imports can be replaced in it, whether it exports it or not
 
 
 @fault
@@ -44,6 +46,12 @@ def the_reference_device_keeps_the_first_copy_of_a_row() -> Sequence[tuple[Any, 
     return [
         (pages, "_PUT_ROW", "INSERT OR IGNORE INTO rows (entity, key, rev, generation, doc) VALUES (?, ?, ?, ?, ?)")
     ]
+
+
+@fault
+def the_reference_device_sums_up_only_rows_of_the_first_revision() -> Sequence[tuple[Any, str, Any]]:
+    real = AGREE.of_rows
+    return [(AGREE, "of_rows", lambda rows: real(row for row in rows if row[2] == 1))]
 
 
 @fault

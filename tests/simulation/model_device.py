@@ -5,12 +5,14 @@ Rows are held through buckets and go with the last one (S13); a reset marks a ge
 so that a mistake which both server and reference device share is not overlooked.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from sync.device.transport import ConnectionLost
+from tests.simulation.failure import Failed
 
 Post = Callable[[bytes], tuple[int, bytes]]
 ROUNDS_MAX = 400
@@ -51,7 +53,7 @@ class ModelDevice:
         for _ in range(ROUNDS_MAX):
             cursor = self.cursor
             request: dict[str, Any] = {"user": self.user, "now": self._now(), "mutations": self.outbox}
-            request |= {"page_rows": page_rows, "at_least": self._push_seq}
+            request |= {"page_rows": page_rows, "at_least": self._push_seq, "digest": True}
             if cursor is not None:
                 request["cursor"] = cursor
             status, body = self._post(msgspec.json.encode(request))
@@ -91,7 +93,18 @@ class ModelDevice:
         if page["caught_up"] and self._sweeping:
             self.sweep()
         self.cursor = page["cursor"]
+        if page["caught_up"] and page["digests"] != self.digests():
+            raise Failed("agreed", f"{self.user}'s sums are {self.digests()}, the page's {page['digests']}")
         return bool(page["caught_up"])
+
+    def digests(self) -> dict[str, dict[str, Any]]:
+        """Bucket -> count and sum, as the document tells them (S16)."""
+        sums: dict[str, list[int]] = {}
+        for place, buckets in self._held.items():
+            found = hashlib.sha256("/".join((*place, str(self.rows[place][0]))).encode()).digest()[:8]
+            for bucket in buckets:
+                sums.setdefault(bucket, []).append(int.from_bytes(found, "big"))
+        return {b: {"count": len(parts), "sum": f"{sum(parts) % 2**64:016x}"} for b, parts in sums.items()}
 
     def start_over(self) -> None:
         self._generation += 1

@@ -66,6 +66,10 @@ class Phone(ABC):
     @abstractmethod
     def spoil_cursor(self, rng: random.Random) -> None: ...
 
+    def repairs(self) -> list[str]:
+        """What it fetched again because it differed from the server."""
+        return []
+
 
 def _tampered(cursor: str | None, rng: random.Random) -> str | None:
     """Lost, cut short, with one character changed, or moved on by somebody who knows how cursors are made."""
@@ -187,7 +191,7 @@ class ReferencePhone(Phone):
         if not self._network.peace and self._rng.random() < 0.12:
             self.store.dies_in = self._rng.randint(1, 60)
         try:
-            result = self.device.sync(lambda p: self._on_page(self, p.caught_up), page_rows)
+            result = self.device.sync(lambda p: self._on_page(self, p.caught_up), page_rows, check=True)
         except ServerRefused as refused:
             if refused.code != "replica_behind":
                 raise
@@ -198,6 +202,9 @@ class ReferencePhone(Phone):
 
     def pending(self) -> int:
         return len(outbox.pending(self.store))
+
+    def repairs(self) -> list[str]:
+        return [notice.text for notice in self.device.notices() if notice.kind in ("refill", "strays")]
 
     def spoil_cursor(self, rng: random.Random) -> None:
         self.store.set_state(cursor=_tampered(self.store.state().cursor, rng))

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from tests.simulation.checkers import converged, exactly_once, nothing_lost
+from tests.simulation.checkers import agreed, converged, exactly_once, nothing_lost
 from tests.simulation.checkers.books import Books
 from tests.simulation.databases import Worlds
 from tests.simulation.world import World
@@ -42,4 +42,5 @@ def _audit(connection: Connection, world: World) -> None:
     converged.check_intervals(connection, snapshot)
     converged.check(world.phones, snapshot)
     exactly_once.check(books)
+    agreed.check(connection, world.phones, snapshot)
     nothing_lost.check(books)

@@ -75,11 +75,11 @@ class Snapshot:
         for member in self.live("account_members"):
             self._team.setdefault(member.row["account_key"], []).append(member.row["user_key"])
         self._placed: dict[Place, tuple[str, ...]] = {}
-        self._in_bucket: dict[str, list[Stored]] = {}
+        self.in_bucket: dict[str, list[Stored]] = {}
         for stored in self.rows.values():
             if not stored.gone and not stored.aged:
                 for bucket in self.buckets(stored):
-                    self._in_bucket.setdefault(bucket, []).append(stored)
+                    self.in_bucket.setdefault(bucket, []).append(stored)
         self._visible: dict[str, Rows] = {}
 
     def live(self, entity: str) -> list[Stored]:
@@ -139,6 +139,6 @@ class Snapshot:
             self._visible[user] = {
                 (s.entity, s.key): (s.rev, s.row)
                 for bucket in self.held.get(user, frozenset())
-                for s in self._in_bucket.get(bucket, ())
+                for s in self.in_bucket.get(bucket, ())
             }
         return self._visible[user]

@@ -41,11 +41,16 @@ feed = Table(
     sqlite_with_rowid=False,
 )
 
+# The newest number of each bucket (S7), and running sums over its live entries (S16): how many, and the halves of their
+# parts of the digest, apart, so that an unsigned 64-bit sum never overflows a column.
 bucket_heads = Table(
     "bucket_heads",
     METADATA,
     Column("bucket", Text, primary_key=True),
     Column("seq", BigInteger, nullable=False),
+    Column("live", BigInteger, nullable=False, server_default="0"),
+    Column("digest_high", BigInteger, nullable=False, server_default="0"),
+    Column("digest_low", BigInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 
