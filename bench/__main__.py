@@ -18,7 +18,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
-from bench import company, floors, subjects
+from bench import company, floors, live, subjects
 from bench.company import Device
 from bench.report import Report
 from bench.server import SECRET, TTL_S, running
@@ -31,7 +31,8 @@ from sfa.web.secret import Secret
 from sfa.web.tokens import AccessTokens
 from tests.postgres import durable_postgres
 
-SUBJECTS = ("first", "delta", "poll", "push")
+SUBJECTS = ("first", "delta", "poll", "push", "live")
+LIVE_RUNS = 20
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 
@@ -118,6 +119,24 @@ class Bench:
                     there = self.devices[place + 2 * company.REPS : place + 3 * company.REPS]
                     many = subjects.push(server, there, kind, max(4, self.sizes.pushes // 4))
                     self.report.add("push", f"{name}, {kind}, 16 clients", many)
+
+        if "live" in self.only:
+            self._live(name)
+
+    def _live(self, name: str) -> None:
+        """A thousand streams; on PostgreSQL also told of what another process wrote."""
+        secret, clock = Secret(SECRET), SystemClock()
+        with closing(open_database(self.url, durable=False)) as database:
+            each = -(-live.STREAMS // company.REPS)
+            tokens, now = AccessTokens(secret, clock, TTL_S), clock.now_ms()
+            devices = company.register(database, tokens, now, KeyMaker(clock), of_a_rep=each, name="l")
+            writers = company.register(database, tokens, now, KeyMaker(clock), of_a_rep=1, name="w")
+        with running(self.url, self.postmaster) as server:
+            self.report.add("live", name, live.live(server, server, devices, writers[0], LIVE_RUNS))
+        if self.kind == POSTGRESQL:
+            with running(self.url, self.postmaster) as server, running(self.url, self.postmaster) as other:
+                found = live.live(server, other, devices, writers[1], LIVE_RUNS)
+                self.report.add("live", f"{name}, written by another process", found)
 
     def _floors(self, seq: int) -> None:
         path = Path(make_url(self.url).database or "")

@@ -123,14 +123,22 @@ def found(database: Database) -> None:
     )
 
 
-def register(database: Database, tokens: AccessTokens, now_ms: int, keys: KeyMaker) -> list[Device]:
-    """Eight registrations for each rep, each with a token that lasts for the run."""
+def register(
+    database: Database,
+    tokens: AccessTokens,
+    now_ms: int,
+    keys: KeyMaker,
+    *,
+    of_a_rep: int = DEVICES_OF_A_REP,
+    name: str = "d",
+) -> list[Device]:
+    """So many registrations for each rep, each with a token that lasts for the run."""
 
     def work(connection: Connection) -> list[Device]:
         made: list[Device] = []
-        for place in range(DEVICES_OF_A_REP):
+        for place in range(of_a_rep):
             for i in range(REPS):
-                user, key = f"rep-{i}", f"d-{i}-{place}"
+                user, key = f"rep-{i}", f"{name}-{i}-{place}"
                 row: dict[str, object] = {
                     "key": key,
                     "user_key": user,

@@ -44,6 +44,9 @@ class Server:
                 self._children[child.pid] = used
         return self._database_cpu_s
 
+    def resident_mib(self) -> float:
+        return float(self._seen.memory_info().rss) / 2**20
+
     def peak_mib(self) -> float:
         """The most memory it ever had resident; where the system does not tell, what it has now."""
         try:

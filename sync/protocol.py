@@ -27,6 +27,12 @@ PAGE_BYTES_MAX = 4 << 20
 CURSOR_BYTES_MAX = 1 << 20
 REFILL_MAX = 100
 DURABLE_AFTER_MS = 7 * 24 * 3600 * 1000
+LIVE_CONNECTIONS_MAX = 5_000  # in each server process
+LIVE_PER_DEVICE_MAX = 2
+LIVE_PAUSE_MS = 200
+LIVE_HEARTBEAT_MS = 15_000
+LIVE_SEND_MS = 10_000
+LIVE_RETRY_MS = 3_000
 RECEIPT_OUTCOMES = ("applied", "merged", "conflict", "refused", "skipped")
 KINDS = ("create", "update", "delete")
 

@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 from sfa.core.errors import Refused
 from sfa.web.authenticator import Authenticator
 from sfa.web.compression import compress
-from sfa.web.errors import PROBLEM_TYPE, problem_of
+from sfa.web.errors import PROBLEM_TYPE, Problem, problem_of
 from sfa.web.limits import RequestRate, check_depth, read_body
 from sync.protocol import BODY_BYTES_MAX, INFLATED_BYTES_MAX, JSON_DEPTH_MAX
 from sync.round import Caller, Round
@@ -43,9 +43,7 @@ def sync_handler(rounds: Round, authenticator: Authenticator, rate: RequestRate)
             accepted = next((value for name, value in headers if name == b"accept-encoding"), None)
             smaller, encoding = await _aside(len(answer), compress, answer, accepted)
         except Exception as error:  # the translator logs what it does not know
-            problem = problem_of(error)
-            extra = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-            await _send(send, problem.status, PROBLEM_TYPE.encode(), problem.body, extra)
+            await send_problem(send, problem_of(error))
             return
         extra = [(b"vary", b"Accept-Encoding")]
         if encoding is not None:
@@ -60,6 +58,11 @@ async def _aside(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwa
     if size <= INLINE_BYTES_MAX:
         return work(*args, **kwargs)
     return await asyncio.to_thread(work, *args, **kwargs)
+
+
+async def send_problem(send: Send, problem: Problem) -> None:
+    extra = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+    await _send(send, problem.status, PROBLEM_TYPE.encode(), problem.body, extra)
 
 
 async def _send(send: Send, status: int, kind: bytes, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:

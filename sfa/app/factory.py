@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sfa.app.jobs import scheduler
 from sfa.app.settings import Settings
+from sfa.app.stopping import on_stop_signal
 from sfa.core.clock import Clock, SystemClock
 from sfa.core.errors import Refused
 from sfa.crm.commands import COMMANDS
@@ -36,6 +37,8 @@ from sfa.web.routes import auth_routes, errors_page
 from sfa.web.secret import Secret
 from sfa.web.sessions import Sessions
 from sfa.web.tokens import AccessTokens, TokenCache
+from sync.live import Live
+from sync.live_routes import live_handler
 from sync.round import Round
 from sync.routes import sync_handler
 
@@ -57,6 +60,7 @@ class Services(Struct, frozen=True):
     sessions: Sessions
     rate: RequestRate
     rounds: Round
+    live: Live
 
 
 class Health(Struct, frozen=True):
@@ -109,6 +113,7 @@ def connect(settings: Settings, clock: Clock, database: Database, hasher: Passwo
         sessions=Sessions(database, clock, passwords, tokens, cache, settings.refresh_ttl_s),
         rate=RequestRate(clock),
         rounds=Round(database, clock, NO_SECRET_YET, COMMANDS),
+        live=Live(database),
     )
 
 
@@ -117,6 +122,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
     return [
         *auth_routes(services.sessions),
         sync_handler(services.rounds, services.authenticator, services.rate),
+        live_handler(services.live, services.authenticator, services.rate, services.clock),
         errors_page,
         _health(services.database),
     ]
@@ -152,8 +158,10 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         await services.database.read_long_async(check_schema)
         await services.secret.load(services.database)
         services.rounds.secret = services.secret.derive("cursor")
-        yield
+        with on_stop_signal(services.live.stop):  # a server waits for its open streams before it says so here
+            yield
     finally:
+        await services.live.close()
         services.passwords.close()
         await services.database.close_async()
 

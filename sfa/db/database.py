@@ -83,11 +83,12 @@ class SqliteDatabase(Database):
 
     def __init__(self, url: URL, *, durable: bool = True) -> None:
         self.url = url.render_as_string(hide_password=False)
-        self._path = url.database or ":memory:"
+        self.path = url.database or ":memory:"
         self._durable = durable
-        self._memory = self._path == ":memory:"
+        self._memory = self.path == ":memory:"
         self._writer_engine = self._engine("BEGIN IMMEDIATE")
         self._reader_engine = self._writer_engine if self._memory else self._engine("BEGIN")
+        self.after_commit: list[Callable[[], None]] = []  # called by the thread that wrote; must neither wait nor fail
         self._turn = threading.Lock()
         self._writing = threading.local()
         self._kept = threading.local()
@@ -98,7 +99,7 @@ class SqliteDatabase(Database):
 
     def _engine(self, begin: str) -> Engine:
         engine = create_engine(
-            f"sqlite:///{self._path}",
+            f"sqlite:///{self.path}",
             poolclass=StaticPool if self._memory else NullPool,
             connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_S, "cached_statements": 512},
             **JSON_CODEC,
@@ -141,6 +142,8 @@ class SqliteDatabase(Database):
             finally:
                 self._writing.on = False
         self._at("after_commit")
+        for heard in self.after_commit:
+            heard()
         return result
 
     def _end_what_failed(self) -> None:

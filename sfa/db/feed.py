@@ -11,7 +11,7 @@ from heapq import merge as merge_sorted
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, bindparam, insert, select, text, update
+from sqlalchemy import BigInteger, Connection, bindparam, insert, literal_column, select, text, update
 
 from sfa.core.errors import Refused
 from sfa.db import digests, prepared
@@ -21,6 +21,7 @@ from sfa.db.prepared import Prepared, listed
 from sfa.db.tables import bucket_heads, clock, clock_marks, feed
 
 ENCODER = msgspec.json.Encoder()
+NEWS_CHANNEL = "sfa_news"  # what PostgreSQL tells after a commit that advanced the clock
 FEW_ROWS = 100  # of one bucket: read at once, without asking for numbers first
 
 
@@ -59,13 +60,17 @@ def entries(cell: Cell, before: Sequence[str]) -> list[Entry]:
 
 
 def take(connection: Connection, count: int) -> int:
-    """Advance the clock by `count`; -> the last number taken. From here to the commit nobody else numbers anything."""
-    return int(_TAKE.rows(connection, count=count)[0][0])
+    """Advance the clock by `count`; -> the last number taken. From here to the commit nobody else numbers anything.
+    On PostgreSQL the same statement tells who listens, and they hear it once this transaction has committed (S9)."""
+    statement = _TAKE_AND_TELL if connection.dialect.name == "postgresql" else _TAKE
+    return int(statement.rows(connection, count=count)[0][0])
 
 
 _COUNT: Any = bindparam("count", type_=BigInteger)
 _FACE = Prepared(select(clock.c.seq, clock.c.epoch, clock.c.due_at).where(clock.c.id == 1))
-_TAKE = Prepared(update(clock).where(clock.c.id == 1).values(seq=clock.c.seq + _COUNT).returning(clock.c.seq))
+_ADVANCE = update(clock).where(clock.c.id == 1).values(seq=clock.c.seq + _COUNT)
+_TAKE = Prepared(_ADVANCE.returning(clock.c.seq))
+_TAKE_AND_TELL = Prepared(_ADVANCE.returning(clock.c.seq, literal_column(f"pg_notify('{NEWS_CHANNEL}', '')")))
 
 
 _ENTRIES = upserting(feed, ("bucket", "entity", "key"), ("seq", "rev", "gone", "doc"))  # `first` stays

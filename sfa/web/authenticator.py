@@ -49,6 +49,12 @@ class Authenticator:
         self._cache.put(credential, principal, claims)
         return principal
 
+    def expires_at(self, headers: Headers) -> int:
+        """When the token ends that was authenticated just now; refuses one that has ended."""
+        credential = _credential(headers)
+        claims = self._cache.verified(credential) or self._tokens.verify(_token(credential))
+        return claims.expires_at
+
     async def _recheck(self, claims: Claims) -> Principal:
         standing = await self._database.read_async(auth.read_standing, claims.rt)
         if standing is None or (standing.principal.user_key, standing.principal.device_key) != (claims.sub, claims.dev):

@@ -64,6 +64,7 @@ def test_only_what_says_so_is_public(server: Server) -> None:
         "/health",
         "/docs/errors",
         "/sync",
+        "/sync/live",
     }
 
 
