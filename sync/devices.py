@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from sfa.core.clock import skew_is_large
 from sfa.core.errors import Refused
+from sfa.core.registrations import check_active
 from sfa.db.bulk import inserting
 from sfa.db.prepared import Prepared
 from sfa.db.tables import ROWS, devices, receipts
@@ -79,8 +80,7 @@ def lock(connection: Connection, user: str, device: str) -> Registration:
     if not rows or rows[0][0] != user:
         raise Refused("device_unknown")
     row = rows[0]
-    if row[1] != "active":
-        raise Refused("device_revoked")
+    check_active(row[1])
     return Registration(device, user, row[2], row[3], row[4], row[5] or 0)
 
 

@@ -27,6 +27,7 @@ PAGE_BYTES_MAX = 4 << 20
 CURSOR_BYTES_MAX = 1 << 20
 REFILL_MAX = 100
 DURABLE_AFTER_MS = 7 * 24 * 3600 * 1000
+LEASE_MS = 14 * 24 * 3600 * 1000
 LIVE_CONNECTIONS_MAX = 5_000  # in each server process
 LIVE_PER_DEVICE_MAX = 2
 LIVE_PAUSE_MS = 200
@@ -81,6 +82,7 @@ class SyncRequest(Struct, frozen=True, forbid_unknown_fields=True):
     page_rows: Annotated[int, Meta(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS_DEFAULT
     digest: bool = False
     refill: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=REFILL_MAX)] = []
+    queued: Annotated[int, Meta(ge=0, le=2**53)] | None = None
 
 
 class Receipt(Struct, frozen=True, omit_defaults=True):
@@ -141,10 +143,12 @@ class Item(Struct, frozen=True, omit_defaults=True):
 
 
 class SyncAnswer(Struct, frozen=True, omit_defaults=True):
-    """What `POST /sync` answers; `push` and `page` are there when they were asked for."""
+    """What `POST /sync` answers; `push` and `page` are there when they were asked for. After `lease_until`, by the
+    server's clock, a device that has not synced again shows nothing."""
 
     contract: int
     epoch: str
     now: int
     push: PushAnswer | None = None
     page: Page | None = None
+    lease_until: int | None = None

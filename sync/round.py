@@ -17,9 +17,10 @@ from sfa.crm.commands import Command
 from sfa.db import scope
 from sfa.db.database import Database
 from sync import pull
-from sync.protocol import CONTRACT_MAX, CONTRACT_MIN, PAGE_BYTES_MAX, PushAnswer, SyncRequest
+from sync.protocol import CONTRACT_MAX, CONTRACT_MIN, LEASE_MS, PAGE_BYTES_MAX, PushAnswer, SyncRequest
 from sync.pull import PageBytes, Puller, Scopes
 from sync.push import Push, push
+from sync.seen import Note, Seen
 
 DUE_TRIES_MAX = 3
 
@@ -45,9 +46,18 @@ class Step(Struct, frozen=True):
 class Round:
     """What a process keeps for all its round trips."""
 
-    def __init__(self, database: Database, clock: Clock, secret: bytes, commands: Mapping[str, Command]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        secret: bytes,
+        commands: Mapping[str, Command],
+        lease_ms: int = LEASE_MS,
+    ) -> None:
         self.database, self.clock, self.secret, self.commands = database, clock, secret, commands
+        self.lease_ms = lease_ms
         self.scopes = Scopes()
+        self.seen = Seen()
         self.seq_seen = 0
 
     async def answer(self, caller: Caller, body: bytes) -> bytes:
@@ -112,7 +122,9 @@ class Round:
             )
             page = yield from self._until_effective(Step("read" if short else "read_long", pull.page, args), now)
         self.seq_seen = max(self.seq_seen, pushed.seq if pushed else 0, page.seq if page else 0)
-        return _encode(request.contract, now, pushed, page)
+        if pushed is not None or page is not None:  # one of them has looked at the registration
+            self.seen.note(caller.device, Note(now, request.contract, request.now - now, request.queued))
+        return _encode(request.contract, now, now + self.lease_ms, pushed, page)
 
     def _until_effective(self, step: Step, now: int) -> Generator[Step, Any, Any]:
         """Make dated assignments effective first, where their day has come (S11)."""
@@ -159,9 +171,9 @@ def read_request(body: bytes) -> SyncRequest:
     return request
 
 
-def _encode(contract: int, now: int, pushed: PushAnswer | None, page: PageBytes | None) -> bytes:
+def _encode(contract: int, now: int, lease_until: int, pushed: PushAnswer | None, page: PageBytes | None) -> bytes:
     epoch = page.epoch if page is not None else (pushed.epoch if pushed is not None else "")
-    parts = [b'{"contract":%d,"now":%d,"epoch":%s' % (contract, now, _json(epoch))]
+    parts = [b'{"contract":%d,"now":%d,"lease_until":%d,"epoch":%s' % (contract, now, lease_until, _json(epoch))]
     if pushed is not None:
         parts += [b',"push":', _json(pushed)]
     if page is not None:

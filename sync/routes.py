@@ -1,4 +1,4 @@
-"""`POST /sync`: the one hot route, a plain ASGI handler, so that a poll costs little more than its two or three reads.
+"""`POST /sync`, and `POST /sync/drain` beside it: plain ASGI handlers, so that a poll costs little more than its reads.
 
 Authentication is a look-up in the token cache, the body is read under the protocol's limits, `sync.round` does the
 work, and the answer is compressed as the client likes. Every failure is a problem body.
@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+import msgspec
 from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
@@ -17,6 +18,7 @@ from sfa.web.authenticator import Authenticator
 from sfa.web.compression import compress
 from sfa.web.errors import PROBLEM_TYPE, Problem, problem_of
 from sfa.web.limits import RequestRate, check_depth, read_body
+from sync import quarantine
 from sync.protocol import BODY_BYTES_MAX, INFLATED_BYTES_MAX, JSON_DEPTH_MAX
 from sync.round import Caller, Round
 
@@ -51,6 +53,31 @@ def sync_handler(rounds: Round, authenticator: Authenticator, rate: RequestRate)
         await _send(send, 200, JSON_TYPE, smaller, extra)
 
     return answer_sync
+
+
+def drain_handler(rounds: Round, authenticator: Authenticator, rate: RequestRate) -> ASGIRouteHandler:
+    """`POST /sync/drain`: the one thing that a revoked registration may still do, under the limits of a sync."""
+
+    @asgi("/sync/drain", is_mount=False, copy_scope=False, opt={"raw": True, "public": True})
+    async def answer_drain(scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Any = scope["headers"]
+        try:
+            if scope.get("method") != "POST":
+                raise Refused("method_not_allowed", allow="POST")
+            whose = authenticator.authenticate_ended(headers)
+            rate.check(whose.dev)
+            body = await read_body(receive, headers, body_max=BODY_BYTES_MAX, inflated_max=INFLATED_BYTES_MAX)
+            await _aside(len(body), check_depth, body, JSON_DEPTH_MAX)
+            now_ms = rounds.clock.now_ms()
+            answer = await rounds.database.write_async(quarantine.drain, whose.sub, whose.dev, body, now_ms)
+        except Exception as error:  # the translator logs what it does not know
+            problem = problem_of(error)
+            extra = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+            await _send(send, problem.status, PROBLEM_TYPE.encode(), problem.body, extra)
+            return
+        await _send(send, 200, JSON_TYPE, msgspec.json.encode(answer), [])
+
+    return answer_drain
 
 
 async def _aside(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

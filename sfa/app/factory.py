@@ -4,6 +4,8 @@
 starts, the schema is checked and the secret is read; when it stops, threads and database are closed.
 """
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -37,12 +39,15 @@ from sfa.web.routes import auth_routes, errors_page
 from sfa.web.secret import Secret
 from sfa.web.sessions import Sessions
 from sfa.web.tokens import AccessTokens, TokenCache
+from sync.device_routes import device_routes, explain_route
 from sync.live import Live
 from sync.live_routes import live_handler
 from sync.round import Round
-from sync.routes import sync_handler
+from sync.routes import drain_handler, sync_handler
+from sync.seen import WRITE_EVERY_S
 
 VERSION = version("sfa-backend")
+_log = logging.getLogger("sfa.app")
 NO_SECRET_YET = b""  # nothing is signed before the server has started
 
 
@@ -112,7 +117,7 @@ def connect(settings: Settings, clock: Clock, database: Database, hasher: Passwo
         passwords=passwords,
         sessions=Sessions(database, clock, passwords, tokens, cache, settings.refresh_ttl_s),
         rate=RequestRate(clock),
-        rounds=Round(database, clock, NO_SECRET_YET, COMMANDS),
+        rounds=Round(database, clock, NO_SECRET_YET, COMMANDS, settings.lease_s * 1000),
         live=Live(database),
     )
 
@@ -123,6 +128,9 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *auth_routes(services.sessions),
         sync_handler(services.rounds, services.authenticator, services.rate),
         live_handler(services.live, services.authenticator, services.rate, services.clock),
+        drain_handler(services.rounds, services.authenticator, services.rate),
+        *device_routes(services.rounds, services.cache),
+        explain_route(services.rounds),
         errors_page,
         _health(services.database),
     ]
@@ -158,12 +166,27 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         await services.database.read_long_async(check_schema)
         await services.secret.load(services.database)
         services.rounds.secret = services.secret.derive("cursor")
-        with on_stop_signal(services.live.stop):  # a server waits for its open streams before it says so here
-            yield
+        noting = asyncio.create_task(_note_who_was_seen(services))
+        try:
+            with on_stop_signal(services.live.stop):  # a server waits for its open streams before it says so here
+                yield
+        finally:
+            noting.cancel()
+        await services.rounds.seen.write(services.database)
     finally:
         await services.live.close()
         services.passwords.close()
         await services.database.close_async()
+
+
+async def _note_who_was_seen(services: Services) -> None:
+    """Each process writes what its own polls told, once a minute."""
+    while True:
+        await asyncio.sleep(WRITE_EVERY_S)
+        try:
+            await services.rounds.seen.write(services.database)
+        except Exception:
+            _log.exception("who was seen could not be noted; the next minute does it")
 
 
 @asynccontextmanager

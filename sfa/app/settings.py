@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sfa.core.errors import Refused
+from sync.protocol import LEASE_MS
 
 VARIABLES: dict[str, str] = {
     "SFA_DATABASE_URL": "database_url",
@@ -18,6 +19,7 @@ VARIABLES: dict[str, str] = {
     "SFA_PORT": "port",
     "SFA_ACCESS_TTL_S": "access_ttl_s",
     "SFA_REFRESH_TTL_S": "refresh_ttl_s",
+    "SFA_LEASE_S": "lease_s",
     "SFA_LOG_LEVEL": "log_level",
     "SFA_SECRET": "secret",
     "SFA_TRUSTED_PROXIES": "trusted_proxies",
@@ -36,6 +38,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     access_ttl_s: Annotated[int, Meta(ge=10, le=24 * 3600)] = 900
     refresh_ttl_s: Annotated[int, Meta(ge=60, le=400 * 24 * 3600)] = 60 * 24 * 3600
+    lease_s: Annotated[int, Meta(ge=3600, le=400 * 24 * 3600)] = LEASE_MS // 1000
     log_level: LogLevel = "info"
     secret: Annotated[str, Meta(min_length=32)] | None = None
     trusted_proxies: str = "127.0.0.1"

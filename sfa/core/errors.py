@@ -23,6 +23,8 @@ CATALOGUE: dict[str, Entry] = {
     "refresh_reused": Entry(401, "A refresh token was used twice: every token of this device is revoked, log in again"),
     "device_unknown": Entry(401, "This registration does not exist or is not yours"),
     "device_revoked": Entry(401, "This registration was revoked"),
+    "device_wiped": Entry(401, "This device was reported lost: it erases what it holds"),
+    "lease_over": Entry(401, "This device has not synced for too long: sync before reading"),
     "not_permitted": Entry(403, "Your role may not do this"),
     "wrong_user": Entry(409, "The mutations name another user: they stay on the device"),
     # the request as a whole
@@ -51,6 +53,10 @@ CATALOGUE: dict[str, Entry] = {
     "mutation_reused": Entry(409, "This number was used for other content: register the device anew"),
     "unit_split": Entry(409, "A unit must be consecutive and whole in one request"),
     "unit_failed": Entry(422, "Another mutation of the same unit was refused, so none landed"),
+    # registrations that were ended
+    "not_revoked": Entry(409, "This registration was not revoked: send the queue with a sync"),
+    "already_drained": Entry(409, "This registration has sent its queue before, with other content"),
+    "already_reviewed": Entry(409, "This quarantine was decided otherwise before"),
     # one mutation or one row
     "mutation_invalid": Entry(422, "The mutation is not of the documented form"),
     "entity_unknown": Entry(422, "There is no such entity"),

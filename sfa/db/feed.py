@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import BigInteger, Connection, bindparam, insert, literal_column, select, text, update
 
 from sfa.core.errors import Refused
+from sfa.core.registrations import check_active
 from sfa.db import digests, prepared
 from sfa.db.bulk import upserting
 from sfa.db.cells import Cell
@@ -150,8 +151,7 @@ def standing(connection: Connection, user_key: str, device_key: str) -> Standing
     if not rows:
         raise Refused("device_unknown")
     found = rows[0]
-    if found[5] != "active":
-        raise Refused("device_revoked")
+    check_active(found[5])
     return Standing(found[0], found[1], found[2], found[3], found[4] or 0)
 
 

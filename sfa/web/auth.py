@@ -13,13 +13,12 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from sfa.core.errors import Refused
 from sfa.core.ids import KEY_CHARACTERS_MAX
+from sfa.core.registrations import ACTIVE, check_active
 from sfa.db.tables import ROWS, credentials, devices, refresh_tokens
 from sfa.web import attempts
 from sfa.web import refresh_tokens as families
 from sfa.web.auth_messages import DeviceInfo, UserView
 from sfa.web.principal import Principal
-
-ACTIVE = "active"
 
 _USERS = ROWS["users"].c
 _DEVICES = devices.c
@@ -119,12 +118,14 @@ def register_device(connection: Connection, user_key: str, device: DeviceInfo, t
 def continue_login(connection: Connection, token: str, terms: Terms) -> Opened | Refused:
     """Rotate a refresh token. A refusal is answered, not raised: the end of a family must be committed."""
     presented = families.find(connection, token)
-    if presented is None or families.ended(connection, presented, terms.now_ms):
+    if presented is None:
         return Refused("refresh_invalid")
     found = _holder(connection, presented.device_key)
-    if found.state != ACTIVE:
-        return Refused("device_revoked")
-    if not found.active or found.gone:
+    try:
+        check_active(found.state)  # first: a device that was ended must learn it, however old its tokens are
+    except Refused as ended:
+        return ended
+    if families.ended(connection, presented, terms.now_ms) or not found.active or found.gone:
         return Refused("refresh_invalid")
     refresh = families.rotate(connection, presented, terms.now_ms, terms.refresh_ttl_s, terms.new_key)
     if refresh is None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
+from sfa.core.registrations import check_active
 from sfa.db.database import Database
 from sfa.web import auth, refresh_tokens
 from sfa.web.principal import Principal
@@ -33,7 +34,7 @@ class Authenticator:
         return None
 
     async def authenticate_fully(self, headers: Headers) -> Principal:
-        """The principal, or a refusal: unauthenticated, token_expired, device_unknown, device_revoked."""
+        """The principal, or a refusal: unauthenticated, token_expired, device_unknown, device_revoked, device_wiped."""
         credential = _credential(headers)
         known = self._cache.get(credential)
         if known is not None:
@@ -55,12 +56,16 @@ class Authenticator:
         claims = self._cache.verified(credential) or self._tokens.verify(_token(credential))
         return claims.expires_at
 
+    def authenticate_ended(self, headers: Headers) -> Claims:
+        """Whose token it is, expired or not: for what a registration may still do after it was revoked. Whether it may
+        is for the caller to look up."""
+        return self._tokens.verify(_token(_credential(headers)), expired=True)
+
     async def _recheck(self, claims: Claims) -> Principal:
         standing = await self._database.read_async(auth.read_standing, claims.rt)
         if standing is None or (standing.principal.user_key, standing.principal.device_key) != (claims.sub, claims.dev):
             raise Refused("device_unknown")
-        if standing.device_state != auth.ACTIVE:
-            raise Refused("device_revoked")
+        check_active(standing.device_state)
         if not standing.user_active or standing.revoked:
             raise Refused("unauthenticated", "This login has ended: log in again")
         if not standing.seen:

@@ -53,7 +53,7 @@ class Sessions:
         return self._answer(opened)
 
     async def refresh(self, token: str) -> LoginAnswer:
-        """Refuses refresh_invalid, refresh_reused and device_revoked."""
+        """Refuses refresh_invalid, refresh_reused, device_revoked and device_wiped."""
         opened = await self._database.write_async(auth.continue_login, token, self._terms())
         if isinstance(opened, Refused):
             raise opened

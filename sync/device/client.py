@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from sfa.core.clock import Clock
+from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
-from sync.device import edits, outbox, session, view
+from sync.device import edits, ending, outbox, session, view
 from sync.device.outbox import Queued
-from sync.device.session import DeviceInfo
+from sync.device.session import DeviceInfo, ServerRefused
 from sync.device.settle import Progress, SyncResult, Tally, next_request, settle
 from sync.device.store import Notice, Person, Store
 from sync.device.transport import Transport
@@ -52,7 +53,7 @@ class Device:
         with the server then, and fetch again the ones that differ (S16).
 
         Raises `ConnectionLost` and `ServerRefused`; what was settled until then is kept, and calling again goes on
-        from there.
+        from there. A registration that was revoked or wiped has then drained, and erased what it held (S31).
         """
         if self._unit is not None:
             raise RuntimeError("a unit is sent when it is complete")
@@ -61,7 +62,11 @@ class Device:
             now_ms = self.clock.now_ms()
             refill = tally.to_refill()
             request = next_request(self.store, now_ms, page_rows, pushing=pushing, check=check, refill=refill)
-            answer = session.exchange(self.store, self.transport, request)
+            try:
+                answer = session.exchange(self.store, self.transport, request)
+            except ServerRefused as refused:
+                ending.obey(self.store, self.transport, refused, now_ms)
+                raise
             settled = settle(self.store, request, answer, now_ms)
             tally.add(settled)
             if progress is not None:
@@ -76,6 +81,10 @@ class Device:
         if self.store.state().registration != "active":
             return False
         return outbox.lost_numbers(self.store) is not None or outbox.is_waiting(self.store)
+
+    def _check_lease(self) -> None:
+        if not self.store.is_leased(self.clock.now_ms()):
+            raise Refused("lease_over")
 
     # -- what the user does -------------------------------------------------------------------------------------
 
@@ -122,7 +131,9 @@ class Device:
         return self.store.state().user
 
     def get(self, entity: str, key: str) -> dict[str, Any] | None:
-        """The row with the own queue on top, or None."""
+        """The row with the own queue on top, or None. Like every read it refuses `lease_over` until the next sync,
+        where the last one is too long ago."""
+        self._check_lease()
         return view.row(self.store, entity, key)
 
     def pending(self) -> Sequence[Queued]:
@@ -151,6 +162,7 @@ class Device:
 
     def list(self, entity: str, where: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
         """key -> row with the own queue on top; `where` names fields and the values they must have."""
+        self._check_lease()
         wanted = (where or {}).items()
         found = view.rows(self.store, entity)
         return {key: row for key, row in found.items() if all(row[field] == value for field, value in wanted)}

@@ -83,7 +83,10 @@ def enqueue(
 ) -> int:
     """Queue one change under the next number; -> the number. `base` is the revision that this device holds."""
     with store.transaction():
-        n = store.state().next_n
+        state = store.state()
+        if state.registration == "revoked":
+            raise Refused("device_revoked", "this registration takes no more edits: its queue is on its way")
+        n = state.next_n
         found = store.execute("SELECT rev, doc FROM rows WHERE entity = ? AND key = ?", (entity, key)).fetchone()
         base, base_doc = (0, None) if found is None or kind == "create" else found
         size = _size(Mutation(n, entity, key, kind, at, base, dict(fields)))
@@ -145,6 +148,12 @@ def as_raw(mutations: Sequence[Mutation]) -> list[Raw]:
 def is_waiting(store: Store) -> bool:
     """Whether anything is queued."""
     return store.execute("SELECT 1 FROM outbox WHERE outcome IS NULL LIMIT 1").fetchone() is not None
+
+
+def waiting(store: Store) -> int:
+    """How many are queued."""
+    (count,) = store.execute("SELECT count(*) FROM outbox WHERE outcome IS NULL").fetchone()
+    return int(count)
 
 
 def lost_numbers(store: Store) -> Skip | None:

@@ -119,6 +119,7 @@ def next_request(
             page_rows=page_rows,
             digest=check,
             refill=[] if state.sweeping else list(refill),
+            queued=outbox.waiting(store) - len(head),
         )
 
 
@@ -134,6 +135,8 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
         if before.registration == "moving":
             outbox.renumber(store)
         store.set_state(epoch=answer.epoch)
+        if answer.lease_until is not None:
+            store.keep_lease(now_ms, now_ms + answer.lease_until - answer.now)
         receipts = outbox.acknowledge(store, push) if push is not None else []
         # A page goes on from the cursor that it was asked with. Another sync of this store may have been faster.
         page = answer.page if request.cursor == before.cursor else None

@@ -18,13 +18,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_S = 10.0
 NOTICES_MAX = 200
+CLOCK_BACK_MS = 24 * 3600 * 1000  # a clock may be corrected by a day without locking anybody out
 
 # A registration is `active`; or `reused`: it was cloned and can push no more, until the user logs in anew; or `moving`:
-# it is new, and the queue moves to it with the first answer, which says whether the server lost anything.
-REGISTRATION = ("active", "reused", "moving")
+# it is new, and the queue moves to it with the first answer, which says whether the server lost anything. One that was
+# `revoked` takes no more edits: what is queued is drained as it stands, then everything is erased.
+REGISTRATION = ("active", "reused", "moving", "revoked")
 
 SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -89,6 +91,11 @@ CREATE TABLE IF NOT EXISTS notices (
     kind TEXT NOT NULL,
     text TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS lease (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    given_at INTEGER NOT NULL,              -- this device's clock, both
+    until_at INTEGER NOT NULL
+);
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
@@ -123,7 +130,8 @@ class State(Struct, frozen=True):
 
 
 class Notice(Struct, frozen=True):
-    """Something that the user must be able to learn later too: a reset, skipped numbers, a dead registration."""
+    """Something that the user must be able to learn later too: a reset, skipped numbers, a dead registration, that
+    all was erased."""
 
     at: int
     kind: str
@@ -204,6 +212,27 @@ class Store:
         if isinstance(values.get("user"), Person):
             values["user"] = msgspec.json.encode(values["user"]).decode()
         self.execute(f"UPDATE state SET {', '.join(f'{name} = ?' for name in values)}", values.values())
+
+    # -- the lease, and the end -----------------------------------------------------------------------------------
+
+    def keep_lease(self, given_at: int, until_at: int) -> None:
+        self.execute("INSERT OR REPLACE INTO lease (id, given_at, until_at) VALUES (1, ?, ?)", (given_at, until_at))
+
+    def is_leased(self, now_ms: int) -> bool:
+        """Whether what is held may be shown. A clock that was set back to before the lease does not prolong it."""
+        found = self.execute("SELECT given_at - ?, until_at FROM lease", (CLOCK_BACK_MS,)).fetchone()
+        return found is None or bool(found[0] <= now_ms < found[1])
+
+    def erase(self, at: int, why: str) -> None:
+        """Nothing of the company stays in the file: rows, queue, tokens and person are overwritten."""
+        self.execute("PRAGMA secure_delete = ON")
+        with self.transaction():
+            for table in ("rows", "memberships", "refills", "outbox", "notices", "lease", "state"):
+                self.execute(f"DELETE FROM {table}")
+            self.execute("INSERT INTO state (id) VALUES (1)")
+            self.note(at, "erased", why)
+        self.execute("VACUUM")
+        self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # -- notices ------------------------------------------------------------------------------------------------
 

@@ -65,6 +65,7 @@ def test_only_what_says_so_is_public(server: Server) -> None:
         "/docs/errors",
         "/sync",
         "/sync/live",
+        "/sync/drain",
     }
 
 

@@ -108,7 +108,26 @@ devices = Table(
     Column("durable_n", BigInteger, nullable=False),
     Column("skew_ms", BigInteger),
     Column("skewed", Boolean, nullable=False),
+    Column("queued", BigInteger),  # what waited on the device beside its last request, as it said
+    Column("contract", Integer),
+    Column("ended_at", BigInteger),
+    Column("ended_by", Text),
     Index("ix_devices_user_key", "user_key"),
+)
+
+# What a revoked registration sent with its one drain, as the bytes that arrived, and what became of it (S31).
+quarantine = Table(
+    "quarantine",
+    METADATA,
+    Column("device_key", Text, ForeignKey("devices.key"), primary_key=True),
+    Column("drained_at", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("decision", Text),
+    Column("decided_at", BigInteger),
+    Column("decided_by", Text),
+    Column("result", JSON),
 )
 
 # The receipts of one push, first_n..last_n, as one row: a push of 50 costs one insert.

@@ -1,0 +1,220 @@
+"""Why a caller has or lacks a row, and what became of a mutation, in words and codes.
+
+`row` looks with the caller's eyes: it tells of the buckets that he holds, and of those in which he was allowed to see
+the row before. A row that does not exist and one that he was never allowed to see get the same answer, to the byte.
+`mutation` tells of the caller's own registrations only. Both are one snapshot and change nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, select
+
+from sfa.core.errors import Refused
+from sfa.core.ids import is_key
+from sfa.crm.edits import known_entity
+from sfa.db import scope
+from sfa.db.tables import ROWS, devices, feed, history, quarantine, redirects
+from sync import devices as registered
+from sync.devices import Registration
+from sync.protocol import Receipt
+
+UNKNOWN = "unknown"
+ROW_CODES = {
+    "held": "you hold this row: it lies in a bucket of yours",
+    "aged": "you may see this row, but it is too old for devices and stays on the server",
+    "deleted": "this row was deleted",
+    "merged": "this row was merged into another one",
+    "moved_away": "you had this row; it left the bucket in which you saw it",
+    "bucket_lost": "you had this row; you no longer hold the bucket in which you saw it",
+    UNKNOWN: "there is no such row, or none that you may see",
+}
+MUTATION_CODES = {
+    "applied": "it landed as it was meant",
+    "merged": "it landed beside, or instead of, other edits; what lost is in the conflicts named",
+    "conflict": "what stood before stays, and an open conflict waits for a person",
+    "refused": "nothing of it landed; its content is a refusal row of its author",
+    "skipped": "the device said that it no longer had it",
+    "not_arrived": "it never reached the server, which waits for the number expected_n",
+    "in_quarantine": "its registration was revoked; it waits for a review",
+    "discarded": "its registration was revoked, and a reviewer discarded what it sent",
+    UNKNOWN: "there is no such registration of yours",
+}
+
+
+class Place(Struct, frozen=True):
+    """A bucket through which the caller holds or held the row: since which clock he holds the bucket, until which one
+    (None: still), and the number of the row's entry in its feed."""
+
+    bucket: str
+    since_seq: int
+    until_seq: int | None
+    entry_seq: int | None
+
+
+class RowExplained(Struct, frozen=True):
+    """`refusals` are the caller's own open ones about this row; `conflicts` the open ones of a row that he sees."""
+
+    entity: str
+    key: str
+    code: str
+    text: str
+    rev: int | None = None
+    places: list[Place] = []
+    merged_into: str | None = None
+    refusals: list[str] = []
+    conflicts: list[str] = []
+
+
+class MutationExplained(Struct, frozen=True):
+    """`revisions` of the receipt's row came of it, through the merged key `via` if it named one. `merged_into` says
+    where that row went since; `refusal` how the refusal row stands; `conflicts` how those stand that he may see."""
+
+    device: str
+    n: int
+    code: str
+    text: str
+    expected_n: int | None = None
+    receipt: Receipt | None = None
+    revisions: list[int] = []
+    via: str | None = None
+    merged_into: str | None = None
+    refusal: str | None = None
+    conflicts: dict[str, str] = {}
+
+
+# -- a row ------------------------------------------------------------------------------------------------------------
+
+
+def row(connection: Connection, user: str, entity: str, key: str) -> RowExplained:
+    known_entity(entity)
+    if not is_key(key):
+        raise Refused("key_invalid")
+    own = _open_of(connection, "refusals", entity, key, ROWS["refusals"].c.author_key == user)
+    table = ROWS[entity]
+    found = connection.execute(
+        select(table.c.rev, table.c.gone, table.c.aged, table.c.buckets).where(table.c.key == key)
+    ).first()
+    places = _places(connection, user, entity, key)
+    lies_in = set(found.buckets) if found is not None else set()
+    now = [place for place in places if place.until_seq is None and place.bucket in lies_in]
+    if found is not None and not found.gone and not now:  # too old for devices since before the bucket was his
+        held = [span for span in scope.intervals(connection, user) if span[2] is None and span[0] in lies_in]
+        now = [Place(bucket, since, None, None) for bucket, since, _ in sorted(held)]
+    if found is None or not now:
+        return _out_of_sight(entity, key, places if found is not None else [], own)
+    into = _visible_survivor(connection, user, entity, key) if found.gone else None
+    merged = found.gone and _redirect(connection, entity, key) is not None
+    code = "merged" if merged else "deleted" if found.gone else "aged" if found.aged else "held"
+    conflicts = _open_of(connection, "conflicts", entity, key)
+    return RowExplained(entity, key, code, ROW_CODES[code], found.rev, now, into, own, conflicts)
+
+
+def _out_of_sight(entity: str, key: str, places: Sequence[Place], own: list[str]) -> RowExplained:
+    """Of a row that the caller had, only how he lost it: neither where it is now nor whether it still is."""
+    if not places:
+        return RowExplained(entity, key, UNKNOWN, ROW_CODES[UNKNOWN], refusals=own)
+    code = "moved_away" if any(place.until_seq is None for place in places) else "bucket_lost"
+    return RowExplained(entity, key, code, ROW_CODES[code], None, list(places), refusals=own)
+
+
+def _places(connection: Connection, user: str, entity: str, key: str) -> list[Place]:
+    """The buckets in which the row lay while the caller held them (S13): now, or before."""
+    query = select(feed.c.bucket, feed.c.seq, feed.c.first, feed.c.gone)
+    spans = scope.intervals(connection, user)
+    mine = sorted({bucket for bucket, _, _ in spans})
+    entries = {
+        bucket: (seq, first, gone)
+        for bucket, seq, first, gone in connection.execute(
+            query.where(feed.c.entity == entity, feed.c.key == key, feed.c.bucket.in_(mine))
+        )
+    }
+    places = []
+    for bucket, since, until in sorted(spans, key=lambda span: (span[0], span[1])):
+        if bucket not in entries:
+            continue
+        seq, first, gone = entries[bucket]
+        if (not gone or since < seq) and (until is None or first < until):
+            places.append(Place(bucket, since, until, seq))
+    return places
+
+
+def _open_of(connection: Connection, kind: str, entity: str, key: str, *where: Any) -> list[str]:
+    table = ROWS[kind]
+    about = (table.c.entity == entity, table.c.row_key == key, table.c.status == "open", ~table.c.gone)
+    return list(connection.execute(select(table.c.key).where(*about, *where).order_by(table.c.key)).scalars())
+
+
+def _redirect(connection: Connection, entity: str, key: str) -> str | None:
+    query = select(redirects.c.survivor_key).where(redirects.c.entity == entity, redirects.c.loser_key == key)
+    found: str | None = connection.execute(query).scalar()
+    return found
+
+
+def _visible_survivor(connection: Connection, user: str, entity: str, key: str) -> str | None:
+    """Where a merged row went, if the caller may see that row."""
+    survivor = _redirect(connection, entity, key)
+    if survivor is None:
+        return None
+    found = connection.execute(select(ROWS[entity].c.buckets).where(ROWS[entity].c.key == survivor)).scalar()
+    return survivor if found and not scope.held_now(connection, user).isdisjoint(found) else None
+
+
+# -- a mutation -------------------------------------------------------------------------------------------------------
+
+
+def mutation(connection: Connection, user: str, device: str, n: int) -> MutationExplained:
+    found = connection.execute(
+        select(devices.c.last_n, devices.c.durable_n).where(devices.c.key == device, devices.c.user_key == user)
+    ).first()
+    if found is None:
+        return _told(device, n, UNKNOWN)
+    if n > found.last_n:
+        return _not_taken(connection, device, n, found.last_n + 1)
+    registration = Registration(device, user, "", found.last_n, found.durable_n, 0)
+    receipt = registered.read_receipts(connection, registration, [n])[n]
+    change = select(history.c.rev, history.c.via).where(
+        history.c.entity == receipt.entity, history.c.key == receipt.key, history.c.device_key == device
+    )
+    changes = connection.execute(change.where(history.c.n == n).order_by(history.c.rev)).all()
+    into = _visible_survivor(connection, user, receipt.entity, receipt.key) if receipt.entity in ROWS else None
+    refusal = ROWS["refusals"]
+    standing = connection.execute(select(refusal.c.status).where(refusal.c.key == f"{device}.{n}")).scalar()
+    return MutationExplained(
+        device,
+        n,
+        receipt.outcome,
+        MUTATION_CODES[receipt.outcome],
+        receipt=_shown(receipt),
+        revisions=[rev for rev, _ in changes],
+        via=next((via for _, via in changes if via), None),
+        merged_into=into,
+        refusal=standing if receipt.outcome == "refused" else None,
+        conflicts=_standing(connection, user, receipt.conflicts),
+    )
+
+
+def _told(device: str, n: int, code: str, expected_n: int | None = None) -> MutationExplained:
+    return MutationExplained(device, n, code, MUTATION_CODES[code], expected_n)
+
+
+def _not_taken(connection: Connection, device: str, n: int, expected_n: int) -> MutationExplained:
+    query = select(quarantine.c.decision).where(quarantine.c.device_key == device)
+    drained = connection.execute(query).first()
+    if drained is None or drained.decision == "apply":
+        return _told(device, n, "not_arrived", expected_n)
+    return _told(device, n, "discarded" if drained.decision == "discard" else "in_quarantine")
+
+
+def _shown(receipt: Receipt) -> Receipt:
+    """Without the digest, which stays on the server."""
+    values = {name: getattr(receipt, name) for name in receipt.__struct_fields__ if name != "digest"}
+    return Receipt(**values)
+
+
+def _standing(connection: Connection, user: str, keys: Iterable[str]) -> dict[str, str]:
+    table = ROWS["conflicts"]
+    query = select(table.c.key, table.c.status, table.c.buckets).where(table.c.key.in_(list(keys)))
+    held = scope.held_now(connection, user)
+    return {key: status for key, status, buckets in connection.execute(query) if not held.isdisjoint(buckets)}
