@@ -12,9 +12,13 @@ from typing import Any
 from msgspec import Struct
 
 from sfa.core.shapes import SHAPES
+from sync import words
 from sync.policy import strategy_of
 
 GONE = "gone"
+# field, this device's text, the one that stands -> both sides' words; None where that cannot be said, so that it is
+# settled as by `ask`.
+MergeTexts = Callable[[str, str, str], str | None]
 
 
 class Edit(Struct, frozen=True):
@@ -62,21 +66,35 @@ def merge(
     edit: Edit,
     value_at_base: Callable[[str], Any],
     strategy: Callable[[str, str], str] = strategy_of,
+    merge_texts: MergeTexts | None = None,
 ) -> Merged:
     """Merge one edit into a row. `value_at_base(field)` answers what the device held in the field before this edit: the
     value at its base, with its own edits since. It is asked only for a concurrent group that the edit names in part,
-    and for `union`."""
+    for `union`, and for `text` where `merge_texts` is not given, which merges words without a document."""
     shape = SHAPES[entity]
     values: dict[str, Any] = {}
     verbatim: set[str] = set()
     lost: list[Lost] = []
     touched: dict[str, dict[str, Any]] = {}
+    if merge_texts is None:
+
+        def merge_texts(field: str, mine: str, theirs: str) -> str | None:
+            return words.merge(value_at_base(field) or "", theirs, mine)
+
     for field, value in edit.values.items():
         touched.setdefault(shape.group_of[field], {})[field] = value
     for group, mine in touched.items():
+        concurrent = is_concurrent(stamps, group, edit.base, rev, edit.device)
+        if concurrent and strategy(entity, group) == "text":
+            texts = {field: merge_texts(field, value, row[field]) for field, value in mine.items()}
+            if None in texts.values():
+                lost.append(Lost(group, "ask", mine, {field: row[field] for field in mine}, True, False))
+            else:
+                values.update((field, text) for field, text in texts.items() if text != row[field])
+            continue
         if all(row[field] == value for field, value in mine.items()):
             continue
-        if not is_concurrent(stamps, group, edit.base, rev, edit.device):
+        if not concurrent:
             values.update(mine)
             verbatim.add(group)
             continue

@@ -2,7 +2,7 @@
 
 `latest`: the later corrected time wins, the other value is kept as a closed, restorable conflict. `server`: what stands
 stays. `ask`: what stands stays and an open conflict asks a person. `union`: elements added and removed on both sides.
-`greatest`: the larger value. Fields not named use `latest`.
+`greatest`: the larger value. `text`: both sides' words. Fields not named use `latest`.
 """
 
 DEFAULT = "latest"
@@ -13,7 +13,7 @@ STRATEGIES: dict[tuple[str, str], str] = {
     ("accounts", "parent_key"): "ask",
     ("contacts", "account_key"): "ask",
     ("visits", "state"): "ask",
-    ("notes", "body"): "ask",
+    ("notes", "body"): "text",
     ("deals", "stage"): "ask",
     ("deals", "amount"): "ask",
     ("deals", "splits"): "ask",

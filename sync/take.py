@@ -20,6 +20,7 @@ from sfa.crm.edits import Who
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS, redirects
 from sfa.db.writes import Door, Origin
+from sync import notes
 from sync.merge import GONE, Edit, Lost, Merged, edited_since, is_concurrent, merge
 from sync.numbers import Numbered
 from sync.protocol import KINDS, Mutation, Receipt
@@ -31,6 +32,7 @@ MAY_DEPEND = frozenset({"row_unknown", "reference_unknown"})
 class Taker:
     def __init__(self, door: Door, who: Who, device: str, commands: Mapping[str, Command]) -> None:
         self.door, self.who, self.device, self.commands = door, who, device, commands
+        self.notes = notes.Notes(door, device)
 
     def take(self, item: Numbered, origin: Origin) -> Receipt:
         mutation = item.mutation
@@ -132,26 +134,43 @@ class Taker:
     def _create(self, mutation: Mutation, origin: Origin) -> Receipt:
         cell = self.door.cell(mutation.entity, mutation.key)
         if cell.rev == 0:
-            cell = edits.create(self.door, self.who, mutation.entity, mutation.key, mutation.set, origin)
+            said = self._said(mutation, cell)
+            cell = edits.create(self.door, self.who, mutation.entity, mutation.key, said, origin)
             return Receipt(mutation.n, "applied", rev=cell.rev)
         if not edits.is_visible(self.door, self.who, cell):
             raise Refused("key_taken", key=mutation.key)
         return self._update(mutation, cell, origin, creating=True)
 
     def _update(self, mutation: Mutation, cell: Cell, origin: Origin, *, creating: bool) -> Receipt:
-        check_values(cell.entity, mutation.set)
+        said = self._said(mutation, cell)
+        check_values(cell.entity, said)
         # A create of a row that exists says again what stands; what differs is an update, with an update's rights.
-        wanted = {f: v for f, v in mutation.set.items() if cell.row[f] != v} if creating else mutation.set
+        wanted = {f: v for f, v in said.items() if cell.row[f] != v} if creating else said
         edits.check_rights(self.who, cell.entity, wanted, creating=False)
         values = edits.follow_references(self.door, self.who, cell.entity, wanted)
         base = 0 if creating else mutation.base
-        asked = mutation.set if creating else values
+        asked = said if creating else values
         survivor = self._survivor(cell)
         if survivor is not None:
             merged = self._merge_into(survivor, cell, values, origin)
             return self._write(mutation, survivor, merged, asked, _via(origin, cell.key), base, "update")
+        if said is not mutation.set:  # a document's update has met the others' words already
+            text = {f: values.pop(f) for f in (notes.FIELD,) if f in values}
+            rest = self._merge(cell, values, base, origin)
+            merged = Merged({**rest.values, **text}, rest.verbatim, rest.lost)
+            return self._write(mutation, cell, merged, asked, origin, base, "update")
         merged = self._merge(cell, values, base, origin)
         return self._write(mutation, cell, merged, asked, origin, base, "update")
+
+    def _said(self, mutation: Mutation, cell: Cell) -> Mapping[str, Any]:
+        """What the mutation sets; an update of a note's document as the text that it makes."""
+        if mutation.entity != notes.ENTITY or notes.UPDATE_FIELD not in mutation.set:
+            return mutation.set
+        said = dict(mutation.set)
+        if notes.FIELD in said:
+            raise Refused("note_update_invalid", f"{notes.FIELD} and {notes.UPDATE_FIELD} exclude each other")
+        said[notes.FIELD] = self.notes.merge_update(cell, said.pop(notes.UPDATE_FIELD), mutation.base)
+        return said
 
     def _delete(self, mutation: Mutation, origin: Origin) -> Receipt:
         cell = self._visible(mutation)
@@ -238,6 +257,7 @@ class Taker:
             cell.stamps,
             edit,
             lambda field: self.door.value_on(self.device, cell, base, field),
+            merge_texts=lambda _field, mine, _theirs: self.notes.merge(cell, base, mine),
         )
 
     def _merge_into(self, survivor: Cell, loser: Cell, values: Mapping[str, Any], origin: Origin) -> Merged:

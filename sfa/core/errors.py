@@ -65,6 +65,8 @@ CATALOGUE: dict[str, Entry] = {
     "field_not_permitted": Entry(422, "Your role may not set this field"),
     "field_invalid": Entry(422, "A value has the wrong type or breaks a limit"),
     "field_required": Entry(422, "A required field is missing"),
+    "note_update_invalid": Entry(422, "The update of a note's document cannot be read or applied"),
+    "note_too_long": Entry(422, "The note would be longer than the limit"),
     "command_unknown": Entry(422, "There is no such command"),
     "command_invalid": Entry(422, "The command's arguments are not of the documented form"),
     "key_invalid": Entry(422, "A key must match [A-Za-z0-9_.-]{1,64}"),

@@ -19,7 +19,7 @@ from sfa.db import feed, past, scope
 from sfa.db.ageing import DAY_MS, HISTORY_DAYS_MIN, read_history_days
 from sfa.db.bulk import inserting, updating
 from sfa.db.cells import Cell, Lock, read_cells, read_children, read_column, read_where
-from sfa.db.tables import ROWS, history, redirects
+from sfa.db.tables import ROWS, history, note_updates, redirects
 
 REDIRECT_HOPS_MAX = 8
 
@@ -48,6 +48,7 @@ class Door:
         self._undo: list[tuple[Cell, tuple[Any, ...]]] = []
         self._history: list[dict[str, Any]] = []
         self._redirects: list[dict[str, Any]] = []
+        self.texts: list[dict[str, Any]] = []  # rows of `note_updates` (S25), undone and flushed with the rest
         self._history_days: int | None = None
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -102,9 +103,13 @@ class Door:
 
     def value_on(self, device: str, cell: Cell, rev: int, field: str) -> Any:
         """What a device held in a field when it made an edit on revision `rev` (S24)."""
+        return past.value_on(device, cell.row[field], field, self.since(cell, rev))
+
+    def since(self, cell: Cell, rev: int) -> list[past.Changes]:
+        """Every change of a row after a revision, those of this transaction too."""
         mine = (e for e in self._history if (e["entity"], e["key"]) == (cell.entity, cell.key) and e["rev"] > rev)
-        since = [*past.changes_after(self.connection, cell, rev), *((e["changes"], e["device_key"]) for e in mine)]
-        return past.value_on(device, cell.row[field], field, since)
+        here = [(e["changes"], e["device_key"], e["rev"], e["kind"]) for e in mine]
+        return [*past.changes_after(self.connection, cell, rev), *here]
 
     def survivor(self, entity: str, key: str) -> str:
         """Where a merged key leads (S22); the key itself where it was not merged."""
@@ -180,17 +185,18 @@ class Door:
             cell = self._cells[entity, key]
             cell.moved, cell.touched = True, again
 
-    def mark(self) -> tuple[int, int, int]:
-        return len(self._undo), len(self._history), len(self._redirects)
+    def mark(self) -> tuple[int, int, int, int]:
+        return len(self._undo), len(self._history), len(self._redirects), len(self.texts)
 
-    def undo_to(self, mark: tuple[int, int, int]) -> None:
+    def undo_to(self, mark: tuple[int, int, int, int]) -> None:
         """Forget every change since the mark: nothing of them was written yet."""
-        undone, recorded, redirected = mark
+        undone, recorded, redirected, typed = mark
         while len(self._undo) > undone:
             cell, state = self._undo.pop()
             cell.restore(state)
         del self._history[recorded:]
         del self._redirects[redirected:]
+        del self.texts[typed:]
 
     def _touch(self, cell: Cell) -> None:
         self._undo.append((cell, cell.state()))
@@ -321,6 +327,8 @@ class Door:
 
     def flush(self) -> int:
         """Write everything; -> the clock's seq after it (0 where nothing changed)."""
+        _TEXTS.run(self.connection, self.texts)
+        self.texts.clear()
         settled = self._settle()
         if not settled and not self._redirects:
             return 0
@@ -384,3 +392,4 @@ _PARENTS_FIRST = ("accounts", "deals", *(e for e in ROWS if e not in ("accounts"
 _INSERTS = {entity: inserting(table) for entity, table in ROWS.items()}
 _UPDATES = {entity: updating(table) for entity, table in ROWS.items()}
 _HISTORY = inserting(history)
+_TEXTS = inserting(note_updates)

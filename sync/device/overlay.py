@@ -14,8 +14,10 @@ from msgspec import Struct
 from sfa.core.errors import Refused
 from sfa.core.rules import TRANSITIONS, transition
 from sfa.core.shapes import SHAPES
+from sync import words
 from sync.device.outbox import Queued
 from sync.merge import Edit, edited_since, merge
+from sync.policy import strategy_of
 from sync.protocol import KINDS
 
 Lookup = Callable[[str, str], Mapping[str, Any] | None]
@@ -70,6 +72,8 @@ class _Prediction:
         self.row = dict(synced.row) if synced is not None else None
         self.rev = synced.rev if synced is not None else 0
         self.own: set[str] = set()
+        self.last: Queued | None = None  # the last own edit: what the next one was made on top of
+        self.shown: dict[str, Any] = {}  # the row as its user saw it right after that
         self.stamps: Stamps = {}
 
     def of(self, queue: Sequence[Queued], seen_seq: int) -> dict[str, Any] | None:
@@ -94,6 +98,23 @@ class _Prediction:
             fields = [field for field in shape.groups[group] if field in said]
             is_own = all(self.synced.row[field] == said[field] for field in fields)
             (self.own.add if is_own else self.own.discard)(group)
+        self._show(edit, said)
+
+    def _held(self, edit: Queued, base_row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the user saw before this edit: its base, and on top the own edits that the base did not hold yet."""
+        if self.last is None or not self.shown or 0 < self.last.rev <= edit.base:
+            return base_row
+        if self.last.base == edit.base:
+            return {**base_row, **self.shown}
+        before = self.last.base_row or blank(edit.entity)
+        both = {f: words.merge(before[f] or "", base_row[f] or "", v) for f, v in self.shown.items()}
+        return {**base_row, **{f: v for f, v in both.items() if v is not None}}
+
+    def _show(self, edit: Queued, said: Mapping[str, Any]) -> None:
+        held = self._held(edit, edit.base_row or blank(edit.entity))
+        merging = (f for f in SHAPES[edit.entity].types if strategy_of(edit.entity, f) == "text")
+        self.shown = {field: said.get(field, held[field]) for field in merging}
+        self.last = edit
 
     def _said(self, edit: Queued, row: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that an edit would set; nothing where the row's state forbids it."""
@@ -120,6 +141,7 @@ class _Prediction:
     def _create(self, edit: Queued) -> None:
         self.row = {**blank(edit.entity), "created_at": edit.at, "created_by": self.user, **edit.fields}
         self._stamp(edit, edit.fields, frozenset(SHAPES[edit.entity].groups))
+        self._show(edit, edit.fields)
 
     def _delete(self, edit: Queued) -> None:
         """A deletion that would throw away what others wrote is offered again, not done (S26)."""
@@ -134,8 +156,14 @@ class _Prediction:
         base_row = edit.base_row or blank(edit.entity)
         stamps = self._stamps(edit, {SHAPES[edit.entity].group_of[field] for field in said})
         meant = Edit(said, edit.base, self.device, edit.at)
-        merged = merge(edit.entity, self.row, self.rev, stamps, meant, base_row.__getitem__)
+        held = self._held(edit, base_row)
+
+        def texts(field: str, mine: str, theirs: str) -> str | None:
+            return words.merge(held[field], theirs, mine)
+
+        merged = merge(edit.entity, self.row, self.rev, stamps, meant, base_row.__getitem__, merge_texts=texts)
         self.row.update(merged.values)
+        self._show(edit, said)
         self._stamp(edit, merged.values, merged.verbatim)
 
     def _stamps(self, edit: Queued, groups: "Mapping[str, Any] | set[str]") -> Stamps:

@@ -62,7 +62,23 @@ def edit_text(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
     entity, key, _ = found
     texts = TEXTS[entity][:2] if maker.rng.random() < 0.7 else TEXTS[entity]
     fields = maker.rng.sample(texts, min(len(texts), maker.rng.choice((1, 1, 2))))
+    if entity == "notes":
+        return "update", entity, key, {"body": _written_on(maker.token(), phone, key, rows[entity, key])}
     return "update", entity, key, {field: maker.token() for field in fields}
+
+
+def _written_on(token: str, phone: Phone, key: str, seen: tuple[int, dict[str, Any]]) -> str:
+    """A note's text with one word more, and sometimes one less: on top of the phone's own earlier save, if no page
+    came in between. Where is the token's own matter, so that no other choice of the seed shifts."""
+    rev, row = seen
+    drafted = phone.drafts.get(key)
+    words = (drafted[1] if drafted is not None and drafted[0] == rev else str(row["body"])).split()
+    number = int(token[1:])
+    if number % 4 == 0 and words:
+        del words[number % len(words)]
+    words.insert(number % (len(words) + 1), token)
+    phone.drafts[key] = (rev, " ".join(words))
+    return phone.drafts[key][1]
 
 
 def edit_group(maker: Maker, phone: Phone, rows: Rows) -> Part | None:

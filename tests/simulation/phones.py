@@ -43,6 +43,7 @@ class Phone(ABC):
     def __init__(self, key: str, user: str, clock: SkewedClock, on_page: Callable[["Phone", bool], None]) -> None:
         self.key, self.user, self.clock = key, user, clock
         self._on_page = on_page
+        self.drafts: dict[str, tuple[int, str]] = {}  # note -> revision seen, and the text last saved on it
 
     @abstractmethod
     def rows(self) -> Rows: ...

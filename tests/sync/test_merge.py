@@ -250,5 +250,5 @@ def test_every_strategy_of_the_policy_names_a_group_that_exists() -> None:
     """S24: strategies are data; a misspelt one would silently be `latest`."""
     for (entity, group), kind in STRATEGIES.items():
         assert group in SHAPES[entity].groups, (entity, group)
-        assert kind in ("latest", "server", "ask", "union", "greatest")
+        assert kind in ("latest", "server", "ask", "union", "greatest", "text")
     assert strategy_of("contacts", "phone") == "latest"

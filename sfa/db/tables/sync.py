@@ -157,3 +157,18 @@ redirects = Table(
     Index("ix_redirects_entity_survivor_key", "entity", "survivor_key"),
     sqlite_with_rowid=False,
 )
+
+# What a note's text document is the sum of (S25): Yjs updates in their order. `rev` is the note's revision with it,
+# `base` the one that its author had. An empty update says that a device had the text of `base` by itself.
+note_updates = Table(
+    "note_updates",
+    METADATA,
+    Column("entity", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("rev", BigInteger, nullable=False),
+    Column("base", BigInteger, nullable=False),
+    Column("device_key", Text),
+    Column("content", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -2,7 +2,7 @@
 
 The receipt must be true: `applied` means that the mutation's own words are in the history under its number; what was
 merged or came into conflict is there or among the losing values of its conflict; what was refused is kept whole. And
-whoever replaces what another person wrote meanwhile must have reported it (S24).
+whoever replaces what another person wrote meanwhile must have reported it (S24). Texts of notes are `notes_whole`'s.
 """
 
 from typing import Any
@@ -15,6 +15,7 @@ from tests.simulation.checkers.books import Books
 from tests.simulation.failure import Failed
 from tests.simulation.ledger import Mark
 
+NOTE = "body"  # its words have a checker of their own
 OF_A_PERSONS_CHOICE = ("restore", "merge", "conflict.restore", "delete")
 
 
@@ -59,7 +60,7 @@ def _check_words(
 
 def _words(values: dict[str, Any]) -> list[str]:
     """The tokens among the values: texts that nobody else ever typed. A tag that was there before is no new word."""
-    found = [v for v in values.values() if isinstance(v, str) and _is_word(v)]
+    found = [v for f, v in values.items() if isinstance(v, str) and _is_word(v) and f != NOTE]
     tags = values.get("tags") or ()
     return found + [tag for tag in tags[-1:] if _is_word(tag)]
 
@@ -109,7 +110,7 @@ def _replaced_blindly(entry: dict[str, Any], before: dict[str, Any], mutation: d
     if mutation["kind"] not in ("create", "update") and not mutation["kind"].startswith(("deal.", "visit.")):
         return False
     group = SHAPES[entry["entity"]].group_of[next(iter(entry["changes"]))]
-    if strategy_of(entry["entity"], group) == "union":
+    if strategy_of(entry["entity"], group) in ("union", "text"):
         return False
     base = mutation.get("base", 0) if entry["via"] is None else 0
     return bool(before["rev"] > base and before["device_key"] != entry["device_key"])
