@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
+from sfa.crm import finder
 from sfa.db import ageing, feed, scope
 from sfa.db.database import Database
 from sfa.db.tables import job_runs
@@ -70,6 +71,11 @@ def forget_old_runs(connection: Connection, now_ms: int) -> str:
     return f"{connection.execute(delete(job_runs).where(old)).rowcount} runs"
 
 
+def find_duplicates(connection: Connection, now_ms: int) -> str:
+    looked, made = finder.find(connection, now_ms)
+    return f"{made} suggestions from {looked} rows"
+
+
 JOBS: dict[str, Job] = {
     job.name: job
     for job in (
@@ -77,6 +83,7 @@ JOBS: dict[str, Job] = {
         Job("mark_clock", DAY_S, mark_clock),
         Job("purge_tombstones", DAY_S, purge_tombstones),
         Job("age_rows", HOUR_S, age_rows),
+        Job("find_duplicates", MINUTE_S, find_duplicates),
         Job("forget_old_runs", DAY_S, forget_old_runs),
     )
 }

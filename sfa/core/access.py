@@ -57,7 +57,7 @@ READ_ONLY: dict[str, frozenset[str]] = {
 # A create may say these, a later update may not: a command moves a deal through its stages.
 SET_ONCE: dict[str, frozenset[str]] = {"deals": frozenset({"stage_key"})}
 ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})
-SERVER_ONLY_ENTITIES = frozenset({"refusals", "conflicts"})
+SERVER_ONLY_ENTITIES = frozenset({"refusals", "conflicts", "suggestions"})
 # Moving a customer or its work to somebody else is a manager's decision.
 MANAGERS_SET: dict[str, frozenset[str]] = {
     "accounts": frozenset({"territory_key"}),

@@ -315,6 +315,19 @@ class Conflict(Row, frozen=True, kw_only=True):
     status: Annotated[str, Meta(pattern=r"^(open|closed|restored|dismissed)\Z")] = "open"
 
 
+class Suggestion(Row, frozen=True, kw_only=True):
+    """What the server suggests about a row and a person decides: that it is the same as `other_key` (a duplicate), and
+    should be merged into it. `score_bp` says how alike they are, `reasons` in what."""
+
+    entity: Short
+    row_key: Short
+    other_key: Short
+    kind: Annotated[str, Meta(pattern=r"^(duplicate)\Z")]
+    score_bp: Share
+    reasons: Annotated[list[str], Meta(max_length=20)] = []
+    status: Annotated[str, Meta(pattern=r"^(open|accepted|declined)\Z")] = "open"
+
+
 ENTITIES: dict[str, type[Row]] = {
     "organisations": Organisation,
     "users": User,
@@ -342,4 +355,5 @@ ENTITIES: dict[str, type[Row]] = {
     "quotas": Quota,
     "refusals": Refusal,
     "conflicts": Conflict,
+    "suggestions": Suggestion,
 }

@@ -88,4 +88,6 @@ def shape_of(struct: type[Row], groups: dict[str, tuple[str, ...]]) -> Shape:
     )
 
 
+ABOUT_ROWS = ("conflicts", "suggestions")  # they lie where the row lies that `entity` and `row_key` name
+
 SHAPES: dict[str, Shape] = {name: shape_of(struct, GROUPS.get(name, {})) for name, struct in ENTITIES.items()}

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from sfa.crm import conflicts, duplicates
+from sfa.crm import conflicts, duplicates, suggestions
 from sfa.crm.edits import Who
 from sfa.db.cells import Cell
 from sfa.db.writes import Door, Origin
@@ -31,4 +31,6 @@ COMMANDS: dict[str, Command] = {
     "conflict.restore": Command("conflicts", conflicts.restore),
     "conflict.dismiss": Command("conflicts", conflicts.dismiss),
     "refusal.dismiss": Command("refusals", conflicts.dismiss_refusal),
+    "suggestion.accept": Command("suggestions", suggestions.accept),
+    "suggestion.decline": Command("suggestions", suggestions.decline),
 }

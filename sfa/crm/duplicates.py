@@ -9,7 +9,7 @@ from typing import Any
 
 from sfa.core.errors import Refused
 from sfa.core.ids import check_key
-from sfa.core.shapes import SHAPES
+from sfa.core.shapes import ABOUT_ROWS, SHAPES
 from sfa.crm import edits
 from sfa.crm.edits import Who
 from sfa.db.cells import Cell
@@ -70,7 +70,7 @@ def _move_children(door: Door, loser: Cell, survivor: Cell, origin: Origin) -> l
     children = door.load_children(loser.entity, (loser.key,))
     children += [c for e, f in named.items() for c in door.load_where(e, f, (loser.key,)) if c not in children]
     for child in children:
-        field = "row_key" if child.entity == "conflicts" else named.get(child.entity, "account_key")
+        field = "row_key" if child.entity in ABOUT_ROWS else named.get(child.entity, "account_key")
         if child.row.get(field) != loser.key:
             continue
         gone = child.gone

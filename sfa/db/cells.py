@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import JSON, Boolean, Connection, Select, bindparam, select
 
-from sfa.core.shapes import SHAPES
+from sfa.core.shapes import ABOUT_ROWS, SHAPES
 from sfa.db.prepared import Prepared, among, listed
 from sfa.db.tables import ROWS
 
@@ -115,8 +115,8 @@ def _decoders(entity: str, dialect: str) -> tuple[tuple[int, Callable[[Any], Any
 
 
 @cache
-def _conflicts_of() -> Prepared:
-    table = ROWS["conflicts"]
+def _told_about(entity: str) -> Prepared:
+    table = ROWS[entity]
     about = (table.c.entity == bindparam("of"), among(table.c.row_key, "keys"))
     return Prepared(_locked(select(table).where(*about).order_by(table.c.key), "update"))
 
@@ -156,16 +156,16 @@ def read_column(connection: Connection, entity: str, column: str, keys: Iterable
 
 
 def read_children(connection: Connection, entity: str, keys: Iterable[str]) -> Iterator[Cell]:
-    """Every row that takes its buckets from one of these, deleted ones too, with their conflicts."""
+    """Every row that takes its buckets from one of these, deleted ones too, with their conflicts and suggestions."""
     wanted = sorted(set(keys))
     for start in range(0, len(wanted), KEYS_PER_QUERY):
         part = wanted[start : start + KEYS_PER_QUERY]
         for child, column in CHILDREN.get(entity, ()):
             rows = _by_column(child, column).rows(connection, keys=listed(connection, part))
             yield from _cells(connection, child, rows)
-        yield from _cells(
-            connection, "conflicts", _conflicts_of().rows(connection, of=entity, keys=listed(connection, part))
-        )
+        for about in ABOUT_ROWS:
+            rows = _told_about(about).rows(connection, of=entity, keys=listed(connection, part))
+            yield from _cells(connection, about, rows)
 
 
 def read_where(connection: Connection, entity: str, column: str, keys: Iterable[str]) -> Iterator[Cell]:

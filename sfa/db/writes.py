@@ -14,7 +14,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, insert, select, update
 
 from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
-from sfa.core.shapes import PARENTS, SHAPES
+from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
 from sfa.db import feed, past, scope
 from sfa.db.ageing import DAY_MS, HISTORY_DAYS_MIN, read_history_days
 from sfa.db.bulk import inserting, updating
@@ -212,7 +212,7 @@ class Door:
     # -- where rows lie -----------------------------------------------------------------------------------------
 
     def _parent_of(self, cell: Cell) -> tuple[str, str] | None:
-        if cell.entity == "conflicts":
+        if cell.entity in ABOUT_ROWS:
             return (cell.row["entity"], cell.row["row_key"]) if cell.row else None
         parent = PARENTS.get(cell.entity)
         if parent is None or not cell.row or cell.row.get(parent[1]) is None:
@@ -283,7 +283,7 @@ class Door:
         settled: list[tuple[Cell, tuple[str, ...]]] = []
         waiting = [cell for cell in self._cells.values() if cell.moved]
         placed: dict[Cell, tuple[str, ...]] = {}
-        order = {"accounts": 0, "deals": 1, "conflicts": 3}
+        order = {"accounts": 0, "deals": 1, **dict.fromkeys(ABOUT_ROWS, 3)}
         while waiting:
             cells, waiting = sorted(waiting, key=lambda c: order.get(c.entity, 2)), []
             changed: dict[str, list[str]] = {}

@@ -30,6 +30,8 @@ SERVER_COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "conflict.restore": ("conflicts", {"status": "restored"}),
     "conflict.dismiss": ("conflicts", {"status": "dismissed"}),
     "refusal.dismiss": ("refusals", {"status": "dismissed"}),
+    "suggestion.accept": ("suggestions", {"status": "accepted"}),
+    "suggestion.decline": ("suggestions", {"status": "declined"}),
 }
 UNTOLD = frozenset({"created_at", "created_by"})  # set by the server: no edit of anybody
 STAYS = (None, "applied", "merged")  # any other outcome: what the server made of it is on its way

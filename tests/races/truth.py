@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from sfa.core.access import Parent, buckets_of, scopes_on
 from sfa.core.periods import local_day
-from sfa.core.shapes import PARENTS, SHAPES
+from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
 from sfa.db import digests, scope
 from sfa.db.tables import ROWS, bucket_heads, clock, feed, history, scope_intervals
 
@@ -48,7 +48,7 @@ class Truth:
 
     def _above(self, place: Place) -> Place | None:
         row = self.rows[place]
-        if place[0] == "conflicts":
+        if place[0] in ABOUT_ROWS:
             return row["entity"], row["row_key"]
         parent = PARENTS.get(place[0])
         return (parent[0], row[parent[1]]) if parent is not None and row[parent[1]] is not None else None

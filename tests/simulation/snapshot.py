@@ -15,7 +15,7 @@ from sqlalchemy import JSON, Boolean, Connection
 from sfa.core.access import Membership, Organisation, Parent, buckets_of, scopes_on
 from sfa.core.hierarchy import Edge
 from sfa.core.periods import local_day
-from sfa.core.shapes import PARENTS, SHAPES
+from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
 from sfa.db.tables import ROWS
 
 Place = tuple[str, str]  # entity, key
@@ -129,7 +129,7 @@ class Snapshot:
         return self._placed[place]
 
     def _above(self, stored: Stored) -> Stored | None:
-        if stored.entity == "conflicts":
+        if stored.entity in ABOUT_ROWS:
             return self.rows.get((stored.row["entity"], stored.row["row_key"]))
         target, field = PARENTS.get(stored.entity, ("", ""))
         return self.rows.get((target, stored.row[field])) if target and stored.row[field] else None

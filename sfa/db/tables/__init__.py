@@ -15,7 +15,7 @@ from sfa.db.tables.sync import (
     scope_intervals,
     scope_users,
 )
-from sfa.db.tables.system import credentials, job_runs, login_attempts, refresh_tokens, server_state
+from sfa.db.tables.system import credentials, job_runs, likeness_blocks, login_attempts, refresh_tokens, server_state
 
 __all__ = [
     "METADATA",
@@ -28,6 +28,7 @@ __all__ = [
     "feed",
     "history",
     "job_runs",
+    "likeness_blocks",
     "login_attempts",
     "note_updates",
     "quarantine",

@@ -4,6 +4,17 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBina
 
 from sfa.db.tables.rows import METADATA
 
+# In which heaps a customer or a contact is looked for when another one is compared with it (S30).
+likeness_blocks = Table(
+    "likeness_blocks",
+    METADATA,
+    Column("entity", Text, primary_key=True),
+    Column("block", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Index("ix_likeness_blocks_entity_key", "entity", "key"),
+    sqlite_with_rowid=False,
+)
+
 server_state = Table(
     "server_state",
     METADATA,
