@@ -324,8 +324,8 @@ class Suggestion(Row, frozen=True, kw_only=True):
     other_key: Short
     kind: Annotated[str, Meta(pattern=r"^(duplicate)\Z")]
     score_bp: Share
-    reasons: Annotated[list[str], Meta(max_length=20)] = []
-    status: Annotated[str, Meta(pattern=r"^(open|accepted|declined)\Z")] = "open"
+    reasons: Annotated[list[Short], Meta(max_length=20)] = []
+    status: Annotated[str, Meta(pattern=r"^(open|accepted|declined|withdrawn)\Z")] = "open"
 
 
 ENTITIES: dict[str, type[Row]] = {

@@ -2,19 +2,20 @@
 
 It goes through the feed by number, a bounded batch a run, and keeps how far it came in the transaction of its work. A
 changed row is compared with the rows that share a block with it (`sfa/crm/likeness.py`). A suggestion lies where the
-row that it is about lies, and only rows that lie in the same buckets are put side by side. It does not look again at a
-suggestion whose rows parted later: accepting that is refused. A pair is suggested once, whatever became of it.
+row that it is about lies, and only rows that lie in the same buckets are put side by side. An open one whose rows part,
+or of which one is deleted, is withdrawn, and opened again when they come together; what a person decided stays.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, text
+from sqlalchemy import Connection, bindparam, delete, insert, select, text
 
 from sfa.crm.likeness import SUGGESTED_FROM_BP, Face, blocks, face_of, likeness
 from sfa.db import feed
 from sfa.db.cells import Cell
-from sfa.db.tables import likeness_blocks, server_state
+from sfa.db.tables import likeness_blocks, redirects, server_state
 from sfa.db.writes import Door, Origin
 
 ENTITIES = ("accounts", "contacts")
@@ -24,8 +25,16 @@ POSITION = "duplicates_seq"
 _CHANGED = text(
     "SELECT f.entity, f.key, f.seq FROM bucket_heads h CROSS JOIN feed f "
     "WHERE h.seq > :seq AND f.bucket = h.bucket AND f.seq > :seq AND f.entity IN ('accounts', 'contacts') "
-    "AND NOT f.gone ORDER BY f.seq LIMIT :limit"
+    "ORDER BY f.seq LIMIT :limit"
 )
+# A heap is counted up to its limit and no further, so that a name that everybody has costs as little as a rare one.
+_HEAPS = text(
+    "WITH named AS MATERIALIZED (SELECT DISTINCT block FROM likeness_blocks WHERE entity = :entity AND key IN :keys), "
+    "small AS MATERIALIZED (SELECT n.block FROM named n WHERE (SELECT count(*) FROM (SELECT 1 FROM likeness_blocks b "
+    "WHERE b.entity = :entity AND b.block = n.block LIMIT :heap) AS counted) < :heap) "
+    "SELECT other.block, other.key FROM small CROSS JOIN likeness_blocks other "
+    "WHERE other.entity = :entity AND other.block = small.block"
+).bindparams(bindparam("keys", expanding=True))
 
 
 def find(connection: Connection, now_ms: int) -> tuple[int, int]:
@@ -39,7 +48,8 @@ def find(connection: Connection, now_ms: int) -> tuple[int, int]:
     made = 0
     for entity in ENTITIES:
         keys = sorted({row[1] for row in changed if row[0] == entity})
-        made += _look(door, entity, keys, origin)
+        if keys:
+            made += _look(door, entity, keys, origin)
     door.flush()
     _keep(connection, reached)
     return len({(row[0], row[1]) for row in changed}), made
@@ -57,50 +67,95 @@ def _keep(connection: Connection, seq: int) -> None:
 
 def _look(door: Door, entity: str, keys: list[str], origin: Origin) -> int:
     door.load(entity, keys, "share")
-    cells = [cell for key in keys if (cell := door.cell(entity, key, "share")).exists]
-    _index(door.connection, entity, keys, cells)
-    made = 0
-    for cell in cells:
-        face = face_of(cell.row)
-        near = _near(door.connection, entity, face) - {cell.key}
-        door.load(entity, sorted(near), "share")
-        for key in sorted(near):
-            other = door.cell(entity, key, "share")
-            if other.exists and other.buckets == cell.buckets:
-                made += _suggest(door, cell, other, face, origin)
-    return made
+    faces = {key: face_of(cell.row) for key in keys if (cell := door.cell(entity, key, "share")).exists}
+    _index(door.connection, entity, keys, faces)
+    near = _near(door.connection, entity, faces)
+    about = {*keys, *_survivors(door.connection, entity, [key for key in keys if key not in faces])}
+    _load_open(door, entity, about)
+    door.load(entity, {other for _, other in near}, "share")
+    alike = dict(found for key, other in near if (found := _alike(door, entity, key, other, faces)))
+    _withdraw(door, entity, about, origin)
+    door.load("suggestions", alike)
+    return sum(_suggest(door.cell("suggestions", key), values, door, origin) for key, values in sorted(alike.items()))
 
 
-def _index(connection: Connection, entity: str, keys: Iterable[str], cells: Iterable[Cell]) -> None:
+def _index(connection: Connection, entity: str, keys: Iterable[str], faces: Mapping[str, Face]) -> None:
     table = likeness_blocks
     connection.execute(delete(table).where(table.c.entity == entity, table.c.key.in_(list(keys))))
-    rows = [
-        {"entity": entity, "block": b, "key": cell.key} for cell in cells for b in sorted(blocks(face_of(cell.row)))
-    ]
+    rows = [{"entity": entity, "block": b, "key": key} for key, face in faces.items() for b in sorted(blocks(face))]
     if rows:
         connection.execute(insert(table), rows)
 
 
-def _near(connection: Connection, entity: str, face: Face) -> set[str]:
-    found: set[str] = set()
-    table = likeness_blocks
-    for block in sorted(blocks(face)):
-        query = select(table.c.key).where(table.c.entity == entity, table.c.block == block).limit(HEAP_MAX + 1)
-        heap = connection.execute(query).scalars().all()
-        found.update(heap if len(heap) <= HEAP_MAX else ())
-    return found
+def _near(connection: Connection, entity: str, faces: Mapping[str, Face]) -> list[tuple[str, str]]:
+    """Pairs worth comparing, of a row that changed and one that shares a small heap with it; each pair once."""
+    if not faces:
+        return []
+    heaps: dict[str, list[str]] = {}
+    for block, key in connection.execute(_HEAPS, {"entity": entity, "keys": list(faces), "heap": HEAP_MAX + 1}):
+        heaps.setdefault(block, []).append(key)
+    pairs = {(key, other) for heap in heaps.values() for key in heap if key in faces for other in heap if other != key}
+    return sorted((key, other) for key, other in pairs if other not in faces or key < other)
 
 
-def _suggest(door: Door, one: Cell, two: Cell, face: Face, origin: Origin) -> int:
-    found = likeness(face, face_of(two.row))
+def _alike(
+    door: Door, entity: str, key: str, other: str, faces: Mapping[str, Face]
+) -> tuple[str, dict[str, Any]] | None:
+    """The suggestion that the two are one, its key first, if they are alike and lie together."""
+    one, two = door.cell(entity, key, "share"), door.cell(entity, other, "share")
+    if not two.exists or one.buckets != two.buckets:
+        return None
+    found = likeness(faces[key], faces.get(other) or face_of(two.row))
     if found.score_bp < SUGGESTED_FROM_BP:
-        return 0
+        return None
     older, newer = sorted((one, two), key=lambda cell: (cell.row["created_at"] or 0, cell.key))
-    cell = door.cell("suggestions", suggestion_key(one.entity, older.key, newer.key))
-    if cell.rev:
+    values = {"entity": entity, "row_key": newer.key, "other_key": older.key, "kind": "duplicate"}
+    return suggestion_key(entity, key, other), {
+        **values,
+        "score_bp": found.score_bp,
+        "reasons": list(found.reasons),
+        "status": "open",
+    }
+
+
+def _survivors(connection: Connection, entity: str, keys: list[str]) -> Iterable[str]:
+    """Suggestions about a merged row tell of the one that it became."""
+    mapped = (redirects.c.entity == entity, redirects.c.loser_key.in_(keys))
+    return connection.execute(select(redirects.c.survivor_key).where(*mapped)).scalars() if keys else ()
+
+
+def _load_open(door: Door, entity: str, keys: set[str]) -> None:
+    for column in ("row_key", "other_key"):
+        door.load_where("suggestions", column, keys)
+    door.load(entity, {key for cell in _open(door, entity) for key in _rows_of(cell)}, "share")
+
+
+def _open(door: Door, entity: str) -> list[Cell]:
+    every = (cell for cell in door.cells_of("suggestions") if cell.exists)
+    return [c for c in every if (c.row["entity"], c.row["kind"], c.row["status"]) == (entity, "duplicate", "open")]
+
+
+def _rows_of(cell: Cell) -> tuple[str, str]:
+    return cell.row["row_key"], cell.row["other_key"]
+
+
+def _withdraw(door: Door, entity: str, changed: set[str], origin: Origin) -> None:
+    """Open suggestions about changed rows that can come true no more; one that came true another way is accepted."""
+    for suggestion in _open(door, entity):
+        if changed.isdisjoint(_rows_of(suggestion)):
+            continue
+        one, two = (door.cell(entity, key, "share") for key in _rows_of(suggestion))
+        merged = not (one.exists and two.exists) and door.survivor(entity, one.key) == door.survivor(entity, two.key)
+        if one is two or merged:
+            door.put(suggestion, {"status": "accepted"}, origin, "suggestion.accept")
+        elif not (one.exists and two.exists and one.buckets == two.buckets):
+            door.put(suggestion, {"status": "withdrawn"}, origin, "suggestion.withdraw")
+
+
+def _suggest(cell: Cell, values: Mapping[str, Any], door: Door, origin: Origin) -> int:
+    if cell.rev and cell.row["status"] != "withdrawn":
         return 0
-    values = {"entity": one.entity, "row_key": newer.key, "other_key": older.key, "kind": "duplicate"}
-    door.put(cell, {**values, "score_bp": found.score_bp, "reasons": list(found.reasons)}, origin, "create")
+    door.put(cell, values, origin, "update" if cell.rev else "create")
     return 1
 
 

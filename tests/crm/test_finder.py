@@ -75,6 +75,13 @@ def test_a_merge_by_hand_makes_the_suggestion_come_true(office: Office) -> None:
     assert office.row("suggestions", TWIN)["status"] == "accepted"
 
 
+def test_the_finder_notices_a_merge_by_hand(office: Office) -> None:
+    twins(office)
+    office.phone("mia").do("contact.merge", "contacts", "karl", base=1, set={"into": "carl"})
+    find(office)
+    assert office.row("suggestions", TWIN)["status"] == "accepted"
+
+
 def test_rows_of_two_territories_are_not_put_side_by_side(office: Office) -> None:
     """S13: nobody is told a key that he may not see."""
     office.put(("accounts", "acme-2", {"name": "Acme", "territory_key": "t-south", "city": "Bilbao"}))
@@ -83,6 +90,28 @@ def test_rows_of_two_territories_are_not_put_side_by_side(office: Office) -> Non
     office.put(("accounts", "acme-2", {"territory_key": "t-north"}))
     find(office)
     assert [row["row_key"] for row in office.rows("suggestions")] == ["acme-2"]
+
+
+def test_a_suggestion_whose_rows_part_is_withdrawn_and_comes_again_with_them(office: Office) -> None:
+    """S13: nobody who sees one of the two only is told the key of the other."""
+    twins(office)
+    office.put(("accounts", "sur", {"name": "Sur", "territory_key": "t-south"}))
+    office.put(("contacts", "karl", {"account_key": "sur"}))
+    assert find(office)[1] == 0
+    assert office.row("suggestions", TWIN)["status"] == "withdrawn"
+    assert office.phone("ana").do("suggestion.accept", "suggestions", TWIN).code is not None
+    office.put(("contacts", "karl", {"account_key": "acme"}))
+    assert find(office)[1] == 1
+    assert office.row("suggestions", TWIN)["status"] == "open"
+
+
+def test_a_suggestion_about_a_row_that_was_deleted_is_withdrawn(office: Office) -> None:
+    twins(office)
+    phone = office.phone("ana")
+    phone.catch_up()
+    assert phone.do("delete", "contacts", "carl", base=office.row("contacts", "carl")["rev"]).outcome == "applied"
+    find(office)
+    assert office.row("suggestions", TWIN)["status"] == "withdrawn"
 
 
 def test_a_suggestion_moves_with_its_row(office: Office) -> None:

@@ -51,7 +51,7 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "quotas": [("user_key", "period_key"), ("team_key", "period_key")],
     "refusals": [("author_key",), ("entity", "row_key")],
     "conflicts": [("entity", "row_key")],
-    "suggestions": [("entity", "row_key")],
+    "suggestions": [("row_key",), ("other_key",)],
 }
 
 

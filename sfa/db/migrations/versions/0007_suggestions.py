@@ -31,7 +31,8 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_suggestions")),
     )
-    op.create_index(op.f("ix_suggestions_entity_row_key"), "suggestions", ["entity", "row_key"], unique=False)
+    op.create_index(op.f("ix_suggestions_other_key"), "suggestions", ["other_key"], unique=False)
+    op.create_index(op.f("ix_suggestions_row_key"), "suggestions", ["row_key"], unique=False)
     op.create_table(
         "likeness_blocks",
         sa.Column("entity", sa.Text(), nullable=False),
