@@ -25,9 +25,10 @@ def accept(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], orig
     entity = cell.row["entity"]
     loser = edits.visible_survivor(door, who, entity, cell.row["row_key"])
     survivor = edits.visible_survivor(door, who, entity, cell.row["other_key"])
+    # What is said about the loser moves with the merge; said here, it is one change of this row and not two.
+    door.put(cell, {"status": "accepted", "row_key": survivor.key}, origin, "suggestion.accept")
     if loser.key != survivor.key:
         duplicates.merge(door, who, loser, {"into": survivor.key}, origin)
-    door.put(cell, {"status": "accepted"}, origin, "suggestion.accept")
 
 
 def decline(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:

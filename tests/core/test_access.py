@@ -24,7 +24,7 @@ from sfa.core.access import (
 )
 from sfa.core.entities import ENTITIES
 from sfa.core.hierarchy import Edge
-from sfa.core.shapes import PARENTS, SHAPES
+from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
 
 USERS = ("u0", "u1", "u2", "u3", "u4")
 TEAMS = ("a", "b", "c", "d")
@@ -206,7 +206,7 @@ def row_of(entity: str, **values: Any) -> dict[str, Any]:
 def test_every_row_lies_in_buckets_of_a_known_kind(entity: str) -> None:
     """S10: no entity is forgotten, none lies nowhere."""
     refs = dict.fromkeys(SHAPES[entity].references, "x")
-    parent = Parent(("territory:x",), "territory:x") if entity in PARENTS or entity == "conflicts" else None
+    parent = Parent(("territory:x",), "territory:x") if entity in PARENTS or entity in ABOUT_ROWS else None
     found = buckets_of(entity, row_of(entity, **refs), parent, ())
     assert found
     assert list(found) == sorted(set(found))

@@ -157,9 +157,11 @@ def command(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
 
 
 def settle(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
-    found = pick(maker, rows, "conflicts", "refusals")
+    found = pick(maker, rows, "conflicts", "refusals", "suggestions")
     if found is None:
         return None
+    if found[0] == "suggestions":
+        return maker.rng.choice(("suggestion.accept", "suggestion.decline")), "suggestions", found[1], {}
     if found[0] == "refusals":
         return "refusal.dismiss", "refusals", found[1], {}
     return maker.rng.choice(("conflict.restore", "conflict.dismiss")), "conflicts", found[1], {}

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from tests.simulation.checkers import agreed, converged, exactly_once, notes_whole, nothing_lost
+from tests.simulation.checkers import agreed, converged, exactly_once, notes_whole, nothing_lost, suggested
 from tests.simulation.checkers.books import Books
 from tests.simulation.databases import Worlds
 from tests.simulation.world import World
@@ -45,3 +45,4 @@ def _audit(connection: Connection, world: World) -> None:
     agreed.check(connection, world.phones, snapshot)
     nothing_lost.check(books)
     notes_whole.check(books)
+    suggested.check(books)

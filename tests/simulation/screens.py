@@ -31,7 +31,7 @@ class Screens:
         rng = self._rng
         if rng.random() < 0.35:
             return self._about_one_account(snapshot)
-        makers = (self._edit, self._people, self._people, self._delete, self._team, self._deal, self._merge)
+        makers = (self._edit, self._people, self._people, self._delete, self._team, self._deal, self._merge, self._twin)
         found = [rng.choice(makers)(snapshot) for _ in range(rng.choice((1, 1, 2, 3)))]
         return [change for change in found if change is not None]
 
@@ -87,6 +87,15 @@ class Screens:
         entity = self._rng.choice(("accounts", "contacts"))
         loser, into = self._some(snapshot, entity), self._some(snapshot, entity)
         return ("merge", entity, loser[1], {"into": into[1]}) if loser is not None and into is not None else None
+
+    def _twin(self, snapshot: Snapshot) -> Change | None:
+        """Somebody enters a person or a customer that is there already, and the finder may notice."""
+        found = self._some(snapshot, "accounts", "contacts")
+        if found is None:
+            return None
+        entity, _, row = found
+        place = "territory_key" if entity == "accounts" else "account_key"
+        return "create", entity, self._maker.key(entity), {"name": row["name"], place: row[place]}
 
     def _deal(self, snapshot: Snapshot) -> Change | None:
         found = self._some(snapshot, "deals")

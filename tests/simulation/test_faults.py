@@ -6,7 +6,7 @@ product or of the simulation costs time and not the proof. Only a checker's word
 
 import pytest
 
-from tests.simulation import faults_of_devices, faults_of_notes
+from tests.simulation import faults_of_devices, faults_of_notes, faults_of_suggestions
 from tests.simulation.databases import Worlds
 from tests.simulation.failure import Failed
 from tests.simulation.faults import FAULTS
@@ -50,7 +50,7 @@ def _finder(seed: int, worlds: Worlds) -> str | None:
 def test_every_start_of_a_search_names_a_fault_that_there_is() -> None:
     assert FOUND_AT.keys() <= FAULTS.keys()
     assert len(FAULTS) > 18
-    for module in (faults_of_devices, faults_of_notes):
+    for module in (faults_of_devices, faults_of_notes, faults_of_suggestions):
         assert any(name in FAULTS for name in vars(module))
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sfa.app import jobs
 from sfa.core.clock import VirtualClock
 from sfa.core.periods import local_day
+from sfa.crm import finder
 from sfa.db import feed
 from sync.device.transport import ConnectionLost
 from tests.builders import DAY_MS, NOW, register
@@ -111,6 +112,8 @@ class World:
             hours = self.rng.choice((0.02, 0.5, 3, 9, 20, 30))
             self.clock.advance(int(hours * 3_600_000))
             self.log(f"{hours} h pass")
+        elif roll < 0.945:
+            self.log(f"duplicates: {self.server.write(jobs.find_duplicates, self.clock.now_ms())}")
         elif roll < 0.955:
             self._purge()
         elif roll < 0.965:
@@ -172,11 +175,16 @@ class World:
 
     def _purge(self) -> None:
         def purge(connection: Connection) -> int:
+            self._find_duplicates(connection)  # tombstones live for months, and it comes by every minute
             horizon = self.rng.randint(max(0, feed.face(connection).seq - 30), feed.face(connection).seq)
             feed.purge(connection, horizon)
             return horizon
 
         self.log(f"purge before {self.server.write(purge)}")
+
+    def _find_duplicates(self, connection: Connection) -> None:
+        while finder.find(connection, self.clock.now_ms()) != (0, 0):
+            pass
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -188,6 +196,7 @@ class World:
             pass
         self.clock.advance(self.rng.choice((0, DAY_MS, 3 * DAY_MS)))
         for _ in range(PEACE_ROUNDS_MAX):
+            self.server.write(self._find_duplicates)
             before = self.crashes.commits
             done = [self._sync(phone, PEACE_PAGE_ROWS) for phone in self.phones]
             if all(done) and self.crashes.commits == before:
