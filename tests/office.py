@@ -158,6 +158,17 @@ class Office:
 
         return self.database.write(work)
 
+    def put_server_row(self, entity: str, key: str, values: dict[str, Any]) -> int:
+        """A row that only the server writes."""
+
+        def work(connection: Connection) -> int:
+            now = self.clock.now_ms()
+            door = Door(connection, now)
+            door.put(door.cell(entity, key), values, Origin(author_key=None, at=now, stored_at=now), "create")
+            return door.flush()
+
+        return self.database.write(work)
+
     # -- what is stored ---------------------------------------------------------------------------------------------
 
     def find(self, entity: str, key: str) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """`sfa device …`: the reference device in the terminal, one local store for each user and server.
 
 Every command but `login`, `logout` and `sync` works without signal. Errors end in one line with their stable code: exit
-code 1 for what was refused, 3 when there was no connection.
+code 1 for what was refused, 3 when there was no connection. What is decided is in `cli_device_decisions`.
 """
 
 import os
@@ -209,22 +209,6 @@ def show(desk: Desk, entity: str, key: str, is_json: bool) -> None:
 @device.command()
 @as_json
 @on_desk
-def conflicts(desk: Desk, is_json: bool) -> None:
-    """What asks for a decision."""
-    tables.show_rows("conflicts", desk.device().conflicts(), set(), is_json=is_json)
-
-
-@device.command()
-@as_json
-@on_desk
-def refusals(desk: Desk, is_json: bool) -> None:
-    """What the server refused, and why."""
-    tables.show_rows("refusals", desk.device().refusals(), set(), is_json=is_json)
-
-
-@device.command()
-@as_json
-@on_desk
 def pending(desk: Desk, is_json: bool) -> None:
     """What is queued and not yet answered."""
     tables.show_queue(desk.device().pending(), is_json=is_json)
@@ -349,9 +333,4 @@ def delete(desk: Desk, entity: str, key: str) -> None:
     found.delete(entity, find(found, entity, key))
 
 
-@device.command()
-@click.argument("conflict")
-@on_desk
-def restore(desk: Desk, conflict: str) -> None:
-    """Put the losing value of a conflict back."""
-    run(desk, "conflict.restore", "conflicts", conflict, {})
+from sfa.app import cli_device_decisions  # noqa: E402, F401 - its commands join the group above

@@ -27,6 +27,8 @@ from sfa.app.stopping import on_stop_signal
 from sfa.core.clock import Clock, SystemClock
 from sfa.core.errors import Refused
 from sfa.crm.commands import COMMANDS
+from sfa.crm.online import Online
+from sfa.crm.routes import decision_routes
 from sfa.db.database import Database, open_database
 from sfa.db.migrations import is_current
 from sfa.web.authenticator import Authenticator
@@ -66,6 +68,7 @@ class Services(Struct, frozen=True):
     rate: RequestRate
     rounds: Round
     live: Live
+    screens: Online
 
 
 class Health(Struct, frozen=True):
@@ -119,6 +122,7 @@ def connect(settings: Settings, clock: Clock, database: Database, hasher: Passwo
         rate=RequestRate(clock),
         rounds=Round(database, clock, NO_SECRET_YET, COMMANDS, settings.lease_s * 1000),
         live=Live(database),
+        screens=Online(database, clock, COMMANDS),
     )
 
 
@@ -131,6 +135,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         drain_handler(services.rounds, services.authenticator, services.rate),
         *device_routes(services.rounds, services.cache),
         explain_route(services.rounds),
+        *decision_routes(services.screens),
         errors_page,
         _health(services.database),
     ]

@@ -42,6 +42,7 @@ CATALOGUE: dict[str, Entry] = {
     "server_stopping": Entry(503, "The server is going down: connect again"),
     "contract_unsupported": Entry(426, "This contract version is no longer served: upgrade the app"),
     "device_ahead": Entry(400, "The device speaks a newer contract than this server: wait for the server"),
+    "rev_stale": Entry(412, "Somebody changed this row since you looked at it: look again"),
     "not_found": Entry(404, "There is nothing here, or nothing that you may see"),
     "method_not_allowed": Entry(405, "This address does not answer that method"),
     "server_busy": Entry(503, "The database is busy: try again"),
@@ -83,7 +84,7 @@ CATALOGUE: dict[str, Entry] = {
     "invariant_failed": Entry(422, "The resulting row would contradict itself"),
     "splits_invalid": Entry(422, "Revenue splits must total exactly 100 % and include the owner"),
     "quota_owner_invalid": Entry(422, "A quota belongs to exactly one user, team or territory"),
-    "conflict_closed": Entry(422, "This conflict has been settled"),
+    "conflict_closed": Entry(409, "This conflict, suggestion or refusal has been settled"),
     "duplicate_external_id": Entry(422, "Another row has this external id"),
     "duplicate_email": Entry(422, "Another user has this e-mail address"),
     # dates, trees, money

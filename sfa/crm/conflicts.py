@@ -1,14 +1,17 @@
 """Conflicts and refusals as rows: written by the sync, settled by people (S1, S24, S26).
 
 A conflict keeps what lost and what stood. Restoring puts the losing value back with one call; a conflict about a
-deletion deletes the row then. Both, and dismissing, are ordinary edits with an author.
+deletion deletes the row then. What a restored value replaces is kept in a closed conflict of its own, so that it can be
+restored in its turn. All of it, and dismissing, are ordinary edits with an author.
 """
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from sfa.core.access import forbidden_field
 from sfa.core.errors import Refused
+from sfa.core.shapes import SHAPES
 from sfa.crm import edits
 from sfa.crm.edits import Who
 from sfa.db.cells import Cell
@@ -25,7 +28,8 @@ def write(door: Door, key: str, values: Mapping[str, Any], origin: Origin) -> st
 
 def _unsettled(cell: Cell, *settled: str) -> None:
     if cell.row["status"] in settled:
-        raise Refused("conflict_closed", f"this conflict was {cell.row['status']}", key=cell.key)
+        status = cell.row["status"]
+        raise Refused("conflict_closed", f"this conflict was {status}", key=cell.key, settled=status)
 
 
 def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
@@ -40,8 +44,35 @@ def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], ori
         found = forbidden_field(who.role, target.entity, row["losing"], creating=False)
         if found is not None and found[0] == "field_not_permitted":
             raise Refused(found[0], f"{target.entity}.{found[1]} cannot be set by a {who.role}", field=found[1])
+        replaced = {f: target.row[f] for f, v in row["losing"].items() if target.row[f] != v}
+        stamps = target.stamps
         edits.update(door, who, target, row["losing"], origin, kind="restore")
+        if any(value is not None for value in replaced.values()):
+            write(door, _next_key(cell), _replaced(cell, target, replaced, stamps), origin)
     door.put(cell, {"status": "restored"}, origin, "conflict.restore")
+
+
+def _replaced(cell: Cell, target: Cell, losing: dict[str, Any], stamps: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """The conflict that keeps what stood until a person put another value back, and who had written it."""
+    group = cell.row["field_group"]
+    stamp = stamps.get(SHAPES[target.entity].group_of[next(iter(losing))])
+    return {
+        "entity": target.entity,
+        "row_key": target.key,
+        "field_group": group,
+        "strategy": "person",
+        "losing": losing,
+        "standing": {field: target.row[field] for field in losing},
+        "author_key": stamp[4] if stamp is not None else None,
+        "device_key": stamp[3] if stamp is not None else None,
+        "reason": "restored",
+        "status": "closed",
+    }
+
+
+def _next_key(cell: Cell) -> str:
+    """Of a bounded length, however often values are put back and forth."""
+    return "back." + sha256(f"{cell.key}/{cell.rev}".encode()).hexdigest()[:32]
 
 
 def dismiss(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
@@ -55,5 +86,7 @@ def dismiss(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], ori
 
 def dismiss_refusal(door: Door, _who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
     """The author needs the refused change no more; its content stays."""
+    if cell.row["status"] == "repaired":
+        raise Refused("conflict_closed", "this refusal was repaired", key=cell.key, settled="repaired")
     if cell.row["status"] == "open":
         door.put(cell, {"status": "dismissed"}, origin, "refusal.dismiss")

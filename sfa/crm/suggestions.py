@@ -16,7 +16,8 @@ from sfa.db.writes import Door, Origin
 
 def _open(cell: Cell) -> None:
     if cell.row["status"] != "open":
-        raise Refused("conflict_closed", f"this suggestion was {cell.row['status']}", key=cell.key)
+        status = cell.row["status"]
+        raise Refused("conflict_closed", f"this suggestion was {status}", key=cell.key, settled=status)
 
 
 def accept(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:

@@ -152,6 +152,10 @@ class Device:
         """key -> refused changes that are neither repaired nor dismissed."""
         return self.list("refusals", {"status": "open"})
 
+    def suggestions(self) -> dict[str, dict[str, Any]]:
+        """key -> what the server suggests and nobody decided yet."""
+        return self.list("suggestions", {"status": "open"})
+
     def notices(self) -> Sequence[Notice]:
         """Resets, buckets fetched again, skipped numbers and dead registrations, the newest last."""
         return self.store.notices()

@@ -179,3 +179,40 @@ def test_every_user_at_every_server_has_a_store_of_the_own_in_the_users_folder(
     assert store_name("http://a:1", "X@y.z") == store_name("http://a:1", "x@y.z")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert default_folder() == tmp_path / "sfa"
+
+
+@on_sqlite
+def test_decisions_are_made_offline_and_land_with_the_next_sync(
+    office: Office, terminals: Callable[[str], Terminal]
+) -> None:
+    """S19, S24, S30: restore, dismiss, accept and decline wait in the queue like every edit."""
+    office.put(("contacts", "karl", {"account_key": "acme", "name": "Karl"}))
+    for key, status in (("dup-1", "open"), ("dup-2", "open")):
+        values = {"entity": "contacts", "row_key": "karl", "other_key": "carl", "kind": "duplicate", "score_bp": 9000}
+        office.put_server_row("suggestions", key, {**values, "status": status})
+    phone, bob = office.phone("ana"), office.phone("bob")
+    opened = []
+    for parent in ("p1", "p2"):
+        office.put(("accounts", parent, {"name": parent, "territory_key": "t-north"}))
+        base = office.rev("accounts", "acme")
+        bob.edit("accounts", "acme", base, parent_key=parent)
+        opened += phone.edit("accounts", "acme", base, parent_key=None).conflicts
+    refusal = phone.edit("contacts", "nobody", base=1, name="x")
+    ana = terminals("ana")
+    login(ana, "ana")
+    ana.run("sync")
+    assert sorted(row["key"] for row in ana.json("conflicts")) == sorted(opened)
+    assert [row["key"] for row in ana.json("suggestions")] == ["dup-1", "dup-2"]
+    ana.signal = False
+    ana.run("restore", opened[0])
+    ana.run("dismiss", opened[1])
+    ana.run("dismiss", f"d-ana.{refusal.n}")
+    ana.run("decline", "dup-2")
+    ana.run("accept", "dup-1")
+    assert (ana.json("conflicts"), ana.json("refusals"), ana.json("suggestions")) == ([], [], [])
+    ana.signal = True
+    assert ana.run("sync").startswith("5 pushed (5 applied)")
+    assert [office.row("conflicts", key)["status"] for key in opened] == ["restored", "dismissed"]
+    assert [office.row("suggestions", key)["status"] for key in ("dup-1", "dup-2")] == ["accepted", "declined"]
+    assert office.row("contacts", "karl")["gone"]
+    assert "are meant by" in ana.run("dismiss", "nothing", code=1)

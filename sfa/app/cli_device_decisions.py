@@ -1,0 +1,70 @@
+"""`sfa device …`: what waits for a decision, and deciding it, without signal: queued like every other edit."""
+
+import click
+
+from sfa.app import cli_device_tables as tables
+from sfa.app.cli_device import Desk, as_json, device, on_desk, run
+from sfa.app.cli_device_words import find
+from sfa.core.errors import Refused
+
+
+@device.command()
+@as_json
+@on_desk
+def conflicts(desk: Desk, is_json: bool) -> None:
+    """What asks for a decision."""
+    tables.show_rows("conflicts", desk.device().conflicts(), set(), is_json=is_json)
+
+
+@device.command()
+@as_json
+@on_desk
+def refusals(desk: Desk, is_json: bool) -> None:
+    """What the server refused, and why."""
+    tables.show_rows("refusals", desk.device().refusals(), set(), is_json=is_json)
+
+
+@device.command()
+@as_json
+@on_desk
+def suggestions(desk: Desk, is_json: bool) -> None:
+    """What the server suggests."""
+    tables.show_rows("suggestions", desk.device().suggestions(), set(), is_json=is_json)
+
+
+@device.command()
+@click.argument("conflict")
+@on_desk
+def restore(desk: Desk, conflict: str) -> None:
+    """Put the losing value of a conflict back."""
+    run(desk, "conflict.restore", "conflicts", conflict, {})
+
+
+@device.command()
+@click.argument("row")
+@on_desk
+def dismiss(desk: Desk, row: str) -> None:
+    """What stands is right (ROW is a conflict), or the refused change is needed no more (ROW is a refusal)."""
+    found = desk.device()
+    try:
+        key = find(found, "conflicts", row)
+    except Refused:
+        found.command("refusal.dismiss", find(found, "refusals", row))
+    else:
+        found.command("conflict.dismiss", key)
+
+
+@device.command()
+@click.argument("suggestion")
+@on_desk
+def accept(desk: Desk, suggestion: str) -> None:
+    """Do what is suggested."""
+    run(desk, "suggestion.accept", "suggestions", suggestion, {})
+
+
+@device.command()
+@click.argument("suggestion")
+@on_desk
+def decline(desk: Desk, suggestion: str) -> None:
+    """Leave it as it is; it is not suggested again."""
+    run(desk, "suggestion.decline", "suggestions", suggestion, {})
