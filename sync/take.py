@@ -21,6 +21,7 @@ from sfa.db.cells import Cell
 from sfa.db.tables import ROWS, redirects
 from sfa.db.writes import Door, Origin
 from sync import notes
+from sync.depends import refused_command
 from sync.merge import GONE, Edit, Lost, Merged, edited_since, is_concurrent, merge
 from sync.numbers import Numbered
 from sync.protocol import KINDS, Mutation, Receipt
@@ -56,6 +57,11 @@ class Taker:
             digest=item.digest,
         )
 
+    def leave_out(self, item: Numbered, reason: str) -> Receipt:
+        """A person who reviewed a drain does not want this one applied (S31)."""
+        entity, key = (item.mutation.entity[:64], item.mutation.key[:64]) if item.mutation else ("", "")
+        return self._refused(item, entity, key, Refused("left_out", f"left out by the reviewer: {reason}"))
+
     def unit_failed(self, item: Numbered, failed: Receipt) -> Receipt:
         mutation = item.mutation
         entity, key = (mutation.entity[:64], mutation.key[:64]) if mutation else ("", "")
@@ -77,6 +83,11 @@ class Taker:
             field = str(refused.details.get("field"))
             target = SHAPES[entity].references.get(field, entity) if entity in SHAPES else entity
             depends = self._refused_create(target, str(refused.details.get("key", key)))
+        elif code == "illegal_transition" and item.mutation is not None:
+            row = self._lookup(entity, key)
+            if row is not None:
+                args = (self.who.user_key, self.device, item.mutation, row, self._lookup)
+                depends = refused_command(self.door, *args)
         if depends is not None:
             code, text = "depends_on_refused", f"it depends on mutation {depends}, which was refused"
         return Receipt(

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from sfa.core.rules import TRANSITIONS
+from sync.depends import LEADS_TO
 from tests.builders import NOW
 from tests.office import Office
 
@@ -101,3 +103,56 @@ def test_a_command_on_a_deleted_row_restores_it(office: Office) -> None:
     receipt = office.phone("ana").do("deal.win", "deals", "deal-a", base=1)
     row = office.row("deals", "deal-a")
     assert (receipt.restored, row["gone"], row["stage_key"]) == (True, False, "won")
+
+
+def test_a_command_that_waits_for_a_refused_one_says_so(office: Office) -> None:
+    """S19: the check-in was refused for its place, so there is nothing to check out of; in one push and in two."""
+    office.put(("visits", "v1", VISIT))
+    ana = office.phone("ana")
+    wrong = ana.mutation("visit.check_in", "visits", "v1", base=1, set={"latitude": 400.0})
+    out = ana.mutation("visit.check_out", "visits", "v1", base=1, set={"outcome": "Sold"})
+    first, second = ana.push(wrong, out).receipts
+    assert (first.code, first.depends_on_n) == ("field_invalid", None)
+    assert (second.code, second.depends_on_n) == ("depends_on_refused", 1)
+    assert office.row("visits", "v1")["status"] == "planned"
+    lose = ana.mutation("deal.lose", "deals", "deal-a", base=1, set={})
+    reopen = ana.mutation("deal.reopen", "deals", "deal-a", base=1, set={"stage_key": "offer"})
+    assert [(r.code, r.depends_on_n) for r in ana.push(lose, reopen).receipts] == [
+        ("reason_required", None),
+        ("depends_on_refused", 3),
+    ]
+
+
+def test_every_command_that_moves_a_record_is_known_to_lead_somewhere() -> None:
+    assert LEADS_TO.keys() == TRANSITIONS.keys()
+
+
+def test_a_chain_of_commands_depends_on_the_one_that_was_refused(office: Office) -> None:
+    """S19: as a unit, whose check-in lands or falls with a note that was refused; the check-out comes behind it."""
+    office.put(("visits", "v1", VISIT))
+    ana = office.phone("ana")
+    unit = {"unit": {"id": "u", "size": 2}}
+    came = ana.mutation("visit.check_in", "visits", "v1", base=1, **unit)
+    bad = ana.mutation("create", "contacts", "c1", set={"account_key": "nowhere", "name": "C"}, **unit)
+    left = ana.mutation("visit.check_out", "visits", "v1", base=1, set={"outcome": "Sold"})
+    assert [r.code for r in ana.push(came, bad).receipts] == ["unit_failed", "reference_unknown"]
+    (later,) = ana.push(left).receipts
+    assert (later.code, later.depends_on_n) == ("depends_on_refused", 1)
+    cancel = ana.do("visit.cancel", "visits", "v1", base=1)
+    assert cancel.outcome == "applied", "what is legal without the refused one is legal"
+    again = ana.do("visit.no_show", "visits", "v1", base=2)
+    assert (again.code, again.depends_on_n) == ("illegal_transition", None), "it would be illegal after it as well"
+
+
+def test_a_dismissed_or_foreign_refusal_is_no_commands_cause(office: Office) -> None:
+    office.put(("visits", "v1", VISIT))
+    ana = office.phone("ana")
+    unit = {"unit": {"id": "u", "size": 2}}
+    came = ana.mutation("visit.check_in", "visits", "v1", base=1, **unit)
+    bad = ana.mutation("create", "contacts", "c1", set={"account_key": "nowhere", "name": "C"}, **unit)
+    ana.push(came, bad)
+    other = office.phone("ana", "d-ana-2").do("visit.check_out", "visits", "v1", base=1)
+    assert (other.code, other.depends_on_n) == ("illegal_transition", None)
+    ana.do("refusal.dismiss", "refusals", "d-ana.1")
+    own = ana.do("visit.check_out", "visits", "v1", base=1)
+    assert (own.code, own.depends_on_n) == ("illegal_transition", None)
