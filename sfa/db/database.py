@@ -21,7 +21,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, StaticPool
 
@@ -38,6 +38,7 @@ READER_THREADS = 2
 POSTGRES_POOL = 16
 RETRIES_MAX = 8
 RETRY_STATES = {"40P01", "40001", "23505"}  # deadlock, serialization failure, two inserts of one key
+DISK_FULL = "53100"
 JSON_CODEC: dict[str, Any] = {
     "json_serializer": lambda value: msgspec.json.encode(value).decode(),
     "json_deserializer": msgspec.json.decode,
@@ -131,8 +132,9 @@ class SqliteDatabase(Database):
             self._writing.on = True
             try:
                 if self._writer is None:
-                    self._writer = self._writer_engine.connect()
-                with _busy_is_refused(), self._writer.begin() as transaction:
+                    with _told_by_sqlite():
+                        self._writer = self._writer_engine.connect()
+                with _told_by_sqlite(), self._writer.begin() as transaction:
                     result = work(self._writer, *args, **kwargs)
                     self._at("before_commit")
                     transaction.commit()
@@ -167,7 +169,8 @@ class SqliteDatabase(Database):
         """One connection for each thread that reads: opening one costs more than the read."""
         kept: Connection | None = getattr(self._kept, "connection", None)
         if kept is None:
-            kept = self._kept.connection = self._reader_engine.connect()
+            with _told_by_sqlite():
+                kept = self._kept.connection = self._reader_engine.connect()
             self._readers_made.append(kept)
         return kept
 
@@ -231,7 +234,10 @@ class PostgresDatabase(Database):
                 self._at("after_commit")
                 return result
             except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in RETRY_STATES or attempt == RETRIES_MAX - 1:
+                state = getattr(error.orig, "sqlstate", None)
+                if state == DISK_FULL:
+                    raise Refused("storage_full") from error
+                if state not in RETRY_STATES or attempt == RETRIES_MAX - 1:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise AssertionError("unreachable")
@@ -283,12 +289,19 @@ class PostgresDatabase(Database):
 
 
 @contextlib.contextmanager
-def _busy_is_refused() -> Iterator[None]:
+def _told_by_sqlite() -> Iterator[None]:
+    """What is nobody's mistake in the product gets its code: a lock, a full disk, a file that is something else."""
     try:
         yield
-    except OperationalError as error:
-        if "locked" in str(error.orig) or "busy" in str(error.orig):
+    except DBAPIError as error:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # without what extends it
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Refused("server_busy", "another process holds the database's write lock") from error
+        if code == sqlite3.SQLITE_FULL:
+            raise Refused("storage_full") from error
+        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN):
+            what = "is not a SQLite database" if code == sqlite3.SQLITE_NOTADB else "cannot be opened"
+            raise Refused("setting_invalid", f"SFA_DATABASE_URL names a file that {what}") from error
         raise
 
 
@@ -300,7 +313,10 @@ def open_database(url: str, *, durable: bool = True) -> Database:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
-            os.makedirs(os.path.dirname(os.path.abspath(parsed.database)), exist_ok=True)
+            try:
+                os.makedirs(os.path.dirname(os.path.abspath(parsed.database)), exist_ok=True)
+            except OSError as error:
+                raise Refused("setting_invalid", f"SFA_DATABASE_URL: {error.strerror}") from error
         return SqliteDatabase(parsed, durable=durable)
     if parsed.get_backend_name() == "postgresql":
         return PostgresDatabase(parsed)

@@ -136,3 +136,11 @@ def test_a_database_server_that_does_not_answer_is_told_in_one_line(command: lis
     assert done.exit_code == 1
     assert done.output.startswith("Error: the database does not answer")
     assert len(done.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["user", "list"], ["restored"], ["serve"]])
+def test_a_database_that_is_none_ends_in_one_line(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "letter.txt").write_text("Dear customer. " * 1_000)
+    shown = run(f"sqlite:///{tmp_path}/letter.txt", *command)
+    assert (shown.exit_code, shown.output.count("\n")) == (1, 1)
+    assert "is not a SQLite database (setting_invalid)" in shown.output
