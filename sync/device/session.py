@@ -120,8 +120,9 @@ def _send(store: Store, transport: Transport, request: SyncRequest) -> SyncAnswe
     except ServerRefused as refused:
         if refused.code not in EXPIRED:
             raise
-    if store.state().access_token in (token, None):  # another sync of this store may have refreshed meanwhile
-        _refresh(store, transport)
+    with store.alone():
+        if store.state().access_token in (token, None):  # another sync of this store may have refreshed meanwhile
+            _refresh(store, transport)
     return call(transport, "/sync", request, SyncAnswer, store.state().access_token)
 
 

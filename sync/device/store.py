@@ -9,17 +9,22 @@ disk at commit: a number that was sent and then forgotten by the file would be g
 - `generation` tells what arrived since the last reset, or refill of a bucket, from what is older (S15, S16).
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from sync.device.transport import ConnectionLost
+
 SCHEMA_VERSION = 3
 BUSY_TIMEOUT_S = 10.0
+ALONE_TIMEOUT_S = 90.0  # longer than a request may take
+PRIVATE = 0o600
 NOTICES_MAX = 200
 CLOCK_BACK_MS = 24 * 3600 * 1000  # a clock may be corrected by a day without locking anybody out
 
@@ -138,6 +143,14 @@ class Notice(Struct, frozen=True):
     text: str
 
 
+def _keep_private(path: Path) -> None:
+    """Rows, queue and tokens are for the owner of the file alone; SQLite's files beside it take its mode."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
+    if path.stat().st_mode & 0o777 != PRIVATE:
+        path.chmod(PRIVATE)
+
+
 _FIELDS = tuple(State.__struct_fields__)
 _READ_STATE = f"SELECT {', '.join(_FIELDS)} FROM state"
 _person = msgspec.json.Decoder(Person)
@@ -149,6 +162,9 @@ class Store:
     def __init__(
         self, path: str | Path = ":memory:", connect: Callable[..., sqlite3.Connection] = sqlite3.connect
     ) -> None:
+        self._path = None if str(path) == ":memory:" else Path(path)
+        if self._path is not None:
+            _keep_private(self._path)
         self._connection = connect(str(path), isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
         self._joined = False
         (version,) = self.execute("PRAGMA user_version").fetchone()
@@ -162,6 +178,25 @@ class Store:
 
     def close(self) -> None:
         self._connection.close()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other process or thread with this store is in here. A refresh token is good for one refresh: two at once
+        would look like a thief's. The lock goes with its holder, and edits do not wait for it."""
+        if self._path is None:
+            yield
+            return
+        place = self._path.with_name(self._path.name + "-alone")
+        _keep_private(place)
+        lock = sqlite3.connect(str(place), isolation_level=None, timeout=ALONE_TIMEOUT_S)
+        try:
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                raise ConnectionLost(f"another sync of this store is refreshing its login: {error}") from error
+            yield
+        finally:
+            lock.close()
 
     # -- statements and transactions ----------------------------------------------------------------------------
 
