@@ -1,8 +1,8 @@
 """`/api/devices…`: registrations listed, revoked, wiped, and what a revoked one left reviewed (S31); `/sync/explain`.
 
-Each route is one transaction of `registrations` or `quarantine`. Here only two things are added: this process forgets
-the tokens of a registration that was ended (others notice within half a minute, `/sync` at once), and a review makes
-due assignments effective first, as a sync does.
+Each route is one transaction of `registrations`, `quarantine` or `review`. Here only two things are added: this process
+forgets the tokens of a registration that was ended (others notice within half a minute, `/sync` at once), and a review
+makes due assignments effective first, as a sync does.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,12 @@ from sfa.core.registrations import END, REVOKED, WIPED
 from sfa.db import scope
 from sfa.web.principal import Principal
 from sfa.web.tokens import TokenCache
-from sync import explain, quarantine, registrations
+from sync import explain, quarantine, registrations, review
 from sync.explain import MutationExplained, RowExplained
-from sync.quarantine import Decision, QuarantineView
+from sync.protocol import DRAIN_PARTS_MAX
+from sync.quarantine import DrainView, PartContent, QuarantineView
 from sync.registrations import DeviceList, DeviceView
+from sync.review import Decision
 from sync.round import DUE_TRIES_MAX, Round
 
 Asked = Request[Principal, Any, Any]
@@ -53,18 +55,27 @@ def device_routes(rounds: Round, cache: TokenCache) -> Sequence[HTTPRouteHandler
     async def read_quarantine(request: Asked, device_key: FromPath[str]) -> QuarantineView:
         return await database.read_long_async(quarantine.view, request.user.user_key, device_key)
 
-    @post("/api/devices/{device_key:str}/quarantine", status_code=HTTP_200_OK, tags=["devices"])
-    async def review(request: Asked, device_key: FromPath[str], data: JSONBody[Decision]) -> QuarantineView:
+    @get("/api/devices/{device_key:str}/quarantine/{drain:str}", tags=["devices"])
+    async def read_drain(
+        request: Asked, device_key: FromPath[str], drain: FromPath[str], part: FromQuery[int] = 1
+    ) -> PartContent:
+        args = (request.user.user_key, device_key, drain, min(max(part, 0), DRAIN_PARTS_MAX))
+        return await database.read_long_async(quarantine.content, *args)
+
+    @post("/api/devices/{device_key:str}/quarantine/{drain:str}", status_code=HTTP_200_OK, tags=["devices"])
+    async def decide(
+        request: Asked, device_key: FromPath[str], drain: FromPath[str], data: JSONBody[Decision]
+    ) -> DrainView:
         now_ms = clock.now_ms()
-        args = (request.user.user_key, device_key, data.decision, now_ms, rounds.commands)
+        args = (request.user.user_key, device_key, drain, data, now_ms, rounds.commands)
         for _ in range(DUE_TRIES_MAX):
             try:
-                return await database.write_async(quarantine.review, *args)
+                return await database.write_async(review.review, *args)
             except scope.Due:
                 await database.write_async(scope.make_due, now_ms)
         raise Refused("server_busy", "assignments are being made effective: try again")
 
-    return [list_devices, revoke, wipe, read_quarantine, review]
+    return [list_devices, revoke, wipe, read_quarantine, read_drain, decide]
 
 
 def explain_route(rounds: Round) -> HTTPRouteHandler:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
 
 from sfa.core.clock import skew_is_large
 from sfa.core.errors import Refused
@@ -28,9 +28,17 @@ class Registration(Struct, frozen=True):
     last_n: int
     durable_n: int
     last_seen_at: int
+    has_reused: bool = False  # its user has refusals of content that came under a number used before
 
 
 _USERS = ROWS["users"]
+_REFUSALS = ROWS["refusals"].c
+_HAS_REUSED = exists().where(
+    _REFUSALS.author_key == devices.c.user_key,
+    _REFUSALS.code == "mutation_reused",
+    _REFUSALS.status == "open",
+    ~_REFUSALS.gone,
+)
 _LOCK = Prepared(
     select(
         devices.c.user_key,
@@ -39,6 +47,7 @@ _LOCK = Prepared(
         devices.c.last_n,
         devices.c.durable_n,
         devices.c.last_seen_at,
+        _HAS_REUSED,
     )
     .where(devices.c.key == bindparam("device"), _USERS.c.key == devices.c.user_key)
     .with_for_update(of=devices)
@@ -81,7 +90,7 @@ def lock(connection: Connection, user: str, device: str) -> Registration:
         raise Refused("device_unknown")
     row = rows[0]
     check_active(row[1])
-    return Registration(device, user, row[2], row[3], row[4], row[5] or 0)
+    return Registration(device, user, row[2], row[3], row[4], row[5] or 0, bool(row[6]))
 
 
 def durable_n(connection: Connection, device: Registration, before: int) -> int:

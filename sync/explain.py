@@ -15,7 +15,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.edits import known_entity
 from sfa.db import scope
-from sfa.db.tables import ROWS, devices, feed, history, quarantine, redirects
+from sfa.db.tables import ROWS, devices, drains, feed, history, receipts, redirects
 from sync import devices as registered
 from sync.devices import Registration
 from sync.protocol import Receipt
@@ -69,7 +69,8 @@ class RowExplained(Struct, frozen=True):
 
 class MutationExplained(Struct, frozen=True):
     """`revisions` of the receipt's row came of it, through the merged key `via` if it named one. `merged_into` says
-    where that row went since; `refusal` how the refusal row stands; `conflicts` how those stand that he may see."""
+    where that row went since; `refusal` how the refusal row stands; `conflicts` how those stand that he may see.
+    `reviewed_by` had it applied in the author's name, after a drain."""
 
     device: str
     n: int
@@ -82,6 +83,7 @@ class MutationExplained(Struct, frozen=True):
     merged_into: str | None = None
     refusal: str | None = None
     conflicts: dict[str, str] = {}
+    reviewed_by: str | None = None
 
 
 # -- a row ------------------------------------------------------------------------------------------------------------
@@ -192,6 +194,7 @@ def mutation(connection: Connection, user: str, device: str, n: int) -> Mutation
         merged_into=into,
         refusal=standing if receipt.outcome == "refused" else None,
         conflicts=_standing(connection, user, receipt.conflicts),
+        reviewed_by=_reviewer(connection, device, n),
     )
 
 
@@ -200,11 +203,21 @@ def _told(device: str, n: int, code: str, expected_n: int | None = None) -> Muta
 
 
 def _not_taken(connection: Connection, device: str, n: int, expected_n: int) -> MutationExplained:
-    query = select(quarantine.c.decision).where(quarantine.c.device_key == device)
-    drained = connection.execute(query).first()
-    if drained is None or drained.decision == "apply":
-        return _told(device, n, "not_arrived", expected_n)
-    return _told(device, n, "discarded" if drained.decision == "discard" else "in_quarantine")
+    query = select(drains.c.decision).where(drains.c.device_key == device)
+    decisions = set(connection.execute(query).scalars())
+    if None in decisions:
+        return _told(device, n, "in_quarantine")
+    return _told(device, n, "discarded") if "discard" in decisions else _told(device, n, "not_arrived", expected_n)
+
+
+def _reviewer(connection: Connection, device: str, n: int) -> str | None:
+    """Who had a drained mutation applied: the receipts of a review are of the moment of its decision."""
+    taken = select(receipts.c.at).where(
+        receipts.c.device_key == device, receipts.c.first_n <= n, receipts.c.last_n >= n
+    )
+    decided = select(drains.c.decided_by).where(drains.c.applied_as == device)
+    found: str | None = connection.execute(decided.where(drains.c.decided_at.in_(taken)).limit(1)).scalar()
+    return found
 
 
 def _shown(receipt: Receipt) -> Receipt:

@@ -83,18 +83,24 @@ def _broken(raw: Raw, place: int, content: bytes, error: str) -> Numbered:
     return Numbered(n if 1 <= n <= 2**53 else place, _digest(content), content, None, error, unit)
 
 
-def walk(connection: Connection, device: Registration, sent: Sequence[Raw]) -> Walk:
-    """Sort a push by its numbers against what this registration sent before."""
+def read_items(sent: Sequence[Raw], first_n: int) -> list[Numbered]:
+    """Decode all; `first_n` is the number of the first, if it does not say."""
     items: list[Numbered] = []
     for raw in sent:
-        items.append(read_item(raw, items[-1].n + 1 if items else device.last_n + 1))
+        items.append(read_item(raw, items[-1].n + 1 if items else first_n))
+    return items
+
+
+def walk(connection: Connection, device: Registration, sent: Sequence[Raw]) -> Walk:
+    """Sort a push by its numbers against what this registration sent before."""
+    items = read_items(sent, device.last_n + 1)
     old = [item for item in items if item.n <= device.last_n]
     stored = devices.read_receipts(connection, device, [item.n for item in old]) if old else {}
     seen: list[Receipt] = []
     reused: list[Numbered] = []
     for item in old:
         receipt = stored[item.n]  # receipts are never purged
-        if receipt.digest == item.digest or receipt.outcome == "skipped":
+        if receipt.digest == item.digest:  # what one copy declared as lost (`skip`) has no digest: another copy had it
             seen.append(receipt)
         else:
             reused.append(item)

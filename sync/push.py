@@ -29,13 +29,16 @@ from sync.take import Taker
 
 
 class Push(Struct, frozen=True):
-    """Who sends what: `user` and `device` come from the login."""
+    """Who sends what: `user` and `device` come from the login. `left_out` are numbers that a reviewer of a drain
+    refuses, for a `reason`; no device sets them."""
 
     user: str
     device: str
     device_now: int
     mutations: Sequence[Raw]
     skip: Skip | None = None
+    left_out: frozenset[int] = frozenset()
+    reason: str = ""
 
 
 def push(connection: Connection, sent: Push, now_ms: int, commands: Mapping[str, Command]) -> PushAnswer:
@@ -58,6 +61,8 @@ def push(connection: Connection, sent: Push, now_ms: int, commands: Mapping[str,
     door = Door(connection, now_ms)
     who = Who(sent.user, device.role, held)
     receipts = _take_all(door, who, device, walked, sent, now_ms, commands)
+    if device.has_reused:
+        refusals.settle_reused(door, who, walked.new, now_ms)
     for again in walked.reused:
         _refuse_reused(door, who, device, again, now_ms)
     last_n = receipts[-1].n if receipts else device.last_n
@@ -112,7 +117,8 @@ def _take_unit(
     mark = door.mark()
     taken: list[Receipt] = []
     for item in part:
-        receipt = taker.take(item, _origin(sent, device, item, now_ms))
+        origin = _origin(sent, device, item, now_ms)
+        receipt = taker.leave_out(item, sent.reason) if item.n in sent.left_out else taker.take(item, origin)
         taken.append(receipt)
         if receipt.outcome == "refused":
             break

@@ -1,78 +1,115 @@
-"""What a revoked registration still had to say (S31): taken once, kept raw, reviewed by a person, applied or not.
+"""What a revoked registration still had to say (S31): taken exactly once and kept raw, until a person decides.
 
-A drain is never applied by itself: whoever left may have typed anything. It is stored as it arrived, together with the
-state `drained`, in one transaction; the same drain again (its answer was lost) is answered again, another one is
-refused. `apply` runs it through the ordinary push, with the author's rights as of now, and stores receipts as ever, all
-in the transaction that stores the decision; `discard` keeps the bytes and applies nothing.
+A drain is the queue of one copy of a phone, in one or more parts, each stored as it arrived. A phone that was cloned
+has several copies, and each of them drains: drains are told apart by their name, which is made of their content, and
+none displaces another. The same part again (its answer was lost) is answered again. Nothing is applied here:
+`sync.review` does that, when a person says so.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from sfa.core.errors import Refused
-from sfa.core.registrations import ACTIVE, DRAINED, REVIEW, REVOKED, check_active
-from sfa.crm.commands import Command
-from sfa.db.tables import devices, quarantine
+from sfa.core.registrations import ACTIVE, DRAINED, REVIEW, WIPED, check_active
+from sfa.db.tables import devices, drains
 from sync import registrations
-from sync.protocol import MUTATIONS_MAX, Millis, Skip
-from sync.push import Push, push
+from sync.protocol import DRAIN_PARTS_MAX, DRAINED_BYTES_MAX, Millis, Skip
+
+Part = Annotated[int, Meta(ge=1, le=DRAIN_PARTS_MAX)]
 
 
 class DrainRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """`POST /sync/drain`: the whole queue, oldest first, with what was acknowledged lately; `skip` as in a sync."""
+    """`POST /sync/drain`: a part of the queue, oldest first, with what was acknowledged lately; `skip` as in a sync.
+    `drain` names what the parts belong to; one that is whole needs no name."""
 
     user: Annotated[str, Meta(max_length=64)]
     now: Millis
     mutations: list[Raw] = []
     skip: Skip | None = None
+    drain: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")] | None = None
+    part: Part = 1
+    parts: Part = 1
 
 
 class DrainAnswer(Struct, frozen=True):
+    """How many mutations of this part are kept; `next_part` is what to send next, null when the drain is complete and
+    the device may erase."""
+
     drained: int
-
-
-class Decision(Struct, frozen=True, forbid_unknown_fields=True):
-    decision: Literal["apply", "discard"]
+    next_part: int | None
 
 
 class Outcome(Struct, frozen=True):
-    """What `apply` did: mutations by outcome, and why it went no further, if it did not."""
+    """What a decision did: mutations by outcome."""
 
     outcomes: dict[str, int]
-    stopped: str | None = None
+
+
+class PartView(Struct, frozen=True):
+    """One part and what was decided about it. `applied_as` is the registration under which it was taken."""
+
+    part: int
+    size: int
+    drained_at: int
+    decision: Literal["apply", "discard"] | None
+    decided_at: int | None
+    decided_by: str | None
+    reason: str | None
+    applied_as: str | None
+    result: Outcome | None
+
+
+class DrainView(Struct, frozen=True):
+    """A drain; fewer entries in `received` than `parts` say that the rest did not come (yet)."""
+
+    drain: str
+    parts: int
+    size: int
+    waiting: int
+    received: list[PartView]
 
 
 class QuarantineView(Struct, frozen=True):
     device_key: str
-    drained_at: int
-    size: int
+    user_key: str
+    drains: list[DrainView]
+
+
+class PartContent(Struct, frozen=True):
+    """The mutations of one part, as they came."""
+
+    drain: str
+    part: int
     mutations: list[Any]
-    decision: str | None
-    decided_at: int | None
-    decided_by: str | None
-    result: Outcome | None
 
 
 _request = msgspec.json.Decoder(DrainRequest)
+_PART = tuple(PartView.__struct_fields__)
+_LIGHT = (drains.c.drain, drains.c.parts, *(drains.c[name] for name in _PART))
 
 
 def read_drain(body: bytes) -> DrainRequest:
     try:
-        return _request.decode(body)
+        found = _request.decode(body)
     except msgspec.ValidationError as error:
         raise Refused("request_invalid", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused("json_invalid", str(error)) from None
+    if found.part > found.parts or (found.parts > 1 and found.drain is None):
+        raise Refused("request_invalid", "a drain in parts has a name, and `part` is at most `parts`")
+    return found
+
+
+# -- taking -----------------------------------------------------------------------------------------------------------
 
 
 def drain(connection: Connection, user: str, device: str, body: bytes, now_ms: int) -> DrainAnswer:
-    """Take a revoked registration's queue. `user` and `device` come from its token, which may have expired."""
+    """Take a part of a revoked registration's queue. `user` and `device` come from its token, which may be old."""
     sent = read_drain(body)
     if sent.user != user:
         raise Refused("wrong_user", "the queue is another user's than the token")
@@ -82,46 +119,82 @@ def drain(connection: Connection, user: str, device: str, body: bytes, now_ms: i
         raise Refused("device_unknown")
     if state == ACTIVE:
         raise Refused("not_revoked")
-    digest = _digest(sent)
-    if state == REVOKED:
-        row = {"device_key": device, "drained_at": now_ms, "digest": digest, "size": len(sent.mutations)}
-        connection.execute(insert(quarantine), {**row, "body": body})
-        connection.execute(update(devices).where(*mine).values(state=DRAINED, queued=0, last_seen_at=now_ms))
-        return DrainAnswer(len(sent.mutations))
-    if state != DRAINED:
+    if state == WIPED:
         check_active(state)
-    kept = connection.execute(select(quarantine.c.digest).where(quarantine.c.device_key == device)).scalar()
-    if kept != digest:
+    digest = digest_of(sent.mutations, sent.skip)
+    name = sent.drain or digest
+    kept = _kept(connection, device, name)
+    if any(parts != sent.parts for parts, _ in kept.values()) or kept.get(sent.part, (0, digest))[1] != digest:
         raise Refused("already_drained")
-    return DrainAnswer(len(sent.mutations))
+    if sent.part not in kept:
+        if sent.part != len(kept) + 1:
+            raise Refused("sequence_gap", "a part is missing before this one", expected_part=len(kept) + 1)
+        _check_room(connection, device, len(body))
+        row = {"device_key": device, "drain": name, "part": sent.part, "parts": sent.parts, "drained_at": now_ms}
+        connection.execute(insert(drains), {**row, "digest": digest, "size": len(sent.mutations), "body": body})
+        kept[sent.part] = (sent.parts, digest)
+        if len(kept) == sent.parts:
+            connection.execute(update(devices).where(*mine).values(state=DRAINED, queued=0, last_seen_at=now_ms))
+    return DrainAnswer(len(sent.mutations), len(kept) + 1 if len(kept) < sent.parts else None)
 
 
-def _digest(sent: DrainRequest) -> str:
-    """Of the mutations, whatever the clock says when they are sent again."""
+def _kept(connection: Connection, device: str, name: str) -> dict[int, tuple[int, str]]:
+    """part -> (how many parts there are, digest)."""
+    query = select(drains.c.part, drains.c.parts, drains.c.digest)
+    rows = connection.execute(query.where(drains.c.device_key == device, drains.c.drain == name))
+    return {part: (parts, digest) for part, parts, digest in rows}
+
+
+def _check_room(connection: Connection, device: str, size: int) -> None:
+    """An old token may drain for ever; what it can fill is limited. The device keeps what does not fit."""
+    query = select(func.coalesce(func.sum(func.length(drains.c.body)), 0)).where(drains.c.device_key == device)
+    if connection.execute(query).scalar_one() + size > DRAINED_BYTES_MAX:
+        raise Refused("quarantine_full", limit=DRAINED_BYTES_MAX)
+
+
+def digest_of(mutations: Iterable[Raw], skip: Skip | None) -> str:
+    """Of the content, whatever the clock says when it is sent again."""
     found = hashlib.blake2b(digest_size=16)
-    for raw in sent.mutations:
+    for raw in mutations:
         found.update(bytes(raw) + b"\n")
+    if skip is not None:
+        found.update(b"%d..%d" % (skip.first_n, skip.last_n))
     return found.hexdigest()
 
 
+# -- looking ----------------------------------------------------------------------------------------------------------
+
+
 def view(connection: Connection, user_key: str, device_key: str) -> QuarantineView:
-    registrations.known(connection, user_key, device_key, REVIEW, locked=False)
-    return _view(_stored(connection, device_key))
-
-
-def _stored(connection: Connection, device_key: str) -> Any:
-    found = connection.execute(select(quarantine).where(quarantine.c.device_key == device_key)).first()
-    if found is None:
+    """Every drain of a registration, oldest first, without its mutations."""
+    _, device = registrations.known(connection, user_key, device_key, REVIEW, locked=False)
+    query = select(*_LIGHT).where(drains.c.device_key == device_key)
+    by_name: dict[str, list[Row[Any]]] = {}
+    for row in connection.execute(query.order_by(drains.c.drained_at, drains.c.drain, drains.c.part)):
+        by_name.setdefault(row.drain, []).append(row)
+    if not by_name:
         raise Refused("not_found", "this registration has drained nothing")
-    return found
+    return QuarantineView(device_key, device.user_key, [view_of(rows) for rows in by_name.values()])
 
 
-def _view(row: Any) -> QuarantineView:
-    result = msgspec.convert(row.result, Outcome) if row.result is not None else None
-    shown = [_shown(bytes(raw)) for raw in read_drain(row.body).mutations]
-    return QuarantineView(
-        row.device_key, row.drained_at, row.size, shown, row.decision, row.decided_at, row.decided_by, result
-    )
+def view_of(rows: list[Row[Any]]) -> DrainView:
+    parts = [_part(row) for row in rows]
+    waiting = sum(part.size for part in parts if part.decision is None)
+    return DrainView(rows[0].drain, rows[0].parts, sum(part.size for part in parts), waiting, parts)
+
+
+def _part(row: Row[Any]) -> PartView:
+    values = {name: getattr(row, name) for name in _PART if name != "result"}
+    return PartView(**values, result=msgspec.convert(row.result, Outcome) if row.result is not None else None)
+
+
+def content(connection: Connection, user_key: str, device_key: str, name: str, part: int) -> PartContent:
+    registrations.known(connection, user_key, device_key, REVIEW, locked=False)
+    mine = (drains.c.device_key == device_key, drains.c.drain == name, drains.c.part == part)
+    body = connection.execute(select(drains.c.body).where(*mine)).scalar()
+    if body is None:
+        raise Refused("not_found", "there is no such part")
+    return PartContent(name, part, [_shown(bytes(raw)) for raw in read_drain(body).mutations])
 
 
 def _shown(raw: bytes) -> Any:
@@ -129,46 +202,3 @@ def _shown(raw: bytes) -> Any:
         return msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return raw.decode("utf-8", "replace")
-
-
-def review(
-    connection: Connection,
-    user_key: str,
-    device_key: str,
-    decision: str,
-    now_ms: int,
-    commands: Mapping[str, Command],
-) -> QuarantineView:
-    """Decide, once. The same decision again answers what the first one did. Raises `scope.Due` as a push does."""
-    _, device = registrations.known(connection, user_key, device_key, REVIEW)
-    row = _stored(connection, device_key)
-    if row.decision is not None and row.decision != decision:
-        raise Refused("already_reviewed", decision=row.decision)
-    if row.decision is None:
-        result = _apply(connection, device, row, now_ms, commands) if decision == "apply" else Outcome({})
-        decided = {"decision": decision, "decided_at": now_ms, "decided_by": user_key}
-        own = update(quarantine).where(quarantine.c.device_key == device_key)
-        connection.execute(own.values(**decided, result=msgspec.to_builtins(result)))
-        row = _stored(connection, device_key)
-    return _view(row)
-
-
-def _apply(connection: Connection, device: Any, row: Any, now_ms: int, commands: Mapping[str, Command]) -> Outcome:
-    """The registration is active for the length of this transaction, which holds its row: nobody else sees that."""
-    sent = read_drain(row.body)
-    own = update(devices).where(devices.c.key == device.key)
-    connection.execute(own.values(state=ACTIVE))
-    device_now = sent.now + now_ms - row.drained_at  # what its clock would say now: corrected times stay what they were
-    outcomes: Counter[str] = Counter()
-    rest, skip, stopped = list(sent.mutations), sent.skip, None
-    while rest or skip:
-        part = rest[:MUTATIONS_MAX]
-        answer = push(connection, Push(device.user_key, device.key, device_now, part, skip), now_ms, commands)
-        outcomes.update(receipt.outcome for receipt in answer.receipts)
-        rest, skip = rest[len(answer.receipts) :], None
-        whole = len(answer.receipts) == len(part) or (answer.stopped == "unit_split" and bool(answer.receipts))
-        if not whole:  # a unit may have been cut by the size of a push, and is whole at the head of the next one
-            stopped = answer.stopped
-            break
-    connection.execute(own.values(state=device.state, last_seen_at=device.last_seen_at))
-    return Outcome(dict(outcomes), stopped)

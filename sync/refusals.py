@@ -1,11 +1,15 @@
 """Refused mutations as rows: their full content stays where the author can see and repair it (S1, S19)."""
 
+from collections.abc import Sequence
+
 import msgspec
+from sqlalchemy import select
 
 from sfa.crm.edits import Who
+from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
 from sync.numbers import Numbered
-from sync.protocol import Receipt
+from sync.protocol import Mutation, Receipt
 
 TEXT_MAX = 2_000
 SHORT_MAX = 100
@@ -50,3 +54,24 @@ def write(
         "status": "open",
     }
     door.put(cell, values, origin, "create")
+
+
+def settle_reused(door: Door, who: Who, taken: Sequence[Numbered], now_ms: int) -> None:
+    """What a cloned device sends again, under its new registration, is no longer an open question (S18): the refusal
+    that kept the content of a number used before is repaired by the mutation that says the same."""
+    table = ROWS["refusals"]
+    mine = (table.c.author_key == who.user_key, table.c.code == "mutation_reused", table.c.status == "open")
+    said = [_meaning(item.mutation) for item in taken if item.mutation is not None]
+    for key, mutation in door.connection.execute(select(table.c.key, table.c.mutation).where(*mine, ~table.c.gone)):
+        try:
+            same = _meaning(msgspec.convert(mutation, Mutation)) in said
+        except msgspec.ValidationError:
+            continue
+        if same:
+            origin = Origin(author_key=who.user_key, at=now_ms, stored_at=now_ms)
+            door.put(door.cell("refusals", key, "none"), {"status": "repaired"}, origin, "refusal.repair")
+
+
+def _meaning(mutation: Mutation) -> Mutation:
+    """All but the number, and the unit, whose other half may have been taken before."""
+    return msgspec.structs.replace(mutation, n=1, unit=None)

@@ -8,12 +8,12 @@ the same order twice changes nothing more.
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, case, func, select, update
 
 from sfa.core.errors import Refused
 from sfa.core.registrations import SEE, rights_on, state_after
 from sfa.db import scope
-from sfa.db.tables import ROWS, devices, quarantine
+from sfa.db.tables import ROWS, devices, drains
 
 _USERS = ROWS["users"]
 
@@ -57,9 +57,14 @@ class DeviceList(Struct, frozen=True):
 
 
 _STORED = tuple(name for name in DeviceView.__struct_fields__ if name not in ("quarantined", "rights"))
+_WAITING = (
+    select(drains.c.device_key, func.sum(case((drains.c.decision.is_(None), drains.c.size), else_=0)).label("size"))
+    .group_by(drains.c.device_key)
+    .subquery()
+)
 _VIEWS = (
-    select(*(devices.c[name] for name in _STORED), quarantine.c.size, quarantine.c.decision)
-    .join_from(devices, quarantine, quarantine.c.device_key == devices.c.key, isouter=True)
+    select(*(devices.c[name] for name in _STORED), _WAITING.c.size)
+    .join_from(devices, _WAITING, _WAITING.c.device_key == devices.c.key, isouter=True)
     .order_by(devices.c.user_key, devices.c.created_at, devices.c.key)
 )
 
@@ -85,8 +90,8 @@ def listed(connection: Connection, user_key: str) -> DeviceList:
 
 
 def _view(row: Any, who: Person) -> DeviceView:
-    waiting = row.size if row.decision is None else 0  # None where nothing was drained
     values = {name: getattr(row, name) for name in _STORED}
+    waiting = int(row.size) if row.size is not None else None
     return DeviceView(**values, quarantined=waiting, rights=sorted(who.rights(row.user_key)))
 
 

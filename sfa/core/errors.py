@@ -46,6 +46,7 @@ CATALOGUE: dict[str, Entry] = {
     "not_found": Entry(404, "There is nothing here, or nothing that you may see"),
     "method_not_allowed": Entry(405, "This address does not answer that method"),
     "server_busy": Entry(503, "The database is busy: try again"),
+    "storage_full": Entry(507, "The database has no room left; nothing was changed: try again when there is"),
     "internal": Entry(500, "The server failed; nothing was changed"),
     # cursors and order
     "cursor_invalid": Entry(400, "The cursor was not made by this server for this device"),
@@ -56,7 +57,9 @@ CATALOGUE: dict[str, Entry] = {
     "unit_failed": Entry(422, "Another mutation of the same unit was refused, so none landed"),
     # registrations that were ended
     "not_revoked": Entry(409, "This registration was not revoked: send the queue with a sync"),
-    "already_drained": Entry(409, "This registration has sent its queue before, with other content"),
+    "already_drained": Entry(409, "This part of the drain has come before, with other content"),
+    "quarantine_full": Entry(413, "This registration has drained as much as is kept of one"),
+    "left_out": Entry(422, "Who reviewed the drain did not want this change applied"),
     "already_reviewed": Entry(409, "This quarantine was decided otherwise before"),
     # one mutation or one row
     "mutation_invalid": Entry(422, "The mutation is not of the documented form"),

@@ -16,11 +16,12 @@ NOTHING: frozenset[str] = frozenset()
 
 
 def check_active(state: str) -> None:
-    """Refuses a registration that was ended. `drain` says whether its queue may still be sent, once."""
+    """Refuses a registration that was ended. `drain` says that its queue may still be sent: also by a second copy of
+    the device, when a first one has drained."""
     if state == WIPED:
         raise Refused("device_wiped")
     if state != ACTIVE:
-        raise Refused("device_revoked", drain=state == REVOKED)
+        raise Refused("device_revoked", drain=True)
 
 
 def state_after(state: str, order: str) -> str:

@@ -1,28 +1,38 @@
 """How a registration ends on the device (S31): revoked, it sends its queue once and erases; wiped, it erases at once.
 
-Between the two the queue is frozen (`revoked` in the store), so that a drain whose answer was lost is sent again with
-the same content. A device that is killed anywhere goes on at its next sync: the server answers a drain that it has.
+Between the two the queue is frozen (`revoked` in the store), so that it is cut into the same parts each time, under a
+name made of its content, and a part whose answer was lost is sent again as it was. A device that is killed anywhere
+goes on at its next sync, and erases only when the server has said that the last part is kept.
 """
 
-from typing import Any
+import hashlib
+from collections.abc import Sequence
 
 from msgspec import Raw, Struct
 
 from sync.device import outbox, session
 from sync.device.session import ServerRefused
 from sync.device.store import Store
-from sync.device.transport import Transport
+from sync.device.transport import ConnectionLost, Transport
 from sync.protocol import Skip
 
 REVOKED, WIPED = "device_revoked", "device_wiped"
-DRAINED_BEFORE = "already_drained"
 
 
 class Drain(Struct, frozen=True, omit_defaults=True):
     user: str
     now: int
     mutations: list[Raw]
-    skip: Skip | None = None
+    skip: Skip | None
+    drain: str
+    part: int
+    parts: int
+
+
+class Drained(Struct, frozen=True):
+    """The server's word: what to send next; None says that it keeps all."""
+
+    next_part: int | None
 
 
 def obey(store: Store, transport: Transport, refused: ServerRefused, now_ms: int) -> None:
@@ -48,11 +58,29 @@ def _drain(store: Store, transport: Transport, now_ms: int) -> None:
         kept = [item.mutation() for item in outbox.kept(store)]
     first = kept[0].n if kept else state.next_n
     skip = Skip(1, first - 1) if first > 1 else None
-    queue = Drain(state.user.key if state.user is not None else "", now_ms, outbox.as_raw(kept), skip)
-    try:
-        session.call(transport, "/sync/drain", queue, dict[str, Any], state.access_token)
-    except ServerRefused as answer:
-        if answer.code == WIPED:
+    parts = [outbox.as_raw(part) for part in outbox.in_requests(kept)] or [[]]
+    name = _name_of(parts)
+    part: int | None = 1
+    while part is not None:
+        user = state.user.key if state.user is not None else ""
+        sent = Drain(user, now_ms, parts[part - 1], skip if part == 1 else None, name, part, len(parts))
+        try:
+            answer = session.call(transport, "/sync/drain", sent, Drained, state.access_token)
+        except ServerRefused as refused:
+            if refused.code != WIPED:
+                raise
             store.erase(now_ms, WIPED)
-        elif answer.code != DRAINED_BEFORE:
-            raise
+            return
+        if answer.next_part is not None and not part < answer.next_part <= len(parts):
+            raise ConnectionLost(f"the server asks for part {answer.next_part} of {len(parts)} after part {part}")
+        part = answer.next_part
+
+
+def _name_of(parts: Sequence[Sequence[Raw]]) -> str:
+    """Two copies of a phone that hold the same say the same; a copy that holds anything else has another drain."""
+    found = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        for raw in part:
+            found.update(bytes(raw) + b"\n")
+        found.update(b"\n")
+    return found.hexdigest()

@@ -129,6 +129,11 @@ def head(store: Store) -> list[Mutation]:
         (MUTATIONS_MAX + UNIT_SIZE_MAX,),
     )
     found = [_read(row).mutation() for row in rows]
+    return found[: _fitting(found)]
+
+
+def _fitting(found: Sequence[Mutation]) -> int:
+    """How many of these fit into one request; units whole."""
     taken, size = 0, 0
     while taken < len(found):
         unit = found[taken].unit
@@ -137,7 +142,18 @@ def head(store: Store) -> list[Mutation]:
         if taken and (taken + len(part) > MUTATIONS_MAX or size > PUSH_BYTES_MAX):
             break
         taken += len(part)
-    return found[:taken]
+    return taken
+
+
+def in_requests(mutations: Sequence[Mutation]) -> list[list[Mutation]]:
+    """All of them, cut into as many requests as they need."""
+    parts: list[list[Mutation]] = []
+    done = 0
+    while done < len(mutations):
+        taken = _fitting(mutations[done : done + MUTATIONS_MAX + UNIT_SIZE_MAX])
+        parts.append(list(mutations[done : done + taken]))
+        done += taken
+    return parts
 
 
 def as_raw(mutations: Sequence[Mutation]) -> list[Raw]:

@@ -132,6 +132,8 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
         is_new_epoch = before.epoch is not None and before.epoch != answer.epoch
         if is_new_epoch:
             _forget_epoch(store, everything=push is None)
+        if before.registration == "revoked":  # a server that was restored knows nothing of it: this one goes on
+            store.set_state(registration="active")
         if before.registration == "moving":
             outbox.renumber(store)
         store.set_state(epoch=answer.epoch)

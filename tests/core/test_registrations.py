@@ -51,7 +51,7 @@ def test_an_ended_registration_is_never_active_again_and_an_order_twice_is_an_or
     ("state", "code", "details"),
     [
         ("revoked", "device_revoked", {"drain": True}),
-        ("drained", "device_revoked", {"drain": False}),
+        ("drained", "device_revoked", {"drain": True}),
         ("wiped", "device_wiped", {}),
     ],
 )

@@ -11,14 +11,14 @@ from litestar.testing import TestClient
 from sfa.app.factory import build
 from sfa.app.settings import Settings
 from sfa.core.registrations import DRAINED
-from sfa.db.tables import devices, quarantine
+from sfa.db.tables import devices, drains
 from sfa.web.auth import set_password_hash
 from sync import explain
 from sync.explain import MUTATION_CODES, ROW_CODES, MutationExplained, RowExplained
 from tests.builders import NOW
 from tests.house.tree import document
 from tests.office import Office
-from tests.sync.test_registrations import CHEAP
+from tests.sync.net import CHEAP
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -159,8 +159,8 @@ def test_another_persons_registration_is_as_unknown_as_none(office: Office) -> N
 def test_what_was_drained_waits_or_was_discarded(office: Office, decision: str | None, code: str) -> None:
     def drained(connection: Any) -> None:
         connection.execute(devices.update().where(devices.c.key == "d-ana").values(state=DRAINED))
-        row = {"device_key": "d-ana", "drained_at": NOW, "digest": "", "size": 1, "body": b"{}", "decision": decision}
-        connection.execute(quarantine.insert(), row)
+        row = {"device_key": "d-ana", "drain": "d", "part": 1, "parts": 1, "drained_at": NOW, "digest": "", "size": 1}
+        connection.execute(drains.insert(), {**row, "body": b"{}", "decision": decision})
 
     office.database.write(drained)
     assert mutation(office, "ana", 1).code == code

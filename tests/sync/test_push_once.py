@@ -4,8 +4,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from sfa.core.errors import Refused
+from sfa.db.tables import receipts
 from sync import protocol
 from tests.builders import DAY_MS
 from tests.office import Office, Phone
@@ -246,9 +248,19 @@ def test_a_skip_is_recorded_and_the_numbers_go_on_after_it(office: Office) -> No
     five = added(ana, "c5")
     answer = ana.push(five, skip={"first_n": 2, "last_n": 4})
     assert (answer.expected_n, [r.n for r in answer.receipts]) == (6, [5])
-    again = ana.push({**five, "n": 3}, five)
-    assert [(r.n, r.outcome) for r in again.receipts] == [(3, "skipped"), (5, "applied")]
-    assert not again.register_anew
+    assert office.all(select(receipts.c["items"]).where(receipts.c.last_n == 4))[0]["items"][0]["outcome"] == "skipped"
+    assert [(r.n, r.outcome) for r in ana.push(five).receipts] == [(5, "applied")]
+
+
+def test_what_comes_under_a_skipped_number_is_a_copys_and_is_kept(office: Office) -> None:
+    """S1, S18: one copy of the phone no longer had it, another one has; `skipped` would be the end of its words."""
+    ana = office.phone("ana")
+    ana.push(skip={"first_n": 1, "last_n": 4})
+    ana.n = 2
+    answer = ana.push(added(ana, "c3"))
+    assert [(r.n, r.code) for r in answer.receipts] == [(3, "mutation_reused")]
+    assert answer.register_anew
+    assert [row["mutation"]["key"] for row in office.rows("refusals")] == ["c3"]
 
 
 def test_a_skip_alone_is_kept_and_a_repeat_of_it_changes_nothing(office: Office) -> None:

@@ -115,18 +115,24 @@ devices = Table(
     Index("ix_devices_user_key", "user_key"),
 )
 
-# What a revoked registration sent with its one drain, as the bytes that arrived, and what became of it (S31).
-quarantine = Table(
-    "quarantine",
+# What revoked registrations sent, part by part as the bodies that arrived, and what became of each part (S31). A phone
+# that was cloned has one drain for each copy. `applied_as` is the registration under which it was taken.
+drains = Table(
+    "drains",
     METADATA,
     Column("device_key", Text, ForeignKey("devices.key"), primary_key=True),
+    Column("drain", Text, primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("parts", Integer, nullable=False),
     Column("drained_at", BigInteger, nullable=False),
     Column("digest", Text, nullable=False),
     Column("size", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("applied_as", Text),
     Column("decision", Text),
     Column("decided_at", BigInteger),
     Column("decided_by", Text),
+    Column("reason", Text),
     Column("result", JSON),
 )
 
