@@ -59,7 +59,7 @@ def _drain(store: Store, transport: Transport, now_ms: int) -> None:
     first = kept[0].n if kept else state.next_n
     skip = Skip(1, first - 1) if first > 1 else None
     parts = [outbox.as_raw(part) for part in outbox.in_requests(kept)] or [[]]
-    name = _name_of(parts)
+    name = _name_of(parts, skip)
     part: int | None = 1
     while part is not None:
         user = state.user.key if state.user is not None else ""
@@ -76,11 +76,12 @@ def _drain(store: Store, transport: Transport, now_ms: int) -> None:
         part = answer.next_part
 
 
-def _name_of(parts: Sequence[Sequence[Raw]]) -> str:
+def _name_of(parts: Sequence[Sequence[Raw]], skip: Skip | None) -> str:
     """Two copies of a phone that hold the same say the same; a copy that holds anything else has another drain."""
     found = hashlib.blake2b(digest_size=16)
     for part in parts:
         for raw in part:
             found.update(bytes(raw) + b"\n")
         found.update(b"\n")
+    found.update(repr(skip).encode())
     return found.hexdigest()

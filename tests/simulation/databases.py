@@ -34,6 +34,14 @@ class Worlds(ABC):
     @abstractmethod
     def _reset(self) -> None: ...
 
+    @abstractmethod
+    def save(self) -> None:
+        """A backup of the database as it is now; the one before it is forgotten."""
+
+    @abstractmethod
+    def restore(self) -> None:
+        """The database as it was saved."""
+
 
 class SqliteWorlds(Worlds):
     def __init__(self, folder: Path) -> None:
@@ -49,15 +57,23 @@ class SqliteWorlds(Worlds):
         shutil.copy(self._start, path)
         self._source = sqlite3.connect(self._start)
         self._target = sqlite3.connect(path)
+        self._backup = sqlite3.connect(":memory:")
         super().__init__(open_database(f"sqlite:///{path}", durable=False))
 
     def _reset(self) -> None:
         self._source.backup(self._target)
 
+    def save(self) -> None:
+        self._target.backup(self._backup)
+
+    def restore(self) -> None:
+        self._backup.backup(self._target)
+
     def close(self) -> None:
         self.database.close()
         self._source.close()
         self._target.close()
+        self._backup.close()
 
 
 class PostgresWorlds(Worlds):
@@ -67,20 +83,29 @@ class PostgresWorlds(Worlds):
         super().__init__(open_database(url))
         upgrade_database(self.database)
         tables = METADATA.sorted_tables
-        self._script = "".join(
-            [f'DELETE FROM "{t.name}";' for t in reversed(tables)]
-            + [f'INSERT INTO "{t.name}" SELECT * FROM start."{t.name}";' for t in tables]
-        )
-        self.database.write(self._remember)
+        self._empty = "".join(f'DELETE FROM "{t.name}";' for t in reversed(tables))
+        self._names = [t.name for t in tables]
+        self.database.write(company.build)
+        self.database.write(self._keep, "start")
 
-    def _remember(self, connection: Connection) -> None:
-        company.build(connection)
-        connection.exec_driver_sql("CREATE SCHEMA start")
-        for table in METADATA.sorted_tables:
-            connection.exec_driver_sql(f'CREATE TABLE start."{table.name}" AS TABLE "{table.name}"')
+    def _keep(self, connection: Connection, schema: str) -> None:
+        connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
+        for name in self._names:
+            connection.exec_driver_sql(f'CREATE TABLE {schema}."{name}" AS TABLE "{name}"')
+
+    def _put_back(self, connection: Connection, schema: str) -> None:
+        rows = "".join(f'INSERT INTO "{name}" SELECT * FROM {schema}."{name}";' for name in self._names)
+        connection.exec_driver_sql(f"DO $$ BEGIN {self._empty} {rows} END $$")
 
     def _reset(self) -> None:
-        self.database.write(lambda c: c.exec_driver_sql(f"DO $$ BEGIN {self._script} END $$"))
+        self.database.write(self._put_back, "start")
+
+    def save(self) -> None:
+        self.database.write(self._keep, "saved")
+
+    def restore(self) -> None:
+        self.database.write(self._put_back, "saved")
 
     def close(self) -> None:
         self.database.close()

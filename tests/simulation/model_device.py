@@ -1,8 +1,10 @@
 """A second, independent device in a hundred lines of memory: the protocol as its document tells it, and nothing else.
 
 Rows are held through buckets and go with the last one (S13); a reset marks a generation and sweeps the older one at
-`caught_up` (S15); the outbox keeps what has no receipt (S17). The reference device and this one play in the same runs,
-so that a mistake which both server and reference device share is not overlooked.
+`caught_up` (S15); the outbox keeps what has no receipt (S17), what has one is kept until it is durable and shown, and
+sent again to a server that was restored (S21); what a registration that ended still has is drained (S31). The reference
+device and this one play in the same runs, so that a mistake which both server and reference device share is not
+overlooked.
 """
 
 import hashlib
@@ -14,7 +16,7 @@ import msgspec
 from sync.device.transport import ConnectionLost
 from tests.simulation.failure import Failed
 
-Post = Callable[[bytes], tuple[int, bytes]]
+Post = Callable[[str, bytes], tuple[int, bytes]]
 ROUNDS_MAX = 400
 
 
@@ -25,12 +27,19 @@ class ModelDevice:
         self.user, self._post, self._now = user, post, now
         self.rows: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
         self._held: dict[tuple[str, str], dict[str, int]] = {}  # row -> bucket -> generation
+        self._came: dict[tuple[str, str], int] = {}  # row -> generation
         self._generation = 0
         self._sweeping = False
         self.cursor: str | None = None
         self.outbox: list[dict[str, Any]] = []
+        self.kept: list[tuple[dict[str, Any], int]] = []  # answered, with the clock of their push
         self._last_n = 0
+        self._units = 0
         self._push_seq = 0
+        self._expected = 1
+        self._epoch: str | None = None
+        self._moving = False
+        self.ended: str | None = None  # why this registration pushes no more
 
     # -- the queue ----------------------------------------------------------------------------------------------
 
@@ -44,36 +53,101 @@ class ModelDevice:
 
     def queue_unit(self, parts: list[tuple[str, str, str, dict[str, Any]]]) -> None:
         made = [self.queue(*part) for part in parts]
+        self._units += 1
         for mutation in made:
-            mutation["unit"] = {"id": f"u{made[0]['n']}", "size": len(made)}
+            mutation["unit"] = {"id": f"u{self._units}", "size": len(made)}
 
     # -- the round ----------------------------------------------------------------------------------------------
 
     def sync(self, page_rows: int, on_page: Callable[[bool], None]) -> bool:
         for _ in range(ROUNDS_MAX):
             cursor = self.cursor
-            request: dict[str, Any] = {"user": self.user, "now": self._now(), "mutations": self.outbox}
-            request |= {"page_rows": page_rows, "at_least": self._push_seq, "digest": True}
+            request: dict[str, Any] = {"user": self.user, "now": self._now(), "page_rows": page_rows}
+            request |= {"at_least": self._push_seq, "digest": True, "mutations": []}
             if cursor is not None:
                 request["cursor"] = cursor
-            status, body = self._post(msgspec.json.encode(request))
+            if self.ended is None and not self._moving:
+                request["mutations"] = self.outbox
+                first = min([m["n"] for m in self._everything()], default=self._last_n + 1)
+                if self._expected < first:
+                    request["skip"] = {"first_n": 1, "last_n": first - 1}
+            status, body = self._post("/sync", msgspec.json.encode(request))
             if status != 200:
+                self._refused(msgspec.json.decode(body))
                 raise ConnectionLost(f"{status} {body.decode()}")
             caught_up = self._take(msgspec.json.decode(body), cursor)
             on_page(caught_up)
-            if caught_up and not self.outbox:
-                return True
+            if caught_up and (not self.outbox or self.ended is not None):
+                return not self.outbox
         return False
+
+    def _everything(self) -> list[dict[str, Any]]:
+        return [m for m, _ in self.kept] + self.outbox
+
+    def _refused(self, problem: dict[str, Any]) -> None:
+        """What ends a registration: unknown, lost, or its person left (S31)."""
+        code = problem["code"]
+        if code == "replica_behind":
+            self._push_seq = 0  # it was restored, or it only lags: without the demand it can say so
+        if code == "device_revoked" and problem.get("drain"):
+            self.drain()
+        if code in ("device_revoked", "device_wiped"):
+            self.erase()
+        if code in ("device_revoked", "device_wiped", "device_unknown"):
+            self.ended = code
+
+    def drain(self) -> None:
+        request: dict[str, Any] = {"user": self.user, "now": self._now(), "mutations": self._everything()}
+        status, body = self._post("/sync/drain", msgspec.json.encode(request))
+        if status != 200 or msgspec.json.decode(body)["next_part"] is not None:
+            raise ConnectionLost(f"{status} {body.decode()}")
+
+    def erase(self) -> None:
+        self.rows, self._held, self.outbox, self.kept, self.cursor = {}, {}, [], [], None
+        self._last_n, self._push_seq, self._expected, self._epoch, self._moving = 0, 0, 1, None, False
+
+    def register_anew(self) -> None:
+        """Another registration: the queue moves along, when the next answer has said whether anything else must."""
+        self.ended, self._moving, self.cursor, self._push_seq = None, True, None, 0
+        self.start_over()
 
     def _take(self, answer: dict[str, Any], asked_with: str | None) -> bool:
         push = answer.get("push")
+        if push is not None and push["epoch"] != answer["epoch"]:
+            push = None
+        if self._epoch not in (None, answer["epoch"]):  # a backup was restored: its numbers of before mean nothing
+            self._push_seq = 0
+            self.kept = [(m, 0) for m, _ in self.kept]
+            if push is None:
+                self.outbox, self.kept = self._everything(), []
+        self._epoch = answer["epoch"]
+        if self._moving:
+            self.outbox, self.kept, self._moving, self._expected = [dict(m) for m in self.outbox], [], False, 1
+            for n, mutation in enumerate(self.outbox, 1):
+                mutation["n"] = n
+            self._last_n = len(self.outbox)
         if push is not None:
-            done = {receipt["n"] for receipt in push["receipts"]}
-            self.outbox = [m for m in self.outbox if m["n"] not in done]
-            self._push_seq = max(self._push_seq, push["seq"])
+            self._take_receipts(push)
         if self.cursor != asked_with:
             return False  # another sync of this device was faster: its page counts
-        return self._take_page(answer["page"])
+        caught_up = self._take_page(answer["page"])
+        if caught_up and push is not None:
+            self._forget(push["durable_n"], answer["page"]["seq"])
+        return caught_up
+
+    def _take_receipts(self, push: dict[str, Any]) -> None:
+        done = {r["n"] for r in push["receipts"] if r.get("code") != "mutation_reused"}
+        self.kept += [(m, push["seq"]) for m in self.outbox if m["n"] in done]
+        again = [m for m, _ in self.kept if m["n"] >= push["expected_n"]]
+        self.kept = [(m, seq) for m, seq in self.kept if m["n"] < push["expected_n"]]
+        self.outbox = again + [m for m in self.outbox if m["n"] not in done]
+        self._expected, self._push_seq = push["expected_n"], max(self._push_seq, push["seq"])
+        if push["register_anew"] or push["expected_n"] > self._last_n + 1:
+            self.ended = "mutation_reused"
+
+    def _forget(self, durable_n: int, seen_seq: int) -> None:
+        while self.kept and self.kept[0][0]["n"] <= durable_n and self.kept[0][1] <= seen_seq:
+            del self.kept[0]
 
     def _take_page(self, page: dict[str, Any]) -> bool:
         if page.get("reset") is not None:
@@ -88,8 +162,10 @@ class ModelDevice:
                     self._leave(place, changes["bucket"])
                 else:
                     self._held.setdefault(place, {})[changes["bucket"]] = self._generation
-                    if item["rev"] >= self.rows.get(place, (0, {}))[0]:
+                    of_before = self._came.get(place, 0) < self._generation  # a restored server's revisions are smaller
+                    if of_before or item["rev"] >= self.rows.get(place, (0, {}))[0]:
                         self.rows[place] = (item["rev"], item["row"])
+                        self._came[place] = self._generation
         if page["caught_up"] and self._sweeping:
             self.sweep()
         self.cursor = page["cursor"]

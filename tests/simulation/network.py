@@ -33,10 +33,10 @@ class Network:
         self.on_answer: Callable[[str, str, bytes], None] = _unheard
         self.snapshots: dict[str, Snapshot | None] = {}  # device -> that of its last answer, if that caught up
         self.peace = False
-        self._delayed: list[tuple[str, str, bytes]] = []
+        self._delayed: list[tuple[str, str, bytes, str]] = []
         self._deep = False
 
-    def post(self, user: str, device: str, body: bytes) -> tuple[int, bytes]:
+    def post(self, user: str, device: str, body: bytes, path: str = "/sync") -> tuple[int, bytes]:
         """A phone's request; -> (status, answer), or `ConnectionLost`."""
         self._ledger.note_sent(device, body)
         fault = "none"
@@ -47,7 +47,7 @@ class Network:
             self._log(f"  network: {fault} ({device})")
         if fault in ("drop request", "delay"):
             if fault == "delay" and len(self._delayed) < DELAYED_MAX:
-                self._delayed.append((user, device, body))
+                self._delayed.append((user, device, body, path))
             raise ConnectionLost(fault)
         if fault == "meanwhile":
             self._let_others_work(device)
@@ -56,9 +56,9 @@ class Network:
         if fault == "crash":
             self._server.crashes.arm()
         try:
-            answer = self._deliver(user, device, body)
+            answer = self._deliver(user, device, body, path)
             if fault == "repeat":
-                answer = self._deliver(user, device, body)
+                answer = self._deliver(user, device, body, path)
         finally:
             self._server.before_read = _nothing
             self._server.crashes.disarm()
@@ -80,21 +80,21 @@ class Network:
         """An old request arrives; nobody waits for its answer."""
         if not self._delayed:
             return False
-        user, device, body = self._delayed.pop(self._rng.randrange(len(self._delayed)))
+        user, device, body, path = self._delayed.pop(self._rng.randrange(len(self._delayed)))
         self._log(f"  network: an old request of {device} arrives")
-        self._deliver(user, device, body)
+        self._deliver(user, device, body, path)
         return True
 
-    def _deliver(self, user: str, device: str, body: bytes) -> tuple[int, bytes]:
+    def _deliver(self, user: str, device: str, body: bytes, path: str) -> tuple[int, bytes]:
         self._server.answered_with = None
         try:
-            status, answer = self._server.answer(user, device, body)
+            status, answer = self._server.answer(user, device, body, path)
         except Crash as crash:
             self._log(f"  server: crash {crash}")
             self._server.restart()
             raise ConnectionLost("crash") from crash
         if status == 200:
-            self._ledger.note_answer(device, answer)
+            self._ledger.note_answer(device, body, answer)
             self.on_answer(user, device, answer)
         else:
             self._log(f"  server: {status} {answer.decode()}")

@@ -71,6 +71,22 @@ class Phone(ABC):
         """What it fetched again because it differed from the server."""
         return []
 
+    # -- endings ------------------------------------------------------------------------------------------------
+
+    over = False  # nobody logs in here again
+
+    @abstractmethod
+    def ended(self) -> str | None:
+        """Why its registration can push no more: a login gets a new one. None while it can."""
+
+    def is_out(self) -> bool:
+        """Nobody is logged in."""
+        return self.over or self.ended() not in (None, "mutation_reused")
+
+    @abstractmethod
+    def login(self, key: str) -> None:
+        """Under a new registration."""
+
 
 def _tampered(cursor: str | None, rng: random.Random) -> str | None:
     """Lost, cut short, with one character changed, or moved on by somebody who knows how cursors are made."""
@@ -91,7 +107,7 @@ class ModelPhone(Phone):
         self, key: str, user: str, clock: SkewedClock, on_page: Callable[[Phone, bool], None], network: Network
     ) -> None:
         super().__init__(key, user, clock, on_page)
-        self.device = ModelDevice(user, lambda body: network.post(user, key, body), clock.now_ms)
+        self.device = ModelDevice(user, lambda path, body: network.post(user, self.key, body, path), clock.now_ms)
 
     def rows(self) -> Rows:
         return self.device.rows
@@ -116,20 +132,33 @@ class ModelPhone(Phone):
     def spoil_cursor(self, rng: random.Random) -> None:
         self.device.cursor = _tampered(self.device.cursor, rng)
 
+    def ended(self) -> str | None:
+        return self.device.ended
+
+    def login(self, key: str) -> None:
+        self.key = key
+        self.device.register_anew()
+
 
 class _Wire:
-    def __init__(self, network: Network, user: str, key: str) -> None:
-        self._network, self._user, self._key = network, user, key
+    """The access token of this world is the registration's key."""
+
+    def __init__(self, network: Network, user: str) -> None:
+        self._network, self._user = network, user
 
     def post(self, path: str, body: bytes, token: str | None) -> tuple[int, bytes]:
-        assert (path, token) == ("/sync", self._key)
-        return self._network.post(self._user, self._key, body)
+        assert path in ("/sync", "/sync/drain")
+        assert token is not None
+        return self._network.post(self._user, token, body, path)
 
 
 class MortalStore(Store):
     """The reference device's store: the process ends at a statement, and the file is as its last commit left it."""
 
     dies_in: int | None = None
+
+    def copy_to(self, other: "MortalStore") -> None:
+        self._connection.backup(other._connection)
 
     def execute(self, sql: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
         if self.dies_in is not None and sql != "ROLLBACK":
@@ -153,9 +182,12 @@ class ReferencePhone(Phone):
         super().__init__(key, user, clock, on_page)
         self.store = MortalStore()
         self._network, self._rng = network, rng
-        person = Person(user, user.title(), f"{user}@example.com")
-        self.store.set_state(user=person, device_key=key, access_token=key)
-        self.device = Device(self.store, _Wire(network, user, key), clock, KeyMaker(clock, rng.getrandbits))
+        self._gone: str | None = None
+        self.store.set_state(user=self._person(), device_key=key, access_token=key)
+        self.device = Device(self.store, _Wire(network, user), clock, KeyMaker(clock, rng.getrandbits))
+
+    def _person(self) -> Person:
+        return Person(self.user, self.user.title(), f"{self.user}@example.com")
 
     def rows(self) -> Rows:
         return view.synced_rows(self.store)
@@ -194,7 +226,9 @@ class ReferencePhone(Phone):
         try:
             result = self.device.sync(lambda p: self._on_page(self, p.caught_up), page_rows, check=True)
         except ServerRefused as refused:
-            if refused.code != "replica_behind":
+            if refused.code in ("device_revoked", "device_wiped", "device_unknown"):
+                self._gone = refused.code
+            elif refused.code != "replica_behind":
                 raise
             raise ConnectionLost(refused.code) from refused
         finally:
@@ -209,3 +243,21 @@ class ReferencePhone(Phone):
 
     def spoil_cursor(self, rng: random.Random) -> None:
         self.store.set_state(cursor=_tampered(self.store.state().cursor, rng))
+
+    def ended(self) -> str | None:
+        return self._gone or ("mutation_reused" if self.store.state().registration == "reused" else None)
+
+    def login(self, key: str) -> None:
+        """As `session.login` does with what the server answers."""
+        self.key, self._gone = key, None
+        with self.store.transaction():
+            if self.store.state().device_key not in (None, key):
+                self.store.set_state(registration="moving", cursor=None)
+            self.store.set_state(user=self._person(), device_key=key, access_token=key)
+
+    def copied(self) -> "ReferencePhone":
+        """Its file on a second phone, of the same person: both go on under one registration."""
+        twin = ReferencePhone(self.key, self.user, self.clock, self._on_page, self._network, self._rng)
+        self.store.copy_to(twin.store)
+        twin.drafts, twin._gone = dict(self.drafts), self._gone
+        return twin

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from tests.simulation.checkers import agreed, converged, exactly_once, notes_whole, nothing_lost, suggested
+from tests.simulation.checkers import agreed, converged, ended, exactly_once, notes_whole, nothing_lost, suggested
 from tests.simulation.checkers.books import Books
 from tests.simulation.databases import Worlds
 from tests.simulation.world import World
@@ -44,5 +44,6 @@ def _audit(connection: Connection, world: World) -> None:
     exactly_once.check(books)
     agreed.check(connection, world.phones, snapshot)
     nothing_lost.check(books)
+    ended.check(books)
     notes_whole.check(books)
     suggested.check(books)

@@ -14,6 +14,7 @@ from sfa.core.clock import Clock
 from sfa.core.errors import Refused
 from sfa.crm.commands import COMMANDS
 from sfa.db.database import Database
+from sync import quarantine
 from sync.pull import PageBytes
 from sync.round import Caller, Round
 from tests.simulation.crashes import Crashes
@@ -56,12 +57,15 @@ class Server:
         """A new process on the same database."""
         self.round = Round(cast(Database, Tap(self)), self.clock, SECRET, COMMANDS)
 
-    def answer(self, user: str, device: str, body: bytes) -> tuple[int, bytes]:
+    def answer(self, user: str, device: str, body: bytes, path: str = "/sync") -> tuple[int, bytes]:
         """-> (HTTP status, body)."""
         try:
+            if path == "/sync/drain":
+                kept = self.write(quarantine.drain, user, device, body, self.clock.now_ms())
+                return 200, msgspec.json.encode(kept)
             return 200, self.round.answer_blocking(Caller(user, device), body)
         except Refused as refused:
-            problem = {"code": refused.code, "title": refused.text}
+            problem = {"code": refused.code, "title": refused.text, **refused.details}
             return refused.status, msgspec.json.encode(problem)
 
     def write(self, work: Any, /, *args: Any) -> Any:

@@ -6,7 +6,7 @@ product or of the simulation costs time and not the proof. Only a checker's word
 
 import pytest
 
-from tests.simulation import faults_of_devices, faults_of_notes, faults_of_suggestions
+from tests.simulation import faults_of_devices, faults_of_endings, faults_of_notes, faults_of_suggestions
 from tests.simulation.databases import Worlds
 from tests.simulation.failure import Failed
 from tests.simulation.faults import FAULTS
@@ -27,6 +27,13 @@ FOUND_AT = {
     "redirects_are_ignored": 11,
     "the_model_device_forgets_to_sweep": 7,
     "the_reference_device_ignores_drops": 24,
+    "the_second_drain_of_a_registration_is_dropped": 37,
+    "a_drain_is_applied_at_once": 37,
+    "a_drain_that_is_applied_is_cut_short": 37,
+    "a_wipe_keeps_the_rows": 32,
+    "the_reference_device_erases_before_it_drains": 37,
+    "the_lease_is_not_looked_at": 53,
+    "the_reference_device_drops_what_is_acknowledged_at_once": 35,
 }
 
 
@@ -50,7 +57,7 @@ def _finder(seed: int, worlds: Worlds) -> str | None:
 def test_every_start_of_a_search_names_a_fault_that_there_is() -> None:
     assert FOUND_AT.keys() <= FAULTS.keys()
     assert len(FAULTS) > 18
-    for module in (faults_of_devices, faults_of_notes, faults_of_suggestions):
+    for module in (faults_of_devices, faults_of_endings, faults_of_notes, faults_of_suggestions):
         assert any(name in FAULTS for name in vars(module))
 
 

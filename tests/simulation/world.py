@@ -21,6 +21,7 @@ from tests.simulation.checkers import in_scope, no_skips
 from tests.simulation.company import PEOPLE
 from tests.simulation.crashes import Crashes
 from tests.simulation.databases import Worlds
+from tests.simulation.endings import Endings
 from tests.simulation.failure import Crash, Failed
 from tests.simulation.ledger import Ledger
 from tests.simulation.network import Network
@@ -42,7 +43,7 @@ class World:
         self.clock = VirtualClock(NOW + self.rng.randrange(20) * 3_600_000)
         self.crashes = Crashes(self.rng)
         self.server = Server(worlds.fresh(), self.clock, self.crashes)
-        self.ledger = Ledger()
+        self.ledger = Ledger(self.clock.now_ms)
         self.network = Network(self.rng, self.server, self.ledger, self.log)
         self.network.meanwhile = self._meanwhile
         self.network.on_answer = self._on_answer
@@ -50,6 +51,7 @@ class World:
         self.maker.known += [("accounts", "acme"), ("contacts", "zoe"), ("deals", "deal-c"), ("tasks", "task-a")]
         self.screens = Screens(self.maker, self._day, self.clock.now_ms)
         self.phones = self._make_phones()
+        self.endings = Endings(seed, self, worlds)
         self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
         self.server.after_commit = self._look
         self._look(self.server.snapshot())
@@ -101,6 +103,7 @@ class World:
     # -- steps ------------------------------------------------------------------------------------------------------
 
     def step(self) -> None:
+        self.endings.step()
         roll = self.rng.random()
         if roll < 0.38:
             self._work_offline()
@@ -135,6 +138,8 @@ class World:
 
     def _work_offline(self) -> None:
         phone = self.rng.choice(self.phones)
+        if phone.is_out():
+            return
         rows = phone.rows()
         for _ in range(self.rng.choice((1, 2, 3, 4))):
             if self.rng.random() < 0.06:
@@ -152,6 +157,8 @@ class World:
                     self.log(f"{phone.key} does {one}")
 
     def _sync(self, phone: Phone, page_rows: int | None = None) -> bool:
+        if phone.is_out():
+            return False
         rows = page_rows if page_rows is not None else self.rng.choice((1, 2, 3, 5, 5, 20, 50))
         self.log(f"{phone.key} syncs, {rows} rows a page, {phone.pending()} queued")
         try:
@@ -172,6 +179,18 @@ class World:
             self.server.restart()
         finally:
             self.crashes.disarm()
+
+    def live(self, days: int) -> None:
+        """Time goes by, and everybody works."""
+        for phone in self.phones:
+            self._work_offline()
+            self._sync(phone)
+        self.clock.advance(days * DAY_MS)
+        self.log(f"{days} days pass")
+
+    def restored(self) -> None:
+        """The server is another one: everybody may see what he sees there."""
+        self._look(self.server.snapshot())
 
     def _purge(self) -> None:
         def purge(connection: Connection) -> int:
@@ -196,9 +215,10 @@ class World:
             pass
         self.clock.advance(self.rng.choice((0, DAY_MS, 3 * DAY_MS)))
         for _ in range(PEACE_ROUNDS_MAX):
+            self.endings.settle()
             self.server.write(self._find_duplicates)
             before = self.crashes.commits
-            done = [self._sync(phone, PEACE_PAGE_ROWS) for phone in self.phones]
+            done = [self._sync(phone, PEACE_PAGE_ROWS) for phone in self.phones if not phone.over]
             if all(done) and self.crashes.commits == before:
                 return
         raise Failed("converged", "the phones never come to rest")

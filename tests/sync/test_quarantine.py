@@ -169,6 +169,24 @@ def test_two_copies_that_hold_the_same_have_one_drain(net: Net, tmp_path: Path) 
     assert len(drains(net, key)) == 1
 
 
+def test_two_copies_with_nothing_left_to_say_both_erase(net: Net, tmp_path: Path) -> None:
+    """One of them sent more before, and long ago: what they skip differs, so their drains do."""
+    one, two = cloned(net, tmp_path)
+    one.create("tasks", {"title": "a"}, key="t-a")
+    one.sync()
+    net.office.clock.advance(8 * DAY_MS)
+    one.login("ana@example.com", "correct horse")
+    one.sync()
+    one.update("tasks", "t-a", {"title": "b"})
+    one.sync()
+    one.store.execute("DELETE FROM outbox")
+    key = revoke(net, one)
+    for device in (one, two):
+        refused_at_sync(device)
+        assert device.person() is None
+    assert len(drains(net, key)) == 2
+
+
 def test_a_queue_larger_than_a_request_drains_in_parts_and_is_erased_after_the_last(
     net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:

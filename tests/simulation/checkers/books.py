@@ -2,15 +2,18 @@
 
 from typing import Any
 
+import msgspec
+from msgspec import Raw
 from sqlalchemy import Connection, select
 
-from sfa.db.tables import devices, history, receipts, redirects
+from sfa.db.tables import devices, drains, history, receipts, redirects
+from sync.numbers import read_item
 from tests.simulation.ledger import Ledger, Mark
 from tests.simulation.snapshot import Snapshot
 
 
 class Books:
-    """`made` are the history entries of each (device, n), `told` its stored receipt."""
+    """`made` are the history entries of each (device, n), `told` its stored receipt, `sent` what was taken under it."""
 
     def __init__(self, connection: Connection, snapshot: Snapshot, ledger: Ledger) -> None:
         self.snapshot, self.ledger = snapshot, ledger
@@ -23,11 +26,31 @@ class Books:
         self.told: dict[Mark, dict[str, Any]] = {}
         for row in self.receipt_rows:
             for item in row["items"]:
-                self.told.setdefault((row["device_key"], item["n"]), item)
+                last = item["details"]["last_n"] if item["outcome"] == "skipped" else item["n"]
+                for n in range(item["n"], last + 1):
+                    self.told.setdefault((row["device_key"], n), item)
         numbers = connection.execute(select(devices.c.key, devices.c.last_n))
         self.last_n: dict[str, int] = {key: last_n for key, last_n in numbers}  # noqa: C416 - rows are no pairs
+        self.state: dict[str, tuple[str, int | None]] = {
+            row.key: (row.state, row.ended_at)
+            for row in connection.execute(select(devices.c.key, devices.c.state, devices.c.ended_at))
+        }
+        self.drains = [dict(row._mapping) for row in connection.execute(select(drains))]
+        self.sent = self._taken()
         self.redirects = [dict(row._mapping) for row in connection.execute(select(redirects))]
 
     def conflicts_of(self, mark: Mark) -> list[dict[str, Any]]:
         start = f"{mark[0]}.{mark[1]}."
         return [s.row for (e, k), s in self.snapshot.rows.items() if e == "conflicts" and k.startswith(start)]
+
+    def _taken(self) -> dict[Mark, dict[str, Any]]:
+        """What was taken under each number: of a copied phone's contents the one that the receipt is about."""
+        found = dict(self.ledger.sent)
+        for mark, others in self.ledger.copies.items():
+            told = self.told.get(mark)
+            for content in (found[mark], *others):
+                if told is not None and read_item(Raw(msgspec.json.encode(content)), mark[1]).digest == told.get(
+                    "digest"
+                ):
+                    found[mark] = content
+        return found

@@ -11,6 +11,7 @@ import msgspec
 
 from sfa.core.shapes import SHAPES
 from sync.policy import strategy_of
+from tests.simulation.checkers import ended
 from tests.simulation.checkers.books import Books
 from tests.simulation.failure import Failed
 from tests.simulation.ledger import Mark
@@ -21,11 +22,11 @@ OF_A_PERSONS_CHOICE = ("restore", "merge", "conflict.restore", "delete")
 
 def check(books: Books) -> None:
     others = _words_of_others(books)
-    for mark, mutation in books.ledger.sent.items():
+    for mark, mutation in books.sent.items():
         told = books.told.get(mark)
-        if told is None:
-            raise Failed("nothing_lost", f"{mark} {mutation} was sent and has no receipt")
-        if told["outcome"] == "refused":
+        if told is None or told["outcome"] == "skipped":
+            ended.check_untaken(books, mark, mutation)
+        elif told["outcome"] == "refused":
             _check_refusal(books, mark, mutation)
         else:
             _check_words(books, mark, mutation, told, others)
@@ -72,7 +73,7 @@ def _words_of_others(books: Books) -> dict[str, Mark]:
     for entry in sorted(books.history, key=lambda e: (e["stored_at"], e["rev"])):
         for word in _words({f: new for f, (_, new) in (entry["changes"] or {}).items()}):
             first.setdefault(word, (entry["device_key"] or "", entry["n"] or 0))
-    for mark, mutation in books.ledger.sent.items():
+    for mark, mutation in books.sent.items():
         for word in _words(mutation.get("set", {})):
             first.setdefault(word, mark)
     return first
@@ -90,7 +91,7 @@ def _check_replaced(books: Books) -> None:
         for field, (old, _) in (entry["changes"] or {}).items():
             place = (entry["entity"], entry["key"], field)
             before, wrote[place] = wrote.get(place), entry
-            mutation = books.ledger.sent.get((entry["device_key"], entry["n"]))
+            mutation = books.sent.get((entry["device_key"], entry["n"]))
             if before is None or mutation is None or not _replaced_blindly(entry, before, mutation):
                 continue
             loser = losing.get((entry["entity"], entry["via"])) if entry["via"] else None
