@@ -15,6 +15,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 from typing import Any
 
 from pycrdt import Doc, Text, get_update
@@ -103,7 +104,7 @@ class Document:
         watching = body.observe(lambda event: deltas.append(event.delta))
         self._doc.apply_update(update)
         body.unobserve(watching)
-        seams = _seams(self.text, deltas)
+        seams = _seams(self.text, deltas, [change.words for change in found])
         parting = write(self._doc, seams, self._client(None, 2)) if seams else b""
         text = self.text
         if len(text) > BODY_CHARACTERS_MAX:
@@ -188,13 +189,17 @@ def _made_of(updates: Any) -> Doc[Any]:
     return doc
 
 
-def _seams(text: str, deltas: list[list[dict[str, Any]]]) -> list[Change]:
-    """Where a merge put two words together that nobody typed as one: at the edges of what it inserted and deleted."""
+def _seams(text: str, deltas: list[list[dict[str, Any]]], typed: list[str]) -> list[Change]:
+    """Where a merge put two words together that nobody typed as one: at the edges of what it inserted and deleted, and
+    between two pieces that were `typed` apart, where others deleted all that stood between them."""
     data, places = text.encode(), set[int]()
-    place = 0
+    ends = set(accumulate(len(piece.encode()) for piece in typed))  # pieces keep their order in the document
+    place = inserted = 0
     for step in (step for delta in deltas for step in delta):
         places.add(place)
-        place += step.get("retain", 0) + len(step.get("insert", "").encode())
+        length = len(step.get("insert", "").encode())
+        places.update(place + end - inserted for end in ends if inserted < end < inserted + length)
+        place, inserted = place + step.get("retain", 0) + length, inserted + length
     found: list[Change] = []
     for edge in sorted({*places, place}):
         before, after = data[:edge].decode(), data[edge:].decode()

@@ -138,6 +138,13 @@ def test_characters_of_a_script_without_spaces_survive_each(base: list[str], her
         assert Counter(regex.findall(r"\X", server.text)) == Counter([*base, "明", "日", "👍🏽"])
 
 
+def test_two_words_meet_with_a_space_where_others_deleted_all_between_them() -> None:
+    server = Server("um dois três quatro cinco")
+    server.save("a", 1, "um dois cinco")
+    server.save("b", 1, "um dois novo quatro outro cinco")
+    assert server.text.split() == ["um", "dois", "novo", "outro", "cinco"]
+
+
 def test_what_two_people_typed_alike_stays_once_when_one_goes_on() -> None:
     server = Server("um")
     server.save("a", 1, "um dois")
