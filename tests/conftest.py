@@ -120,7 +120,21 @@ def office(
     request: pytest.FixtureRequest, office_templates: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> "Iterator[Office]":
     """The company of `tests.builders` on each database, for this test alone."""
-    yield from _office(request, office_templates, tmp_path_factory, "office")
+    yield from _office(request.param, request, office_templates, tmp_path_factory, "office")
+
+
+@pytest.fixture
+def other_office(
+    request: pytest.FixtureRequest,
+    office: "Office",
+    office_templates: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> "Iterator[Office]":
+    """The same company once more, on a server of its own."""
+    from sfa.db.database import SqliteDatabase
+
+    kind = "sqlite" if isinstance(office.database, SqliteDatabase) else "postgresql"
+    yield from _office(kind, request, office_templates, tmp_path_factory, "other")
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -128,16 +142,16 @@ def shared_office(
     request: pytest.FixtureRequest, office_templates: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> "Iterator[Office]":
     """The same for the tests of one module that do not mind each other."""
-    yield from _office(request, office_templates, tmp_path_factory, "shared")
+    yield from _office(request.param, request, office_templates, tmp_path_factory, "shared")
 
 
 def _office(
-    request: pytest.FixtureRequest, templates: dict[str, str], folders: pytest.TempPathFactory, name: str
+    kind: str, request: pytest.FixtureRequest, templates: dict[str, str], folders: pytest.TempPathFactory, name: str
 ) -> "Iterator[Office]":
     from sfa.db.database import open_database
     from tests.office import Office
 
-    if request.param == "sqlite":
+    if kind == "sqlite":
         if "sqlite" not in templates:
             path = folders.mktemp("filled") / "company.db"
             shutil.copy(request.getfixturevalue("sqlite_template"), path)
@@ -151,7 +165,7 @@ def _office(
             templates["postgresql"] = "company"
         url = templates.get(name) or server.create(name, template=templates["postgresql"])
     opened = open_database(url, durable=False)
-    if request.param == "postgresql":  # a copy of a database costs ten times what putting its rows back does
+    if kind == "postgresql":  # a copy of a database costs ten times what putting its rows back does
         opened.write(_put_back if name in templates else _keep)
         templates[name] = url
     try:

@@ -17,12 +17,13 @@ import msgspec
 from msgspec import Struct
 
 from sfa.app import cli_device_tables as tables
+from sfa.app import cli_device_trace
 from sfa.app.cli_device_words import fields_of, find, instant
 from sfa.core.clock import SystemClock
 from sfa.core.entities import ENTITIES
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
-from sync.device import ConnectionLost, Device, Progress, ServerRefused, Store, SyncResult, Transport
+from sync.device import ConnectionLost, Device, Progress, ServerRefused, Store, SyncResult, Transport, trace
 from sync.device.http import HttpTransport
 
 VERSION = version("sfa-backend")
@@ -32,10 +33,11 @@ Connect = Callable[[str], Transport]
 
 
 class Current(Struct, frozen=True):
-    """Whose store is in use, and where its server is."""
+    """Whose store is in use, where its server is, and the file in which syncs are written down, if they are."""
 
     store: str
     server: str
+    trace: str | None = None
 
 
 class NoConnection(click.ClickException):
@@ -57,7 +59,12 @@ class Desk:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = Store(self.folder / f"{current.store}.sqlite")
         click.get_current_context().call_on_close(store.close)
-        return Device(store, self.connect(current.server), self.clock, KeyMaker(self.clock))
+        transport = self.connect(current.server)
+        device_key, user = store.state().device_key, store.state().user
+        if current.trace is not None and device_key is not None and user is not None:
+            head = trace.Head(trace.FORMAT, VERSION, user.key, device_key, self.clock.now_ms())
+            transport = trace.Recorder(transport, Path(current.trace), head, self.clock)
+        return Device(store, transport, self.clock, KeyMaker(self.clock))
 
     def device(self) -> Device:
         current = self.current()
@@ -176,6 +183,10 @@ def _tell(result: SyncResult) -> None:
         click.echo("this registration was used elsewhere: log in again, the queue moves along (mutation_reused)")
     if result.stopped is not None:
         raise click.ClickException(f"the server takes no more of the queue ({result.stopped})")
+
+
+device.add_command(cli_device_trace.record)
+device.add_command(cli_device_trace.replay)
 
 
 # -- looking ------------------------------------------------------------------------------------------------------

@@ -102,6 +102,7 @@ CATALOGUE: dict[str, Entry] = {
     # imports and operations
     "import_invalid": Entry(422, "The import file has errors; nothing was written"),
     "import_file_missing": Entry(422, "An import file is missing"),
+    "trace_invalid": Entry(422, "The file is no trace of this registration's exchanges"),
     "setting_invalid": Entry(500, "A setting is missing or wrong"),
     "schema_outdated": Entry(500, "The database schema is not the one of this version: run `sfa migrate`"),
 }

@@ -15,9 +15,9 @@ The story of one `sync()`, in order:
 11. `sync(check=True)` compares digests then, and fetches again only the buckets that differ (`agree`).
 
 Modules: `store` (the local SQLite file), `outbox`, `pages`, `overlay` (pure), `view`, `edits`, `settle`, `session`
-(login, tokens), `ending` (revoked, wiped), `client` (the class `Device`),
-`transport` and `http`. It imports nothing of the server but the wire
-(`sync.protocol`), the merge (`sync.merge`) and the pure core.
+(login, tokens), `trace` and `replay` (a session recorded and played elsewhere), `ending` (revoked, wiped), `client`
+(the class `Device`), `transport` and `http`. It imports nothing of the server but the wire (`sync.protocol`), the merge
+(`sync.merge`) and the pure core.
 """
 
 from sync.device.client import Device
