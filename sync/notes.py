@@ -82,6 +82,10 @@ class Document:
     def text(self) -> str:
         return str(self._doc["body"])
 
+    def whole_update(self) -> bytes:
+        """The document as one update, for a client that starts from nothing."""
+        return self._doc.get_update()
+
     def catch_up(self, rev: int, device: str | None, text: str) -> None:
         """A body that was written without meeting anybody."""
         if text != self.text:

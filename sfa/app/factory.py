@@ -44,6 +44,7 @@ from sfa.web.tokens import AccessTokens, TokenCache
 from sync.device_routes import device_routes, explain_route
 from sync.live import Live
 from sync.live_routes import live_handler
+from sync.note_routes import note_routes
 from sync.round import Round
 from sync.routes import drain_handler, sync_handler
 from sync.seen import WRITE_EVERY_S
@@ -136,6 +137,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *device_routes(services.rounds, services.cache),
         explain_route(services.rounds),
         *decision_routes(services.screens),
+        *note_routes(services.screens),
         errors_page,
         _health(services.database),
     ]
