@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from sfa.app.demo import stage, story
+from sfa.app.demo import stage, story, troubles
 from sfa.app.demo.phones import phone
 from sfa.app.seed.write import seed as seed_company
 from sfa.core.clock import SystemClock
@@ -75,8 +75,13 @@ def _play(console: Console, database: Database, address: str, folder: Path) -> N
     with contextlib.ExitStack() as pockets:
         people = (cast.ana, cast.ben, cast.eva)
         ana, ben, eva = (pockets.enter_context(phone(folder, address, *person)) for person in people)
+        spare = pockets.enter_context(phone(folder, address, *cast.ben, store="spare"))
         day = story.Day(console, database, ana, ben, eva, PASSWORD)
-        day.play()
+        customer = day.play()
+        troubles.write_one_note(day, customer)
+        troubles.enter_a_customer_twice(day, customer)
+        troubles.lose_a_phone(day, spare, address, customer)
+        day.evening()
     console.print(f"\n[bold green]All {day.steps} steps were as they should be.[/bold green]")
 
 

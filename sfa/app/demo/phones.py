@@ -41,9 +41,9 @@ class Phone(Struct, frozen=True):
 
 
 @contextmanager
-def phone(folder: Path, server: str, user_key: str, name: str, email: str) -> Iterator[Phone]:
+def phone(folder: Path, server: str, user_key: str, name: str, email: str, store: str | None = None) -> Iterator[Phone]:
     """A new phone, not logged in; closed when the block ends."""
     clock = SystemClock()
-    with HttpTransport(server) as http, closing(Store(folder / f"{user_key}.db")) as store:
+    with HttpTransport(server) as http, closing(Store(folder / f"{store or user_key}.db")) as kept:
         signal = Signal(http)
-        yield Phone(name, user_key, email, Device(store, signal, clock, KeyMaker(clock)), signal)
+        yield Phone(name, user_key, email, Device(kept, signal, clock, KeyMaker(clock)), signal)

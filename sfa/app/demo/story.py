@@ -10,7 +10,7 @@ from sfa.app.demo.phones import Phone
 from sfa.app.demo.stage import expected_rows
 from sfa.db.database import Database
 from sfa.db.tables import ROWS, history
-from sync.device import ConnectionLost, SyncResult
+from sync.device import ConnectionLost, ServerRefused, SyncResult
 
 
 class StepFailed(Exception):
@@ -25,7 +25,8 @@ class Day:
         self.ana, self.ben, self.eva = ana, ben, eva
         self.steps = 0
 
-    def play(self) -> None:
+    def play(self) -> str:
+        """-> the customer that both reps work on."""
         customer, other = self.morning()
         contact = self.share_a_customer(customer)
         self.work_without_signal(customer, contact)
@@ -34,7 +35,7 @@ class Day:
         self.lose_an_answer(customer)
         self.refuse_and_keep()
         self.move_a_customer(other)
-        self.evening()
+        return customer
 
     # -- telling and checking -----------------------------------------------------------------------------------
 
@@ -59,6 +60,15 @@ class Day:
     def equals_server(self, phone: Phone) -> bool:
         held = {at: rev for at, (rev, _) in phone.device.synced_rows().items()}
         return held == self.database.read(expected_rows, phone.user_key)
+
+    def refused(self, phone: Phone) -> None:
+        """A sync that the server ends."""
+        try:
+            phone.device.sync()
+        except ServerRefused as refused:
+            self.tell(f"{phone.name}'s phone is told: {refused.text} ({refused.code})")
+        else:
+            raise StepFailed(f"step {self.steps}: {phone.name}'s phone was not refused")
 
     def without_signal(self, phone: Phone, work: Callable[[], Any]) -> None:
         phone.signal.on = False
