@@ -67,6 +67,7 @@ class Bench:
         with closing(open_database(self.url, durable=False)) as database:
             upgrade_database(database)
             company.found(database)
+            company.plan_days(database, clock.now_ms())
             tokens = AccessTokens(secret, clock, TTL_S)
             self.devices = company.register(database, tokens, clock.now_ms(), KeyMaker(clock))
         copies_now = 1
@@ -161,6 +162,11 @@ class Bench:
             self.report.ratio("poll", column, last, first)
         self.report.ratio("delta", "server_cpu_us", middle, "floor: sqlite3 reads and joins")
         self.report.ratio("poll", "server_cpu_us", middle, "floor: bare application")
+        in_lines, zstd = f"{middle}, client counts, zstd, in lines", f"{middle}, client counts, zstd"
+        self.report.ratio("first", "rows_per_s", in_lines, zstd)
+        self.report.ratio("first", "bytes_per_row", in_lines, zstd)
+        self.report.ratio("first", "kib", f"{middle}, until today is ready", in_lines)
+        self.report.ratio("first", "server_cpu_ms", f"{middle}, until today is ready", in_lines)
         client = f"{middle}, client decodes nothing"
         self.report.ratio("first", "rows_per_s", client, "floor: sqlite3 reads and joins")
         self.report.ratio("first", "server_cpu_us", client, "floor: sqlite3 reads and joins")

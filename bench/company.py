@@ -34,6 +34,8 @@ SEED_CONTACTS = 450
 SEED_ROWS = SEED_ACCOUNTS + SEED_CONTACTS
 REFERENCES = {"accounts": (), "contacts": ("account_key",)}
 MARKED = {"accounts": ("website",), "contacts": ("title", "email")}
+VISITS_OF_A_REP = 16
+DAY_MS = 24 * 3600 * 1000
 LONG = 400 * 24 * 3600
 COPIES_AT_ONCE = 100
 LOADING_CACHE_KIB = 1_500_000  # a small cache would write each page many times: keys arrive in no order
@@ -121,6 +123,23 @@ def found(database: Database) -> None:
     database.write(
         put, [("contacts", f"c-{i}", contact_values(i, f"a-{i % SEED_ACCOUNTS}")) for i in range(SEED_CONTACTS)]
     )
+
+
+def plan_days(database: Database, now_ms: int) -> None:
+    """What each rep does today and tomorrow: sixteen visits, each with a note and an open deal at the customer."""
+    rows: Rows = [("stages", "lead", {"name": "Lead", "position": 1})]
+    for rep in range(REPS):
+        for i in range(VISITS_OF_A_REP):
+            account, key, owner = f"a-{(rep * 3 + i) % SEED_ACCOUNTS}", f"{rep}-{i}", f"rep-{rep}"
+            at = now_ms + (i // (VISITS_OF_A_REP // 2)) * DAY_MS
+            note = f"Wants to see the new range. {mark_of(key)}"
+            deal = {"name": f"Range {i}", "owner_key": owner, "account_key": account, "stage_key": "lead"}
+            rows += [
+                ("visits", f"v-{key}", {"account_key": account, "owner_key": owner, "planned_at": at}),
+                ("notes", f"n-{key}", {"account_key": account, "author_key": owner, "body": note}),
+                ("deals", f"d-{key}", deal),
+            ]
+    database.write(put, rows)
 
 
 def register(

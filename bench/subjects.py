@@ -26,6 +26,7 @@ from sync.protocol import CONTRACT_MAX, PAGE_ROWS_MAX
 Figures = dict[str, float | str]
 POLL_CONNECTIONS = 16
 PASSES = 3
+READY_RUNS = 10
 LANES = 17
 MUTATIONS = 50
 
@@ -105,6 +106,7 @@ class _Answer(Struct):
 
 
 _answer = msgspec.json.Decoder(_Answer)
+_line = msgspec.json.Decoder(_Answer)  # of a line, the first one or a further one
 
 
 def _unread(body: bytes) -> tuple[str, bool, int]:
@@ -122,12 +124,19 @@ def _counted(body: bytes) -> tuple[str, bool, int]:
     return page.cursor, page.caught_up, sum(len(change.items) for change in page.changes)
 
 
-async def _sync_first(port: int, device: Device, read: Any, compressed: bool) -> tuple[int, int, list[float]]:
+def _counted_lines(body: bytes) -> tuple[str, bool, int]:
+    pages = [_line.decode(line).page for line in body.splitlines()]
+    return pages[-1].cursor, pages[-1].caught_up, sum(len(c.items) for page in pages for c in page.changes)
+
+
+async def _sync_first(
+    port: int, device: Device, read: Any, compressed: bool, **asked: Any
+) -> tuple[int, int, list[float]]:
     cursor, rows, size, times = None, 0, 0, []
     now = SystemClock().now_ms()
     async with connected(port) as connection:
         while True:
-            body = {"user": device.user, "now": now, "cursor": cursor, "page_rows": PAGE_ROWS_MAX}
+            body = {"user": device.user, "now": now, "cursor": cursor, "page_rows": PAGE_ROWS_MAX, **asked}
             start = time.perf_counter_ns()
             answer, small = await connection.ask(request("/sync", body, device.token, compressed=compressed))
             times.append((time.perf_counter_ns() - start) / 1e6)
@@ -141,31 +150,51 @@ async def _sync_first(port: int, device: Device, read: Any, compressed: bool) ->
 def first(server: Server, devices: Sequence[Device], runs: int) -> list[tuple[str, Figures]]:
     found: list[tuple[str, Figures]] = []
     run(_sync_first(server.port, devices[0], _unread, False))  # warm: token, scope, statements, file cache
-    for name, read, compressed in (
-        ("client decodes nothing", _unread, False),
-        ("client counts", _counted, False),
-        ("client counts, zstd", _counted, True),
+    for name, read, compressed, asked in (
+        ("client decodes nothing", _unread, False, {}),
+        ("client counts", _counted, False, {}),
+        ("client counts, zstd", _counted, True, {}),
+        ("client counts, zstd, in lines", _counted_lines, True, {"lines": True, "early": True}),
     ):
         fastest: Figures = {}
         for i in range(runs):
             cpu, database, start = server.cpu_s(), server.database_cpu_s(), time.perf_counter()
-            rows, size, times = run(_sync_first(server.port, devices[1 + i], read, compressed))
+            rows, size, times = run(_sync_first(server.port, devices[1 + i], read, compressed, **asked))
             wall = time.perf_counter() - start
             if fastest and float(fastest["rows_per_s"]) >= rows / wall:
                 continue
             fastest = {
                 "rows": rows,
                 "rows_per_s": round(rows / wall),
-                "server_cpu_us": round((server.cpu_s() - cpu) / rows * 1e6, 2),
+                "server_cpu_us": round((used := server.cpu_s() - cpu) / rows * 1e6, 2),
+                "server_cpu_ms": round(used * 1e3, 1),
+                "kib": round(size / 1024, 1),
                 "bytes_per_row": round(size / rows),
                 "pages": len(times),
                 "longest_page_ms": round(max(times), 1),
             }
-            if (used := server.database_cpu_s() - database) > 0:
-                fastest["database_cpu_us"] = round(used / rows * 1e6, 2)
+            if (in_database := server.database_cpu_s() - database) > 0:
+                fastest["database_cpu_us"] = round(in_database / rows * 1e6, 2)
         fastest["peak_mib"] = round(server.peak_mib())
         found.append((name, fastest))
+    found.append(("until today is ready", _ready(server, devices[0])))
     return found
+
+
+def _ready(server: Server, device: Device) -> Figures:
+    """The one page with what today needs, which ends with it: bytes, time, and the server's CPU."""
+    body = {"user": device.user, "now": SystemClock().now_ms(), "early": True}
+    sent = request("/sync", body, device.token, compressed=True)
+    seen: list[bytes] = []
+    found = best(server, lambda: hammer(server.port, [[sent] * READY_RUNS], seen.append))
+    plain = inflated(seen[0], True)
+    assert b'"early":"complete"' in plain[:2_000]
+    return {
+        "rows": _counted(plain)[2],
+        "kib": round(len(seen[0]) / 1024, 1),
+        "server_cpu_ms": round(found.cpu_s / READY_RUNS * 1e3, 1),
+        "longest_page_ms": round(max(found.latencies), 1),
+    }
 
 
 # -- delta and poll -------------------------------------------------------------------------------------------------

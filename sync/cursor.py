@@ -1,8 +1,9 @@
 """The cursor: where a device stands, opaque to it and authenticated (S12).
 
 It is bound to user, device, contract and server epoch, and holds position `c` in the feed, the clock `g` at which the
-scope was last evaluated, and the buckets still being filled with the key reached in each. What cannot be honoured is
-answered by a reset with a reason, never by an error that leaves a phone stuck.
+scope was last evaluated, and the buckets still being filled with the key reached in each; `early` is the last row that
+was sent before its fill, until today's rows are through. What cannot be honoured is answered by a reset with a reason,
+never by an error that leaves a phone stuck.
 """
 
 import base64
@@ -27,6 +28,7 @@ class Cursor(Struct, frozen=True, array_like=True):
     c: int
     g: int
     fills: dict[str, tuple[str, str]]
+    early: tuple[int, str, str] | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

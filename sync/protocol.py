@@ -24,6 +24,7 @@ MUTATION_BYTES_MAX = 512 << 10
 PAGE_ROWS_DEFAULT = 5_000
 PAGE_ROWS_MAX = 20_000
 PAGE_BYTES_MAX = 4 << 20
+PAGE_BYTES_MIN = 1 << 10  # the least that a request may ask for; a larger row fits all the same
 CURSOR_BYTES_MAX = 1 << 20
 REFILL_MAX = 100
 DRAIN_PARTS_MAX = 1_000
@@ -82,6 +83,9 @@ class SyncRequest(Struct, frozen=True, forbid_unknown_fields=True):
     cursor: Annotated[str, Meta(max_length=CURSOR_BYTES_MAX)] | None = None
     at_least: Annotated[int, Meta(ge=0, le=2**62)] = 0
     page_rows: Annotated[int, Meta(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS_DEFAULT
+    page_bytes: Annotated[int, Meta(ge=PAGE_BYTES_MIN, le=PAGE_BYTES_MAX)] = PAGE_BYTES_MAX
+    lines: bool = False
+    early: bool = False
     digest: bool = False
     refill: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=REFILL_MAX)] = []
     queued: Annotated[int, Meta(ge=0, le=2**53)] | None = None
@@ -119,7 +123,8 @@ class PushAnswer(Struct, frozen=True):
 class Page(Struct, frozen=True, omit_defaults=True):
     """One page as a client decodes it; the server joins the same from bytes. `reset` names the reason why the device
     must mark what arrives from here on and sweep the rest at `caught_up`. `digests` has every held bucket that is not
-    empty, where the page is `caught_up` and the request asked for them (S16)."""
+    empty, where the page is `caught_up` and the request asked for them (S16). `early` says `part` while today's rows
+    are coming before all others, and `complete` where the last of them came."""
 
     cursor: str
     caught_up: bool
@@ -129,6 +134,7 @@ class Page(Struct, frozen=True, omit_defaults=True):
     reset: str | None = None
     rows: int = 0
     digests: dict[str, BucketDigest] | None = None
+    early: str | None = None
 
 
 class BucketChanges(Struct, frozen=True):
@@ -154,3 +160,9 @@ class SyncAnswer(Struct, frozen=True, omit_defaults=True):
     push: PushAnswer | None = None
     page: Page | None = None
     lease_until: int | None = None
+
+
+class Line(Struct, frozen=True):
+    """A further line of an answer in lines; the first one is a `SyncAnswer` with the first part of the page."""
+
+    page: Page

@@ -5,6 +5,10 @@ then the live rows, by key, of buckets granted since `g`. Entries of a bucket th
 delta too, so that a fill never goes back. `caught_up` is said only when nothing is left in this snapshot. Documents
 are joined as the bytes that the feed keeps; nothing is decoded. Buckets that a device asks to have again are filled
 like granted ones (S16).
+
+A device that begins anew may ask for what today needs before the fills: those rows are live entries of buckets that are
+held in this snapshot, like a fill's, and the fill sends them again, so they change nothing about what holds later. A
+page may be cut into lines with cursors of their own (`sync.sheet`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,10 +20,11 @@ from sqlalchemy import Connection
 
 from sfa.core.digests import BucketDigest
 from sfa.core.errors import Refused
-from sfa.db import digests, feed, scope
+from sfa.db import digests, feed, scope, today
 from sync import cursor as cursors
 from sync.cursor import FILL_START, Cursor
 from sync.protocol import CONTRACT_MAX, PAGE_BYTES_MAX, PAGE_ROWS_DEFAULT
+from sync.sheet import EARLY_START, At, Part, Sheet
 
 CHUNK_ROWS = 500  # read at once: a page ends by bytes long before its rows where documents are large
 SHORT_GAP_MAX = 2_000  # entries behind: more may be a long delta
@@ -37,7 +42,8 @@ class Puller(Struct, frozen=True):
 
 
 class PageBytes(Struct, frozen=True):
-    """A page as it goes onto the wire."""
+    """A page as it goes onto the wire: `body`, and the further lines where it was asked for in lines. The rest tells of
+    the whole page."""
 
     body: bytes = b""
     cursor: str = ""
@@ -45,6 +51,7 @@ class PageBytes(Struct, frozen=True):
     seq: int = 0
     epoch: str = ""
     rows: int = 0
+    more: tuple[bytes, ...] = ()
 
 
 class Scopes:
@@ -83,8 +90,11 @@ def page(
     bytes_max: int = PAGE_BYTES_MAX,
     refill: Sequence[str] = (),
     digest: bool = False,
+    line_bytes: int | None = None,
+    early: bool = False,
 ) -> PageBytes:
-    """The next page after a cursor; `refill` begins these buckets anew, `digest` asks for the digests of S16.
+    """The next page after a cursor; `refill` begins these buckets anew, `digest` asks for the digests of S16, `early`
+    for today's rows first where it starts over, `line_bytes` for lines of that many bytes of rows.
 
     Raises `Refused("replica_behind")` on a server that has not seen what the device has (S12, S35), and `scope.Due`
     where dated assignments must be made effective first (S11).
@@ -98,9 +108,9 @@ def page(
         at_least = 0  # what a restored server is asked for may never come back
     if now.seq < max(cursor.c, cursor.g, at_least):
         raise Refused("replica_behind", seq=now.seq)
-    c, fills, drops = cursor.c, dict(cursor.fills), list[str]()
-    spans = scope.intervals(connection, puller.user) if now.scope_seq > c else ()
-    granted = {bucket for bucket, since, until in spans if until is None and since > c}
+    fills, drops = dict(cursor.fills), list[str]()
+    spans = scope.intervals(connection, puller.user) if now.scope_seq > cursor.c else ()
+    granted = {bucket for bucket, since, until in spans if until is None and since > cursor.c}
     if reset is not None:
         fills = dict.fromkeys(held, FILL_START)
     elif now.scope_seq > cursor.g:
@@ -111,16 +121,36 @@ def page(
         fills.update(dict.fromkeys(held - held_then, FILL_START))
     fills.update(dict.fromkeys(held.intersection(refill), FILL_START))
     drops = sorted({*drops, *(set(refill) - held)})  # what is asked for and not held is to be forgotten
-    budget = _Budget(rows_max, bytes_max)
-    changes: dict[str, list[bytes]] = {}
+    at = At(cursor.c, fills, EARLY_START if early and reset is not None and fills else cursor.early)
+    sheet = Sheet(at, rows_max, bytes_max, line_bytes, _cursor_bytes(fills) if line_bytes else 0)
     met_by = dict.fromkeys(granted, puller.user)
-    c, complete = _delta(connection, held, c, now.seq, budget, changes, met_by)
-    if complete:
-        _fill(connection, fills, budget, changes)
-    moved = Cursor(puller.user, puller.device, puller.contract, now.epoch, c, now.seq, fills)
-    caught_up = complete and not fills
+    at.c, complete = _delta(connection, held, at.c, now.seq, sheet, met_by)
+    if complete and _early(connection, puller.user, held, now_ms, sheet):
+        _fill(connection, fills, sheet)
+    caught_up = complete and not fills and at.early is None
     sums = digests.read(connection, held) if digest and caught_up else None
-    return _encode(moved, secret, caught_up, drops, changes, reset, budget.rows, now, sums)
+    bodies = []
+    parts = sheet.finished()
+    for i, part in enumerate(parts):
+        here = Cursor(
+            puller.user, puller.device, puller.contract, now.epoch, part.at.c, now.seq, part.at.fills, part.at.early
+        )
+        is_first, is_last = i == 0, i == len(parts) - 1
+        bodies.append(
+            _encode(
+                here,
+                secret,
+                caught_up and is_last,
+                drops if is_first else [],
+                part,
+                reset if is_first else None,
+                now.seq,
+                sums if is_last else None,
+            )
+        )
+    _, written = bodies[-1]
+    more = tuple(each for each, _ in bodies[1:])
+    return PageBytes(bodies[0][0], written, caught_up, now.seq, now.epoch, sheet.rows, more)
 
 
 def _start(text: str | None, puller: Puller, now: feed.Standing, secret: bytes) -> tuple[Cursor, str | None]:
@@ -141,23 +171,9 @@ def _held_at(spans: Iterable[Any], seq: int) -> frozenset[str]:
     return frozenset(bucket for bucket, since, until in spans if since <= seq and (until is None or until > seq))
 
 
-class _Budget:
-    """Rows and bytes left in this page; the first row always fits, so that a page is never stuck."""
-
-    def __init__(self, rows_max: int, bytes_max: int) -> None:
-        self.rows, self.bytes = 0, 0
-        self._rows_max, self._bytes_max = rows_max, bytes_max
-
-    @property
-    def left(self) -> int:
-        return 0 if self.bytes >= self._bytes_max else self._rows_max - self.rows
-
-    def take(self, size: int) -> bool:
-        if self.rows and (self.rows >= self._rows_max or self.bytes + size > self._bytes_max):
-            return False
-        self.rows += 1
-        self.bytes += size
-        return True
+def _cursor_bytes(fills: Mapping[str, Any]) -> int:
+    """About how long a cursor is while these buckets are being filled: their names are most of it, and compress."""
+    return sum(map(len, fills))
 
 
 def _delta(
@@ -165,8 +181,7 @@ def _delta(
     held: Iterable[str],
     c: int,
     seq: int,
-    budget: _Budget,
-    changes: dict[str, list[bytes]],
+    sheet: Sheet,
     met_by: Mapping[str, str],
 ) -> tuple[int, bool]:
     """-> (new c, whether nothing is left after it). Of a bucket in `met_by`, granted after `c`, nobody tells that user
@@ -174,31 +189,55 @@ def _delta(
     if c >= seq:
         return c, True
     while True:
-        wanted, got = min(budget.left + 1, CHUNK_ROWS), 0
+        wanted, got = min(sheet.left + 1, CHUNK_ROWS), 0
         for entry_seq, bucket, doc in feed.news(connection, held, c, wanted, met_by):
-            if not budget.take(len(doc)):
+            if not sheet.add(bucket, doc):
                 return c, False
-            changes.setdefault(bucket, []).append(doc)
-            c, got = entry_seq, got + 1
+            sheet.at.c = c = entry_seq
+            got += 1
         if got < wanted:
             return seq, True
 
 
-def _fill(
-    connection: Connection,
-    fills: dict[str, tuple[str, str]],
-    budget: _Budget,
-    changes: dict[str, list[bytes]],
-) -> None:
+def _early(connection: Connection, user: str, held: frozenset[str], now_ms: int, sheet: Sheet) -> bool:
+    """Today's rows, each in the first of its buckets that the user holds; -> whether the page goes on. The list is made
+    anew for each page: what changed meanwhile is in the delta, so nothing depends on its being the same."""
+    after = sheet.at.early
+    if after is None:
+        return True
+    rows = {  # where each row is sent, in the order of the list
+        (row.rank, row.entity, row.key): (buckets[0], row.entity, row.key)
+        for row in today.needed(connection, user, now_ms)
+        if (row.rank, row.entity, row.key) > after and (buckets := sorted(held.intersection(row.buckets), key=_order))
+    }
+    docs = today.documents(connection, list(rows.values()))
+    for place, entry in rows.items():
+        doc = docs.get(entry)
+        if doc is None:
+            continue
+        if not sheet.add(entry[0], doc):
+            return False
+        sheet.at.early = place
+    sheet.at.early, sheet.early = None, "complete"
+    if not sheet.in_lines:
+        return False  # a page that is not in lines ends here, so that it arrives
+    sheet.cut()
+    sheet.early = None
+    return True
+
+
+def _order(bucket: str) -> tuple[int, str]:
+    return FILL_ORDER.get(bucket.partition(":")[0], 9), bucket
+
+
+def _fill(connection: Connection, fills: dict[str, tuple[str, str]], sheet: Sheet) -> None:
     """Fill buckets one by one, by key; a bucket that is done leaves `fills`."""
-    for bucket in sorted(fills, key=lambda b: (FILL_ORDER.get(b.partition(":")[0], 9), b)):
-        docs = changes.setdefault(bucket, [])
-        while (chunk := min(CHUNK_ROWS, budget.left)) > 0:
+    for bucket in sorted(fills, key=_order):
+        while (chunk := min(CHUNK_ROWS, sheet.left)) > 0:
             rows = feed.fill(connection, bucket, fills[bucket], chunk)
             for entity, key, doc in rows:
-                if not budget.take(len(doc)):
+                if not sheet.add(bucket, doc):
                     return
-                docs.append(doc)
                 fills[bucket] = (entity, key)
             if len(rows) < chunk:
                 del fills[bucket]
@@ -212,28 +251,27 @@ def _encode(
     secret: bytes,
     caught_up: bool,
     drops: list[str],
-    changes: dict[str, list[bytes]],
+    part: Part,
     reset: str | None,
-    rows: int,
-    now: Any,
+    seq: int,
     sums: Mapping[str, BucketDigest] | None,
-) -> PageBytes:
+) -> tuple[bytes, str]:
+    """-> (a page as JSON, its cursor)."""
     written = cursors.write(cursor, secret)
     parts = [
-        b'{"bucket":' + _json(bucket) + b',"items":[' + b",".join(docs) + b"]}"
-        for bucket, docs in changes.items()
-        if docs
+        b'{"bucket":' + _json(bucket) + b',"items":[' + b",".join(docs) + b"]}" for bucket, docs in part.changes.items()
     ]
     head: dict[str, Any] = {
         "cursor": written,
         "caught_up": caught_up,
-        "seq": now.seq,
-        "rows": rows,
+        "seq": seq,
+        "rows": part.rows,
         "drops": drops,
     }
     if reset is not None:
         head["reset"] = reset
+    if part.early is not None:
+        head["early"] = part.early
     if sums is not None:
         head["digests"] = sums
-    body = _json(head)[:-1] + b',"changes":[' + b",".join(parts) + b"]}"
-    return PageBytes(body, written, caught_up, now.seq, now.epoch, rows)
+    return _json(head)[:-1] + b',"changes":[' + b",".join(parts) + b"]}", written

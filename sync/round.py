@@ -17,10 +17,11 @@ from sfa.crm.commands import Command
 from sfa.db import scope
 from sfa.db.database import Database
 from sync import pull
-from sync.protocol import CONTRACT_MAX, CONTRACT_MIN, LEASE_MS, PAGE_BYTES_MAX, PushAnswer, SyncRequest
+from sync.protocol import CONTRACT_MAX, CONTRACT_MIN, LEASE_MS, PushAnswer, SyncRequest
 from sync.pull import PageBytes, Puller, Scopes
 from sync.push import Push, push
 from sync.seen import Note, Seen
+from sync.sheet import LINE_BYTES
 
 DUE_TRIES_MAX = 3
 
@@ -53,9 +54,10 @@ class Round:
         secret: bytes,
         commands: Mapping[str, Command],
         lease_ms: int = LEASE_MS,
+        line_bytes: int = LINE_BYTES,
     ) -> None:
         self.database, self.clock, self.secret, self.commands = database, clock, secret, commands
-        self.lease_ms = lease_ms
+        self.lease_ms, self.line_bytes = lease_ms, line_bytes
         self.scopes = Scopes()
         self.seen = Seen()
         self.seq_seen = 0
@@ -116,15 +118,17 @@ class Round:
                 self.scopes,
                 request.page_rows,
                 request.at_least,
-                PAGE_BYTES_MAX,
+                request.page_bytes,
                 request.refill,
                 request.digest,
+                self.line_bytes if request.lines else None,
+                request.early,
             )
             page = yield from self._until_effective(Step("read" if short else "read_long", pull.page, args), now)
         self.seq_seen = max(self.seq_seen, pushed.seq if pushed else 0, page.seq if page else 0)
         if pushed is not None or page is not None:  # one of them has looked at the registration
             self.seen.note(caller.device, Note(now, request.contract, request.now - now, request.queued))
-        return _encode(request.contract, now, now + self.lease_ms, pushed, page)
+        return _encode(request, now, now + self.lease_ms, pushed, page)
 
     def _until_effective(self, step: Step, now: int) -> Generator[Step, Any, Any]:
         """Make dated assignments effective first, where their day has come (S11)."""
@@ -171,12 +175,18 @@ def read_request(body: bytes) -> SyncRequest:
     return request
 
 
-def _encode(contract: int, now: int, lease_until: int, pushed: PushAnswer | None, page: PageBytes | None) -> bytes:
+def _encode(
+    request: SyncRequest, now: int, lease_until: int, pushed: PushAnswer | None, page: PageBytes | None
+) -> bytes:
+    """One JSON object; in lines, that object with the first part of the page, and then each further part."""
+    contract = request.contract
     epoch = page.epoch if page is not None else (pushed.epoch if pushed is not None else "")
     parts = [b'{"contract":%d,"now":%d,"lease_until":%d,"epoch":%s' % (contract, now, lease_until, _json(epoch))]
     if pushed is not None:
         parts += [b',"push":', _json(pushed)]
     if page is not None:
         parts += [b',"page":', page.body]
-    parts.append(b"}")
+    parts.append(b"}\n" if request.lines else b"}")
+    for line in page.more if page is not None else ():
+        parts += [b'{"page":', line, b"}\n"]
     return b"".join(parts)

@@ -15,14 +15,16 @@ from litestar.types import Receive, Scope, Send
 
 from sfa.core.errors import Refused
 from sfa.web.authenticator import Authenticator
-from sfa.web.compression import compress
+from sfa.web.compression import compress, compress_lines
 from sfa.web.errors import PROBLEM_TYPE, Problem, problem_of
 from sfa.web.limits import RequestRate, check_depth, read_body
 from sync import quarantine
 from sync.protocol import BODY_BYTES_MAX, INFLATED_BYTES_MAX, JSON_DEPTH_MAX
 from sync.round import Caller, Round
+from sync.sheet import in_lines
 
 JSON_TYPE = b"application/json"
+LINES_TYPE = b"application/x-ndjson"
 INLINE_BYTES_MAX = 256 << 10  # a larger body is checked and compressed in a thread
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,14 +45,15 @@ def sync_handler(rounds: Round, authenticator: Authenticator, rate: RequestRate)
             await _aside(len(body), check_depth, body, JSON_DEPTH_MAX)
             answer = await rounds.answer(Caller(who.user_key, who.device_key), body)
             accepted = next((value for name, value in headers if name == b"accept-encoding"), None)
-            smaller, encoding = await _aside(len(answer), compress, answer, accepted)
+            lines = in_lines(answer)
+            smaller, encoding = await _aside(len(answer), compress_lines if lines else compress, answer, accepted)
         except Exception as error:  # the translator logs what it does not know
             await send_problem(send, problem_of(error))
             return
         extra = [(b"vary", b"Accept-Encoding")]
         if encoding is not None:
             extra.append((b"content-encoding", encoding.encode()))
-        await _send(send, 200, JSON_TYPE, smaller, extra)
+        await _send(send, 200, LINES_TYPE if lines else JSON_TYPE, smaller, extra)
 
     return answer_sync
 

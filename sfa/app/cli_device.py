@@ -160,7 +160,7 @@ def sync(desk: Desk, page_rows: int, check: bool) -> None:
     with tables.progress_bar(is_first) as show:
 
         def told(now: Progress) -> None:
-            show(f"{now.rows:,} rows")
+            show(f"{now.rows:,} rows{', today is ready' if now.is_ready else ''}")
 
         result = found.sync(told, page_rows, check=check)
     _tell(result)
@@ -169,6 +169,9 @@ def sync(desk: Desk, page_rows: int, check: bool) -> None:
 def _tell(result: SyncResult) -> None:
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(result.outcomes.items()))
     click.echo(f"{result.pushed} pushed{f' ({outcomes})' if outcomes else ''}, {result.rows} rows received")
+    if result.is_ready:
+        size = f" after {-(-result.ready_bytes // 1000):,} KB" if result.ready_bytes is not None else ""
+        click.echo(f"today is ready{size}")
     for receipt in result.refused:
         click.echo(f"refused {receipt.entity} {receipt.key}: {receipt.text} ({receipt.code})")
     for receipt in result.conflicts:

@@ -14,9 +14,9 @@ from sfa.core.ids import KeyMaker
 from sync.device import edits, ending, outbox, session, view
 from sync.device.outbox import Queued
 from sync.device.session import DeviceInfo, ServerRefused
-from sync.device.settle import Progress, SyncResult, Tally, next_request, settle
+from sync.device.settle import Progress, SyncResult, Tally, after, next_request, settle
 from sync.device.store import Notice, Person, Store
-from sync.device.transport import Transport
+from sync.device.transport import Streaming, Transport
 from sync.protocol import PAGE_ROWS_DEFAULT
 
 IDLE_ROUNDS_MAX = 5  # answers in a row that bring nothing and are not the last
@@ -52,30 +52,37 @@ class Device:
         """Push the queue and pull until the server says that this device has caught up. `check`: compare every bucket
         with the server then, and fetch again the ones that differ (S16).
 
-        Raises `ConnectionLost` and `ServerRefused`; what was settled until then is kept, and calling again goes on
-        from there. A registration that was revoked or wiped has then drained, and erased what it held (S31).
+        Raises `ConnectionLost` and `ServerRefused`; what was settled until then is kept, each whole line of an answer
+        that broke off too, and calling again goes on from there. A registration that was revoked or wiped has then
+        drained, and erased what it held (S31).
         """
         if self._unit is not None:
             raise RuntimeError("a unit is sent when it is complete")
-        tally, pushing, idle = Tally(), True, 0
+        tally, pushing, idle = Tally(self._received()), True, 0
         while True:
             now_ms = self.clock.now_ms()
             refill = tally.to_refill()
             request = next_request(self.store, now_ms, page_rows, pushing=pushing, check=check, refill=refill)
+            idle += 1
             try:
-                answer = session.exchange(self.store, self.transport, request)
+                for answer in session.exchange(self.store, self.transport, request):
+                    settled = settle(self.store, request, answer, now_ms)
+                    tally.add(settled, self._received())
+                    if progress is not None:
+                        progress(tally.progress())
+                    pushing = pushing and settled.stuck is None  # what the server has is wanted all the same
+                    idle = 0 if settled.moved else idle
+                    request = after(request, answer)
             except ServerRefused as refused:
                 ending.obey(self.store, self.transport, refused, now_ms)
                 raise
-            settled = settle(self.store, request, answer, now_ms)
-            tally.add(settled)
-            if progress is not None:
-                progress(tally.progress())
-            pushing = pushing and settled.stuck is None  # what the server has for this device is wanted all the same
-            idle = 0 if settled.moved else idle + 1
             unsent = pushing and self._has_unsent()
-            if (settled.caught_up and not unsent and not tally.to_refill()) or idle >= IDLE_ROUNDS_MAX:
+            if (tally.caught_up and not unsent and not tally.to_refill()) or idle >= IDLE_ROUNDS_MAX:
                 return tally.result(self.store)
+
+    def _received(self) -> int | None:
+        """Bytes of answers so far, where the transport counts them."""
+        return self.transport.received if isinstance(self.transport, Streaming) else None
 
     def _has_unsent(self) -> bool:
         if self.store.state().registration != "active":

@@ -1,5 +1,10 @@
-"""The wire over HTTP, compressed both ways: zstd is sent, zstd or gzip is asked for (S34)."""
+"""The wire over HTTP, compressed both ways: zstd is sent, zstd or gzip is asked for (S34).
 
+An answer may be read while it arrives: the server ends a block of the compression with each line, so whatever part of
+the answer came can be inflated up to its last whole line.
+"""
+
+from collections.abc import Iterator
 from types import TracebackType
 
 import httpx
@@ -18,8 +23,13 @@ class HttpTransport:
     def __init__(self, server: str, client: httpx.Client | None = None) -> None:
         self._server = server.rstrip("/")
         self._client = client if client is not None else httpx.Client(timeout=TIMEOUT_S)
+        self.received = 0
 
     def post(self, path: str, body: bytes, token: str | None) -> tuple[int, bytes]:
+        status, parts = self.stream(path, body, token)
+        return status, b"".join(parts)
+
+    def stream(self, path: str, body: bytes, token: str | None) -> tuple[int, Iterator[bytes]]:
         headers = {"Content-Type": "application/json", "Accept-Encoding": "zstd, gzip"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -27,10 +37,24 @@ class HttpTransport:
             body = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(body)
             headers["Content-Encoding"] = "zstd"
         try:
-            answer = self._client.post(self._server + path, content=body, headers=headers)
+            request = self._client.build_request("POST", self._server + path, content=body, headers=headers)
+            answer = self._client.send(request, stream=True)
         except httpx.RequestError as error:
             raise ConnectionLost(f"{type(error).__name__}: {error}") from error
-        return answer.status_code, answer.content
+        return answer.status_code, self._parts(answer)
+
+    def _parts(self, answer: httpx.Response) -> Iterator[bytes]:
+        counted = 0
+        try:
+            for part in answer.iter_bytes():
+                self.received += answer.num_bytes_downloaded - counted
+                counted = answer.num_bytes_downloaded
+                yield part
+        except httpx.RequestError as error:
+            raise ConnectionLost(f"{type(error).__name__}: {error}") from error
+        finally:
+            self.received += answer.num_bytes_downloaded - counted
+            answer.close()
 
     def close(self) -> None:
         self._client.close()

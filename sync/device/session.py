@@ -5,6 +5,7 @@ refresh may be lost: the old refresh token is sent again, and the server answers
 registration that it names, or the server makes a new one; the queue then moves there and nothing is lost.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -13,8 +14,8 @@ from msgspec import Struct
 
 from sfa.core.errors import Refused
 from sync.device.store import Person, Store
-from sync.device.transport import ConnectionLost, Transport
-from sync.protocol import SyncAnswer, SyncRequest
+from sync.device.transport import ConnectionLost, Streaming, Transport
+from sync.protocol import Line, SyncAnswer, SyncRequest
 
 EXPIRED = frozenset({"token_expired", "unauthenticated"})
 BEHIND = "replica_behind"
@@ -101,39 +102,80 @@ def _keep(store: Store, tokens: Tokens) -> None:
 # -- exchanges --------------------------------------------------------------------------------------------------------
 
 
-def exchange(store: Store, transport: Transport, request: SyncRequest) -> SyncAnswer:
-    """One sync request. What can be mended without the user is mended once: an expired access token, and a server
-    that is behind what this device pushed because it was restored from a backup."""
+def exchange(store: Store, transport: Transport, request: SyncRequest) -> Iterator[SyncAnswer]:
+    """One sync request; its answer comes in as many parts as arrive whole, each with a page that goes on where the last
+    one ended, and `ConnectionLost` where the line broke. What can be mended without the user is mended once: an expired
+    access token, and a server that is behind what this device pushed because it was restored from a backup."""
     try:
-        return _send(store, transport, request)
+        answers = _send(store, transport, request)
     except ServerRefused as refused:
         if refused.code != BEHIND or not request.at_least:
             raise
-    # Without the demand a restored server can say its new epoch; one that only lags still honours the cursor.
-    return _send(store, transport, msgspec.structs.replace(request, at_least=0))
+        # Without the demand a restored server can say its new epoch; one that only lags still honours the cursor.
+        answers = _send(store, transport, msgspec.structs.replace(request, at_least=0))
+    yield from answers
 
 
-def _send(store: Store, transport: Transport, request: SyncRequest) -> SyncAnswer:
+def _send(store: Store, transport: Transport, request: SyncRequest) -> Iterator[SyncAnswer]:
     token = store.state().access_token
     try:
-        return call(transport, "/sync", request, SyncAnswer, token)
+        return _answers(transport, request, token)
     except ServerRefused as refused:
         if refused.code not in EXPIRED:
             raise
     with store.alone():
         if store.state().access_token in (token, None):  # another sync of this store may have refreshed meanwhile
             _refresh(store, transport)
-    return call(transport, "/sync", request, SyncAnswer, store.state().access_token)
+    return _answers(transport, request, store.state().access_token)
+
+
+def _answers(transport: Transport, request: SyncRequest, token: str | None) -> Iterator[SyncAnswer]:
+    """Refused before the first part, or not at all. Today's rows first only where lines are read as they come:
+    elsewhere they would cost another trip."""
+    if not isinstance(transport, Streaming):
+        return iter((call(transport, "/sync", request, SyncAnswer, token),))
+    request = msgspec.structs.replace(request, lines=True, early=True)
+    status, parts = transport.stream("/sync", _json(request), token)
+    if not 200 <= status < 300:
+        raise _refused(status, b"".join(parts))
+    return _of_lines(parts)
+
+
+def _of_lines(parts: Iterator[bytes]) -> Iterator[SyncAnswer]:
+    """Only a line that ends is whole; what follows the last line break is worth nothing."""
+    head: SyncAnswer | None = None
+    rest = b""
+    try:
+        for part in parts:
+            *lines, rest = (rest + part).split(b"\n")
+            for line in lines:
+                if head is None:
+                    head = msgspec.json.decode(line, type=SyncAnswer)
+                    yield head
+                else:
+                    page = msgspec.json.decode(line, type=Line).page
+                    yield msgspec.structs.replace(head, push=None, page=page)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ConnectionLost(f"a line that is none: {error}") from error
+    if head is None or rest:
+        raise ConnectionLost("the answer ended in the middle")
 
 
 def call(transport: Transport, path: str, message: Any, kind: type[_Answer], token: str | None = None) -> _Answer:
     """Raises `ServerRefused` for a problem body and `ConnectionLost` for anything that is not a whole answer."""
     status, body = transport.post(path, _json(message), token)
+    if not 200 <= status < 300:
+        raise _refused(status, body)
     try:
-        if 200 <= status < 300:
-            return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ConnectionLost(f"HTTP {status} without a whole answer: {error}") from error
+
+
+def _refused(status: int, body: bytes) -> Exception:
+    try:
         problem = msgspec.json.decode(body, type=dict[str, Any])
         code = str(problem.pop("code"))
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
-        raise ConnectionLost(f"HTTP {status} without a whole answer: {error}") from error
-    raise ServerRefused(code, str(problem.get("detail") or problem.get("title") or ""), status, problem)
+        return ConnectionLost(f"HTTP {status} without a whole answer: {error}")
+    return ServerRefused(code, str(problem.get("detail") or problem.get("title") or ""), status, problem)

@@ -7,7 +7,7 @@ Receipts come before the page, so that a mutation is acknowledged before its eff
 from collections import Counter
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from sync.device import agree, outbox, pages
 from sync.device.store import Store
@@ -15,11 +15,13 @@ from sync.protocol import REFILL_MAX, Page, Receipt, SyncAnswer, SyncRequest
 
 
 class Progress(Struct, frozen=True):
-    """How far a sync has come: what a progress bar shows."""
+    """How far a sync has come: what a progress bar shows. `is_ready`: today's rows are here (a first sync, or a
+    reset)."""
 
     rows: int
     pushed: int
     caught_up: bool
+    is_ready: bool = False
 
 
 class SyncResult(Struct, frozen=True):
@@ -27,7 +29,8 @@ class SyncResult(Struct, frozen=True):
     the synced rows were fetched anew; `refilled` are buckets that differed from the server and were fetched again, and
     `differing` those that differ all the same (S16; both only where the sync checked). `stopped` says why the server or
     the device went no further with the queue; `register_anew` that this registration can push no more: log in again,
-    the queue moves along."""
+    the queue moves along. `is_ready`: the rows that today needs came before the others, after `ready_bytes` on the wire
+    where the transport counts them."""
 
     pushed: int
     outcomes: dict[str, int]
@@ -40,6 +43,8 @@ class SyncResult(Struct, frozen=True):
     caught_up: bool
     refilled: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
+    is_ready: bool = False
+    ready_bytes: int | None = None
 
 
 class Settled(Struct, frozen=True):
@@ -54,12 +59,16 @@ class Settled(Struct, frozen=True):
     moved: bool
     refilled: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
+    is_ready: bool = False
 
 
 class Tally:
-    """The sum of a sync's answers."""
+    """The sum of a sync's answers. `received` are the bytes that the transport had counted when it began."""
 
-    def __init__(self) -> None:
+    def __init__(self, received: int | None = None) -> None:
+        self._received = received
+        self.is_ready = False
+        self.ready_bytes: int | None = None
         self.receipts: list[Receipt] = []
         self.resets: list[str] = []
         self.refilled: list[str] = []
@@ -68,7 +77,11 @@ class Tally:
         self.stopped: str | None = None
         self.caught_up = False
 
-    def add(self, settled: Settled) -> None:
+    def add(self, settled: Settled, received: int | None = None) -> None:
+        if settled.is_ready:
+            self.is_ready = True
+            if received is not None and self._received is not None:
+                self.ready_bytes = received - self._received
         self.receipts += settled.receipts
         self.rows += settled.rows
         self.resets += [settled.reset] if settled.reset is not None else []
@@ -82,7 +95,7 @@ class Tally:
         return tuple(bucket for bucket in self.differing if bucket not in self.refilled)[:REFILL_MAX]
 
     def progress(self) -> Progress:
-        return Progress(self.rows, len(self.receipts), self.caught_up)
+        return Progress(self.rows, len(self.receipts), self.caught_up, self.is_ready)
 
     def result(self, store: Store) -> SyncResult:
         return SyncResult(
@@ -97,6 +110,8 @@ class Tally:
             caught_up=self.caught_up,
             refilled=tuple(self.refilled),
             differing=self.differing,
+            is_ready=self.is_ready,
+            ready_bytes=self.ready_bytes,
         )
 
 
@@ -121,6 +136,12 @@ def next_request(
             refill=[] if state.sweeping else list(refill),
             queued=outbox.waiting(store) - len(head),
         )
+
+
+def after(request: SyncRequest, answer: SyncAnswer) -> SyncRequest:
+    """What the next line of the same answer was asked with, so to speak: it goes on from this one's cursor."""
+    cursor = answer.page.cursor if answer.page is not None else request.cursor
+    return structs.replace(request, cursor=cursor, mutations=[], skip=None, refill=[])
 
 
 def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) -> Settled:
@@ -168,6 +189,7 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
         moved=pushed_on or bool(rows or reset or refilled or (page is not None and page.drops)),
         refilled=refilled,
         differing=differing,
+        is_ready=page is not None and page.early == "complete",
     )
 
 

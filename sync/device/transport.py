@@ -1,9 +1,11 @@
 """The wire as the device needs it: one POST, an answer or a lost connection.
 
 `ConnectionLost` says that nobody knows whether the request arrived. Every request of the device may be repeated then.
+A transport that hands on an answer while it arrives lets the device keep each line of it, wherever the rest is lost.
 """
 
-from typing import Protocol
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
 
 
 class ConnectionLost(Exception):
@@ -13,4 +15,17 @@ class ConnectionLost(Exception):
 class Transport(Protocol):
     def post(self, path: str, body: bytes, token: str | None) -> tuple[int, bytes]:
         """Send a JSON body; -> (HTTP status, JSON body), inflated. Raises `ConnectionLost`."""
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A transport that gives an answer in parts. `received` counts the bytes of answers that came over the wire, as
+    they travelled; it only grows."""
+
+    received: int
+
+    def stream(self, path: str, body: bytes, token: str | None) -> tuple[int, Iterator[bytes]]:
+        """Send a JSON body; -> (HTTP status, the body in parts as they arrive), inflated. Both the call and each part
+        may raise `ConnectionLost`; what came before stays good."""
         ...

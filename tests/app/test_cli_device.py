@@ -1,5 +1,6 @@
 """`sfa device …` against the whole application, in process."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,10 @@ def test_a_rep_works_a_day_offline_and_agrees_with_the_server_in_the_evening(
 ) -> None:
     ana = terminals("ana")
     assert login(ana, "ana") == "Ana (rep) is logged in"
-    assert "rows received" in ana.run("sync")
+    first = ana.run("sync")
+    assert "rows received" in first
+    assert re.search(r"^today is ready after [1-9]\d? KB$", first, re.MULTILINE)
+    assert "today is ready" not in ana.run("sync")
     ana.signal = False
     contact = ana.run("add-contact", "Acme", "Nora", "phone=600 1")
     ana.run("edit", "contacts", contact, "title=Buyer", "phone=600")

@@ -42,7 +42,7 @@ class Ledger:
                 others += [mutation] if mutation not in others else []
 
     def note_answer(self, device: str, body: bytes, answer: bytes) -> None:
-        said, told = msgspec.json.decode(body).get("mutations", ()), msgspec.json.decode(answer)
+        said, told = msgspec.json.decode(body).get("mutations", ()), msgspec.json.decode(answer.split(b"\n", 1)[0])
         if "drained" in told:
             self.left |= {device} if told["next_part"] is None else set()
             self.drained += [(device, mutation) for mutation in said]

@@ -64,6 +64,7 @@ class ModelDevice:
             cursor = self.cursor
             request: dict[str, Any] = {"user": self.user, "now": self._now(), "page_rows": page_rows}
             request |= {"at_least": self._push_seq, "digest": True, "mutations": []}
+            request |= {"lines": True, "early": True}
             if cursor is not None:
                 request["cursor"] = cursor
             if self.ended is None and not self._moving:
@@ -71,12 +72,15 @@ class ModelDevice:
                 first = min([m["n"] for m in self._everything()], default=self._last_n + 1)
                 if self._expected < first:
                     request["skip"] = {"first_n": 1, "last_n": first - 1}
-            status, body = self._post("/sync", msgspec.json.encode(request))
+            try:
+                status, body = self._post("/sync", msgspec.json.encode(request))
+            except ConnectionLost as lost:
+                self._take_lines(getattr(lost, "received", b""), cursor, on_page)
+                raise
             if status != 200:
                 self._refused(msgspec.json.decode(body))
                 raise ConnectionLost(f"{status} {body.decode()}")
-            caught_up = self._take(msgspec.json.decode(body), cursor)
-            on_page(caught_up)
+            caught_up = self._take_lines(body, cursor, on_page)
             if caught_up and (not self.outbox or self.ended is not None):
                 return not self.outbox
         return False
@@ -111,6 +115,20 @@ class ModelDevice:
         self.ended, self._moving, self.cursor, self._push_seq = None, True, None, 0
         self.start_over()
 
+    def _take_lines(self, body: bytes, asked_with: str | None, on_page: Callable[[bool], None]) -> bool:
+        """Each line is a page that goes on where the one before ended; behind the last line break nothing is whole."""
+        caught_up, head = False, dict[str, Any]()
+        for line in body.split(b"\n")[:-1]:
+            answer = head | msgspec.json.decode(line)
+            push = answer.get("push")
+            if push is not None and push["epoch"] == answer["epoch"]:
+                answer["durable_n"] = push["durable_n"]
+            head = head or {name: value for name, value in answer.items() if name != "push"}
+            caught_up = self._take(answer, asked_with)
+            on_page(caught_up)
+            asked_with = answer["page"]["cursor"]
+        return caught_up
+
     def _take(self, answer: dict[str, Any], asked_with: str | None) -> bool:
         push = answer.get("push")
         if push is not None and push["epoch"] != answer["epoch"]:
@@ -131,8 +149,8 @@ class ModelDevice:
         if self.cursor != asked_with:
             return False  # another sync of this device was faster: its page counts
         caught_up = self._take_page(answer["page"])
-        if caught_up and push is not None:
-            self._forget(push["durable_n"], answer["page"]["seq"])
+        if caught_up and "durable_n" in answer:
+            self._forget(answer["durable_n"], answer["page"]["seq"])
         return caught_up
 
     def _take_receipts(self, push: dict[str, Any]) -> None:
@@ -161,17 +179,21 @@ class ModelDevice:
                 if item.get("gone"):
                     self._leave(place, changes["bucket"])
                 else:
-                    self._held.setdefault(place, {})[changes["bucket"]] = self._generation
-                    of_before = self._came.get(place, 0) < self._generation  # a restored server's revisions are smaller
-                    if of_before or item["rev"] >= self.rows.get(place, (0, {}))[0]:
-                        self.rows[place] = (item["rev"], item["row"])
-                        self._came[place] = self._generation
+                    self._hold(place, changes["bucket"], item, page)
         if page["caught_up"] and self._sweeping:
             self.sweep()
         self.cursor = page["cursor"]
         if page["caught_up"] and page["digests"] != self.digests():
             raise Failed("agreed", f"{self.user}'s sums are {self.digests()}, the page's {page['digests']}")
         return bool(page["caught_up"])
+
+    def _hold(self, place: tuple[str, str], bucket: str, item: dict[str, Any], _page: dict[str, Any]) -> None:
+        """A row that comes early comes again with its bucket: it is the same membership."""
+        self._held.setdefault(place, {})[bucket] = self._generation
+        of_before = self._came.get(place, 0) < self._generation  # a restored server's revisions are smaller
+        if of_before or item["rev"] >= self.rows.get(place, (0, {}))[0]:
+            self.rows[place] = (item["rev"], item["row"])
+            self._came[place] = self._generation
 
     def digests(self) -> dict[str, dict[str, Any]]:
         """Bucket -> count and sum, as the document tells them (S16)."""

@@ -1,4 +1,5 @@
-"""The network between phones and server: it loses requests and answers, repeats, delays and reorders them.
+"""The network between phones and server: it loses requests and answers, cuts answers anywhere, repeats, delays and
+reorders them.
 
 Every body is real JSON bytes. A request that is delayed reaches the server later, when the phone has long given up and
 sent it again. Others may work while a request travels, and between its push and its pull. In peace nothing is lost.
@@ -22,8 +23,17 @@ FAULTS = (
     ("crash", 9),
     ("meanwhile", 8),
     ("between push and pull", 12),
+    ("cut", 10),
 )
 DELAYED_MAX = 4
+
+
+class Cut(ConnectionLost):
+    """The answer broke off: `received` is what came of it."""
+
+    def __init__(self, received: bytes) -> None:
+        super().__init__(f"cut after {len(received)} bytes")
+        self.received = received
 
 
 class Network:
@@ -37,7 +47,7 @@ class Network:
         self._deep = False
 
     def post(self, user: str, device: str, body: bytes, path: str = "/sync") -> tuple[int, bytes]:
-        """A phone's request; -> (status, answer), or `ConnectionLost`."""
+        """A phone's request; -> (status, answer), or `ConnectionLost`: a `Cut` where a part of the answer came."""
         self._ledger.note_sent(device, body)
         fault = "none"
         if not self.peace and not self._deep:
@@ -68,7 +78,16 @@ class Network:
         if fault == "drop answer":
             raise ConnectionLost(fault)
         self.snapshots[device] = snapshot
+        if fault == "cut" and answer[0] == 200:
+            raise Cut(self._part_of(answer[1]))
         return answer
+
+    def _part_of(self, answer: bytes) -> bytes:
+        """Cut at any byte, often beside the end of a line: with its break, without it, and just after."""
+        ends = [i for i, byte in enumerate(answer) if byte == ord("\n")]
+        if ends and self._rng.random() < 0.5:
+            return answer[: self._rng.choice(ends) + self._rng.choice((0, 1, 2))]
+        return answer[: self._rng.randint(0, len(answer))]
 
     def deliver_delayed_quietly(self) -> None:
         try:

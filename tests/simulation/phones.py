@@ -7,7 +7,7 @@ app would, to see what the server makes of it.
 import random
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from sync.device.session import ServerRefused
 from sync.device.store import Person, Store
 from sync.device.transport import ConnectionLost
 from tests.simulation.model_device import ModelDevice
-from tests.simulation.network import Network
+from tests.simulation.network import Cut, Network
 from tests.simulation.server import SECRET
 
 Rows = dict[tuple[str, str], tuple[int, dict[str, Any]]]
@@ -141,10 +141,28 @@ class ModelPhone(Phone):
 
 
 class _Wire:
-    """The access token of this world is the registration's key."""
+    """Hands an answer on in pieces that know nothing of lines. The access token of this world is the registration's
+    key."""
 
-    def __init__(self, network: Network, user: str) -> None:
-        self._network, self._user = network, user
+    def __init__(self, network: Network, user: str, rng: random.Random) -> None:
+        self._network, self._user, self._rng = network, user, rng
+        self.received = 0
+
+    def stream(self, path: str, body: bytes, token: str | None) -> tuple[int, Iterator[bytes]]:
+        try:
+            status, answer = self.post(path, body, token)
+        except Cut as cut:
+            return 200, self._pieces(cut.received, cut)
+        return status, self._pieces(answer, None)
+
+    def _pieces(self, answer: bytes, cut: Cut | None) -> Iterator[bytes]:
+        self.received += len(answer)
+        while answer:
+            size = self._rng.randint(1, 2 * len(answer))
+            yield answer[:size]
+            answer = answer[size:]
+        if cut is not None:
+            raise cut
 
     def post(self, path: str, body: bytes, token: str | None) -> tuple[int, bytes]:
         assert path in ("/sync", "/sync/drain")
@@ -184,7 +202,7 @@ class ReferencePhone(Phone):
         self._network, self._rng = network, rng
         self._gone: str | None = None
         self.store.set_state(user=self._person(), device_key=key, access_token=key)
-        self.device = Device(self.store, _Wire(network, user), clock, KeyMaker(clock, rng.getrandbits))
+        self.device = Device(self.store, _Wire(network, user, rng), clock, KeyMaker(clock, rng.getrandbits))
 
     def _person(self) -> Person:
         return Person(self.user, self.user.title(), f"{self.user}@example.com")

@@ -17,6 +17,7 @@ from sfa.db.database import Database
 from sync import quarantine
 from sync.pull import PageBytes
 from sync.round import Caller, Round
+from sync.sheet import LINE_BYTES
 from tests.simulation.crashes import Crashes
 from tests.simulation.snapshot import Snapshot
 
@@ -50,12 +51,13 @@ class Server:
         self.before_read: Callable[[], None] = lambda: None
         self.after_commit: Callable[[Snapshot], None] = lambda _snapshot: None
         self.answered_with: Snapshot | None = None
+        self.line_bytes = LINE_BYTES
         self._kept: tuple[tuple[int, int], Snapshot] | None = None
         self.restart()
 
     def restart(self) -> None:
         """A new process on the same database."""
-        self.round = Round(cast(Database, Tap(self)), self.clock, SECRET, COMMANDS)
+        self.round = Round(cast(Database, Tap(self)), self.clock, SECRET, COMMANDS, line_bytes=self.line_bytes)
 
     def answer(self, user: str, device: str, body: bytes, path: str = "/sync") -> tuple[int, bytes]:
         """-> (HTTP status, body)."""

@@ -4,14 +4,19 @@
 product or of the simulation costs time and not the proof. Only a checker's word counts, not a crash of the product.
 """
 
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 
-from tests.simulation import faults_of_devices, faults_of_endings, faults_of_notes, faults_of_suggestions
 from tests.simulation.databases import Worlds
 from tests.simulation.failure import Failed
 from tests.simulation.faults import FAULTS
 from tests.simulation.run import SeedFailed, run_seed
 
+MODULES = [
+    import_module(f"tests.simulation.{path.stem}") for path in sorted(Path(__file__).parent.glob("faults_of_*.py"))
+]
 SEEDS_MAX = 250
 FOUND_AT = {
     "receipts_are_stored_in_another_transaction": 27,
@@ -57,7 +62,7 @@ def _finder(seed: int, worlds: Worlds) -> str | None:
 def test_every_start_of_a_search_names_a_fault_that_there_is() -> None:
     assert FOUND_AT.keys() <= FAULTS.keys()
     assert len(FAULTS) > 18
-    for module in (faults_of_devices, faults_of_endings, faults_of_notes, faults_of_suggestions):
+    for module in MODULES:
         assert any(name in FAULTS for name in vars(module))
 
 

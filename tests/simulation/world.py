@@ -32,6 +32,7 @@ from tests.simulation.snapshot import Place, Snapshot
 
 ZONE = "Europe/Madrid"
 SKEWS_MS = (0, 0, 60_000, -90_000, 3_600_000, -DAY_MS, 40 * DAY_MS, 365 * DAY_MS, -365 * DAY_MS)
+LINES_BYTES = (1, 600, 4_000)  # every row a line, some rows, all of a small page
 PEACE_ROUNDS_MAX = 8
 PEACE_PAGE_ROWS = 50
 
@@ -43,6 +44,8 @@ class World:
         self.clock = VirtualClock(NOW + self.rng.randrange(20) * 3_600_000)
         self.crashes = Crashes(self.rng)
         self.server = Server(worlds.fresh(), self.clock, self.crashes)
+        self.server.line_bytes = self.rng.choice(LINES_BYTES)
+        self.server.restart()
         self.ledger = Ledger(self.clock.now_ms)
         self.network = Network(self.rng, self.server, self.ledger, self.log)
         self.network.meanwhile = self._meanwhile

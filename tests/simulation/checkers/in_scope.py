@@ -16,10 +16,11 @@ def check_phone(phone: Phone, snapshot: Snapshot) -> None:
 
 def check_answer(device: str, answer: bytes, allowed: set[Place]) -> None:
     """`allowed` are the rows that the user could see at some commit until now."""
-    page = msgspec.json.decode(answer).get("page")
-    for changes in page["changes"] if page else ():
-        for item in changes["items"]:
-            if (item["entity"], item["key"]) not in allowed:
-                raise Failed(
-                    "in_scope", f"{device} is told of {item}, in {changes['bucket']}, which it never could see"
-                )
+    for line in answer.splitlines():
+        page = msgspec.json.decode(line).get("page")
+        for changes in page["changes"] if page else ():
+            for item in changes["items"]:
+                if (item["entity"], item["key"]) not in allowed:
+                    raise Failed(
+                        "in_scope", f"{device} is told of {item}, in {changes['bucket']}, which it never could see"
+                    )
