@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
+from sfa.core.layers import places as where
 from sfa.crm.edits import known_entity
 from sfa.db import scope
 from sfa.db.tables import ROWS, devices, drains, feed, history, receipts, redirects
@@ -24,6 +25,7 @@ UNKNOWN = "unknown"
 ROW_CODES = {
     "held": "you hold this row: it lies in a bucket of yours",
     "aged": "you may see this row, but it is too old for devices and stays on the server",
+    "profile": "you may see this row, but your role's device profile does not carry rows as old as it",
     "deleted": "this row was deleted",
     "merged": "this row was merged into another one",
     "moved_away": "you had this row; it left the bucket in which you saw it",
@@ -95,11 +97,13 @@ def row(connection: Connection, user: str, entity: str, key: str) -> RowExplaine
         raise Refused("key_invalid")
     own = _open_of(connection, "refusals", entity, key, ROWS["refusals"].c.author_key == user)
     table = ROWS[entity]
-    found = connection.execute(
-        select(table.c.rev, table.c.gone, table.c.aged, table.c.buckets).where(table.c.key == key)
-    ).first()
+    columns = [table.c.rev, table.c.gone, table.c.aged, table.c.buckets]
+    columns += [table.c.layers] if "layers" in table.c else []
+    found = connection.execute(select(*columns).where(table.c.key == key)).first()
     places = _places(connection, user, entity, key)
-    lies_in = set(found.buckets) if found is not None else set()
+    layers = found._mapping.get("layers") if found is not None else None
+    on_devices = set(where(found.buckets, tuple(layers.split(",")) if layers else None)) if found is not None else set()
+    lies_in = on_devices | (set(found.buckets) if found is not None else set())
     now = [place for place in places if place.until_seq is None and place.bucket in lies_in]
     if found is not None and not found.gone and not now:  # too old for devices since before the bucket was his
         held = [span for span in scope.intervals(connection, user) if span[2] is None and span[0] in lies_in]
@@ -109,6 +113,8 @@ def row(connection: Connection, user: str, entity: str, key: str) -> RowExplaine
     into = _visible_survivor(connection, user, entity, key) if found.gone else None
     merged = found.gone and _redirect(connection, entity, key) is not None
     code = "merged" if merged else "deleted" if found.gone else "aged" if found.aged else "held"
+    if code == "held" and layers and on_devices.isdisjoint(scope.held_now(connection, user)):
+        code = "profile"
     conflicts = _open_of(connection, "conflicts", entity, key)
     return RowExplained(entity, key, code, ROW_CODES[code], found.rev, now, into, own, conflicts)
 

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from sfa.core.hierarchy import Edge
+from sfa.core.layers import with_past
 
 ROLES = ("rep", "manager", "director", "finance", "admin")
 SEES_COST = frozenset({"director", "finance"})
@@ -20,6 +21,7 @@ SEES_UNASSIGNED = frozenset({"director", "finance", "admin"})
 EVERYBODY = frozenset(
     {
         "organisations",
+        "device_profiles",
         "users",
         "teams",
         "team_edges",
@@ -37,7 +39,7 @@ EVERYBODY = frozenset(
 )
 # A change of these changes who sees what.
 DECIDES_SCOPE = frozenset(
-    {"organisations", "users", "team_edges", "team_members", "territories", "teams"}
+    {"organisations", "device_profiles", "users", "team_edges", "team_members", "territories", "teams"}
     | {"territory_edges", "territory_members"}
 )
 
@@ -45,8 +47,8 @@ FIELD_WORK = frozenset({"accounts", "contacts", "visits", "notes", "tasks", "dea
 PLANNING = frozenset({"quotas", "account_members"})
 CATALOGUE_DATA = frozenset({"products", "prices", "currencies", "rates", "fiscal_periods", "stages"})
 PEOPLE_DATA = frozenset(
-    {"organisations", "users", "teams", "team_edges", "team_members", "territories", "territory_edges"}
-    | {"territory_members"}
+    {"organisations", "device_profiles", "users", "teams", "team_edges", "team_members", "territories"}
+    | {"territory_edges", "territory_members"}
 )
 
 # Only a command or the server sets these.
@@ -93,6 +95,7 @@ class Organisation(Struct, frozen=True):
     territory_edges: tuple[Edge, ...]
     team_members: tuple[Membership, ...]
     territory_members: tuple[Membership, ...]
+    past: Mapping[str, str] = {}  # role -> the layer of older rows that its devices carry (`sfa.core.profiles`)
 
 
 def holds_on(valid_from: str, valid_to: str | None, day: str) -> bool:
@@ -161,7 +164,7 @@ def scopes_on(organisation: Organisation, day: str) -> dict[str, frozenset[str]]
             held.add("cost:all")
         if role in SEES_UNASSIGNED:
             held.add("unassigned")
-        scopes[user] = frozenset(held)
+        scopes[user] = with_past(held, organisation.past.get(role))
     return scopes
 
 

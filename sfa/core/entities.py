@@ -25,6 +25,7 @@ Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
 Share = Annotated[int, Meta(ge=0, le=10_000)]
 Count = Annotated[int, Meta(ge=0, le=10**12)]
 Decimal18 = Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?\Z")]
+ProfileDays = Annotated[int, Meta(ge=30, le=36_500)]
 Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=50)]], Meta(max_length=50)]
 
 
@@ -48,12 +49,23 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 class Organisation(Row, frozen=True, kw_only=True):
-    """`history_days`: how long visits, notes and closed deals stay on devices; older ones are online only (S10)."""
+    """`history_days`: how long visits, notes and closed deals stay on devices where a `device_profiles` row of the role
+    says nothing else; older ones are online only (S10)."""
 
     name: Name
     zone: Short = "UTC"
     currency: Currency = "USD"
     history_days: Annotated[int, Meta(ge=90, le=36_500)] = 548
+
+
+class DeviceProfile(Row, frozen=True, kw_only=True):
+    """How many days of visits, notes and closed deals the devices of a role carry; null is the organisation's
+    `history_days`. Of several profiles of one role the one with the smallest key counts (S10)."""
+
+    role: Annotated[str, Meta(pattern=r"^(rep|manager|director|finance|admin)\Z")]
+    visit_days: ProfileDays | None = None
+    note_days: ProfileDays | None = None
+    deal_days: ProfileDays | None = None
 
 
 class User(Row, frozen=True, kw_only=True):
@@ -330,6 +342,7 @@ class Suggestion(Row, frozen=True, kw_only=True):
 
 ENTITIES: dict[str, type[Row]] = {
     "organisations": Organisation,
+    "device_profiles": DeviceProfile,
     "users": User,
     "teams": Team,
     "team_edges": TeamEdge,

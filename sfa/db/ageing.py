@@ -1,32 +1,41 @@
-"""Visits, notes and closed deals stay on devices for `history_days`; older rows are online only (S10).
+"""Visits, notes and closed deals stay on devices as long as a role's profile says; older rows are online only (S10).
 
-The door decides it for what it writes; `due` finds the rows whose time has come, or who come back because the
-organisation keeps more, so that a job can take them through the door in bounded batches.
+The door decides it for what it writes; `due` finds the rows whose time has come, or who come back because somebody
+carries more, so that a job can take them through the door in bounded batches.
 """
 
-from sqlalchemy import Connection, func, select
+from itertools import pairwise
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from sfa.core.access import AGES_BY
+from sfa.core.profiles import DAY_MS, Profiles, profiles_of
 from sfa.db.tables import ROWS
 
-DAY_MS = 24 * 3600 * 1000
 HISTORY_DAYS_DEFAULT = 548  # 18 months
-HISTORY_DAYS_MIN = 90  # what the entity's limit allows: a younger row needs no look at the setting
 
 
-def read_history_days(connection: Connection) -> int:
-    table = ROWS["organisations"]
+def read_profiles(connection: Connection) -> Profiles:
+    table, own = ROWS["organisations"], ROWS["device_profiles"]
     query = select(table.c.history_days).where(~table.c.gone).order_by(table.c.key).limit(1)
-    return int(connection.execute(query).scalar() or HISTORY_DAYS_DEFAULT)
+    days = int(connection.execute(query).scalar() or HISTORY_DAYS_DEFAULT)
+    rows = connection.execute(select(own).where(~own.c.gone).order_by(own.c.key)).mappings()
+    return profiles_of([dict(row) for row in rows], days)
 
 
 def due(connection: Connection, entity: str, now_ms: int, limit: int) -> list[str]:
-    """Keys of rows that lie on devices and should not, or the other way round."""
+    """Keys of rows that lie on devices and should not, or the other way round, or on those of other roles."""
     table = ROWS[entity]
     columns = [table.c[name] for name in AGES_BY[entity]]
     since = func.coalesce(*columns) if len(columns) > 1 else columns[0]
-    cutoff = now_ms - read_history_days(connection) * DAY_MS
-    leaves = (~table.c.aged) & (since <= cutoff)
-    returns = table.c.aged & (since.is_(None) | (since > cutoff))
-    query = select(table.c.key).where(~table.c.gone, leaves | returns).order_by(table.c.key).limit(limit)
+    profiles = read_profiles(connection)
+    bounds = [now_ms - days * DAY_MS for days in profiles.lengths(entity)]  # the youngest first
+    young = or_(since.is_(None), since > bounds[0])
+    wrong: list[ColumnElement[bool]] = [and_(young, or_(table.c.aged, table.c.layers.is_not(None)))]
+    for newest, oldest in pairwise(bounds):
+        layers = ",".join(profiles.layers(entity, newest, now_ms) or ())
+        elsewhere = or_(table.c.aged, table.c.layers.is_distinct_from(layers))
+        wrong.append(and_(since <= newest, since > oldest, elsewhere))
+    wrong.append(and_(since <= bounds[-1], ~table.c.aged))
+    query = select(table.c.key).where(~table.c.gone, or_(*wrong)).order_by(table.c.key).limit(limit)
     return list(connection.execute(query).scalars())

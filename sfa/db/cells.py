@@ -11,12 +11,14 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import JSON, Boolean, Connection, Select, bindparam, select
 
+from sfa.core.layers import places
 from sfa.core.shapes import ABOUT_ROWS, SHAPES
 from sfa.db.prepared import Prepared, among, listed
 from sfa.db.tables import ROWS
+from sfa.db.tables.rows import LAYERED
 
 Lock = Literal["update", "share", "none"]
-SYSTEM_COLUMNS = 6  # key, rev, gone, aged, stamps, buckets come before the fields
+SYSTEM_COLUMNS = 6  # key, rev, gone, aged, stamps, buckets come before the fields, and layers where rows have them
 KEYS_PER_QUERY = 500
 
 # Which rows take their buckets from a row of this entity, and by which column they name it.
@@ -36,12 +38,12 @@ class Cell:
     """One row under the door. `stored` is False until the row exists in its table."""
 
     __slots__ = (
-        "aged",
         "buckets",
         "dirty",
         "entity",
         "gone",
         "key",
+        "layers",
         "moved",
         "rev",
         "row",
@@ -56,7 +58,7 @@ class Cell:
         self.row: dict[str, Any] = {}
         self.rev = 0
         self.gone = False
-        self.aged = False  # too old for devices (S10)
+        self.layers: tuple[str, ...] | None = None  # in which layers of its buckets; () is too old for all (S10)
         self.stamps: dict[str, list[Any]] = {}
         self.buckets: tuple[str, ...] = ()
         self.stored = False
@@ -68,6 +70,15 @@ class Cell:
     @property
     def exists(self) -> bool:
         return self.rev > 0 and not self.gone
+
+    @property
+    def aged(self) -> bool:
+        return self.layers == ()
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where devices find it, unless it is deleted."""
+        return places(self.buckets, self.layers)
 
     def state(self) -> tuple[Any, ...]:
         return (
@@ -129,15 +140,18 @@ def _locked(query: Select[Any], lock: Lock) -> Select[Any]:
 
 def _cells(connection: Connection, entity: str, rows: Iterable[Any]) -> Iterator[Cell]:
     names, decoders = tuple(SHAPES[entity].types), _decoders(entity, connection.dialect.name)
+    system = SYSTEM_COLUMNS + (entity in LAYERED)
     for raw in rows:
         found = list(raw)
         for place, decode in decoders:
             if found[place] is not None:
                 found[place] = decode(found[place])
         cell = Cell(entity, found[0])
-        _, cell.rev, cell.gone, cell.aged, cell.stamps, buckets = found[:SYSTEM_COLUMNS]
+        _, cell.rev, cell.gone, aged, cell.stamps, buckets = found[:SYSTEM_COLUMNS]
         cell.buckets = tuple(buckets)
-        cell.row = dict(zip(names, found[SYSTEM_COLUMNS:], strict=True))
+        layers = found[SYSTEM_COLUMNS] if system > SYSTEM_COLUMNS else None
+        cell.layers = () if aged else tuple(layers.split(",")) if layers else None
+        cell.row = dict(zip(names, found[system:], strict=True))
         cell.stored, cell.was_gone = True, cell.gone
         yield cell
 

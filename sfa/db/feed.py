@@ -47,7 +47,7 @@ def entries(cell: Cell, before: Sequence[str]) -> list[Entry]:
     """What the feed must say of a row that was changed or moved: gone where it no longer lies, the row where it does.
     `before` are the buckets in which devices knew it: none for a row that was deleted or aged already. A deleted or
     aged row is gone everywhere it lay; a row that only moved leaves buckets that it stays in alone."""
-    after = () if cell.gone or cell.aged else cell.buckets
+    after = () if cell.gone else cell.places
     leaves = [b for b in before if b not in after]
     gets = after if cell.touched else [b for b in after if b not in before]
     found: list[Entry] = []

@@ -14,12 +14,14 @@ from msgspec import Struct
 from sqlalchemy import Connection, insert, select, update
 
 from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
+from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles
 from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
 from sfa.db import feed, past, scope
-from sfa.db.ageing import DAY_MS, HISTORY_DAYS_MIN, read_history_days
+from sfa.db.ageing import read_profiles
 from sfa.db.bulk import inserting, updating
 from sfa.db.cells import Cell, Lock, read_cells, read_children, read_column, read_where
 from sfa.db.tables import ROWS, history, note_updates, redirects
+from sfa.db.tables.rows import LAYERED
 
 REDIRECT_HOPS_MAX = 8
 
@@ -49,7 +51,7 @@ class Door:
         self._history: list[dict[str, Any]] = []
         self._redirects: list[dict[str, Any]] = []
         self.texts: list[dict[str, Any]] = []  # rows of `note_updates` (S25), undone and flushed with the rest
-        self._history_days: int | None = None
+        self._profiles: Profiles | None = None
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -289,15 +291,15 @@ class Door:
             changed: dict[str, list[str]] = {}
             known: dict[Cell, tuple[str, ...]] = {}  # of this round: in the next one more rows have moved
             for cell in cells:
-                aged, after = self._is_aged(cell), self.buckets(cell, known)
-                moves, ages = after != placed.get(cell, cell.buckets), aged != cell.aged
+                layers, after = self._layers(cell), self.buckets(cell, known)
+                moves, ages = after != placed.get(cell, cell.buckets), layers != cell.layers
                 if (moves or ages) and cell.stored:
                     changed.setdefault(cell.entity, []).append(cell.key)
                 if cell not in placed:
-                    settled.append((cell, () if cell.aged or cell.was_gone else cell.buckets))
+                    settled.append((cell, () if cell.was_gone else cell.places))
                 placed[cell] = after
                 cell.dirty = cell.dirty or moves or ages
-                cell.aged = aged
+                cell.layers = layers
             for entity, keys in changed.items():
                 for child in self.load_children(entity, keys):
                     child.moved = True
@@ -312,16 +314,16 @@ class Door:
             cell.buckets = after
         return settled
 
-    def _is_aged(self, cell: Cell) -> bool:
-        """Whether a row is too old for devices (S10); a deal's lines go with it."""
+    def _layers(self, cell: Cell) -> tuple[str, ...] | None:
+        """Whose devices still carry a row (S10); a deal's lines go with it."""
         if cell.entity == "deal_lines":
-            return self.cell("deals", cell.row["deal_key"], "share").aged
+            return self.cell("deals", cell.row["deal_key"], "share").layers
         since = ages_since(cell.entity, cell.row) if cell.rev else None
-        if since is None or since > self.now_ms - HISTORY_DAYS_MIN * DAY_MS:
-            return False
-        if self._history_days is None:
-            self._history_days = read_history_days(self.connection)
-        return since <= self.now_ms - self._history_days * DAY_MS
+        if since is None or since > self.now_ms - PROFILE_DAYS_MIN * DAY_MS:
+            return None
+        if self._profiles is None:
+            self._profiles = read_profiles(self.connection)
+        return self._profiles.layers(cell.entity, since, self.now_ms)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -361,6 +363,7 @@ class Door:
                 "rev": cell.rev,
                 "gone": cell.gone,
                 "aged": cell.aged,
+                **({"layers": ",".join(cell.layers or ()) or None} if cell.entity in LAYERED else {}),
                 "stamps": cell.stamps,
                 **cell.row,
             }

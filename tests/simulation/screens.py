@@ -13,12 +13,14 @@ from sfa.core.errors import Refused
 from sfa.crm import duplicates, edits
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
-from tests.builders import EVERYONE
+from tests.builders import DAY_MS, EVERYONE
 from tests.simulation.actions import TEXTS, Maker, splits
 from tests.simulation.company import PEOPLE, TEAMS, TERRITORIES
 from tests.simulation.snapshot import Snapshot
 
 Change = tuple[str, str, str, dict[str, Any]]  # kind, entity, key, values
+DAYS = (30, 60, 400, None)
+AGES = (1, 29, 31, 59, 89, 200, 399, 600)  # days
 
 
 class Screens:
@@ -31,7 +33,17 @@ class Screens:
         rng = self._rng
         if rng.random() < 0.35:
             return self._about_one_account(snapshot)
-        makers = (self._edit, self._people, self._people, self._delete, self._team, self._deal, self._merge, self._twin)
+        makers = (
+            self._edit,
+            self._people,
+            self._people,
+            self._delete,
+            self._team,
+            self._deal,
+            self._merge,
+            self._twin,
+            self._profile,
+        )
         found = [rng.choice(makers)(snapshot) for _ in range(rng.choice((1, 1, 2, 3)))]
         return [change for change in found if change is not None]
 
@@ -162,6 +174,20 @@ class Screens:
                 {"role": rng.choice(("rep", "rep", "manager", "director", "finance"))},
             )
         return "update", "users", rng.choice(PEOPLE), {"active": rng.random() < 0.5}
+
+    def _profile(self, snapshot: Snapshot) -> Change | None:
+        """A role's devices carry more or less than others; or some row is found to be older than was thought."""
+        rng = self._rng
+        if rng.random() < 0.5:
+            role = rng.choice(("rep", "manager", "director"))
+            values = {f: rng.choice(DAYS) for f in ("visit_days", "note_days", "deal_days") if rng.random() < 0.7}
+            known = ("device_profiles", role) in snapshot.rows
+            return "update" if known else "create", "device_profiles", role, values | ({} if known else {"role": role})
+        found = self._some(snapshot, "visits", "notes", gone=True)
+        if found is None:
+            return None
+        field = "planned_at" if found[0] == "visits" else "written_at"
+        return "update", found[0], found[1], {field: self._now_ms() - rng.choice(AGES) * DAY_MS}
 
     # -- an account and what hangs on it ----------------------------------------------------------------------------
 

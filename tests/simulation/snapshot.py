@@ -1,8 +1,8 @@
 """What the server holds, and who may see it, worked out anew from the tables alone.
 
 Reads every row as it is stored, then places each with `buckets_of` and gives every user the scope of `scopes_on`: no
-feed, no stored buckets and no stored intervals are believed. (That a row was found too old for devices is believed: it
-depends on when a job ran.) A checker compares devices, and the stored buckets, with
+feed, no stored buckets and no stored intervals are believed. (That a row was found too old for the devices of some
+roles, or of all, is believed: it depends on when a job ran.) A checker compares devices, and the stored buckets, with
 this. Read in one transaction, it is a snapshot.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import JSON, Boolean, Connection
 
-from sfa.core.access import Membership, Organisation, Parent, buckets_of, scopes_on
+from sfa.core.access import ROLES, Membership, Organisation, Parent, buckets_of, scopes_on
 from sfa.core.hierarchy import Edge
 from sfa.core.periods import local_day
 from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
@@ -25,12 +25,21 @@ Rows = dict[Place, tuple[int, dict[str, Any]]]
 class Stored:
     """One row of a table."""
 
-    __slots__ = ("aged", "buckets", "entity", "gone", "key", "rev", "row")
+    __slots__ = ("aged", "buckets", "entity", "gone", "key", "layers", "rev", "row")
 
     def __init__(
-        self, entity: str, key: str, rev: int, gone: bool, aged: bool, buckets: Any, row: dict[str, Any]
+        self,
+        entity: str,
+        key: str,
+        rev: int,
+        gone: bool,
+        aged: bool,
+        layers: str | None,
+        buckets: Any,
+        row: dict[str, Any],
     ) -> None:
         self.entity, self.key, self.rev, self.gone, self.aged = entity, key, rev, gone, aged
+        self.layers = layers.split(",") if layers else None
         self.buckets, self.row = tuple(buckets), row
 
 
@@ -42,7 +51,8 @@ def _columns(entity: str) -> tuple[str, list[tuple[str, str]]]:
         kind = table.c[name].type
         kinds.append((name, "json" if isinstance(kind, JSON) else "bool" if isinstance(kind, Boolean) else ""))
     names = ", ".join(f'"{name}"' for name, _ in kinds)
-    return f'SELECT key, rev, gone, aged, buckets, {names} FROM "{entity}" ORDER BY key', kinds
+    layers = "layers" if "layers" in table.c else "NULL"
+    return f'SELECT key, rev, gone, aged, {layers}, buckets, {names} FROM "{entity}" ORDER BY key', kinds
 
 
 def _value(value: Any, kind: str) -> Any:
@@ -65,10 +75,10 @@ class Snapshot:
         self.rows: dict[Place, Stored] = {}
         for entity in ROWS:
             sql, kinds = _columns(entity)
-            for key, rev, gone, aged, buckets, *values in _fetch(connection, sql):
+            for key, rev, gone, aged, layers, buckets, *values in _fetch(connection, sql):
                 row = {name: _value(v, kind) for (name, kind), v in zip(kinds, values, strict=True)}
                 where = _value(buckets, "json")
-                self.rows[entity, key] = Stored(entity, key, rev, bool(gone), bool(aged), where, row)
+                self.rows[entity, key] = Stored(entity, key, rev, bool(gone), bool(aged), layers, where, row)
         zone = next((s.row["zone"] for s in self.live("organisations")), "UTC")
         self.held = scopes_on(self._organisation(), local_day(now_ms, zone))
         self._team: dict[str, list[str]] = {}
@@ -79,7 +89,8 @@ class Snapshot:
         for stored in self.rows.values():
             if not stored.gone and not stored.aged:
                 for bucket in self.buckets(stored):
-                    self.in_bucket.setdefault(bucket, []).append(stored)
+                    for place in [bucket] if stored.layers is None else [f"{bucket}~{x}" for x in stored.layers]:
+                        self.in_bucket.setdefault(place, []).append(stored)
         self._visible: dict[str, Rows] = {}
 
     def live(self, entity: str) -> list[Stored]:
@@ -113,7 +124,19 @@ class Snapshot:
             territory_edges=edges("territory"),
             team_members=members("team"),
             territory_members=members("territory"),
+            past=self._past(),
         )
+
+    def _past(self) -> dict[str, str]:
+        """role -> the first role whose devices carry as much, of those that carry more than some other."""
+        default = next((s.row["history_days"] for s in self.live("organisations")), 548)
+        said = {s.row["role"]: s.row for s in sorted(self.live("device_profiles"), key=lambda s: s.key, reverse=True)}
+        days = {
+            role: tuple(said.get(role, {}).get(f) or default for f in ("visit_days", "note_days", "deal_days"))
+            for role in ROLES
+        }
+        least = tuple(min(each) for each in zip(*days.values(), strict=True))
+        return {r: next(o for o in ROLES if days[o] == days[r]) for r in ROLES if days[r] != least}
 
     def buckets(self, stored: Stored) -> tuple[str, ...]:
         """Where a row must lie; a deleted row keeps its place."""

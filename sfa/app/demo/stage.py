@@ -10,9 +10,10 @@ from pathlib import Path
 
 import httpx
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, null, select
 
 from sfa.core.errors import Refused
+from sfa.core.layers import places
 from sfa.db.tables import ROWS, scope_intervals
 
 START_S = 30.0
@@ -62,9 +63,10 @@ def expected_rows(connection: Connection, user_key: str) -> dict[tuple[str, str]
     )
     found: dict[tuple[str, str], int] = {}
     for entity, table in ROWS.items():
-        query = select(table.c.key, table.c.rev, table.c.buckets).where(~table.c.gone, ~table.c.aged)
-        for key, rev, buckets in connection.execute(query):
-            if not held.isdisjoint(buckets):
+        layers = table.c.layers if "layers" in table.c else null()
+        query = select(table.c.key, table.c.rev, table.c.buckets, layers).where(~table.c.gone, ~table.c.aged)
+        for key, rev, buckets, found_in in connection.execute(query):
+            if not held.isdisjoint(places(buckets, tuple(found_in.split(",")) if found_in else None)):
                 found[entity, key] = rev
     return found
 

@@ -131,6 +131,7 @@ def make_company(reps: int, days: Days, dice: Dice) -> Company:
         add("territory_edges", f"under-{territory}", territory_key=territory, parent_key=region_key, valid_from=since)
         add("territory_members", f"covers-{user}", territory_key=territory, user_key=user, valid_from=since)
         seats.append(Rep(user, name, number, manager, region, city, territory))
+    made.extend(_profiles(at))
     made.extend(_catalogue(days, at))
     made.extend(_calendar(days, at))
     made.extend(_quotas(seats, days, dice, at))
@@ -140,6 +141,12 @@ def make_company(reps: int, days: Days, dice: Dice) -> Company:
 def _address(name: str) -> str:
     plain = name.lower().translate(str.maketrans("áàâãäåéèêëíîïóôõöúûüçñß", "aaaaaaeeeeiiioooouuucns"))
     return "".join(c if c.isascii() and c.isalnum() else "." for c in plain)
+
+
+def _profiles(at: int) -> Iterator[Made]:
+    """Who leads others carries half a year of visits and notes, and deals as long as everybody."""
+    for role in ("manager", "director"):
+        yield Made("device_profiles", role, {"role": role, "visit_days": 183, "note_days": 183}, at)
 
 
 def _catalogue(days: Days, at: int) -> Iterator[Made]:

@@ -2,7 +2,7 @@
 
 Beside the fields every table has `key`, `rev` (counts the row's versions), `gone` (deleted rows stay, so that an edit
 can bring them back), `aged` (too old for devices, S10), `stamps` (who set which group of fields at which revision) and
-`buckets` (where the row lies now).
+`buckets` (where the row lies now). Where rows age, `layers` names the layers of those buckets in which devices find it.
 """
 
 from typing import Any
@@ -25,6 +25,8 @@ METADATA = MetaData(
 # Keys compare byte by byte: the order of a fill must not depend on a locale.
 KEY = Text().with_variant(Text(collation="C"), "postgresql")
 
+# Rows that only some roles carry once they are older: null while everybody does, else the layers by commas (S10).
+LAYERED = frozenset({"visits", "notes", "deals", "deal_lines"})
 # What is looked up by question, beside the key: children by their parent, work by its owner.
 INDEXED: dict[str, list[tuple[str, ...]]] = {
     "users": [("external_id",)],
@@ -98,6 +100,7 @@ def _entity_table(entity: str) -> Table:
         Column("aged", Boolean, nullable=False, default=False),
         Column("stamps", JSON, nullable=False),
         Column("buckets", JSON, nullable=False),
+        *([Column("layers", Text)] if entity in LAYERED else []),
         *columns,
         *(Index(None, *names) for names in INDEXED.get(entity, [])),
     )

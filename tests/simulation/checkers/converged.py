@@ -22,7 +22,7 @@ def check(phones: Iterable[Phone], snapshot: Snapshot) -> None:
                 f"{stored.entity} {stored.key} is stored in {stored.buckets}, must lie in {snapshot.buckets(stored)}",
             )
         deal = snapshot.rows.get(("deals", stored.row.get("deal_key", "")))
-        if deal is not None and stored.aged != deal.aged:
+        if deal is not None and (stored.aged, stored.layers) != (deal.aged, deal.layers):
             raise Failed("converged", f"{stored.entity} {stored.key} and its deal differ in age")
     for phone in phones:
         if phone.pending():

@@ -1,0 +1,55 @@
+"""How long rows stay on the devices of each role (S10): pure.
+
+A company says for a role how many days of visits, notes and closed deals its devices carry; what it does not say is the
+organisation's `history_days`. Roles that say the same share a *layer*, named by the first of them. A row that is young
+enough for everybody lies in its buckets; an older one lies in the layers of those who still carry it
+(`territory:x~rep`), and of each bucket that a person holds, the layer of the person's role is held too. So scope alone
+decides what travels, and everybody who holds a bucket gets the same bytes of it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from sfa.core.access import ROLES
+
+DAY_MS = 24 * 3600 * 1000
+PROFILE_DAYS_MIN = 30  # what the entities' limits allow: a younger row needs no look at any profile
+DAYS_OF = {"visits": "visit_days", "notes": "note_days", "deals": "deal_days"}
+
+
+class Profiles(Struct, frozen=True):
+    """`days`: role -> entity -> days, for every role."""
+
+    days: Mapping[str, Mapping[str, int]]
+
+    def layer(self, role: str) -> str:
+        """The first role that carries exactly as much."""
+        return next(other for other in ROLES if self.days[other] == self.days[role])
+
+    def past(self) -> dict[str, str]:
+        """role -> the layer that its devices carry; a role that carries no more than anybody has none."""
+        least = {entity: min(self.days[role][entity] for role in ROLES) for entity in DAYS_OF}
+        return {role: self.layer(role) for role in ROLES if self.days[role] != least}
+
+    def lengths(self, entity: str) -> list[int]:
+        """The different numbers of days, the shortest first."""
+        return sorted({self.days[role][entity] for role in ROLES})
+
+    def layers(self, entity: str, since: int, now_ms: int) -> tuple[str, ...] | None:
+        """The layers in which a row lies whose time counts from `since`: None while everybody carries it, () when
+        nobody does any more."""
+        kept = [role for role in ROLES if since > now_ms - self.days[role][entity] * DAY_MS]
+        return None if len(kept) == len(ROLES) else tuple(sorted({self.layer(role) for role in kept}))
+
+
+def profiles_of(rows: Iterable[Mapping[str, Any]], history_days: int) -> Profiles:
+    """Of a company's profile rows in the order of their keys; the first one of a role counts."""
+    days = {role: dict.fromkeys(DAYS_OF, history_days) for role in ROLES}
+    seen: set[str] = set()
+    for row in rows:
+        if row["role"] not in seen:
+            seen.add(row["role"])
+            days[row["role"]] = {e: row[field] or history_days for e, field in DAYS_OF.items()}
+    return Profiles(days)
