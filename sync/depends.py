@@ -49,6 +49,10 @@ def _refused(door: Door, author: str | None, device: str, mutation: Mutation) ->
     stored = door.connection.execute(select(table.c.n, table.c.kind).where(*about, *mine))
     found: dict[int, str] = {row.n: row.kind for row in stored}
     for cell in door.cells_of("refusals"):
-        if cell.exists and (cell.row["entity"], cell.row["row_key"]) == (mutation.entity, mutation.key):
+        if not cell.exists or (cell.row["entity"], cell.row["row_key"]) != (mutation.entity, mutation.key):
+            continue
+        if cell.row["status"] == "open":
             found[cell.row["n"]] = cell.row["kind"]
+        elif cell.row["device_key"] == device:
+            found.pop(cell.row["n"], None)
     return [(n, found[n]) for n in sorted(found) if n < mutation.n and found[n] in LEADS_TO]

@@ -52,7 +52,8 @@ class Unit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mutation(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One queued change (S17). `set` holds the changed fields, or a command's arguments; absent and null differ."""
+    """One queued change (S17). `set` holds the changed fields, or a command's arguments; absent and null differ.
+    `repairs` is the key of the refusal that it is sent in place of (S19)."""
 
     n: N
     entity: Annotated[str, Meta(max_length=64)]
@@ -62,6 +63,7 @@ class Mutation(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     base: Annotated[int, Meta(ge=0, le=2**53)] = 0
     set: dict[str, Any] = {}
     unit: Unit | None = None
+    repairs: Annotated[str, Meta(max_length=200)] | None = None
 
 
 class Skip(Struct, frozen=True, forbid_unknown_fields=True):

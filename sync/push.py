@@ -1,9 +1,9 @@
 """The push: a device's queued mutations, taken exactly once, in order, in one transaction (S17-S23).
 
 The story: lock the registration and the user's scope; walk the numbers (seen before: the stored receipt again; a gap:
-stop); load what the rest is about in sets; take each mutation in memory (`sync.take`), refusals and conflicts becoming
-rows of their own; then receipts and the device's last number are written, and the door's flush, whose last lock is the
-clock. Nothing here acts outside the database, so a deadlock is simply tried again.
+stop); load what the rest is about in sets; take each mutation in memory (`sync.take`, `sync.repairs`), refusals and
+conflicts becoming rows of their own; then receipts and the device's last number are written, and the door's flush,
+whose last lock is the clock. Nothing here acts outside the database, so a deadlock is simply tried again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,19 +13,17 @@ from msgspec import Raw, Struct
 from sqlalchemy import Connection
 
 from sfa.core.clock import corrected_ms
-from sfa.core.entities import ENTITIES
 from sfa.core.errors import CATALOGUE, Refused
-from sfa.core.ids import is_key
-from sfa.core.shapes import PARENTS, SHAPES
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
 from sfa.db import feed, scope
 from sfa.db.writes import Door, Origin
 from sync import devices, refusals
 from sync.devices import Registration
+from sync.loading import load
 from sync.numbers import Numbered, Walk, walk
-from sync.protocol import DURABLE_AFTER_MS, MUTATIONS_MAX, Mutation, PushAnswer, Receipt, Skip
-from sync.take import Taker
+from sync.protocol import DURABLE_AFTER_MS, MUTATIONS_MAX, PushAnswer, Receipt, Skip
+from sync.repairs import RepairingTaker
 
 
 class Push(Struct, frozen=True):
@@ -98,8 +96,8 @@ def _take_all(
     now_ms: int,
     commands: Mapping[str, Command],
 ) -> list[Receipt]:
-    _load(door, [item.mutation for item in walked.new if item.mutation is not None])
-    taker = Taker(door, who, device.key, commands)
+    load(door, [item.mutation for item in walked.new if item.mutation is not None])
+    taker = RepairingTaker(door, who, device.key, commands)
     receipts: list[Receipt] = []
     position = 0
     while position < len(walked.new):
@@ -111,7 +109,7 @@ def _take_all(
 
 
 def _take_unit(
-    door: Door, taker: Taker, device: Registration, part: Sequence[Numbered], sent: Push, now_ms: int
+    door: Door, taker: RepairingTaker, device: Registration, part: Sequence[Numbered], sent: Push, now_ms: int
 ) -> list[Receipt]:
     """All land or none (S20); a single mutation is a unit of one."""
     mark = door.mark()
@@ -142,34 +140,3 @@ def _refuse_reused(door: Door, who: Who, device: Registration, item: Numbered, n
     origin = Origin(author_key=who.user_key, at=now_ms, stored_at=now_ms, device_key=device.key, n=item.n)
     receipt = Receipt(item.n, "refused", code="mutation_reused", text=CATALOGUE["mutation_reused"].title)
     refusals.write(door, who, device.key, item, receipt, origin, suffix=item.digest)
-
-
-def _load(door: Door, mutations: Sequence[Mutation]) -> None:
-    """Everything a push is about in one query per entity: parents first, shared, then the rows to be changed (S8)."""
-    written: dict[str, set[str]] = {}
-    named: dict[str, set[str]] = {}
-    for mutation in mutations:
-        if mutation.entity in ENTITIES:
-            if is_key(mutation.key):
-                written.setdefault(mutation.entity, set()).add(mutation.key)
-            for field, target in SHAPES[mutation.entity].references.items():
-                key = mutation.set.get(field)
-                if is_key(key):
-                    moves = mutation.entity == "account_members" and target == "accounts"
-                    (written if moves else named).setdefault(target, set()).add(key)
-    if "account_members" in written:  # a change of its team moves a customer and all below it
-        teams = door.peek("account_members", "account_key", written["account_members"])
-        written.setdefault("accounts", set()).update(teams)
-    for entity in ("accounts", "deals"):
-        door.load(entity, written.get(entity, ()))
-    above: dict[str, set[str]] = {}
-    for entity, (parent, field) in PARENTS.items():
-        if entity in written:
-            found = door.peek(entity, field, written[entity])
-            above.setdefault(parent, set()).update(found)
-    for entity in ("accounts", "deals"):
-        door.load(entity, named.pop(entity, set()) | above.get(entity, set()), "share")
-    for entity in ENTITIES:
-        door.load(entity, written.get(entity, ()))
-    for entity, keys in named.items():
-        door.load(entity, keys, "none")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import select
 
+from sfa.core.ids import is_key
 from sfa.crm.edits import Who
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
@@ -33,6 +34,18 @@ def _short(text: str) -> str:
     return text.replace("\x00", "\ufffd")[:SHORT_MAX]
 
 
+def _first(door: Door, who: Who, item: Numbered, receipt: Receipt) -> str | None:
+    """The refusal that a refused try wanted to repair, the first of several: both are open until one lands."""
+    named = item.mutation.repairs if item.mutation is not None else None
+    if named is None or not is_key(named) or receipt.code == "already_repaired":
+        return None
+    cell = door.cell("refusals", named)
+    if not cell.exists or cell.row["author_key"] != who.user_key or cell.row["status"] == "repaired":
+        return None
+    found: str = cell.row["repairs_key"] or cell.key
+    return found
+
+
 def write(
     door: Door, who: Who, device: str, item: Numbered, receipt: Receipt, origin: Origin, suffix: str = ""
 ) -> None:
@@ -51,6 +64,7 @@ def write(
         "text": (receipt.text or "")[:TEXT_MAX],
         "depends_on_n": receipt.depends_on_n,
         "mutation": content_of(item),
+        "repairs_key": _first(door, who, item, receipt),
         "status": "open",
     }
     door.put(cell, values, origin, "create")

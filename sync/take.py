@@ -7,6 +7,7 @@ the push undoes what a refusal left. Losing values become conflict rows, named b
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import select
 
 from sfa.core.access import SERVER_ONLY_ENTITIES
@@ -33,6 +34,7 @@ MAY_DEPEND = frozenset({"row_unknown", "reference_unknown"})
 class Taker:
     def __init__(self, door: Door, who: Who, device: str, commands: Mapping[str, Command]) -> None:
         self.door, self.who, self.device, self.commands = door, who, device, commands
+        self.name = device  # what its conflicts are called after
         self.notes = notes.Notes(door, device)
 
     def take(self, item: Numbered, origin: Origin) -> Receipt:
@@ -45,17 +47,8 @@ class Taker:
             receipt = self._one(mutation, origin)
         except Refused as refused:
             self.door.undo_to(mark)
-            return self._refused(item, entity, key, refused)
-        return Receipt(
-            item.n,
-            receipt.outcome,
-            entity,
-            receipt.key or key,
-            receipt.rev,
-            conflicts=receipt.conflicts,
-            restored=receipt.restored,
-            digest=item.digest,
-        )
+            return self.refused(item, entity, key, refused)
+        return structs.replace(receipt, n=item.n, entity=entity, key=receipt.key or key, digest=item.digest)
 
     def leave_out(self, item: Numbered, reason: str) -> Receipt:
         """A person who reviewed a drain does not want this one applied (S31)."""
@@ -77,7 +70,8 @@ class Taker:
             digest=item.digest,
         )
 
-    def _refused(self, item: Numbered, entity: str, key: str, refused: Refused) -> Receipt:
+    def refused(self, item: Numbered, entity: str, key: str, refused: Refused) -> Receipt:
+        """The receipt of what was refused; what is missing because the author's own create was refused says so."""
         code, text, depends = refused.code, refused.text.replace("\x00", "\ufffd"), None
         if code in MAY_DEPEND and item.mutation is not None:
             field = str(refused.details.get("field"))
@@ -107,14 +101,18 @@ class Taker:
         table = ROWS["refusals"]
         mine = (table.c.author_key == self.who.user_key, table.c.entity == entity, table.c.row_key == key)
         query = (
-            select(table.c.n)
+            select(table.c.key, table.c.n)
             .where(*mine, table.c.kind == "create", table.c.status == "open", ~table.c.gone)
             .order_by(table.c.n)
         )
-        found = self.door.connection.execute(query).scalar()
-        if found is not None:
-            return int(found)
-        for cell in self.door.cells_of("refusals"):
+        here = self.door.cells_of("refusals")
+        settled = {cell.key for cell in here if cell.row and cell.row["status"] != "open"}
+        for refusal, n in self.door.connection.execute(query):
+            if refusal not in settled:
+                return int(n)
+        for cell in here:
+            if cell.key in settled:
+                continue
             made = (cell.row["entity"], cell.row["row_key"], cell.row["kind"]) if cell.exists else None
             if made == (entity, key, "create"):
                 return int(cell.row["n"])
@@ -354,7 +352,7 @@ class Taker:
             "reason": "deleted" if lost.group == GONE else "concurrent",
             "status": "open" if lost.open else "closed",
         }
-        return conflicts.write(self.door, f"{self.device}.{mutation.n}.{place}", values, origin)
+        return conflicts.write(self.door, f"{self.name}.{mutation.n}.{place}", values, origin)
 
 
 def _via(origin: Origin, key: str) -> Origin:

@@ -4,7 +4,7 @@ import click
 
 from sfa.app import cli_device_tables as tables
 from sfa.app.cli_device import Desk, as_json, device, on_desk, run
-from sfa.app.cli_device_words import find
+from sfa.app.cli_device_words import fields_of, find
 from sfa.core.errors import Refused
 
 
@@ -52,6 +52,20 @@ def dismiss(desk: Desk, row: str) -> None:
         found.command("refusal.dismiss", find(found, "refusals", row))
     else:
         found.command("conflict.dismiss", key)
+
+
+@device.command()
+@click.argument("refusal")
+@click.argument("values", nargs=-1, metavar="[FIELD=VALUE]...")
+@click.option("--without", multiple=True, metavar="FIELD", help="Leave a field out.")
+@click.option("--key", help="Create the row under another key.")
+@on_desk
+def repair(desk: Desk, refusal: str, values: tuple[str, ...], without: tuple[str, ...], key: str | None) -> None:
+    """Send a refused change again, with other values; with none as it was."""
+    found = desk.device()
+    place = find(found, "refusals", refusal)
+    entity = found.list("refusals")[place]["entity"]
+    found.repair(place, fields_of(entity, values) if values else {}, without=without, key=key)
 
 
 @device.command()

@@ -45,6 +45,7 @@ from sync.device_routes import device_routes, explain_route
 from sync.live import Live
 from sync.live_routes import live_handler
 from sync.note_routes import note_routes
+from sync.repair_routes import repair_route
 from sync.round import Round
 from sync.routes import drain_handler, sync_handler
 from sync.seen import WRITE_EVERY_S
@@ -138,6 +139,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         explain_route(services.rounds),
         *decision_routes(services.screens),
         *note_routes(services.screens),
+        repair_route(services.screens),
         errors_page,
         _health(services.database),
     ]

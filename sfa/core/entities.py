@@ -295,7 +295,9 @@ class Quota(Row, frozen=True, kw_only=True):
 
 
 class Refusal(Row, frozen=True, kw_only=True):
-    """A mutation that was refused, with its full content, kept where its author can see and repair it (S19)."""
+    """A mutation that was refused, with its full content, kept where its author can see and repair it (S19).
+    `repairs_key`: it was itself a try to repair that refusal. Once repaired, `repaired_with` is the key and the `set`
+    that landed, `repaired_by` the mutation that brought it (`device.n`), or `screen`."""
 
     author_key: UserRef
     device_key: Short
@@ -308,6 +310,9 @@ class Refusal(Row, frozen=True, kw_only=True):
     depends_on_n: Count | None = None
     mutation: Any = None
     status: Annotated[str, Meta(pattern=r"^(open|repaired|dismissed)\Z")] = "open"
+    repairs_key: Short | None = None
+    repaired_by: Short | None = None
+    repaired_with: Any = None
 
 
 class Conflict(Row, frozen=True, kw_only=True):

@@ -80,6 +80,8 @@ CATALOGUE: dict[str, Entry] = {
     "parent_deleted": Entry(422, "The row's parent is deleted and cannot be restored by this edit"),
     "out_of_scope": Entry(422, "You may not write a row that you would not see"),
     "depends_on_refused": Entry(422, "It depends on a mutation that was refused: repair that one first"),
+    "already_repaired": Entry(409, "This refusal was repaired before, with other content"),
+    "repair_impossible": Entry(422, "This refusal can only be dismissed: its content cannot be read, or is on its way"),
     "already_merged": Entry(422, "The row was merged into another one and cannot be deleted by its old key"),
     "merge_invalid": Entry(422, "These two rows cannot be merged"),
     "illegal_transition": Entry(422, "The record cannot go from its state to that one"),

@@ -155,7 +155,7 @@ def _refusal(connection: Connection, who: Who, row: Mapping[str, Any]) -> Told:
     waits_for = connection.execute(cause).scalar() if row["depends_on_n"] is not None else None
     made, names = _entries(connection, "refusals", row["key"]), _names(connection)
     view = viewed("refusals", row)
-    actions = [_refusal_action(who, row, action) for action in ("dismiss",)]
+    actions = [_refusal_action(who, row, action) for action in ("repair", "dismiss")]
     why = CATALOGUE[row["code"]].title if row["code"] in CATALOGUE else ""
     text = f"{row['kind'] or 'a mutation'} of {row['entity'] or 'nothing readable'} {row['row_key']}: {row['text']}"
     return Told(

@@ -4,7 +4,7 @@ Everything is kept in the `Store`; a `Device` holds no state of its own, so any 
 the other, and a device that was killed goes on where it was. Time and keys are injected.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -116,6 +116,14 @@ class Device:
         a command that this device does not know."""
         arguments = arguments if arguments is not None else {}
         return edits.command(self.store, name, key, arguments, self.clock.now_ms(), self._unit, entity)
+
+    def repair(
+        self, refusal: str, values: Mapping[str, Any], *, without: Collection[str] = (), key: str | None = None
+    ) -> int:
+        """Send a refused change again, with other values, without some fields, or a create under another key (S19);
+        -> the mutation's number."""
+        at = self.clock.now_ms()
+        return edits.repair(self.store, refusal, values, at, self._unit, without=without, key=key)
 
     @contextmanager
     def unit(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ The device checks form (fields, values, whole rows, a record's state) and knows 
 refusal comes back as a row that the user can see and repair. Each function is one local transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sfa.core.access import OWNED, READ_ONLY
@@ -76,6 +76,40 @@ def command(
                 raise Refused("illegal_transition", f"{name}: {done.illegal}")
             _check_row(entity, {**row, **done.values})
         return outbox.enqueue(store, entity, key, name, at, arguments, unit)
+
+
+def repair(
+    store: Store,
+    refusal: str,
+    values: Mapping[str, Any],
+    at: int,
+    unit: str | None = None,
+    *,
+    without: Collection[str] = (),
+    key: str | None = None,
+) -> int:
+    """Queue a refused change again, with other `values`, `without` some fields, or (a create) under another `key`; with
+    nothing of it as it was. It is compared with what stood when it was first typed. -> the mutation's number."""
+    with store.transaction():
+        row = _visible(store, "refusals", refusal)
+        if row["status"] == "repaired":
+            raise Refused("already_repaired", key=refusal)
+        if not row["entity"] or not isinstance(row["mutation"], dict) or row["code"] == outbox.REUSED:
+            raise Refused("repair_impossible", key=refusal)
+        content = row["mutation"]
+        entity, kind, key = row["entity"], row["kind"], key if key is not None else row["row_key"]
+        if key != row["row_key"] and kind != "create":
+            raise Refused("mutation_invalid", "only a create is repaired under another key")
+        check_key(key)
+        fields = {f: v for f, v in content.get("set", {}).items() if f not in without} | dict(values)
+        if kind in ("create", "update"):
+            _known(entity)
+            check_values(entity, fields)
+        if kind == "create":
+            check_required(entity, fields)
+            _check_row(entity, {**blank(entity), **fields})
+        base = int(content.get("base", 0))
+        return outbox.enqueue(store, entity, key, kind, at, fields, unit, repairs=refusal, old_base=base)
 
 
 def whole_groups(entity: str, values: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

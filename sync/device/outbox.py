@@ -45,19 +45,21 @@ class Queued(Struct, frozen=True):
     rev: int
     seq: int
     receipt: Receipt | None
+    repairs: str | None = None
 
     def mutation(self) -> Mutation:
-        return Mutation(self.n, self.entity, self.key, self.kind, self.at, self.base, self.fields, self.unit)
+        said = (self.at, self.base, self.fields, self.unit, self.repairs)
+        return Mutation(self.n, self.entity, self.key, self.kind, *said)
 
 
-_COLUMNS = "n, entity, key, kind, at, base, fields, unit_id, unit_size, base_doc, outcome, rev, seq, receipt"
+_COLUMNS = "n, entity, key, kind, at, base, fields, unit_id, unit_size, base_doc, outcome, rev, seq, receipt, repairs"
 _json = msgspec.json.Encoder().encode
 _decode = msgspec.json.decode
 _receipt = msgspec.json.Decoder(Receipt)
 
 
 def _read(row: tuple[Any, ...]) -> Queued:
-    n, entity, key, kind, at, base, fields, unit_id, unit_size, base_doc, outcome, rev, seq, receipt = row
+    n, entity, key, kind, at, base, fields, unit_id, unit_size, base_doc, outcome, rev, seq, receipt, repairs = row
     return Queued(
         n,
         entity,
@@ -72,6 +74,7 @@ def _read(row: tuple[Any, ...]) -> Queued:
         rev,
         seq,
         _receipt.decode(receipt) if receipt is not None else None,
+        repairs,
     )
 
 
@@ -79,9 +82,18 @@ def _read(row: tuple[Any, ...]) -> Queued:
 
 
 def enqueue(
-    store: Store, entity: str, key: str, kind: str, at: int, fields: Mapping[str, Any], unit: str | None
+    store: Store,
+    entity: str,
+    key: str,
+    kind: str,
+    at: int,
+    fields: Mapping[str, Any],
+    unit: str | None,
+    repairs: str | None = None,
+    old_base: int | None = None,
 ) -> int:
-    """Queue one change under the next number; -> the number. `base` is the revision that this device holds."""
+    """Queue one change under the next number; -> the number. `base` is the revision that this device holds, or, for a
+    repair, the one that its refusal was made on."""
     with store.transaction():
         state = store.state()
         if state.registration == "revoked":
@@ -89,13 +101,14 @@ def enqueue(
         n = state.next_n
         found = store.execute("SELECT rev, doc FROM rows WHERE entity = ? AND key = ?", (entity, key)).fetchone()
         base, base_doc = (0, None) if found is None or kind == "create" else found
-        size = _size(Mutation(n, entity, key, kind, at, base, dict(fields)))
+        base = base if old_base is None else old_base
+        size = _size(Mutation(n, entity, key, kind, at, base, dict(fields), repairs=repairs))
         if size + UNIT_FRAME_BYTES > MUTATION_BYTES_MAX:
             raise Refused("mutation_invalid", f"the change is larger than {MUTATION_BYTES_MAX} bytes")
         store.execute(
-            "INSERT INTO outbox (n, entity, key, kind, at, base, fields, unit_id, base_doc) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (n, entity, key, kind, at, base, _json(dict(fields)).decode(), unit, base_doc),
+            "INSERT INTO outbox (n, entity, key, kind, at, base, fields, unit_id, base_doc, repairs) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (n, entity, key, kind, at, base, _json(dict(fields)).decode(), unit, base_doc, repairs),
         )
         store.set_state(next_n=n + 1)
     return n
@@ -246,6 +259,16 @@ def of_entity(store: Store, entity: str) -> dict[str, list[Queued]]:
         item = _read(row)
         found.setdefault(item.key, []).append(item)
     return found
+
+
+def repairing(store: Store, seen_seq: int) -> set[str]:
+    """The refusals that the own queue repairs, as far as no page has shown it."""
+    found = store.execute(
+        "SELECT repairs FROM outbox WHERE repairs IS NOT NULL "
+        "AND (outcome IS NULL OR (outcome != 'refused' AND seq > ?))",
+        (seen_seq,),
+    )
+    return {key for (key,) in found}
 
 
 def kept(store: Store) -> list[Queued]:

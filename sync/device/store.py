@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from sync.device.transport import ConnectionLost
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT_S = 10.0
 ALONE_TIMEOUT_S = 90.0  # longer than a request may take
 PRIVATE = 0o600
@@ -87,7 +87,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     outcome TEXT,                           -- null while queued
     rev INTEGER NOT NULL DEFAULT 0,         -- of the row after it, says the receipt
     seq INTEGER NOT NULL DEFAULT 0,         -- of the push that the server answered
-    receipt TEXT
+    receipt TEXT,
+    repairs TEXT                            -- the refusal in whose place it is sent
 );
 CREATE INDEX IF NOT EXISTS ix_outbox_row ON outbox (entity, key);
 CREATE TABLE IF NOT EXISTS notices (
@@ -174,7 +175,14 @@ class Store:
             self.execute("PRAGMA journal_mode = WAL")
             self.execute("PRAGMA synchronous = FULL")
         if version < SCHEMA_VERSION:
+            self._add_columns()
             self._connection.executescript(SCHEMA)
+
+    def _add_columns(self) -> None:
+        """What a file of an older app lacks."""
+        columns = [row[1] for row in self.execute("PRAGMA table_info(outbox)")]
+        if columns and "repairs" not in columns:
+            self.execute("ALTER TABLE outbox ADD COLUMN repairs TEXT")
 
     def close(self) -> None:
         self._connection.close()

@@ -10,6 +10,7 @@ from sync.device.overlay import Synced, on_top
 from sync.device.store import Store
 
 Row = dict[str, Any]
+REFUSALS = "refusals"
 _decode: Callable[[str], Row] = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -18,7 +19,10 @@ def row(store: Store, entity: str, key: str) -> Row | None:
     with store.reading():
         queue = outbox.of_row(store, entity, key)
         found = _synced(store, entity, key)
-        return _shown(store, found, queue) if queue else (found.row if found is not None else None)
+        shown = _shown(store, found, queue) if queue else (found.row if found is not None else None)
+        if entity == REFUSALS and shown is not None:
+            _repaired(store, {key: shown})
+        return shown
 
 
 def rows(store: Store, entity: str) -> dict[str, Row]:
@@ -36,7 +40,15 @@ def rows(store: Store, entity: str) -> dict[str, Row]:
             seen = _shown(store, found.get(key), queue)
             if seen is not None:
                 shown[key] = seen
+        if entity == REFUSALS:
+            _repaired(store, shown)
     return dict(sorted(shown.items())) if queues else shown
+
+
+def _repaired(store: Store, shown: dict[str, Row]) -> None:
+    """A repair is seen at once, on the refusal too."""
+    for key in outbox.repairing(store, store.state().seen_seq) & shown.keys():
+        shown[key]["status"] = "repaired"
 
 
 def synced_rows(store: Store) -> dict[tuple[str, str], tuple[int, Row]]:

@@ -202,6 +202,7 @@ def test_decisions_are_made_offline_and_land_with_the_next_sync(
         bob.edit("accounts", "acme", base, parent_key=parent)
         opened += phone.edit("accounts", "acme", base, parent_key=None).conflicts
     refusal = phone.edit("contacts", "nobody", base=1, name="x")
+    nameless = phone.do("create", "contacts", "c-9", set={"account_key": "acme", "name": "", "title": "Boss"})
     ana = terminals("ana")
     login(ana, "ana")
     ana.run("sync")
@@ -211,12 +212,14 @@ def test_decisions_are_made_offline_and_land_with_the_next_sync(
     ana.run("restore", opened[0])
     ana.run("dismiss", opened[1])
     ana.run("dismiss", f"d-ana.{refusal.n}")
+    ana.run("repair", f"d-ana.{nameless.n}", "name=Nora")
     ana.run("decline", "dup-2")
     ana.run("accept", "dup-1")
     assert (ana.json("conflicts"), ana.json("refusals"), ana.json("suggestions")) == ([], [], [])
     ana.signal = True
-    assert ana.run("sync").startswith("5 pushed (5 applied)")
+    assert ana.run("sync").startswith("6 pushed (6 applied)")
     assert [office.row("conflicts", key)["status"] for key in opened] == ["restored", "dismissed"]
     assert [office.row("suggestions", key)["status"] for key in ("dup-1", "dup-2")] == ["accepted", "declined"]
     assert office.row("contacts", "karl")["gone"]
+    assert (office.row("contacts", "c-9")["name"], office.row("contacts", "c-9")["title"]) == ("Nora", "Boss")
     assert "are meant by" in ana.run("dismiss", "nothing", code=1)

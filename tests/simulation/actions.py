@@ -5,11 +5,11 @@ nothing to do it with. Texts are unique *tokens*, so that the checkers can tell 
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tests.simulation.company import PEOPLE, REPS, STAGES_OPEN, TEAMS, TERRITORIES
-from tests.simulation.phones import Part, Phone, Rows
+from tests.simulation.phones import REPAIR, Part, Phone, Rows
 
 TEXTS = {
     "accounts": ("name", "phone", "website", "industry", "street"),
@@ -19,6 +19,9 @@ TEXTS = {
     "tasks": ("title",),
     "deals": ("name", "next_step"),
 }
+
+
+SIMPLE = ("name", "purpose", "title")
 
 
 class Maker:
@@ -157,12 +160,15 @@ def command(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
 
 
 def settle(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
-    found = pick(maker, rows, "conflicts", "refusals", "suggestions")
+    waiting = {place: row for place, row in rows.items() if row[1].get("status") in ("open", "closed")}
+    found = pick(maker, waiting, "conflicts", "refusals", "suggestions")
     if found is None:
         return None
     if found[0] == "suggestions":
         return maker.rng.choice(("suggestion.accept", "suggestion.decline")), "suggestions", found[1], {}
     if found[0] == "refusals":
+        if is_readable(found[2]) and maker.rng.random() < 0.8:
+            return REPAIR, "refusals", found[1], repair_of(maker, found[2], rows)
         return "refusal.dismiss", "refusals", found[1], {}
     return maker.rng.choice(("conflict.restore", "conflict.dismiss")), "conflicts", found[1], {}
 
@@ -199,6 +205,43 @@ def hand_over(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
     if child is None or account is None:
         return None
     return "update", child[0], child[1], {"account_key": account[1]}
+
+
+def stumble(maker: Maker, phone: Phone, rows: Rows) -> list[Part]:
+    """A new customer with something wrong, and work on top of it: all of it is refused, until the first is repaired."""
+    found = pick(maker, rows, "accounts")
+    if found is None:
+        return []
+    account, contact = maker.key("accounts"), maker.key("contacts")
+    wrong = {"name": maker.token(), "territory_key": found[2]["territory_key"], "parent_key": "nowhere"}
+    parts: list[Part] = [
+        ("create", "accounts", account, wrong),
+        ("create", "contacts", contact, {"account_key": account, "name": maker.token()}),
+        ("update", "contacts", contact, {"phone": maker.token()}),
+        ("update", "accounts", account, {"website": maker.token()}),
+    ]
+    return parts[: maker.rng.choice((2, 3, 4))]
+
+
+def is_readable(refusal: Mapping[str, Any]) -> bool:
+    return bool(refusal["entity"]) and isinstance(refusal["mutation"], dict) and refusal["code"] != "mutation_reused"
+
+
+def repair_of(maker: Maker, refusal: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
+    """What its author would change of a refused mutation: what was wrong, perhaps a word more, perhaps nothing."""
+    rng, content = maker.rng, refusal["mutation"]
+    said = content.get("set", {})
+    fields: dict[str, Any] = {}
+    accounts = sorted(key for entity, key in rows if entity == "accounts")
+    texts = TEXTS.get(refusal["entity"], ("",))
+    if content["kind"] in ("create", "update"):
+        if "account_key" in said and accounts and rng.random() < 0.6:
+            fields["account_key"] = rng.choice(accounts)
+        if texts[0] in SIMPLE and (texts[0] not in said or rng.random() < 0.5):
+            fields[texts[0]] = maker.token()
+    without = [f for f in ("parent_key", "wings", "latitude", "longitude", "created_by") if f in said]
+    taken = content["kind"] == "create" and refusal["code"] in ("key_taken", "key_invalid")
+    return {"set": fields, "without": without, "key": maker.key(refusal["entity"]) if taken else refusal["row_key"]}
 
 
 def splits(rng: random.Random, owner: str) -> list[dict[str, Any]]:
@@ -240,7 +283,7 @@ ACTIONS: tuple[tuple[Action, int], ...] = (
     (create, 18),
     (delete, 8),
     (command, 12),
-    (settle, 6),
+    (settle, 12),
     (merge, 4),
     (hand_over, 10),
     (plan_quota, 1),

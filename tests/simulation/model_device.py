@@ -51,8 +51,21 @@ class ModelDevice:
         self.outbox.append(mutation)
         return mutation
 
+    def queue_repair(self, refusal: str, set: dict[str, Any], without: list[str], key: str) -> bool:  # noqa: A002
+        """A refused mutation again, in place of its refusal, on the revision that it was made on (S19)."""
+        found = self.rows.get(("refusals", refusal))
+        if found is None:
+            return False
+        content = found[1]["mutation"]
+        kept = {field: value for field, value in content.get("set", {}).items() if field not in without}
+        mutation = self.queue(content["kind"], content["entity"], key, {**kept, **set})
+        mutation |= {"base": content.get("base", 0), "repairs": refusal}
+        return True
+
     def queue_unit(self, parts: list[tuple[str, str, str, dict[str, Any]]]) -> None:
         made = [self.queue(*part) for part in parts]
+        if not made:
+            return
         self._units += 1
         for mutation in made:
             mutation["unit"] = {"id": f"u{self._units}", "size": len(made)}

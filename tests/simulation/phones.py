@@ -29,6 +29,9 @@ Rows = dict[tuple[str, str], tuple[int, dict[str, Any]]]
 Part = tuple[str, str, str, dict[str, Any]]  # kind, entity, key, fields
 
 
+REPAIR = "repair"
+
+
 class SkewedClock:
     def __init__(self, clock: Clock, skew_ms: int) -> None:
         self._clock, self.skew_ms = clock, skew_ms
@@ -113,6 +116,8 @@ class ModelPhone(Phone):
         return self.device.rows
 
     def do(self, part: Part) -> bool:
+        if part[0] == REPAIR:
+            return self.device.queue_repair(part[2], **part[3])
         self.device.queue(*part)
         return True
 
@@ -120,8 +125,9 @@ class ModelPhone(Phone):
         self.device.queue(*part)
 
     def do_together(self, parts: list[Part]) -> bool:
-        self.device.queue_unit(parts)
-        return True
+        whole = [part for part in parts if part[0] != REPAIR]
+        self.device.queue_unit(whole)
+        return bool(whole)
 
     def sync(self, page_rows: int) -> bool:
         return self.device.sync(page_rows, lambda caught_up: self._on_page(self, caught_up))
@@ -219,6 +225,8 @@ class ReferencePhone(Phone):
                 self.device.update(entity, key, fields)
             elif kind == "delete":
                 self.device.delete(entity, key)
+            elif kind == REPAIR:
+                self.device.repair(key, fields["set"], without=fields["without"], key=fields["key"])
             else:
                 self.device.command(kind, key, fields, entity)
         except Refused:

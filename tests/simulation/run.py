@@ -2,7 +2,16 @@
 
 from sqlalchemy import Connection
 
-from tests.simulation.checkers import agreed, converged, ended, exactly_once, notes_whole, nothing_lost, suggested
+from tests.simulation.checkers import (
+    agreed,
+    converged,
+    ended,
+    exactly_once,
+    notes_whole,
+    nothing_lost,
+    settled,
+    suggested,
+)
 from tests.simulation.checkers.books import Books
 from tests.simulation.databases import Worlds
 from tests.simulation.world import World
@@ -47,3 +56,4 @@ def _audit(connection: Connection, world: World) -> None:
     ended.check(books)
     notes_whole.check(books)
     suggested.check(books)
+    settled.check(books)

@@ -6,17 +6,19 @@ every commit the server is looked at; after every page that was taken in, the ph
 
 import random
 from datetime import date, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
 from sfa.app import jobs
 from sfa.core.clock import VirtualClock
+from sfa.core.errors import Refused
 from sfa.core.periods import local_day
 from sfa.crm import finder
-from sfa.db import feed
+from sfa.db import feed, scope
 from sync.device.transport import ConnectionLost
 from tests.builders import DAY_MS, NOW, register
-from tests.simulation import actions
+from tests.simulation import actions, decisions
 from tests.simulation.checkers import in_scope, no_skips
 from tests.simulation.company import PEOPLE
 from tests.simulation.crashes import Crashes
@@ -25,7 +27,7 @@ from tests.simulation.endings import Endings
 from tests.simulation.failure import Crash, Failed
 from tests.simulation.ledger import Ledger
 from tests.simulation.network import Network
-from tests.simulation.phones import ModelPhone, Phone, ReferencePhone, SkewedClock
+from tests.simulation.phones import REPAIR, ModelPhone, Part, Phone, ReferencePhone, SkewedClock
 from tests.simulation.screens import Screens
 from tests.simulation.server import Server
 from tests.simulation.snapshot import Place, Snapshot
@@ -53,6 +55,7 @@ class World:
         self.maker = actions.Maker(self.rng)
         self.maker.known += [("accounts", "acme"), ("contacts", "zoe"), ("deals", "deal-c"), ("tasks", "task-a")]
         self.screens = Screens(self.maker, self._day, self.clock.now_ms)
+        self.decisions = decisions.Screen(self.maker)
         self.phones = self._make_phones()
         self.endings = Endings(seed, self, worlds)
         self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
@@ -70,7 +73,8 @@ class World:
     def _make_phones(self) -> list[Phone]:
         phones: list[Phone] = []
         for i in range(self.rng.randint(2, 5)):
-            user = self.rng.choice(PEOPLE)
+            again = phones and self.rng.random() < 0.3  # somebody has two phones
+            user = self.rng.choice([phone.user for phone in phones] if again else PEOPLE)
             key, clock = f"d{i}-{user}", SkewedClock(self.clock, self.rng.choice(SKEWS_MS))
             if self.rng.random() < 0.5:
                 phones.append(ModelPhone(key, user, clock, self._on_page, self.network))
@@ -112,8 +116,10 @@ class World:
             self._work_offline()
         elif roll < 0.70:
             self._sync(self.rng.choice(self.phones))
-        elif roll < 0.86:
+        elif roll < 0.81:
             self._screen()
+        elif roll < 0.86:
+            self._decide()
         elif roll < 0.935:
             hours = self.rng.choice((0.02, 0.5, 3, 9, 20, 30))
             self.clock.advance(int(hours * 3_600_000))
@@ -133,8 +139,11 @@ class World:
 
     def _meanwhile(self, device: str) -> None:
         """What others do while a request is under way, or the same phone in another process."""
-        if self.rng.random() < 0.6:
+        roll = self.rng.random()
+        if roll < 0.5:
             self._screen()
+        elif roll < 0.65:
+            self._decide()
         else:
             same = [phone for phone in self.phones if phone.key == device]
             self._sync(self.rng.choice(same if self.rng.random() < 0.4 else self.phones))
@@ -145,7 +154,11 @@ class World:
             return
         rows = phone.rows()
         for _ in range(self.rng.choice((1, 2, 3, 4))):
-            if self.rng.random() < 0.06:
+            if self.rng.random() < 0.08:
+                for part in actions.stumble(self.maker, phone, rows):
+                    phone.force(part)
+                    self.log(f"{phone.key} stumbles {part}")
+            elif self.rng.random() < 0.06:
                 part = actions.nonsense(self.maker, phone, rows)
                 phone.force(part)
                 self.log(f"{phone.key} forces {part}")
@@ -158,6 +171,8 @@ class World:
                 one = actions.some_part(self.maker, phone, rows)
                 if one is not None and phone.do(one):
                     self.log(f"{phone.key} does {one}")
+                    if one[0] == REPAIR:
+                        self._repair_elsewhere(phone, one)
 
     def _sync(self, phone: Phone, page_rows: int | None = None) -> bool:
         if phone.is_out():
@@ -194,6 +209,34 @@ class World:
     def restored(self) -> None:
         """The server is another one: everybody may see what he sees there."""
         self._look(self.server.snapshot())
+    def _repair_elsewhere(self, phone: Phone, part: Part) -> None:
+        """The same refusal on another phone of its author, or at a screen: the same words, or other ones."""
+        if self.rng.random() < 0.2:
+            self._decide_one(phone.user, ("refusals", part[2], "repair", part[3]))
+        for other in self.phones:
+            if other.user == phone.user and other is not phone and self.rng.random() < 0.7 and other.do(part):
+                self.log(f"{other.key} does the same")
+
+    def _decide(self) -> None:
+        """Somebody decides at a screen, by the functions of the routes."""
+        user = self.rng.choice([phone.user for phone in self.phones])
+        chosen = self.decisions.choose(self.server.snapshot(), user)
+        if chosen is not None:
+            self._decide_one(user, chosen)
+
+    def _decide_one(self, user: str, chosen: tuple[str, str, str, dict[str, Any]]) -> None:
+        if not self.network.peace and self.rng.random() < 0.05:
+            self.crashes.arm()
+        try:
+            became = self.server.write(self.decisions.decide, self.clock.now_ms(), user, *chosen)
+        except (Refused, scope.Due) as refused:
+            became = str(refused)
+        except Crash as crash:
+            became = f"crash {crash}"
+            self.server.restart()
+        finally:
+            self.crashes.disarm()
+        self.log(f"{user} decides {chosen}: {became}")
 
     def _purge(self) -> None:
         def purge(connection: Connection) -> int:

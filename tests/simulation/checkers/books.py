@@ -39,6 +39,23 @@ class Books:
         self.sent = self._taken()
         self.redirects = [dict(row._mapping) for row in connection.execute(select(redirects))]
 
+    def refusal_of(self, mark: Mark) -> dict[str, Any]:
+        """The refusal of a mutation, empty if it was not refused."""
+        stored = self.snapshot.rows.get(("refusals", f"{mark[0]}.{mark[1]}"))
+        return stored.row if stored is not None else {}
+
+    def is_repaired(self, mark: Mark) -> bool:
+        """Whether it was refused, and landed later (S19)."""
+        return self.refusal_of(mark).get("status") == "repaired"
+
+    def landed_together(self, one: dict[str, Any], two: dict[str, Any]) -> bool:
+        """Whether two history entries came of one repair."""
+        by = [self.refusal_of((e["device_key"], e["n"])).get("repaired_by") for e in (one, two)]
+        names = [
+            b or (f"{e['device_key']}.{e['n']}" if e["n"] else "screen") for b, e in zip(by, (one, two), strict=True)
+        ]
+        return any(by) and names[0] == names[1] and one["stored_at"] == two["stored_at"]
+
     def conflicts_of(self, mark: Mark) -> list[dict[str, Any]]:
         start = f"{mark[0]}.{mark[1]}."
         return [s.row for (e, k), s in self.snapshot.rows.items() if e == "conflicts" and k.startswith(start)]

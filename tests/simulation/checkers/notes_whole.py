@@ -30,8 +30,19 @@ def check(books: Books) -> None:
         mutation = books.sent.get((entry["device_key"], entry["n"]))
         if mutation is not None and mutation["entity"] == "notes" and entry["kind"] in SAID:
             own = known.setdefault((entry["key"], entry["device_key"]), set())
+            if books.is_repaired((entry["device_key"], entry["n"])):
+                own |= _typed_before(books, entry)
             _check_edit(entry, mutation, versions, own)
         versions.append((entry["rev"], text))
+
+
+def _typed_before(books: Books, entry: dict[str, Any]) -> set[str]:
+    """Words of the device's own earlier texts, refused ones too: what waited for them was typed on top."""
+    words: set[str] = set()
+    for (device, n), mutation in books.ledger.sent.items():
+        if device == entry["device_key"] and n < entry["n"] and mutation["entity"] == "notes":
+            words |= set(str(mutation["set"].get("body", "")).split())
+    return words
 
 
 def _check_edit(

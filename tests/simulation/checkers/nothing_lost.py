@@ -94,6 +94,8 @@ def _check_replaced(books: Books) -> None:
             mutation = books.sent.get((entry["device_key"], entry["n"]))
             if before is None or mutation is None or not _replaced_blindly(entry, before, mutation):
                 continue
+            if books.landed_together(before, entry):  # what waited for a row was made on top of it
+                continue
             loser = losing.get((entry["entity"], entry["via"])) if entry["via"] else None
             if loser is not None and loser.get(field) == old:
                 continue

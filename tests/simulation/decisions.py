@@ -1,0 +1,43 @@
+"""What people decide at a screen, and repair there, while their phones and other people decide it too."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from sfa.crm import online
+from sfa.crm.commands import COMMANDS
+from sfa.crm.online import Order
+from sync.repair_routes import RepairRequest, repair_online
+from tests.simulation.actions import Maker, is_readable, repair_of
+from tests.simulation.snapshot import Snapshot
+
+DECIDES = {"conflicts": ("restore", "dismiss"), "suggestions": ("accept", "decline"), "refusals": ("dismiss",)}
+
+
+class Screen:
+    """One decision of one person, in a transaction of its own, by the functions of the routes."""
+
+    def __init__(self, maker: Maker) -> None:
+        self._maker, self._rng = maker, maker.rng
+
+    def choose(self, snapshot: Snapshot, user: str) -> tuple[str, str, str, dict[str, Any]] | None:
+        """-> (what, key, action, body)."""
+        rows = snapshot.visible(user)
+        open_ = sorted(p for p in rows if p[0] in DECIDES and rows[p][1]["status"] in ("open", "closed"))
+        if not open_:
+            return None
+        what, key = self._rng.choice(open_)
+        row = rows[what, key][1]
+        if what == "refusals" and is_readable(row) and self._rng.random() < 0.85:
+            return what, key, "repair", repair_of(self._maker, row, rows)
+        return what, key, self._rng.choice(DECIDES[what]), {}
+
+    def decide(
+        self, connection: Connection, now_ms: int, user: str, what: str, key: str, action: str, body: dict[str, Any]
+    ) -> str:
+        """-> what became of it. A refusal ends the transaction."""
+        if action == "repair":
+            asked = msgspec.convert(body, RepairRequest)
+            return repair_online(connection, now_ms, user, key, asked, None, COMMANDS).receipt.outcome
+        return str(online.order(connection, now_ms, Order(user, f"{what[:-1]}.{action}", key), COMMANDS).row["status"])
