@@ -35,7 +35,6 @@ from sync.protocol import KINDS, Mutation, Receipt
 from sync.take import Taker
 
 SCREEN = "screen"
-REUSED = "mutation_reused"
 WAITS = "depends_on_refused"
 Place = tuple[str, str]
 

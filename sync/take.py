@@ -28,6 +28,7 @@ from sync.numbers import Numbered
 from sync.protocol import KINDS, Mutation, Receipt
 
 CONTRADICTIONS = frozenset({"invariant_failed", "splits_invalid", "quota_owner_invalid"})
+REUSED = "mutation_reused"
 MAY_DEPEND = frozenset({"row_unknown", "reference_unknown"})
 
 
@@ -53,7 +54,7 @@ class Taker:
     def leave_out(self, item: Numbered, reason: str) -> Receipt:
         """A person who reviewed a drain does not want this one applied (S31)."""
         entity, key = (item.mutation.entity[:64], item.mutation.key[:64]) if item.mutation else ("", "")
-        return self._refused(item, entity, key, Refused("left_out", f"left out by the reviewer: {reason}"))
+        return self.refused(item, entity, key, Refused("left_out", f"left out by the reviewer: {reason}"))
 
     def unit_failed(self, item: Numbered, failed: Receipt) -> Receipt:
         mutation = item.mutation
@@ -97,12 +98,13 @@ class Taker:
         )
 
     def _refused_create(self, entity: str, key: str) -> int | None:
-        """The number of the author's own refused create of a row, if that is why the row is missing (S19)."""
+        """The number of the author's own refused create of a row, if that is why the row is missing (S19). What came
+        under a used number is no cause: its device sends it again (S18)."""
         table = ROWS["refusals"]
         mine = (table.c.author_key == self.who.user_key, table.c.entity == entity, table.c.row_key == key)
         query = (
             select(table.c.key, table.c.n)
-            .where(*mine, table.c.kind == "create", table.c.status == "open", ~table.c.gone)
+            .where(*mine, table.c.kind == "create", table.c.status == "open", ~table.c.gone, table.c.code != REUSED)
             .order_by(table.c.n)
         )
         here = self.door.cells_of("refusals")
@@ -111,7 +113,7 @@ class Taker:
             if refusal not in settled:
                 return int(n)
         for cell in here:
-            if cell.key in settled:
+            if cell.key in settled or not cell.row or cell.row["code"] == REUSED:
                 continue
             made = (cell.row["entity"], cell.row["row_key"], cell.row["kind"]) if cell.exists else None
             if made == (entity, key, "create"):
@@ -157,6 +159,7 @@ class Taker:
         wanted = {f: v for f, v in said.items() if cell.row[f] != v} if creating else said
         edits.check_rights(self.who, cell.entity, wanted, creating=False)
         values = edits.follow_references(self.door, self.who, cell.entity, wanted)
+        origin = edits.through(cell.entity, wanted, values, origin)
         base = 0 if creating else mutation.base
         asked = said if creating else values
         survivor = self._survivor(cell)

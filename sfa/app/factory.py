@@ -27,6 +27,7 @@ from sfa.app.stopping import on_stop_signal
 from sfa.core.clock import Clock, SystemClock
 from sfa.core.errors import Refused
 from sfa.crm.commands import COMMANDS
+from sfa.crm.merge_routes import merge_routes
 from sfa.crm.online import Online
 from sfa.crm.routes import decision_routes
 from sfa.db.database import Database, open_database
@@ -140,6 +141,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *decision_routes(services.screens),
         *note_routes(services.screens),
         repair_route(services.screens),
+        *merge_routes(services.screens),
         errors_page,
         _health(services.database),
     ]

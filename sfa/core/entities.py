@@ -50,12 +50,14 @@ class Row(Struct, frozen=True, kw_only=True):
 
 class Organisation(Row, frozen=True, kw_only=True):
     """`history_days`: how long visits, notes and closed deals stay on devices where a `device_profiles` row of the role
-    says nothing else; older ones are online only (S10)."""
+    says nothing else; older ones are online only (S10). `merge_undo_days`: for how long a merge of two customers or
+    contacts can be undone (S22)."""
 
     name: Name
     zone: Short = "UTC"
     currency: Currency = "USD"
     history_days: Annotated[int, Meta(ge=90, le=36_500)] = 548
+    merge_undo_days: Annotated[int, Meta(ge=0, le=3_650)] = 30
 
 
 class DeviceProfile(Row, frozen=True, kw_only=True):

@@ -84,6 +84,8 @@ CATALOGUE: dict[str, Entry] = {
     "repair_impossible": Entry(422, "This refusal can only be dismissed: its content cannot be read, or is on its way"),
     "already_merged": Entry(422, "The row was merged into another one and cannot be deleted by its old key"),
     "merge_invalid": Entry(422, "These two rows cannot be merged"),
+    "merge_unknown": Entry(404, "There is no such merge, or it was undone"),
+    "undo_too_late": Entry(409, "The time in which this merge could be undone is over"),
     "illegal_transition": Entry(422, "The record cannot go from its state to that one"),
     "reason_required": Entry(422, "Losing a deal needs a reason"),
     "invariant_failed": Entry(422, "The resulting row would contradict itself"),

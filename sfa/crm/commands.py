@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from sfa.crm import conflicts, duplicates, suggestions
+from sfa.crm import conflicts, duplicates, suggestions, unmerging
 from sfa.crm.edits import Who
 from sfa.db.cells import Cell
 from sfa.db.writes import Door, Origin
@@ -28,6 +28,8 @@ class Command(Struct, frozen=True):
 COMMANDS: dict[str, Command] = {
     "account.merge": Command("accounts", duplicates.merge),
     "contact.merge": Command("contacts", duplicates.merge),
+    "account.unmerge": Command("accounts", unmerging.unmerge),
+    "contact.unmerge": Command("contacts", unmerging.unmerge),
     "conflict.restore": Command("conflicts", conflicts.restore),
     "conflict.dismiss": Command("conflicts", conflicts.dismiss),
     "refusal.dismiss": Command("refusals", conflicts.dismiss_refusal),

@@ -33,25 +33,25 @@ def merge(door: Door, who: Who, loser: Cell, arguments: Mapping[str, Any], origi
     if survivor.key == loser.key or survivor.gone or loser.gone:
         raise Refused("merge_invalid", "a row is merged into another, living one", key=loser.key, into=into)
     edits.check_rights(who, loser.entity, (), creating=False)
-    if who.role == "rep" and _territory(door, loser) != _territory(door, survivor):
+    if who.role == "rep" and territory_of(door, loser) != territory_of(door, survivor):
         raise Refused("not_permitted", "merging customers of two territories moves work: a manager does it")
     was = dict(loser.row)
-    _fill_gaps(door, who, loser, survivor, origin)
+    filled = _fill_gaps(door, who, loser, survivor, origin)
     moved = _move_children(door, loser, survivor, origin)
     door.delete(loser, origin, "merge")
     loser.row = was
-    door.redirect(loser, survivor, moved, origin)
+    door.redirect(loser, survivor, moved, filled, origin)
 
 
-def _territory(door: Door, cell: Cell) -> str | None:
+def territory_of(door: Door, cell: Cell) -> str | None:
     """Of a customer, or of a contact's customer."""
     account = cell if cell.entity == "accounts" else door.cell("accounts", cell.row["account_key"], "share")
     found: str | None = account.row["territory_key"]
     return found
 
 
-def _fill_gaps(door: Door, who: Who, loser: Cell, survivor: Cell, origin: Origin) -> None:
-    """Whole groups only: half an address is worse than none."""
+def _fill_gaps(door: Door, who: Who, loser: Cell, survivor: Cell, origin: Origin) -> dict[str, Any]:
+    """-> field -> [old, new] of what the survivor took. Whole groups only: half an address is worse than none."""
     shape = SHAPES[loser.entity]
     taken: dict[str, Any] = {}
     for fields in shape.groups.values():
@@ -60,8 +60,15 @@ def _fill_gaps(door: Door, who: Who, loser: Cell, survivor: Cell, origin: Origin
         taken.update({f: loser.row[f] for f in fields if loser.row[f] is not None})
     if "tags" in shape.types and (new := [t for t in loser.row["tags"] if t not in survivor.row["tags"]]):
         taken["tags"] = survivor.row["tags"] + new
+    before = {field: survivor.row[field] for field in taken}
     if taken:
         edits.update(door, who, survivor, taken, origin, kind="merge", verbatim=())
+    return {field: [old, survivor.row[field]] for field, old in before.items()}
+
+
+def child_field(entity: str, child: str) -> str:
+    """By which column a row names the customer or contact that it goes along with."""
+    return "row_key" if child in ABOUT_ROWS else dict(NAMED_BY.get(entity, ())).get(child, "account_key")
 
 
 def _move_children(door: Door, loser: Cell, survivor: Cell, origin: Origin) -> list[list[str]]:
@@ -70,7 +77,7 @@ def _move_children(door: Door, loser: Cell, survivor: Cell, origin: Origin) -> l
     children = door.load_children(loser.entity, (loser.key,))
     children += [c for e, f in named.items() for c in door.load_where(e, f, (loser.key,)) if c not in children]
     for child in children:
-        field = "row_key" if child.entity in ABOUT_ROWS else named.get(child.entity, "account_key")
+        field = child_field(loser.entity, child.entity)
         if child.row.get(field) != loser.key:
             continue
         gone = child.gone

@@ -8,7 +8,7 @@ change nothing then; the caller marks and undoes.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import func, select
 
 from sfa.core import access
@@ -101,6 +101,14 @@ def follow_references(door: Door, who: Who, entity: str, values: Mapping[str, An
     return followed
 
 
+def through(entity: str, said: Mapping[str, Any], followed: Mapping[str, Any], origin: Origin) -> Origin:
+    """The origin of values that named a merged row: history tells by which key they came (S22)."""
+    for field in SHAPES[entity].references:
+        if origin.via is None and said.get(field) is not None and said[field] != followed[field]:
+            return structs.replace(origin, via=said[field])
+    return origin
+
+
 def revive_parent(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
     """Restoring a child, or writing one, restores the deleted parents above it (S26)."""
     place = PARENTS.get(cell.entity)
@@ -153,7 +161,8 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     if owner is not None and owner not in values and who.user_key is not None:
         values = {**values, owner: who.user_key}
     check_required(entity, values)
-    values = follow_references(door, who, entity, values)
+    followed = follow_references(door, who, entity, values)
+    origin, values = through(entity, values, followed, origin), followed
     if owner is not None and who.held is not None and f"book:{values[owner]}" not in who.held:
         raise Refused("field_not_permitted", f"{entity}.{owner} must be you or one of your people", field=owner)
     if entity == "deals" and who.held is not None:
@@ -194,7 +203,8 @@ def update(
 ) -> None:
     """Write checked values; a deleted row comes back with them."""
     check_owned(door, who, cell)
-    values = follow_references(door, who, cell.entity, values)
+    followed = follow_references(door, who, cell.entity, values)
+    origin, values = through(cell.entity, values, followed, origin), followed
     rights.check_change(door, who.role, who.user_key, who.held, cell, values)
     was_gone = cell.gone
     door.put(cell, values, origin, kind, verbatim)

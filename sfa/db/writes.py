@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection
 
 from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
 from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles
@@ -20,10 +20,9 @@ from sfa.db import feed, past, scope
 from sfa.db.ageing import read_profiles
 from sfa.db.bulk import inserting, updating
 from sfa.db.cells import Cell, Lock, read_cells, read_children, read_column, read_where
-from sfa.db.tables import ROWS, history, note_updates, redirects
+from sfa.db.redirects import Redirects
+from sfa.db.tables import ROWS, history, note_updates
 from sfa.db.tables.rows import LAYERED
-
-REDIRECT_HOPS_MAX = 8
 
 
 class Origin(Struct, frozen=True):
@@ -49,7 +48,7 @@ class Door:
         self._weak: set[tuple[str, str]] = set()  # loaded without the lock of a row to be changed
         self._undo: list[tuple[Cell, tuple[Any, ...]]] = []
         self._history: list[dict[str, Any]] = []
-        self._redirects: list[dict[str, Any]] = []
+        self.redirects = Redirects(connection)
         self.texts: list[dict[str, Any]] = []  # rows of `note_updates` (S25), undone and flushed with the rest
         self._profiles: Profiles | None = None
 
@@ -113,14 +112,14 @@ class Door:
         here = [(e["changes"], e["device_key"], e["rev"], e["kind"]) for e in mine]
         return [*past.changes_after(self.connection, cell, rev), *here]
 
+    def first_value(self, cell: Cell, field: str) -> Any:
+        """What a field said when the row was made."""
+        made = (changes for changes, *_ in self.since(cell, 0))
+        return next((changes[field][1] for changes in made if field in changes), cell.row[field])
+
     def survivor(self, entity: str, key: str) -> str:
         """Where a merged key leads (S22); the key itself where it was not merged."""
-        query = select(redirects.c.survivor_key).where(redirects.c.entity == entity, redirects.c.loser_key == key)
-        found = str(self.connection.execute(query).scalar() or key)
-        for row in self._redirects:  # in their order, so that a chain made in this transaction is walked to its end
-            if (row["entity"], row["loser_key"]) == (entity, found):
-                found = str(row["survivor_key"])
-        return found
+        return self.redirects.survivor(entity, key)
 
     # -- changing -----------------------------------------------------------------------------------------------
 
@@ -166,8 +165,10 @@ class Door:
         }
         self._record(cell, kind, {}, origin)
 
-    def redirect(self, loser: Cell, survivor: Cell, children: list[list[str]], origin: Origin) -> None:
-        """Keep where a merged key leads, what the loser was, and which children moved (S22)."""
+    def redirect(
+        self, loser: Cell, survivor: Cell, children: list[list[str]], filled: dict[str, Any], origin: Origin
+    ) -> None:
+        """Keep where a merged key leads, what the loser was, which children moved and what the survivor took (S22)."""
         row = {
             "entity": loser.entity,
             "loser_key": loser.key,
@@ -177,8 +178,10 @@ class Door:
             "survivor_rev": survivor.rev,
             "losing": loser.row,
             "children": children,
+            "into_key": survivor.key,
+            "filled": filled,
         }
-        self._redirects.append(row)
+        self.redirects.begin(row)
 
     def review(self, entity: str, keys: Iterable[str], *, again: bool = False) -> None:
         """Look again where rows lie, without changing them; `again` tells their documents anew."""
@@ -188,7 +191,7 @@ class Door:
             cell.moved, cell.touched = True, again
 
     def mark(self) -> tuple[int, int, int, int]:
-        return len(self._undo), len(self._history), len(self._redirects), len(self.texts)
+        return len(self._undo), len(self._history), len(self.redirects.log), len(self.texts)
 
     def undo_to(self, mark: tuple[int, int, int, int]) -> None:
         """Forget every change since the mark: nothing of them was written yet."""
@@ -197,7 +200,7 @@ class Door:
             cell, state = self._undo.pop()
             cell.restore(state)
         del self._history[recorded:]
-        del self._redirects[redirected:]
+        del self.redirects.log[redirected:]
         del self.texts[typed:]
 
     def _touch(self, cell: Cell) -> None:
@@ -332,12 +335,11 @@ class Door:
         _TEXTS.run(self.connection, self.texts)
         self.texts.clear()
         settled = self._settle()
-        if not settled and not self._redirects:
+        if not settled and not self.redirects.log:
             return 0
         self._write_rows([cell for cell, _ in settled if cell.dirty])
         _HISTORY.run(self.connection, self._history)
-        if self._redirects:
-            self._write_redirects()
+        self.redirects.write()
         plan = None
         if any(cell.touched and cell.entity in DECIDES_SCOPE for cell, _ in settled):
             plan = scope.plan(self.connection, self.now_ms)
@@ -351,7 +353,6 @@ class Door:
             cell.was_gone = cell.gone
         self._undo.clear()
         self._history.clear()
-        self._redirects.clear()
         return last
 
     def _write_rows(self, cells: list[Cell]) -> None:
@@ -376,16 +377,6 @@ class Door:
                 for values in old[entity]:
                     values["at_key"] = values.pop("key")
                 _UPDATES[entity].run(self.connection, old[entity])
-
-    def _write_redirects(self) -> None:
-        """Chains are flattened: whoever led to the loser now leads to the survivor."""
-        for row in self._redirects:
-            self.connection.execute(
-                update(redirects)
-                .where(redirects.c.entity == row["entity"], redirects.c.survivor_key == row["loser_key"])
-                .values(survivor_key=row["survivor_key"])
-            )
-            self.connection.execute(insert(redirects), [row])
 
 
 _BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}

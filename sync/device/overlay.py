@@ -27,6 +27,8 @@ Stamps = dict[str, list[Any]]
 SERVER_COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "account.merge": ("accounts", {}),
     "contact.merge": ("contacts", {}),
+    "account.unmerge": ("accounts", {}),
+    "contact.unmerge": ("contacts", {}),
     "conflict.restore": ("conflicts", {"status": "restored"}),
     "conflict.dismiss": ("conflicts", {"status": "dismissed"}),
     "refusal.dismiss": ("refusals", {"status": "dismissed"}),

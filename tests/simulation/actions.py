@@ -30,6 +30,7 @@ class Maker:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.known: list[tuple[str, str]] = []
+        self.merged: list[tuple[str, str, str]] = []  # entity, loser, into: what somebody merged, or wanted to
         self._tokens = 0
         self._keys = 0
 
@@ -178,7 +179,17 @@ def merge(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
     loser, into = pick(maker, rows, entity), pick(maker, rows, entity)
     if loser is None or into is None:
         return None
+    maker.merged.append((entity, loser[1], into[1]))
     return f"{entity[:-1]}.merge", entity, loser[1], {"into": into[1]}
+
+
+def unmerge(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
+    """A merge that somebody made, or wanted to, is undone, with what came since or without."""
+    found = [(entity, loser, into) for entity, loser, into in maker.merged if (entity, into) in rows]
+    if not found:
+        return merge(maker, phone, rows)
+    entity, loser, into = maker.rng.choice(found)
+    return f"{entity[:-1]}.unmerge", entity, into, {"loser": loser, "all": maker.rng.random() < 0.5}
 
 
 def hand_over(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
@@ -284,7 +295,8 @@ ACTIONS: tuple[tuple[Action, int], ...] = (
     (delete, 8),
     (command, 12),
     (settle, 12),
-    (merge, 4),
+    (merge, 5),
+    (unmerge, 5),
     (hand_over, 10),
     (plan_quota, 1),
 )

@@ -5,13 +5,16 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from sfa.crm import online
-from sfa.crm.commands import COMMANDS
+from sfa.crm import commands, merges, online
+from sfa.crm.merges import Undo
 from sfa.crm.online import Order
 from sync.repair_routes import RepairRequest, repair_online
 from tests.simulation.actions import Maker, is_readable, repair_of
+from tests.simulation.checkers.parted import watched
 from tests.simulation.snapshot import Snapshot
 
+UNDO = "undo"
+COMMANDS = watched(commands.COMMANDS)
 DECIDES = {"conflicts": ("restore", "dismiss"), "suggestions": ("accept", "decline"), "refusals": ("dismiss",)}
 
 
@@ -23,6 +26,9 @@ class Screen:
 
     def choose(self, snapshot: Snapshot, user: str) -> tuple[str, str, str, dict[str, Any]] | None:
         """-> (what, key, action, body)."""
+        if self._maker.merged and self._rng.random() < 0.4:
+            entity, loser, _ = self._rng.choice(self._maker.merged)
+            return entity, loser, UNDO, {"all": self._rng.random() < 0.5}
         rows = snapshot.visible(user)
         open_ = sorted(p for p in rows if p[0] in DECIDES and rows[p][1]["status"] in ("open", "closed"))
         if not open_:
@@ -37,6 +43,8 @@ class Screen:
         self, connection: Connection, now_ms: int, user: str, what: str, key: str, action: str, body: dict[str, Any]
     ) -> str:
         """-> what became of it. A refusal ends the transaction."""
+        if action == UNDO:
+            return str(merges.undo(connection, now_ms, user, what, key, msgspec.convert(body, Undo), COMMANDS).rev)
         if action == "repair":
             asked = msgspec.convert(body, RepairRequest)
             return repair_online(connection, now_ms, user, key, asked, None, COMMANDS).receipt.outcome

@@ -98,7 +98,10 @@ class Screens:
     def _merge(self, snapshot: Snapshot) -> Change | None:
         entity = self._rng.choice(("accounts", "contacts"))
         loser, into = self._some(snapshot, entity), self._some(snapshot, entity)
-        return ("merge", entity, loser[1], {"into": into[1]}) if loser is not None and into is not None else None
+        if loser is None or into is None:
+            return None
+        self._maker.merged.append((entity, loser[1], into[1]))
+        return "merge", entity, loser[1], {"into": into[1]}
 
     def _twin(self, snapshot: Snapshot) -> Change | None:
         """Somebody enters a person or a customer that is there already, and the finder may notice."""

@@ -12,15 +12,17 @@ from sqlalchemy import Connection
 
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
-from sfa.crm.commands import COMMANDS
+from sfa.crm import commands
 from sfa.db.database import Database
 from sync import quarantine
 from sync.pull import PageBytes
 from sync.round import Caller, Round
 from sync.sheet import LINE_BYTES
+from tests.simulation.checkers.parted import watched
 from tests.simulation.crashes import Crashes
 from tests.simulation.snapshot import Snapshot
 
+COMMANDS = watched(commands.COMMANDS)
 SECRET = b"a secret of 32 bytes for cursors"
 
 

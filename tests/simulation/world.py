@@ -209,6 +209,7 @@ class World:
     def restored(self) -> None:
         """The server is another one: everybody may see what he sees there."""
         self._look(self.server.snapshot())
+
     def _repair_elsewhere(self, phone: Phone, part: Part) -> None:
         """The same refusal on another phone of its author, or at a screen: the same words, or other ones."""
         if self.rng.random() < 0.2:

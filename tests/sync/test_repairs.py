@@ -271,3 +271,15 @@ def test_a_screen_that_looked_at_an_older_refusal_is_told(office: Office) -> Non
     with opened(office) as desk:
         assert mended_online(desk, refusal, 1, set={"name": "Nora"}).json()["code"] == "rev_stale"
         assert mended_online(desk, refusal, 2, set={"name": "Nora"}).status_code == 200
+
+
+@pytest.mark.parametrize(("other", "statuses"), [("Nora", [200, 200]), ("Dora", [200, 409])])
+def test_two_screens_that_repair_at_the_same_moment_do_it_once(office: Office, other: str, statuses: list[int]) -> None:
+    """S2, S8: on PostgreSQL both transactions are open at once."""
+    refusal = refused(office.phone("ana"))
+    with opened(office) as desk, ThreadPoolExecutor(2) as pool:
+        desk.get("ana", "/api/refusals")
+        names = ("Nora", other)
+        answers = list(pool.map(lambda name: mended_online(desk, refusal, set={"name": name}), names))
+    assert sorted(a.status_code for a in answers) == statuses
+    assert office.rev("contacts", "c-1") == 1

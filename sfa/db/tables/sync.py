@@ -1,6 +1,6 @@
 """What keeps devices and server in agreement: clock, feed, scope intervals, registrations, receipts, history."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
 
 from sfa.db.tables.rows import KEY, METADATA
 
@@ -90,6 +90,7 @@ history = Table(
     Column("at", BigInteger, nullable=False),
     Column("stored_at", BigInteger, nullable=False),
     Column("via", Text),
+    Index("ix_history_via", "via", sqlite_where=text("via IS NOT NULL"), postgresql_where=text("via IS NOT NULL")),
     sqlite_with_rowid=False,
 )
 
@@ -148,7 +149,8 @@ receipts = Table(
     sqlite_with_rowid=False,
 )
 
-# A merged row: its key leads to the survivor (S22). `losing` is what the loser was at that time.
+# A merged row: its key leads to the survivor (S22). `losing` is what the loser was at that time, `into_key` the row
+# that it was merged into itself, `filled` what that row took from it: field -> [old, new].
 redirects = Table(
     "redirects",
     METADATA,
@@ -160,7 +162,10 @@ redirects = Table(
     Column("survivor_rev", BigInteger, nullable=False),
     Column("losing", JSON, nullable=False),
     Column("children", JSON, nullable=False),
+    Column("into_key", Text),
+    Column("filled", JSON),
     Index("ix_redirects_entity_survivor_key", "entity", "survivor_key"),
+    Index("ix_redirects_entity_merged_at_loser_key", "entity", "merged_at", "loser_key"),
     sqlite_with_rowid=False,
 )
 

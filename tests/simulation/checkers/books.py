@@ -39,6 +39,18 @@ class Books:
         self.sent = self._taken()
         self.redirects = [dict(row._mapping) for row in connection.execute(select(redirects))]
 
+    def as_it_was_merged(self, entry: dict[str, Any]) -> dict[str, Any] | None:
+        """The row whose key an edit named, as it was when it was merged: the merge may have been undone since."""
+        row: dict[str, Any] = {}
+        found = None
+        for made in self.history:
+            if (made["entity"], made["key"]) == (entry["entity"], entry["via"]) and made["stored_at"] <= entry[
+                "stored_at"
+            ]:
+                row.update({field: new for field, (_, new) in (made["changes"] or {}).items()})
+                found = dict(row) if made["kind"] == "merge" else found
+        return found
+
     def refusal_of(self, mark: Mark) -> dict[str, Any]:
         """The refusal of a mutation, empty if it was not refused."""
         stored = self.snapshot.rows.get(("refusals", f"{mark[0]}.{mark[1]}"))

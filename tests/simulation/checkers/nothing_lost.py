@@ -17,7 +17,7 @@ from tests.simulation.failure import Failed
 from tests.simulation.ledger import Mark
 
 NOTE = "body"  # its words have a checker of their own
-OF_A_PERSONS_CHOICE = ("restore", "merge", "conflict.restore", "delete")
+OF_A_PERSONS_CHOICE = ("restore", "merge", "conflict.restore", "delete", "unmerge")
 
 
 def check(books: Books) -> None:
@@ -86,7 +86,6 @@ def _is_word(text: str) -> bool:
 def _check_replaced(books: Books) -> None:
     """Walk each row's history: who wrote each field last, and who replaced it knowing or not knowing."""
     wrote: dict[tuple[str, str, str], dict[str, Any]] = {}
-    losing = {(r["entity"], r["loser_key"]): r["losing"] for r in books.redirects}
     for entry in books.history:
         for field, (old, _) in (entry["changes"] or {}).items():
             place = (entry["entity"], entry["key"], field)
@@ -96,7 +95,7 @@ def _check_replaced(books: Books) -> None:
                 continue
             if books.landed_together(before, entry):  # what waited for a row was made on top of it
                 continue
-            loser = losing.get((entry["entity"], entry["via"])) if entry["via"] else None
+            loser = books.as_it_was_merged(entry) if entry["via"] else None
             if loser is not None and loser.get(field) == old:
                 continue
             if not _is_reported(books, entry, field):
@@ -115,7 +114,7 @@ def _replaced_blindly(entry: dict[str, Any], before: dict[str, Any], mutation: d
     group = SHAPES[entry["entity"]].group_of[next(iter(entry["changes"]))]
     if strategy_of(entry["entity"], group) in ("union", "text"):
         return False
-    base = mutation.get("base", 0) if entry["via"] is None else 0
+    base = mutation.get("base", 0) if mutation["key"] == entry["key"] else 0
     return bool(before["rev"] > base and before["device_key"] != entry["device_key"])
 
 

@@ -39,7 +39,7 @@ def _check_landed(key: str, row: dict[str, Any], words: bytes) -> None:
 
 
 def _check_waits(key: str, row: dict[str, Any], refusals: dict[str, dict[str, Any]]) -> None:
-    """Whoever is refused for a refused create waits for one that is still refused."""
+    """Whoever is refused for a refused create or command waits for one that is still refused."""
     content = row["mutation"]
     named = {(row["entity"], row["row_key"])}
     for field, target in SHAPES[row["entity"]].references.items():
@@ -48,7 +48,7 @@ def _check_waits(key: str, row: dict[str, Any], refusals: dict[str, dict[str, An
     causes = [
         other
         for other in refusals.values()
-        if (other["n"], other["kind"], other["author_key"]) == (row["depends_on_n"], "create", row["author_key"])
+        if (other["n"], other["author_key"]) == (row["depends_on_n"], row["author_key"])
         and (other["entity"], other["row_key"]) in named
     ]
     if causes and all(cause["status"] == "repaired" for cause in causes):
