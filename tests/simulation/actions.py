@@ -162,7 +162,10 @@ def command(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
 
 def settle(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
     waiting = {place: row for place, row in rows.items() if row[1].get("status") in ("open", "closed")}
-    found = pick(maker, waiting, "conflicts", "refusals", "suggestions")
+    found = None
+    if maker.rng.random() < 0.5:  # they are rare
+        found = pick(maker, waiting, "suggestions")
+    found = found or pick(maker, waiting, "conflicts", "refusals", "suggestions")
     if found is None:
         return None
     if found[0] == "suggestions":

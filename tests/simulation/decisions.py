@@ -33,7 +33,8 @@ class Screen:
         open_ = sorted(p for p in rows if p[0] in DECIDES and rows[p][1]["status"] in ("open", "closed"))
         if not open_:
             return None
-        what, key = self._rng.choice(open_)
+        rare = [place for place in open_ if place[0] == "suggestions"]
+        what, key = self._rng.choice(rare if rare and self._rng.random() < 0.5 else open_)
         row = rows[what, key][1]
         if what == "refusals" and is_readable(row) and self._rng.random() < 0.85:
             return what, key, "repair", repair_of(self._maker, row, rows)

@@ -17,13 +17,3 @@ def an_undone_merge_forgets_the_children() -> Sequence[tuple[Any, str, Any]]:
 @fault
 def an_undone_merge_leaves_the_survivor_what_it_took() -> Sequence[tuple[Any, str, Any]]:
     return [(UNMERGING, "_given_back", lambda *_: {})]
-
-
-@fault
-def a_chain_forgets_who_was_merged_in_its_middle() -> Sequence[tuple[Any, str, Any]]:
-    return [(UNMERGING, "_through", lambda *_: set())]
-
-
-@fault
-def a_suggestion_stays_accepted_when_its_merge_is_undone() -> Sequence[tuple[Any, str, Any]]:
-    return [(UNMERGING, "_part", lambda *_: set())]
