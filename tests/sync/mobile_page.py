@@ -28,7 +28,6 @@ from sfa.app.factory import build
 from sfa.app.settings import Settings
 from sfa.db.scope import renew_epoch
 from sfa.db.tables import credentials
-from sync.protocol import CONTRACT_MAX
 from tests.office import Office
 
 PASSWORD = "correct-horse"
@@ -102,12 +101,14 @@ class Player:
     def __init__(self, office: Office, client: TestClient[Litestar]) -> None:
         self.office, self.client = office, client
         self.phones: dict[str, Phone] = {}
+        self.contract = 1  # what the page speaks, as its last exchange said
 
     def phone(self, who: str) -> Phone:
         return self.phones.setdefault(who, Phone(who.split("/")[0]))
 
     def play(self, exchange: Exchange) -> list[tuple[int, Any]]:
         """-> status and body of the answer, once or twice."""
+        self.contract = (exchange.request or {}).get("contract", self.contract)
         answers = [self._send(exchange) for _ in range(2 if exchange.twice else 1)]
         phone, (status, text) = self.phone(exchange.who), answers[-1]
         body = json.loads(text) if text else {}
@@ -169,7 +170,7 @@ class Player:
         caught_up = False
         while not caught_up:
             phone, now = self.phone(who), self.office.clock.now_ms()
-            asked = {"user": phone.user, "now": now, "contract": CONTRACT_MAX, "cursor": phone.cursor}
+            asked = {"user": phone.user, "now": now, "contract": self.contract, "cursor": phone.cursor}
             ((status, body),) = self.play(Exchange(0, who, "POST", "/sync", asked))
             assert status == 200, body
             caught_up = body["page"]["caught_up"]

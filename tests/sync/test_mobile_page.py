@@ -56,10 +56,10 @@ def test_every_request_of_the_page_is_of_the_documented_types() -> None:
                 assert msgspec.convert(mutation, protocol.Mutation).n == mutation["n"]
 
 
-def test_the_page_speaks_the_newest_contract_version() -> None:
-    """But for the exchange that shows how an app that is too old is answered."""
-    said = [part.request["contract"] for part in exchanges() if part.path == "/sync" and part.status != 426]
-    assert set(said) == {protocol.CONTRACT_MAX}
+def test_the_page_speaks_a_contract_version_that_is_served() -> None:
+    said = {part.request["contract"] for part in exchanges() if part.path == "/sync"}
+    assert len(said) == 1
+    assert protocol.CONTRACT_MIN <= min(said) <= protocol.CONTRACT_MAX
 
 
 def test_every_outcome_and_every_command_is_told() -> None:

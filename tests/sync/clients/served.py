@@ -16,6 +16,7 @@ from sfa.core.shapes import SHAPES
 from sfa.db.database import Database
 from sfa.db.scope import held_now
 from sfa.db.tables import ROWS
+from sync.protocol import CONTRACT_MAX
 from tests.sync.clients.tunnel import Tunnel
 
 SFA = [sys.executable, "-c", "from sfa.app.cli import main; main()"]
@@ -75,7 +76,8 @@ class App:
 
     def start(self, *commands: list[Any]) -> "subprocess.Popen[str]":
         """The app, running: to be killed, or read to its end."""
-        node = ["node", str(PHONE), str(self.store), self.tunnel.url, str(self.page_rows), json.dumps(commands)]
+        numbers = (str(self.page_rows), str(CONTRACT_MAX))
+        node = ["node", str(PHONE), str(self.store), self.tunnel.url, *numbers, json.dumps(commands)]
         return subprocess.Popen(node, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *commands: list[Any]) -> list[Any]:

@@ -15,8 +15,8 @@ const keep = (s, told) => Object.assign(s, { access_token: told.access_token, re
   device_id: told.device_id, user_key: told.user.key });
 
 export class Client {
-  constructor(file, server, pageRows = 5000) {
-    Object.assign(this, { file, server, pageRows });
+  constructor(file, server, pageRows = 5000, contract = 1) {
+    Object.assign(this, { file, server, pageRows, contract });
     this.s = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : clone(EMPTY);
   }
   transaction(work) { // all of it or nothing (14)
@@ -81,7 +81,7 @@ export class Client {
     const { id: cut, size } = head.at(-1)?.unit ?? {}; // a unit that would be cut waits (9)
     if (cut && head.filter((m) => m.unit?.id === cut).length < size) head = head.filter((m) => m.unit?.id !== cut);
     const skip = pushing && s.expected_n < first ? { first_n: s.expected_n, last_n: first - 1 } : undefined;
-    return { user: s.user_key, now: Date.now(), contract: 1, cursor: s.cursor, page_rows: this.pageRows,
+    return { user: s.user_key, now: Date.now(), contract: this.contract, cursor: s.cursor, page_rows: this.pageRows,
       mutations: pushing ? head : [], skip };
   }
   async send(request) {
