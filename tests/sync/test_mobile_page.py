@@ -128,3 +128,21 @@ def test_a_wrong_answer_on_the_page_is_found(office: Office) -> None:
     spoilt["page"]["changes"][0]["items"][0]["row"]["name"] = "Another"
     del spoilt["now"]
     assert len(differences(spoilt, body)) == 3
+
+
+def test_an_answer_in_lines_is_what_the_page_says(office: Office) -> None:
+    """The first line is an answer with the first part of the page; each further one is a page with its own cursor."""
+    player, client = players(office)
+    with client:
+        asked = {"user": "ana", "now": office.clock.now_ms(), "contract": 1, "lines": True}
+        player.meanwhile("sync ana")  # logs the phone in
+        headers = {"Authorization": f"Bearer {player.phone('ana').token}"}
+        answer = client.post("/sync", json=asked, headers=headers)
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert answer.content.endswith(b"\n")
+    first, *further = (json.loads(line) for line in answer.content.splitlines())
+    assert {"contract", "epoch", "now", "page"} <= first.keys()
+    assert len(further) >= 1
+    assert [line.keys() for line in further] == [{"page"}] * len(further)
+    assert len({line["page"]["cursor"] for line in (first, *further)}) == 1 + len(further)
+    assert further[-1]["page"]["caught_up"]
