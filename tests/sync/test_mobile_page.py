@@ -36,6 +36,8 @@ def test_every_exchange_of_the_page_is_answered_as_it_is_written(office: Office)
             for status, body in player.play(part):
                 shown = body[part.member] if part.member is not None and part.member in body else body
                 assert status == part.status, f"line {part.line}: {body}"
+                if part.method == "GET":  # shown in part: such answers grow
+                    shown = {name: value for name, value in shown.items() if name in part.answer}
                 assert differences(part.answer, shown) == [], f"line {part.line}"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Select, select
 
+from sfa.core.layers import places
 from sfa.core.shapes import SHAPES
 from sfa.db.database import Database
 from sfa.db.scope import held_now
@@ -22,7 +23,7 @@ from tests.sync.clients.tunnel import Tunnel
 SFA = [sys.executable, "-c", "from sfa.app.cli import main; main()"]
 PHONE = Path(__file__).parent / "phone.mjs"
 PASSWORD = "demo-password-1"
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 _RUNNING = re.compile(r"running on http://127\.0\.0\.1:(\d+)")
 
 
@@ -72,12 +73,13 @@ class App:
     def __init__(self, name: str, server: Server, folder: Path, page_rows: int = 50) -> None:
         self.store = folder / f"{name}.json"
         self.tunnel = Tunnel(server.port)
+        self.address = self.tunnel.url
         self.page_rows = page_rows
 
     def start(self, *commands: list[Any]) -> "subprocess.Popen[str]":
         """The app, running: to be killed, or read to its end."""
         numbers = (str(self.page_rows), str(CONTRACT_MAX))
-        node = ["node", str(PHONE), str(self.store), self.tunnel.url, *numbers, json.dumps(commands)]
+        node = ["node", str(PHONE), str(self.store), self.address, *numbers, json.dumps(commands)]
         return subprocess.Popen(node, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *commands: list[Any]) -> list[Any]:
@@ -114,7 +116,8 @@ def truth(database: Database, user: str) -> dict[tuple[str, str], tuple[int, Any
     for entity, table in ROWS.items():
         query = select(table).where(~table.c.gone, ~table.c.aged)
         for row in database.read(_all, query):
-            if not held.isdisjoint(row["buckets"]):
+            layers = tuple(row["layers"].split(",")) if row.get("layers") else None
+            if not held.isdisjoint(places(row["buckets"], layers)):
                 found[entity, row["key"]] = (row["rev"], {field: row[field] for field in SHAPES[entity].types})
     return found
 

@@ -6,7 +6,6 @@ ends the connection at the first byte of the answer; `stall` keeps answers back 
 """
 
 import socket
-import struct
 import threading
 from contextlib import suppress
 
@@ -38,8 +37,7 @@ class Tunnel:
                 phone, _ = self._listening.accept()
                 try:
                     server = socket.create_connection(("127.0.0.1", self._port))
-                except OSError:  # there is no server: reset, as a machine without one does
-                    phone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                except OSError:  # there is no server
                     phone.close()
                     continue
                 self._sockets += [phone, server]
