@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "device": ("sfa.app.cli_device", "Work like a rep's phone: offline, and in sync when there is a connection."),
     "import": ("sfa.app.cli_data", "Bring in a company's data from files."),
     "migrate": ("sfa.app.cli_serve", "Bring the database to this version's schema."),
+    "quarantine": ("sfa.app.cli_quarantine", "Review what revoked devices drained."),
     "seed": ("sfa.app.cli_data", "Make up a company of any size."),
     "reissue": ("sfa.app.cli_serve", "Write documents anew for devices, after an upgrade."),
     "restored": ("sfa.app.cli_serve", "Say that the database was restored from a backup."),
