@@ -17,6 +17,7 @@ from sync.device.transport import ConnectionLost, Transport
 from sync.protocol import Skip
 
 REVOKED, WIPED = "device_revoked", "device_wiped"
+NOT_REVOKED = "not_revoked"
 
 
 class Drain(Struct, frozen=True, omit_defaults=True):
@@ -36,18 +37,24 @@ class Drained(Struct, frozen=True):
 
 
 def obey(store: Store, transport: Transport, refused: ServerRefused, now_ms: int) -> None:
-    """What the server's last word to this registration asks for; nothing for any other refusal. `ConnectionLost` leaves
-    everything as it is, for the next sync."""
+    """What the server's last word to this registration asks for; nothing for any other refusal, nor where another sync
+    of this store has obeyed before. `ConnectionLost` leaves everything as it is, for the next sync."""
+    asked_as = store.state().device_key
+    if asked_as is None:
+        return
     if refused.code == WIPED:
         store.erase(now_ms, WIPED)
     elif refused.code == REVOKED:
         with store.transaction():
+            if store.state().device_key != asked_as:
+                return
             if store.state().registration == "moving":
                 outbox.renumber(store)
             store.set_state(registration="revoked")
         if refused.details.get("drain"):
             _drain(store, transport, now_ms)
-        if store.state().registration == "revoked":
+        after = store.state()
+        if (after.registration, after.device_key) == ("revoked", asked_as):
             store.erase(now_ms, REVOKED)
 
 
@@ -67,9 +74,12 @@ def _drain(store: Store, transport: Transport, now_ms: int) -> None:
         try:
             answer = session.call(transport, "/sync/drain", sent, Drained, state.access_token)
         except ServerRefused as refused:
-            if refused.code != WIPED:
+            if refused.code == WIPED:
+                store.erase(now_ms, WIPED)
+            elif refused.code == NOT_REVOKED:  # it was said of a registration that this store has left meanwhile
+                store.set_state(registration="active")
+            else:
                 raise
-            store.erase(now_ms, WIPED)
             return
         if answer.next_part is not None and not part < answer.next_part <= len(parts):
             raise ConnectionLost(f"the server asks for part {answer.next_part} of {len(parts)} after part {part}")

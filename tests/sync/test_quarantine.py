@@ -187,6 +187,36 @@ def test_two_copies_with_nothing_left_to_say_both_erase(net: Net, tmp_path: Path
     assert len(drains(net, key)) == 2
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_two_syncs_of_one_store_that_are_told_the_same_end_it_once(net: Net, tmp_path: Path, again: bool) -> None:
+    """The slower one must neither drain an erased store nor end the registration that was made since."""
+    store = Store(tmp_path / "phone.db")
+    quick = Device(store, net, net.office.clock, KeyMaker(net.office.clock))
+    quick.login("ana@example.com", "correct horse")
+    quick.sync()
+    quick.create("tasks", {"title": "a"}, key="t-a")
+    key = revoke(net, quick)
+
+    class Slow:
+        def post(self, path: str, body: bytes, token: str | None) -> tuple[int, bytes]:
+            answer = net.post(path, body, token)
+            if path == "/sync":
+                refused_at_sync(quick)
+                if again:
+                    quick.login("ana@example.com", "correct horse")
+            return answer
+
+    slow = Device(store, Slow(), net.office.clock, KeyMaker(net.office.clock))
+    assert refused_at_sync(slow).code == "device_revoked"
+    assert words(net, key) == [["a"]]
+    if not again:
+        assert (quick.person(), [n.kind for n in quick.notices()]) == (None, ["erased"])
+        return
+    quick.create("tasks", {"title": "b"}, key="t-b")
+    assert quick.sync().pushed == 1
+    assert key_of(quick) != key
+
+
 def test_a_queue_larger_than_a_request_drains_in_parts_and_is_erased_after_the_last(
     net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:
