@@ -19,6 +19,7 @@ from sync import registrations, review
 from sync.protocol import LEASE_MS
 from sync.review import Decision
 from tests.builders import DAY_MS, register
+from tests.simulation.checkers.ended import ANEW
 from tests.simulation.databases import Worlds
 from tests.simulation.failure import Crash, Failed
 from tests.simulation.phones import Phone, ReferencePhone
@@ -118,7 +119,7 @@ class Endings:
             self.world.log(f"{phone.key} is never used again")
             return
         self._logins += 1
-        key = f"{phone.key.partition('+')[0]}+{self._logins}".replace("+", ".again")
+        key = f"{phone.key.partition(ANEW)[0]}{ANEW}{self._logins}"
         self.world.log(f"{phone.key} ({why}) logs in anew: {key}")
         self.world.server.write(register, key, phone.user, self.world.clock.now_ms())
         phone.login(key)

@@ -151,3 +151,14 @@ def a_clone_is_answered_with_the_other_ones_receipts() -> Changes:
         return numbers.Walk([*found.seen, *(told[n] for n in sorted(told))], [], found.new, None)
 
     return [(PUSH, "walk", walk)]
+
+
+@fault
+def a_clone_sends_under_its_new_registration_what_the_old_one_has_taken() -> Changes:
+    real = outbox.renumber
+
+    def renumber(store: Store) -> None:
+        outbox.requeue(store, 1)
+        real(store)
+
+    return [(outbox, "renumber", renumber)]

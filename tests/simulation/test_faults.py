@@ -38,6 +38,7 @@ FOUND_AT = {
     "a_wipe_keeps_the_rows": 32,
     "the_reference_device_erases_before_it_drains": 37,
     "the_lease_is_not_looked_at": 53,
+    "a_clone_sends_under_its_new_registration_what_the_old_one_has_taken": 41,
     "the_reference_device_drops_what_is_acknowledged_at_once": 35,
 }
 

@@ -3,9 +3,10 @@
 It is in a quarantine, unreviewed or discarded; it was taken under another registration of the same person; its phone
 was wiped; or it was lost with a backup after the device had rightly forgotten it. What came into the quarantine is
 there as it came; what came under a reused number is a refusal; nothing of an ended registration is taken without a
-decision.
+decision; nothing that was taken is taken again under another registration.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -18,6 +19,10 @@ from tests.simulation.failure import Failed
 from tests.simulation.ledger import Mark
 
 SEEN = ("applied", "merged", "conflict")
+WORD = re.compile(rb'"w\d+"')  # typed once in the world
+
+
+ANEW = ".again"  # in the key of a registration that took the place of another
 
 
 def check(books: Books) -> None:
@@ -29,6 +34,7 @@ def check(books: Books) -> None:
     _check_reused(books)
     _check_decided(books)
     _check_copies(books)
+    _check_twice(books)
 
 
 def check_untaken(books: Books, mark: Mark, mutation: dict[str, Any]) -> None:
@@ -101,3 +107,20 @@ def _check_copies(books: Books) -> None:
         for content in (books.ledger.sent[mark], *others):
             if content != books.sent[mark]:
                 check_untaken(books, mark, content)
+
+
+def _check_twice(books: Books) -> None:
+    """What moves to a new registration was not taken under the old one. (A restored server may have forgotten it.)"""
+    seen: dict[bytes, Mark] = {}
+    for mark, mutation in books.sent.items():
+        told = books.told.get(mark)
+        if books.ledger.restores or told is None or told["outcome"] not in SEEN or not WORD.search(_text(mutation)):
+            continue
+        said = _text(_meaning(mutation))
+        if said in seen and not (ANEW in seen[said][0] and ANEW in mark[0]):  # two copies may bring the same
+            raise Failed("ended", f"{mutation} was taken as {seen[said]}, and again as {mark}")
+        seen[said] = mark
+
+
+def _text(mutation: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(mutation)

@@ -15,8 +15,8 @@ SAID = ("create", "update")
 
 
 def check(books: Books) -> None:
-    if books.ledger.restores:
-        return  # a `base` of before names a text that this server never had
+    if books.ledger.restores or books.ledger.cloned:
+        return  # a `base` of before names a text that this server never had; what two copies had to say comes twice
     texts: dict[str, list[tuple[int, str]]] = {}
     known: dict[tuple[str, str], set[str]] = {}  # (note, device) -> the words of its own texts
     for entry in books.history:

@@ -91,7 +91,7 @@ def _check_replaced(books: Books) -> None:
             place = (entry["entity"], entry["key"], field)
             before, wrote[place] = wrote.get(place), entry
             mutation = books.sent.get((entry["device_key"], entry["n"]))
-            if before is None or mutation is None or not _replaced_blindly(entry, before, mutation):
+            if before is None or mutation is None or not _replaced_blindly(entry, field, before, mutation):
                 continue
             if books.landed_together(before, entry):  # what waited for a row was made on top of it
                 continue
@@ -106,12 +106,12 @@ def _check_replaced(books: Books) -> None:
                 )
 
 
-def _replaced_blindly(entry: dict[str, Any], before: dict[str, Any], mutation: dict[str, Any]) -> bool:
+def _replaced_blindly(entry: dict[str, Any], field: str, before: dict[str, Any], mutation: dict[str, Any]) -> bool:
     if entry["entity"] != mutation["entity"] or entry["kind"] in OF_A_PERSONS_CHOICE:
         return False
     if mutation["kind"] not in ("create", "update") and not mutation["kind"].startswith(("deal.", "visit.")):
         return False
-    group = SHAPES[entry["entity"]].group_of[next(iter(entry["changes"]))]
+    group = SHAPES[entry["entity"]].group_of[field]
     if strategy_of(entry["entity"], group) in ("union", "text"):
         return False
     base = mutation.get("base", 0) if mutation["key"] == entry["key"] else 0
