@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from sfa.core.errors import Refused
 from sfa.db.tables import receipts
@@ -294,3 +294,23 @@ def test_a_failed_mutation_leaves_no_trace_but_its_refusal(office: Office) -> No
     assert receipt.code == "invariant_failed"
     assert (office.row("accounts", "acme"), office.history("accounts", "acme")) == before
     assert len(office.rows("refusals")) == 1
+
+
+@pytest.mark.parametrize("office", ["sqlite"], indirect=True)  # PostgreSQL's disk is not a test's to fill
+def test_a_push_that_finds_the_disk_full_takes_nothing_and_lands_later(office: Office) -> None:
+    def limit(connection: Connection, pages: int) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    ana = office.phone("ana")
+    sent = [added(ana, f"c{i}") for i in range(300)]
+    used = office.database.read(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar_one())
+    office.database.write(limit, used + 3)
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            ana.push(*sent)
+        assert refused.value.code == "storage_full"
+    assert office.device("d-ana")["last_n"] == 0
+    assert office.find("contacts", "c0") is None
+    office.database.write(limit, 1_000_000)
+    assert {r.outcome for r in ana.push(*sent).receipts} == {"applied"}
+    assert [office.rev("contacts", f"c{i}") for i in (0, 299)] == [1, 1]
