@@ -152,7 +152,7 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
         push = answer.push if answer.push is not None and answer.push.epoch == answer.epoch else None
         is_new_epoch = before.epoch is not None and before.epoch != answer.epoch
         if is_new_epoch:
-            _forget_epoch(store, everything=push is None)
+            _forget_epoch(store)
         if before.registration == "revoked":  # a server that was restored knows nothing of it: this one goes on
             store.set_state(registration="active")
         if before.registration == "moving":
@@ -203,11 +203,11 @@ def _compare(store: Store, page: Page, now_ms: int) -> tuple[str, ...]:
     return agree.differing(store, page.digests)
 
 
-def _forget_epoch(store: Store, *, everything: bool) -> None:
-    """The server was restored from a backup: its numbers of before mean nothing now. `acknowledge` queues again what
-    it expects; where the answer does not say what that is, all that is kept is sent again (it repeats receipts)."""
-    if everything:
-        outbox.requeue(store, 1)
+def _forget_epoch(store: Store) -> None:
+    """The server was restored from a backup: its numbers of before mean nothing now. All that is kept is sent again:
+    for what the server has it repeats the receipts, and if another copy of this device has used a number meanwhile,
+    this one hears of it."""
+    outbox.requeue(store, 1)
     store.execute("UPDATE outbox SET seq = 0")
     store.set_state(cursor=None, seen_seq=-1, push_seq=0, durable_n=0)
 

@@ -97,7 +97,7 @@ def the_lease_is_not_looked_at() -> Changes:
 
 @fault
 def a_new_epoch_is_not_noticed_by_the_reference_device() -> Changes:
-    return [(SETTLE, "_forget_epoch", lambda _store, **_more: None)]
+    return [(SETTLE, "_forget_epoch", lambda _store: None)]
 
 
 @fault

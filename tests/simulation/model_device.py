@@ -148,9 +148,7 @@ class ModelDevice:
             push = None
         if self._epoch not in (None, answer["epoch"]):  # a backup was restored: its numbers of before mean nothing
             self._push_seq = 0
-            self.kept = [(m, 0) for m, _ in self.kept]
-            if push is None:
-                self.outbox, self.kept = self._everything(), []
+            self.outbox, self.kept = self._everything(), []
         self._epoch = answer["epoch"]
         if self._moving:
             self.outbox, self.kept, self._moving, self._expected = [dict(m) for m in self.outbox], [], False, 1

@@ -170,6 +170,29 @@ def test_two_devices_of_one_person_whose_numbers_diverged_both_come_back(office:
     assert one.rows() == two.rows() == of_scope(office, "ana")
 
 
+def test_of_a_copied_phone_the_copy_whose_numbers_were_used_after_the_restore_brings_its_work_again(
+    office: Office, backups: Backups, tmp_path: Path
+) -> None:
+    """S18, S21: the backup knows neither; the other copy is the first to use the numbers again."""
+    one = pocket(office, "ana", tmp_path / "one.db")
+    one.sync()
+    one.store.close()
+    shutil.copy(tmp_path / "one.db", tmp_path / "two.db")
+    one, two = one.reopened(tmp_path / "one.db"), one.reopened(tmp_path / "two.db")
+    backups.take()
+    typed(one, "a1", "a2")
+    one.sync()
+    backups.restore()
+    typed(two, "b1", "b2", "b3")
+    two.sync()
+    assert one.sync().register_anew
+    move(office, one, "d-ana-2")
+    one.sync()
+    assert titles(office) == ["a1", "a2", "b1", "b2", "b3"]
+    two.sync()
+    assert one.rows() == two.rows() == of_scope(office, "ana")
+
+
 def test_a_registration_made_after_the_backup_logs_in_anew_and_brings_all_it_has(
     office: Office, backups: Backups
 ) -> None:
