@@ -66,6 +66,7 @@ def write(
         "mutation": content_of(item),
         "repairs_key": _first(door, who, item, receipt),
         "status": "open",
+        "details": receipt.details,
     }
     door.put(cell, values, origin, "create")
 

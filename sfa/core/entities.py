@@ -297,9 +297,10 @@ class Quota(Row, frozen=True, kw_only=True):
 
 
 class Refusal(Row, frozen=True, kw_only=True):
-    """A mutation that was refused, with its full content, kept where its author can see and repair it (S19).
-    `repairs_key`: it was itself a try to repair that refusal. Once repaired, `repaired_with` is the key and the `set`
-    that landed, `repaired_by` the mutation that brought it (`device.n`), or `screen`."""
+    """A mutation that was refused, with its full content, kept where its author can see and repair it (S19). `details`
+    are those of its receipt: which field, which key, which limit. `repairs_key`: it was itself a try to repair that
+    refusal. Once repaired, `repaired_with` is the key and the `set` that landed, `repaired_by` the mutation that
+    brought it (`device.n`), or `screen`."""
 
     author_key: UserRef
     device_key: Short
@@ -315,6 +316,7 @@ class Refusal(Row, frozen=True, kw_only=True):
     repairs_key: Short | None = None
     repaired_by: Short | None = None
     repaired_with: Any = None
+    details: Any = None
 
 
 class Conflict(Row, frozen=True, kw_only=True):
