@@ -84,7 +84,8 @@ def _cursor(device: Device, place: Place) -> str:
 def pulls(devices: Sequence[Device], place: Place, count: int) -> list[bytes]:
     """`count` requests, from one device after the other, each from the same place."""
     now = SystemClock().now_ms()
-    each = [request("/sync", {"user": d.user, "now": now, "cursor": _cursor(d, place)}, d.token) for d in devices]
+    head = {"now": now, "contract": CONTRACT_MAX}
+    each = [request("/sync", {"user": d.user, **head, "cursor": _cursor(d, place)}, d.token) for d in devices]
     return [each[i % len(each)] for i in range(count)]
 
 
@@ -136,7 +137,8 @@ async def _sync_first(
     now = SystemClock().now_ms()
     async with connected(port) as connection:
         while True:
-            body = {"user": device.user, "now": now, "cursor": cursor, "page_rows": PAGE_ROWS_MAX, **asked}
+            body = {"user": device.user, "now": now, "contract": CONTRACT_MAX, "page_rows": PAGE_ROWS_MAX}
+            body |= {"cursor": cursor, **asked}
             start = time.perf_counter_ns()
             answer, small = await connection.ask(request("/sync", body, device.token, compressed=compressed))
             times.append((time.perf_counter_ns() - start) / 1e6)
@@ -247,7 +249,7 @@ def pushes(kind: str, device: Device, first_n: int, count: int, lane: int = 0) -
     made = []
     for start in range(first_n, first_n + count * MUTATIONS, MUTATIONS):
         mutations = [_mutation(kind, device, n, now, lane) for n in range(start, start + MUTATIONS)]
-        body = {"user": device.user, "now": now, "pull": False, "mutations": mutations}
+        body = {"user": device.user, "now": now, "contract": CONTRACT_MAX, "pull": False, "mutations": mutations}
         made.append(request("/sync", body, device.token))
     return made
 

@@ -12,9 +12,11 @@ import msgspec
 from msgspec import Raw, Struct
 from sqlalchemy import Connection
 
+from sfa.core.errors import Refused
 from sync import devices
 from sync.devices import Registration
 from sync.protocol import MUTATION_BYTES_MAX, Mutation, Receipt, Unit
+from sync.versions import VERSIONS, Versions
 
 _mutation = msgspec.json.Decoder(Mutation)
 _canonical = msgspec.json.Encoder(order="deterministic")
@@ -58,8 +60,9 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
-def read_item(raw: Raw, place: int) -> Numbered:
-    """Decode one item; `place` is the number it would have by its position."""
+def read_item(raw: Raw, place: int, versions: Versions) -> Numbered:
+    """Decode one item, and turn it into words of the newest version; its digest is that of the words that were sent.
+    `place` is the number it would have by its position."""
     content = bytes(raw)
     if len(content) > MUTATION_BYTES_MAX:
         return _broken(raw, place, content, f"the mutation has more than {MUTATION_BYTES_MAX} bytes")
@@ -67,7 +70,12 @@ def read_item(raw: Raw, place: int) -> Numbered:
         mutation = _mutation.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _broken(raw, place, content, str(error))
-    return Numbered(mutation.n, _digest(_canonical.encode(mutation)), content, mutation, None, mutation.unit)
+    digest = _digest(_canonical.encode(mutation))
+    try:
+        turned = versions.upward(mutation)
+    except Refused as refused:
+        return Numbered(mutation.n, digest, content, None, refused.text, mutation.unit)
+    return Numbered(mutation.n, digest, content, turned, None, mutation.unit)
 
 
 def _broken(raw: Raw, place: int, content: bytes, error: str) -> Numbered:
@@ -83,17 +91,17 @@ def _broken(raw: Raw, place: int, content: bytes, error: str) -> Numbered:
     return Numbered(n if 1 <= n <= 2**53 else place, _digest(content), content, None, error, unit)
 
 
-def read_items(sent: Sequence[Raw], first_n: int) -> list[Numbered]:
+def read_items(sent: Sequence[Raw], first_n: int, versions: Versions = VERSIONS) -> list[Numbered]:
     """Decode all; `first_n` is the number of the first, if it does not say."""
     items: list[Numbered] = []
     for raw in sent:
-        items.append(read_item(raw, items[-1].n + 1 if items else first_n))
+        items.append(read_item(raw, items[-1].n + 1 if items else first_n, versions))
     return items
 
 
-def walk(connection: Connection, device: Registration, sent: Sequence[Raw]) -> Walk:
+def walk(connection: Connection, device: Registration, sent: Sequence[Raw], versions: Versions = VERSIONS) -> Walk:
     """Sort a push by its numbers against what this registration sent before."""
-    items = read_items(sent, device.last_n + 1)
+    items = read_items(sent, device.last_n + 1, versions)
     old = [item for item in items if item.n <= device.last_n]
     stored = devices.read_receipts(connection, device, [item.n for item in old]) if old else {}
     seen: list[Receipt] = []

@@ -3,7 +3,8 @@
 Bodies are JSON. Instants are integer milliseconds since the epoch, UTC. A page's rows arrive as ready-made documents
 `{"entity", "key", "rev", "row"}` or `{"entity", "key", "rev", "gone": true}`, grouped under their bucket.
 
-Versions: 1 (2026-11-21), the first.
+Versions: 1 (2026-11-21), the first. 2 (open): refused mutations with their details (`refusals.details`), and what it
+must know of suggestions. `sync/contracts/` describes each, `sync.versions` serves them (S32).
 """
 
 from typing import Annotated, Any
@@ -12,8 +13,9 @@ from msgspec import Meta, Raw, Struct
 
 from sfa.core.digests import BucketDigest
 
+CONTRACT_PUSH_MIN = 1  # the oldest whose queue is still taken
 CONTRACT_MIN = 1
-CONTRACT_MAX = 1
+CONTRACT_MAX = 2
 
 BODY_BYTES_MAX = 8 << 20  # as it arrives
 INFLATED_BYTES_MAX = 32 << 20
@@ -53,7 +55,8 @@ class Unit(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Mutation(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One queued change (S17). `set` holds the changed fields, or a command's arguments; absent and null differ.
-    `repairs` is the key of the refusal that it is sent in place of (S19)."""
+    `repairs` is the key of the refusal that it is sent in place of (S19). `contract` is the version in whose words it
+    was queued: it stays what it was when the app is upgraded."""
 
     n: N
     entity: Annotated[str, Meta(max_length=64)]
@@ -64,6 +67,7 @@ class Mutation(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     set: dict[str, Any] = {}
     unit: Unit | None = None
     repairs: Annotated[str, Meta(max_length=200)] | None = None
+    contract: Annotated[int, Meta(ge=0, le=2**31)] = 1
 
 
 class Skip(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +82,7 @@ class SyncRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     user: Annotated[str, Meta(max_length=64)]
     now: Millis
-    contract: int = CONTRACT_MAX
+    contract: int = 1
     mutations: list[Raw] = []
     skip: Skip | None = None
     pull: bool = True

@@ -3,8 +3,8 @@
 In this order: the buckets that left the scope (one `drop` each), every feed entry after `c` of every bucket held now,
 then the live rows, by key, of buckets granted since `g`. Entries of a bucket that is still being filled are in the
 delta too, so that a fill never goes back. `caught_up` is said only when nothing is left in this snapshot. Documents
-are joined as the bytes that the feed keeps; nothing is decoded. Buckets that a device asks to have again are filled
-like granted ones (S16).
+are joined as the bytes that the feed keeps; nothing is decoded, but for an older version (S32). Buckets that a device
+asks to have again are filled like granted ones (S16).
 
 A device that begins anew may ask for what today needs before the fills: those rows are live entries of buckets that are
 held in this snapshot, like a fill's, and the fill sends them again, so they change nothing about what holds later. A
@@ -23,6 +23,7 @@ from sfa.core.errors import Refused
 from sfa.db import digests, feed, scope, today
 from sync import cursor as cursors
 from sync.cursor import FILL_START, Cursor
+from sync.projection import Projection
 from sync.protocol import CONTRACT_MAX, PAGE_BYTES_MAX, PAGE_ROWS_DEFAULT
 from sync.sheet import EARLY_START, At, Part, Sheet
 
@@ -34,11 +35,12 @@ _json = msgspec.json.Encoder().encode
 
 
 class Puller(Struct, frozen=True):
-    """Who pulls."""
+    """Who pulls, and what an older version of the contract is told."""
 
     user: str
     device: str
     contract: int = CONTRACT_MAX
+    projection: Projection | None = None  # None: documents go out as the feed keeps them
 
 
 class PageBytes(Struct, frozen=True):
@@ -122,13 +124,15 @@ def page(
     fills.update(dict.fromkeys(held.intersection(refill), FILL_START))
     drops = sorted({*drops, *(set(refill) - held)})  # what is asked for and not held is to be forgotten
     at = At(cursor.c, fills, EARLY_START if early and reset is not None and fills else cursor.early)
-    sheet = Sheet(at, rows_max, bytes_max, line_bytes, _cursor_bytes(fills) if line_bytes else 0)
+    told = puller.projection.doc if puller.projection is not None else None
+    sheet = Sheet(at, rows_max, bytes_max, line_bytes, _cursor_bytes(fills) if line_bytes else 0, told)
     met_by = dict.fromkeys(granted, puller.user)
     at.c, complete = _delta(connection, held, at.c, now.seq, sheet, met_by)
     if complete and _early(connection, puller.user, held, now_ms, sheet):
         _fill(connection, fills, sheet)
     caught_up = complete and not fills and at.early is None
-    sums = digests.read(connection, held) if digest and caught_up else None
+    untold = puller.projection.unknown if puller.projection is not None else frozenset[str]()
+    sums = digests.read(connection, held, untold) if digest and caught_up else None
     bodies = []
     parts = sheet.finished()
     for i, part in enumerate(parts):
@@ -185,7 +189,8 @@ def _delta(
     met_by: Mapping[str, str],
 ) -> tuple[int, bool]:
     """-> (new c, whether nothing is left after it). Of a bucket in `met_by`, granted after `c`, nobody tells that user
-    the key of a row that left it before (S13)."""
+    the key of a row that left it before (S13). What an older version is not told counts as read: no page is empty but
+    the last."""
     if c >= seq:
         return c, True
     while True:

@@ -24,6 +24,7 @@ from sync.loading import load
 from sync.numbers import Numbered, Walk, walk
 from sync.protocol import DURABLE_AFTER_MS, MUTATIONS_MAX, PushAnswer, Receipt, Skip
 from sync.repairs import RepairingTaker
+from sync.versions import VERSIONS, Versions
 
 
 class Push(Struct, frozen=True):
@@ -39,7 +40,13 @@ class Push(Struct, frozen=True):
     reason: str = ""
 
 
-def push(connection: Connection, sent: Push, now_ms: int, commands: Mapping[str, Command]) -> PushAnswer:
+def push(
+    connection: Connection,
+    sent: Push,
+    now_ms: int,
+    commands: Mapping[str, Command],
+    versions: Versions = VERSIONS,
+) -> PushAnswer:
     """Take a push; -> receipts of all that was taken, now or before. Raises `scope.Due` as a pull does."""
     if len(sent.mutations) > MUTATIONS_MAX:
         raise Refused("too_many_mutations", limit=MUTATIONS_MAX)
@@ -49,7 +56,7 @@ def push(connection: Connection, sent: Push, now_ms: int, commands: Mapping[str,
         raise scope.Due
     if sent.skip is not None:
         device = devices.skip(connection, device, sent.skip, now_ms)
-    walked = walk(connection, device, sent.mutations)
+    walked = walk(connection, device, sent.mutations, versions)
     skew = sent.device_now - now_ms
     durable_n = devices.durable_n(connection, device, now_ms - DURABLE_AFTER_MS)
     if not walked.new and not walked.reused:

@@ -14,16 +14,18 @@ from msgspec import Struct
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
 from sfa.crm.commands import Command
-from sfa.db import scope
+from sfa.db import feed, scope
 from sfa.db.database import Database
 from sync import pull
-from sync.protocol import CONTRACT_MAX, CONTRACT_MIN, LEASE_MS, PushAnswer, SyncRequest
+from sync.protocol import LEASE_MS, PushAnswer, SyncRequest
 from sync.pull import PageBytes, Puller, Scopes
 from sync.push import Push, push
 from sync.seen import Note, Seen
 from sync.sheet import LINE_BYTES
+from sync.versions import VERSIONS, Versions
 
 DUE_TRIES_MAX = 3
+CONTRACT_NOTED_MAX = 2**31 - 1  # as large as a number in the list of devices may be
 
 _request = msgspec.json.Decoder(SyncRequest)
 _json = msgspec.json.Encoder().encode
@@ -55,9 +57,10 @@ class Round:
         commands: Mapping[str, Command],
         lease_ms: int = LEASE_MS,
         line_bytes: int = LINE_BYTES,
+        versions: Versions = VERSIONS,
     ) -> None:
         self.database, self.clock, self.secret, self.commands = database, clock, secret, commands
-        self.lease_ms, self.line_bytes = lease_ms, line_bytes
+        self.lease_ms, self.line_bytes, self.versions = lease_ms, line_bytes, versions
         self.scopes = Scopes()
         self.seen = Seen()
         self.seq_seen = 0
@@ -99,6 +102,7 @@ class Round:
 
     def _steps(self, caller: Caller, body: bytes) -> Generator[Step, Any, bytes]:
         request = read_request(body)
+        yield from self._check_version(caller, request)
         if request.user != caller.user:
             raise Refused("wrong_user", f"the request is {request.user[:64]!r}'s, the login is another user's")
         now = self.clock.now_ms()
@@ -106,10 +110,12 @@ class Round:
         page: PageBytes | None = None
         if request.mutations or request.skip:
             sent = Push(caller.user, caller.device, request.now, request.mutations, request.skip)
-            pushed = yield from self._until_effective(Step("write", push, (sent, now, self.commands)), now)
-        if request.pull:
+            pushing = Step("write", push, (sent, now, self.commands, self.versions))
+            pushed = yield from self._until_effective(pushing, now)
+        if request.pull and self.versions.has_pages(request.contract):
             short = not request.refill and pull.is_short(request.cursor, self.secret, self.seq_seen)
-            puller = Puller(caller.user, caller.device, request.contract)
+            projection = self.versions.projection(request.contract)
+            puller = Puller(caller.user, caller.device, request.contract, projection)
             args = (
                 puller,
                 request.cursor,
@@ -127,8 +133,24 @@ class Round:
             page = yield from self._until_effective(Step("read" if short else "read_long", pull.page, args), now)
         self.seq_seen = max(self.seq_seen, pushed.seq if pushed else 0, page.seq if page else 0)
         if pushed is not None or page is not None:  # one of them has looked at the registration
-            self.seen.note(caller.device, Note(now, request.contract, request.now - now, request.queued))
+            self._note(caller, request, now)
+        if pushed is not None:
+            pushed = self.versions.told(request.contract, pushed)
         return _encode(request, now, now + self.lease_ms, pushed, page)
+
+    def _check_version(self, caller: Caller, request: SyncRequest) -> Generator[Step, Any, None]:
+        """An app that is too old or too new is told so (S32), unless its registration has ended: that it hears first.
+        The list of devices shows the version of an app that was turned away, too."""
+        pushing = bool(request.mutations or request.skip)
+        refusal = self.versions.refusal(request.contract, pushing=pushing)
+        if refusal is not None:
+            yield Step("read", feed.standing, (caller.user, caller.device))
+            self._note(caller, request, self.clock.now_ms())
+            raise refusal
+
+    def _note(self, caller: Caller, request: SyncRequest, now: int) -> None:
+        contract = min(request.contract, CONTRACT_NOTED_MAX)
+        self.seen.note(caller.device, Note(now, contract, request.now - now, request.queued))
 
     def _until_effective(self, step: Step, now: int) -> Generator[Step, Any, Any]:
         """Make dated assignments effective first, where their day has come (S11)."""
@@ -159,20 +181,15 @@ def _decode(body: bytes) -> SyncRequest:
 
 
 def read_request(body: bytes) -> SyncRequest:
-    """Decode and check what does not depend on the database."""
+    """Decode the request; its mutations stay bytes."""
     try:
-        request = _decode(body)
+        return _decode(body)
     except msgspec.ValidationError as error:
         raise Refused("request_invalid", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused("json_invalid", str(error)) from None
     except RecursionError:
         raise Refused("json_too_deep") from None
-    if request.contract < CONTRACT_MIN:
-        raise Refused("contract_unsupported", minimum=CONTRACT_MIN, maximum=CONTRACT_MAX)
-    if request.contract > CONTRACT_MAX:
-        raise Refused("device_ahead", minimum=CONTRACT_MIN, maximum=CONTRACT_MAX)
-    return request
 
 
 def _encode(

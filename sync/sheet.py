@@ -6,7 +6,7 @@ the rows written so far go; a part is closed before the row that does not fit in
 it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -39,9 +39,19 @@ class Part(Struct, frozen=True):
 
 class Sheet:
     """`add` takes a document if it fits; the first one always does, so that a page is never stuck. The caller moves
-    `at` on after each that was taken."""
+    `at` on after each that was taken. `told` makes of a document what an older version is told (S32); one of which it
+    is told nothing is taken and takes no room."""
 
-    def __init__(self, at: At, rows_max: int, bytes_max: int, line_bytes: int | None, cursor_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        at: At,
+        rows_max: int,
+        bytes_max: int,
+        line_bytes: int | None,
+        cursor_bytes: int = 0,
+        told: Callable[[bytes], bytes | None] | None = None,
+    ) -> None:
+        self._told = told
         self.at = at
         self.rows, self.bytes = 0, 0
         self.early: str | None = "part" if at.early is not None else None
@@ -60,6 +70,11 @@ class Sheet:
         return 0 if self.bytes >= self._bytes_max else self._rows_max - self.rows
 
     def add(self, bucket: str, doc: bytes) -> bool:
+        if self._told is not None:
+            projected = self._told(doc)
+            if projected is None:
+                return True
+            doc = projected
         if self.rows and (self.rows >= self._rows_max or self.bytes + len(doc) > self._bytes_max):
             return False
         if self._line_bytes is not None and self._changes and len(doc) > self._room:

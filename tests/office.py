@@ -18,7 +18,7 @@ from sfa.db import feed, scope
 from sfa.db.database import Database
 from sfa.db.tables import ROWS, devices, history
 from sfa.db.writes import Door, Origin
-from sync.protocol import Item, Page, PushAnswer, Receipt, SyncAnswer
+from sync.protocol import CONTRACT_MAX, Item, Page, PushAnswer, Receipt, SyncAnswer
 from sync.round import Caller, Round
 from tests.builders import EVERYONE, NOW, delete_row, put_rows, register
 
@@ -33,6 +33,7 @@ class Phone:
     def __init__(self, office: "Office", user: str, device: str) -> None:
         self.office, self.user, self.device = office, user, device
         self.caller = Caller(user, device)
+        self.contract = CONTRACT_MAX
         self.n = 0
         self.cursor: str | None = None
         self.held: dict[tuple[str, str, str], Item] = {}
@@ -48,7 +49,8 @@ class Phone:
 
     def body(self, mutations: Sequence[Any], **fields: Any) -> bytes:
         now = self.office.clock.now_ms()
-        return msgspec.json.encode({"user": self.user, "now": now, "mutations": mutations, "pull": False, **fields})
+        head = {"user": self.user, "now": now, "contract": self.contract}
+        return msgspec.json.encode({**head, "mutations": mutations, "pull": False, **fields})
 
     def answer(self, body: bytes) -> bytes:
         return self.office.round.answer_blocking(self.caller, body)

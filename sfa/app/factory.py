@@ -50,6 +50,7 @@ from sync.repair_routes import repair_route
 from sync.round import Round
 from sync.routes import drain_handler, sync_handler
 from sync.seen import WRITE_EVERY_S
+from sync.versions import VERSIONS
 
 VERSION = version("sfa-backend")
 _log = logging.getLogger("sfa.app")
@@ -109,6 +110,7 @@ def build(
 
 def connect(settings: Settings, clock: Clock, database: Database, hasher: PasswordHasher) -> Services:
     secret = Secret(settings.secret)
+    versions = VERSIONS.serving_from(settings.contract_min)
     tokens = AccessTokens(secret, clock, settings.access_ttl_s)
     cache = TokenCache(clock)
     passwords = PasswordChecks(hasher)
@@ -123,7 +125,7 @@ def connect(settings: Settings, clock: Clock, database: Database, hasher: Passwo
         passwords=passwords,
         sessions=Sessions(database, clock, passwords, tokens, cache, settings.refresh_ttl_s),
         rate=RequestRate(clock),
-        rounds=Round(database, clock, NO_SECRET_YET, COMMANDS, settings.lease_s * 1000),
+        rounds=Round(database, clock, NO_SECRET_YET, COMMANDS, settings.lease_s * 1000, versions=versions),
         live=Live(database),
         screens=Online(database, clock, COMMANDS),
     )

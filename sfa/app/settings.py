@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sfa.core.errors import Refused
-from sync.protocol import LEASE_MS
+from sync.protocol import CONTRACT_MAX, CONTRACT_MIN, CONTRACT_PUSH_MIN, LEASE_MS
 
 VARIABLES: dict[str, str] = {
     "SFA_DATABASE_URL": "database_url",
@@ -20,6 +20,7 @@ VARIABLES: dict[str, str] = {
     "SFA_ACCESS_TTL_S": "access_ttl_s",
     "SFA_REFRESH_TTL_S": "refresh_ttl_s",
     "SFA_LEASE_S": "lease_s",
+    "SFA_CONTRACT_MIN": "contract_min",
     "SFA_LOG_LEVEL": "log_level",
     "SFA_SECRET": "secret",
     "SFA_TRUSTED_PROXIES": "trusted_proxies",
@@ -39,6 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     access_ttl_s: Annotated[int, Meta(ge=10, le=24 * 3600)] = 900
     refresh_ttl_s: Annotated[int, Meta(ge=60, le=400 * 24 * 3600)] = 60 * 24 * 3600
     lease_s: Annotated[int, Meta(ge=3600, le=400 * 24 * 3600)] = LEASE_MS // 1000
+    contract_min: Annotated[int, Meta(ge=CONTRACT_PUSH_MIN, le=CONTRACT_MAX)] = CONTRACT_MIN
     log_level: LogLevel = "info"
     secret: Annotated[str, Meta(min_length=32)] | None = None
     trusted_proxies: str = "127.0.0.1"

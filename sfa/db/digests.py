@@ -5,7 +5,7 @@ taken, so that nobody else writes the feed meanwhile. The two halves of each par
 numbers that two thousand million rows in one bucket do not fill. A purge takes tombstones only and changes no sum.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from typing import Any, Protocol
@@ -65,10 +65,12 @@ def _sql(dialect: str, name: str) -> str:
         "JOIN feed f ON f.bucket = w.bucket AND f.entity = w.entity AND f.key = w.key"
     )
     held = "IN (SELECT value FROM json_each(?))" if lite else "= ANY($1::text[])"
+    among = "IN (SELECT value FROM json_each(?))" if lite else "= ANY($2::text[])"
     return {
         "live": f"SELECT f.bucket, f.entity, f.key, f.rev FROM {wanted} WHERE NOT f.gone",
         "heads": "SELECT bucket, live, digest_high, digest_low FROM bucket_heads "
         f"WHERE bucket {held} AND live <> 0 ORDER BY bucket",
+        "untold": f"SELECT bucket, entity, key, rev FROM feed WHERE bucket {held} AND entity {among} AND NOT gone",
     }[name]
 
 
@@ -94,10 +96,17 @@ def _standing(connection: Connection, entries: Sequence[Told]) -> Sequence[Any]:
     return prepared.rows(connection, _sql(connection.dialect.name, "live"), values)
 
 
-def read(connection: Connection, buckets: Iterable[str]) -> dict[str, BucketDigest]:
-    """The digests of those of these buckets that hold anything."""
-    rows = prepared.rows(connection, _sql(connection.dialect.name, "heads"), (listed(connection, buckets),))
-    return {bucket: Sums(live, high, low).digest() for bucket, live, high, low in rows}
+def read(connection: Connection, buckets: Iterable[str], untold: Collection[str] = ()) -> dict[str, BucketDigest]:
+    """The digests of those of these buckets that hold anything, without the rows of the entities in `untold`: what an
+    old version of the contract is not told is taken away again, so that costs what there is of it."""
+    name, wanted = connection.dialect.name, listed(connection, buckets)
+    rows = prepared.rows(connection, _sql(name, "heads"), (wanted,))
+    sums = {bucket: Sums(live, high, low) for bucket, live, high, low in rows}
+    if untold:
+        values = (wanted, listed(connection, sorted(untold)))
+        for bucket, entity, key, rev in prepared.rows(connection, _sql(name, "untold"), values):
+            sums[bucket].add(entity, key, rev, -1)
+    return {bucket: found.digest() for bucket, found in sums.items() if found.live}
 
 
 def recomputed(connection: Connection) -> dict[str, Sums]:

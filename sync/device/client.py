@@ -17,16 +17,20 @@ from sync.device.session import DeviceInfo, ServerRefused
 from sync.device.settle import Progress, SyncResult, Tally, after, next_request, settle
 from sync.device.store import Notice, Person, Store
 from sync.device.transport import Streaming, Transport
-from sync.protocol import PAGE_ROWS_DEFAULT
+from sync.protocol import CONTRACT_MAX, PAGE_ROWS_DEFAULT
 
 IDLE_ROUNDS_MAX = 5  # answers in a row that bring nothing and are not the last
 
 
 class Device:
-    """One installation used by one user."""
+    """One installation used by one user. `contract` is the version that the app speaks: a store that an older app wrote
+    goes on under a newer one, with its queue and its rows (S32)."""
 
-    def __init__(self, store: Store, transport: Transport, clock: Clock, ids: KeyMaker) -> None:
+    def __init__(
+        self, store: Store, transport: Transport, clock: Clock, ids: KeyMaker, contract: int = CONTRACT_MAX
+    ) -> None:
         self.store, self.transport, self.clock, self.ids = store, transport, clock, ids
+        store.speaks = contract
         self._unit: str | None = None
 
     # -- the server ---------------------------------------------------------------------------------------------
@@ -54,7 +58,8 @@ class Device:
 
         Raises `ConnectionLost` and `ServerRefused`; what was settled until then is kept, each whole line of an answer
         that broke off too, and calling again goes on from there. A registration that was revoked or wiped has then
-        drained, and erased what it held (S31).
+        drained, and erased what it held (S31). An app that is too old has then sent its queue, if the server still
+        takes that (`contract_unsupported`, S32).
         """
         if self._unit is not None:
             raise RuntimeError("a unit is sent when it is complete")
@@ -75,6 +80,7 @@ class Device:
                     request = after(request, answer)
             except ServerRefused as refused:
                 ending.obey(self.store, self.transport, refused, now_ms)
+                ending.tell_of_version(self.store, refused, now_ms)
                 raise
             unsent = pushing and self._has_unsent()
             if (tally.caught_up and not unsent and not tally.to_refill()) or idle >= IDLE_ROUNDS_MAX:

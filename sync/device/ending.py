@@ -3,6 +3,7 @@
 Between the two the queue is frozen (`revoked` in the store), so that it is cut into the same parts each time, under a
 name made of its content, and a part whose answer was lost is sent again as it was. A device that is killed anywhere
 goes on at its next sync, and erases only when the server has said that the last part is kept.
+What ends only the version of the app (S32) ends nothing here: it is told to the user.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from sync.device.store import Store
 from sync.device.transport import ConnectionLost, Transport
 from sync.protocol import Skip
 
+UPGRADE, WAIT = "contract_unsupported", "device_ahead"
 REVOKED, WIPED = "device_revoked", "device_wiped"
 NOT_REVOKED = "not_revoked"
 
@@ -95,3 +97,12 @@ def _name_of(parts: Sequence[Sequence[Raw]], skip: Skip | None) -> str:
         found.update(b"\n")
     found.update(repr(skip).encode())
     return found.hexdigest()
+
+
+def tell_of_version(store: Store, refused: ServerRefused, now_ms: int) -> None:
+    """The user learns once that the app must be upgraded, or is ahead of the server. Queue and rows stay."""
+    if refused.code in (UPGRADE, WAIT):
+        with store.transaction():
+            last = store.notices()[-1:]
+            if not last or last[0].kind != refused.code:
+                store.note(now_ms, refused.code, refused.text)

@@ -46,20 +46,24 @@ class Queued(Struct, frozen=True):
     seq: int
     receipt: Receipt | None
     repairs: str | None = None
+    contract: int = 1
 
     def mutation(self) -> Mutation:
-        said = (self.at, self.base, self.fields, self.unit, self.repairs)
+        """Always the same, also after the app was upgraded: a number keeps its content (S18, S32)."""
+        said = (self.at, self.base, self.fields, self.unit, self.repairs, self.contract)
         return Mutation(self.n, self.entity, self.key, self.kind, *said)
 
 
-_COLUMNS = "n, entity, key, kind, at, base, fields, unit_id, unit_size, base_doc, outcome, rev, seq, receipt, repairs"
+_COLUMNS = (
+    "n, entity, key, kind, at, base, fields, unit_id, unit_size, base_doc, outcome, rev, seq, receipt, repairs, contract"
+)
 _json = msgspec.json.Encoder().encode
 _decode = msgspec.json.decode
 _receipt = msgspec.json.Decoder(Receipt)
 
 
 def _read(row: tuple[Any, ...]) -> Queued:
-    n, entity, key, kind, at, base, fields, unit_id, unit_size, base_doc, outcome, rev, seq, receipt, repairs = row
+    n, entity, key, kind, at, base, fields, unit_id, unit_size, base_doc, outcome, rev, seq, receipt, *said = row
     return Queued(
         n,
         entity,
@@ -74,7 +78,7 @@ def _read(row: tuple[Any, ...]) -> Queued:
         rev,
         seq,
         _receipt.decode(receipt) if receipt is not None else None,
-        repairs,
+        *said,
     )
 
 
@@ -102,13 +106,14 @@ def enqueue(
         found = store.execute("SELECT rev, doc FROM rows WHERE entity = ? AND key = ?", (entity, key)).fetchone()
         base, base_doc = (0, None) if found is None or kind == "create" else found
         base = base if old_base is None else old_base
-        size = _size(Mutation(n, entity, key, kind, at, base, dict(fields), repairs=repairs))
+        size = _size(Mutation(n, entity, key, kind, at, base, dict(fields), repairs=repairs, contract=store.speaks))
         if size + UNIT_FRAME_BYTES > MUTATION_BYTES_MAX:
             raise Refused("mutation_invalid", f"the change is larger than {MUTATION_BYTES_MAX} bytes")
+        said = (unit, base_doc, repairs, store.speaks)
         store.execute(
-            "INSERT INTO outbox (n, entity, key, kind, at, base, fields, unit_id, base_doc, repairs) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (n, entity, key, kind, at, base, _json(dict(fields)).decode(), unit, base_doc, repairs),
+            "INSERT INTO outbox (n, entity, key, kind, at, base, fields, unit_id, base_doc, repairs, contract) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (n, entity, key, kind, at, base, _json(dict(fields)).decode(), *said),
         )
         store.set_state(next_n=n + 1)
     return n

@@ -127,6 +127,7 @@ def next_request(
         return SyncRequest(
             user=state.user.key if state.user is not None else "",
             now=now_ms,
+            contract=store.speaks,
             mutations=outbox.as_raw(head),
             skip=outbox.lost_numbers(store) if pushing else None,
             cursor=state.cursor,

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from sync.device.transport import ConnectionLost
+from sync.protocol import CONTRACT_MAX
 
 SCHEMA_VERSION = 4
 BUSY_TIMEOUT_S = 10.0
@@ -88,7 +89,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     rev INTEGER NOT NULL DEFAULT 0,         -- of the row after it, says the receipt
     seq INTEGER NOT NULL DEFAULT 0,         -- of the push that the server answered
     receipt TEXT,
-    repairs TEXT                            -- the refusal in whose place it is sent
+    repairs TEXT,                           -- the refusal in whose place it is sent
+    contract INTEGER NOT NULL DEFAULT 1     -- the version that the app spoke when it was queued (S32)
 );
 CREATE INDEX IF NOT EXISTS ix_outbox_row ON outbox (entity, key);
 CREATE TABLE IF NOT EXISTS notices (
@@ -158,7 +160,9 @@ _person = msgspec.json.Decoder(Person)
 
 
 class Store:
-    """An open local file, or `:memory:`. One thread at a time."""
+    """An open local file, or `:memory:`. One thread at a time. `speaks` is the contract version of the app (S32)."""
+
+    speaks = CONTRACT_MAX
 
     def __init__(
         self, path: str | Path = ":memory:", connect: Callable[..., sqlite3.Connection] = sqlite3.connect
@@ -179,10 +183,12 @@ class Store:
             self._connection.executescript(SCHEMA)
 
     def _add_columns(self) -> None:
-        """What a file of an older app lacks."""
+        """What a file of an older app lacks: its queue was written by an app of version 1."""
         columns = [row[1] for row in self.execute("PRAGMA table_info(outbox)")]
         if columns and "repairs" not in columns:
             self.execute("ALTER TABLE outbox ADD COLUMN repairs TEXT")
+        if columns and "contract" not in columns:
+            self.execute("ALTER TABLE outbox ADD COLUMN contract INTEGER NOT NULL DEFAULT 1")
 
     def close(self) -> None:
         self._connection.close()

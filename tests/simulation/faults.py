@@ -95,9 +95,9 @@ def receipts_are_stored_in_another_transaction() -> Sequence[tuple[Any, str, Any
 def a_number_seen_before_is_taken_again() -> Sequence[tuple[Any, str, Any]]:
     walk, store = PUSH.walk, devices.store_receipts
 
-    def forget(connection: Connection, device: devices.Registration, sent: Any) -> Any:
+    def forget(connection: Connection, device: devices.Registration, sent: Any, versions: Any) -> Any:
         first = min((msgspec.json.decode(raw)["n"] for raw in sent), default=device.last_n + 1)
-        return walk(connection, msgspec.structs.replace(device, last_n=min(device.last_n, first - 1)), sent)
+        return walk(connection, msgspec.structs.replace(device, last_n=min(device.last_n, first - 1)), sent, versions)
 
     def store_again(connection: Connection, device: devices.Registration, made: Any, now_ms: int) -> None:
         mine = (receipts.c.device_key == device.key, receipts.c.last_n >= made[0].n)

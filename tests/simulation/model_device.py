@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from sync.device.transport import ConnectionLost
+from sync.protocol import CONTRACT_MAX
 from tests.simulation.failure import Failed
 
 Post = Callable[[str, bytes], tuple[int, bytes]]
@@ -76,7 +77,7 @@ class ModelDevice:
         for _ in range(ROUNDS_MAX):
             cursor = self.cursor
             request: dict[str, Any] = {"user": self.user, "now": self._now(), "page_rows": page_rows}
-            request |= {"at_least": self._push_seq, "digest": True, "mutations": []}
+            request |= {"at_least": self._push_seq, "digest": True, "mutations": [], "contract": CONTRACT_MAX}
             request |= {"lines": True, "early": True}
             if cursor is not None:
                 request["cursor"] = cursor

@@ -280,7 +280,7 @@ WHOLE: dict[str, tuple[bytes, str]] = {
     ),
     "cursor is a number": (b'{"user":"ana","now":1,"cursor":7}', "request_invalid"),
     "contract of yesterday": (b'{"user":"ana","now":1,"contract":0}', "contract_unsupported"),
-    "contract of tomorrow": (b'{"user":"ana","now":1,"contract":2}', "device_ahead"),
+    "contract of tomorrow": (b'{"user":"ana","now":1,"contract":3}', "device_ahead"),
     "contract of thirty digits": (b'{"user":"ana","now":1,"contract":%d}' % 10**30, "device_ahead"),
     "too many mutations": (
         b'{"user":"ana","now":1,"mutations":[%s]}' % b",".join([b"{}"] * (protocol.MUTATIONS_MAX + 1)),

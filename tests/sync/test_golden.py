@@ -1,9 +1,11 @@
-"""Golden exchanges of contract version 1: real requests, played against the real engine, and the answers they must get.
+"""Golden exchanges of every contract version: real requests, played against the real engine, and the answers they must
+get. `golden/v1/` stays as it is for as long as version 1 is served, whatever the newest version says (S32).
 
 A file holds steps in order; a step without answer only prepares the next one. In an answer, `<cursor>`, `<epoch>`,
 `<seq>` and `<text>` stand for what differs from run to run or is for people; in a request, `<cursor>` is the one that
 the same user got last. A row may gain members within a contract version, so only the members that a golden row names
-are compared; everything else must be equal.
+are compared; everything else must be equal, and no item may have what its version does not know. `minimum` is the
+oldest version of which the server of that file serves pages; `problem` is the body of a refusal.
 """
 
 import json
@@ -15,12 +17,15 @@ import msgspec
 import pytest
 
 from sfa.core.errors import Refused
-from sync.protocol import Mutation, SyncAnswer, SyncRequest
+from sfa.web.errors import problem_body
+from sync.protocol import CONTRACT_MAX, Mutation, SyncAnswer, SyncRequest
+from sync.versions import DESCRIBED, VERSIONS
 from tests.house.tree import document
 from tests.office import Office
 
 FOLDER = Path(__file__).parent / "golden"
-FILES = sorted(path.stem for path in FOLDER.glob("*.json"))
+FILES = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.json"))
+NEWEST = f"v{CONTRACT_MAX}"
 KINDS: dict[str, Callable[[Any], bool]] = {
     "<cursor>": lambda value: isinstance(value, str) and len(value) > 20,
     "<epoch>": lambda value: isinstance(value, str) and len(value) == 32,
@@ -54,9 +59,10 @@ def differences(wanted: Any, found: Any, place: str = "answer") -> list[str]:
 
 
 def play(office: Office, name: str) -> list[Any]:
-    """Every step's answer, or the code with which it was refused as a whole."""
+    """Every step's answer, or the body with which it was refused as a whole."""
     answers: list[Any] = []
     cursors: dict[str, str] = {}
+    office.round.versions = VERSIONS.serving_from(golden(name).get("minimum", VERSIONS.minimum))
     for step in golden(name)["steps"]:
         user = step["user"]
         request = {**step["request"]}
@@ -65,7 +71,7 @@ def play(office: Office, name: str) -> list[Any]:
         try:
             answer = json.loads(office.phone(user).answer(json.dumps(request).encode()))
         except Refused as refused:
-            answers.append(refused.code)
+            answers.append(json.loads(problem_body(refused)))
             continue
         if "page" in answer:
             cursors[user] = answer["page"]["cursor"]
@@ -77,8 +83,24 @@ def play(office: Office, name: str) -> list[Any]:
 def test_a_golden_exchange_is_answered_as_it_is_written(office: Office, name: str) -> None:
     steps = golden(name)["steps"]
     for number, (step, answer) in enumerate(zip(steps, play(office, name), strict=True), start=1):
-        if "answer" in step or "refused" in step:
-            assert differences(step.get("answer", step.get("refused")), answer) == [], f"step {number}"
+        if "refused" in step:
+            assert answer["code"] == step["refused"], f"step {number}"
+        wanted = step.get("answer", step.get("problem"))
+        if wanted is not None:
+            assert differences(wanted, answer) == [], f"step {number}"
+        assert unknown_to(step["request"].get("contract", 1), answer) == [], f"step {number}"
+
+
+def unknown_to(contract: int, answer: Any) -> list[str]:
+    """What an answer's items say that their version does not know."""
+    items = [item for changes in answer.get("page", {}).get("changes", ()) for item in changes["items"]]
+    known = DESCRIBED[contract].entities if items else {}
+    return [
+        f"{item['entity']} {item['key']}: {name}"
+        for item in items
+        for name in item.get("row", {"gone": True})
+        if item["entity"] not in known or (name != "gone" and name not in known[item["entity"]])
+    ]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -90,14 +112,20 @@ def test_a_golden_message_is_of_the_documented_types(name: str) -> None:
                 assert msgspec.convert(mutation, Mutation).n == mutation["n"]
         if "answer" in step:
             answer = json.loads(json.dumps(step["answer"]).replace('"<seq>"', "1"))
-            assert msgspec.convert(answer, SyncAnswer).contract == 1
+            assert msgspec.convert(answer, SyncAnswer).contract == step["request"].get("contract", 1)
+
+
+def test_every_version_that_is_served_has_its_golden_exchanges() -> None:
+    assert {name.partition("/")[0] for name in FILES} >= {f"v{version}" for version in DESCRIBED}
+    told = {name: golden(name)["contract"] for name in FILES}
+    assert [name for name, contract in told.items() if not name.startswith(f"v{contract}/")] == []
 
 
 def test_every_example_in_the_document_is_a_golden_exchange() -> None:
     shown = _examples(document("docs/sync-protocol.md"))
     assert len(shown) >= 5
     for name, blocks in shown.items():
-        steps = golden(name)["steps"]
+        steps = golden(f"{NEWEST}/{name}")["steps"]
         told = [part for step in steps for part in (step["request"], step.get("answer"))]
         assert [block for block in blocks if block not in told] == [], name
 

@@ -7,6 +7,7 @@ import pytest
 
 from sfa.core.ids import KeyMaker
 from sync.device import Device, Store
+from sync.protocol import CONTRACT_MAX
 from tests.builders import NOW, USERS
 from tests.sync.net import DAY_MS, Net, key_of, net, queued, refused_at_sync
 
@@ -47,7 +48,7 @@ def test_a_poll_is_noted_without_a_write_and_shown_within_a_minute(net: Net) -> 
     net.office.database.probe = None
     assert write() == 1
     found = net.devices("mia")[key_of(ana)]
-    assert (found["last_seen_at"], found["contract"], found["queued"]) == (net.office.clock.now_ms(), 1, 0)
+    assert (found["last_seen_at"], found["contract"], found["queued"]) == (net.office.clock.now_ms(), CONTRACT_MAX, 0)
     assert write() == 0
 
 
