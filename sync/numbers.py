@@ -60,7 +60,7 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
-def read_item(raw: Raw, place: int, versions: Versions) -> Numbered:
+def read_item(raw: Raw, place: int, versions: Versions = VERSIONS) -> Numbered:
     """Decode one item, and turn it into words of the newest version; its digest is that of the words that were sent.
     `place` is the number it would have by its position."""
     content = bytes(raw)

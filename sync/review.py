@@ -29,6 +29,7 @@ from sync.numbers import Numbered, read_items, walk
 from sync.protocol import MUTATIONS_MAX, Skip
 from sync.push import Push, push
 from sync.quarantine import DrainRequest, DrainView, Outcome, read_drain, view_of
+from sync.versions import VERSIONS, Versions
 
 REASON_MAX = 500
 KEY_PART = 36  # of the device's key, in that of a copy's registration
@@ -57,6 +58,7 @@ def review(
     asked: Decision,
     now_ms: int,
     commands: Mapping[str, Command],
+    versions: Versions = VERSIONS,
 ) -> DrainView:
     """Decide about every part of a drain that has come and is not decided. Raises `scope.Due` as a push does."""
     if asked.reason is None and (asked.decision == "discard" or asked.leave_out):
@@ -70,7 +72,7 @@ def review(
         values: dict[str, Any] = {"decision": asked.decision, "decided_at": now_ms, "decided_by": user_key}
         done = Outcome({})
         if asked.decision == "apply":
-            pushed = _apply(connection, device, row, asked, now_ms, commands)
+            pushed = _apply(connection, device, row, asked, now_ms, commands, versions)
             values["applied_as"], done = pushed.under, Outcome(pushed.outcomes)
         own = (drains.c.device_key == device_key, drains.c.drain == drain, drains.c.part == row.part)
         values |= {"reason": asked.reason, "result": msgspec.to_builtins(done)}
@@ -93,6 +95,7 @@ def _apply(
     asked: Decision,
     now_ms: int,
     commands: Mapping[str, Command],
+    versions: Versions,
 ) -> Pushed:
     sent, out = read_drain(row.body), frozenset(asked.leave_out)
     earlier = select(drains.c.applied_as).where(
@@ -109,7 +112,7 @@ def _apply(
         queue = _renumbered(rest or [], last_n, out)
     device_now = sent.now + now_ms - row.drained_at  # what its clock would say now: corrected times stay what they were
     terms = Terms(device.user_key, under, device_now, now_ms, asked.reason or "")
-    return Pushed(under, _push_all(connection, terms, queue, commands))
+    return Pushed(under, _push_all(connection, terms, queue, commands, versions))
 
 
 class Queue(Struct, frozen=True):
@@ -182,7 +185,9 @@ def _register_copy(connection: Connection, device: Row[Any], drain: str, now_ms:
     return key
 
 
-def _push_all(connection: Connection, terms: Terms, queue: Queue, commands: Mapping[str, Command]) -> dict[str, int]:
+def _push_all(
+    connection: Connection, terms: Terms, queue: Queue, commands: Mapping[str, Command], versions: Versions
+) -> dict[str, int]:
     """The registration is active for the length of this transaction, which holds its row: nobody else sees that."""
     own = update(devices).where(devices.c.key == terms.device)
     before = connection.execute(
@@ -194,7 +199,7 @@ def _push_all(connection: Connection, terms: Terms, queue: Queue, commands: Mapp
     while rest or skip:
         part = rest[:MUTATIONS_MAX]
         sent = Push(terms.user, terms.device, terms.device_now, part, skip, queue.left_out, terms.reason)
-        answer = push(connection, sent, terms.now_ms, commands)
+        answer = push(connection, sent, terms.now_ms, commands, versions)
         outcomes.update(receipt.outcome for receipt in answer.receipts)
         rest, skip = rest[len(answer.receipts) :], None
         if part and not answer.receipts:

@@ -143,7 +143,8 @@ class Endings:
         if self.rng.random() < 0.2:
             self.world.crashes.arm()
         try:
-            self.world.server.write(review.review, REVIEWER, device, drain, asked, now_ms, COMMANDS)
+            versions = self.world.server.versions
+            self.world.server.write(review.review, REVIEWER, device, drain, asked, now_ms, COMMANDS, versions)
         except scope.Due:
             self.world.server.write(scope.make_due, now_ms)
         except Crash as crash:

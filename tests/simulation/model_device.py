@@ -41,6 +41,11 @@ class ModelDevice:
         self._epoch: str | None = None
         self._moving = False
         self.ended: str | None = None  # why this registration pushes no more
+        self.contract = CONTRACT_MAX
+
+    def speak(self, contract: int) -> None:
+        """The app is of another version from now on; what it holds and has queued stays as it is (S32)."""
+        self.contract = contract
 
     # -- the queue ----------------------------------------------------------------------------------------------
 
@@ -48,7 +53,7 @@ class ModelDevice:
         base = 0 if kind == "create" else self.rows.get((entity, key), (0, {}))[0]
         self._last_n += 1
         mutation: dict[str, Any] = {"n": self._last_n, "entity": entity, "key": key, "kind": kind}
-        mutation |= {"at": self._now(), "base": base, "set": fields}
+        mutation |= {"at": self._now(), "base": base, "set": fields, "contract": self.contract}
         self.outbox.append(mutation)
         return mutation
 
@@ -77,7 +82,7 @@ class ModelDevice:
         for _ in range(ROUNDS_MAX):
             cursor = self.cursor
             request: dict[str, Any] = {"user": self.user, "now": self._now(), "page_rows": page_rows}
-            request |= {"at_least": self._push_seq, "digest": True, "mutations": [], "contract": CONTRACT_MAX}
+            request |= {"at_least": self._push_seq, "digest": True, "mutations": [], "contract": self.contract}
             request |= {"lines": True, "early": True}
             if cursor is not None:
                 request["cursor"] = cursor
@@ -158,7 +163,7 @@ class ModelDevice:
             self._last_n = len(self.outbox)
         if push is not None:
             self._take_receipts(push)
-        if self.cursor != asked_with:
+        if self.cursor != asked_with or "page" not in answer:
             return False  # another sync of this device was faster: its page counts
         caught_up = self._take_page(answer["page"])
         if caught_up and "durable_n" in answer:

@@ -21,11 +21,15 @@ from sync.device.client import Device
 from sync.device.session import ServerRefused
 from sync.device.store import Person, Store
 from sync.device.transport import ConnectionLost
+from sync.protocol import CONTRACT_MAX
+from tests import older_contract
 from tests.simulation.model_device import ModelDevice
 from tests.simulation.network import Cut, Network
 from tests.simulation.server import SECRET
+from tests.simulation.snapshot import Snapshot
 
 Rows = dict[tuple[str, str], tuple[int, dict[str, Any]]]
+TOO_OLD = "contract_unsupported"
 Part = tuple[str, str, str, dict[str, Any]]  # kind, entity, key, fields
 
 
@@ -47,6 +51,26 @@ class Phone(ABC):
         self.key, self.user, self.clock = key, user, clock
         self._on_page = on_page
         self.drafts: dict[str, tuple[int, str]] = {}  # note -> revision seen, and the text last saved on it
+        self.must_upgrade = False
+
+    @property
+    @abstractmethod
+    def contract(self) -> int:
+        """The version that its app speaks."""
+
+    @abstractmethod
+    def speak(self, contract: int) -> None:
+        """Its app is of another version from now on."""
+
+    def should(self, snapshot: Snapshot) -> Rows:
+        """What it must hold, exactly: its user's scope, in the words of its version."""
+        visible = snapshot.visible(self.user)
+        if self.contract == CONTRACT_MAX:
+            return visible
+        told = {
+            place: (rev, older_contract.told(self.contract, place[0], row)) for place, (rev, row) in visible.items()
+        }
+        return {place: (rev, row) for place, (rev, row) in told.items() if row is not None}
 
     @abstractmethod
     def rows(self) -> Rows: ...
@@ -112,25 +136,46 @@ class ModelPhone(Phone):
         super().__init__(key, user, clock, on_page)
         self.device = ModelDevice(user, lambda path, body: network.post(user, self.key, body, path), clock.now_ms)
 
+    @property
+    def contract(self) -> int:
+        return self.device.contract
+
+    def speak(self, contract: int) -> None:
+        self.device.speak(contract)
+
     def rows(self) -> Rows:
         return self.device.rows
 
     def do(self, part: Part) -> bool:
         if part[0] == REPAIR:
             return self.device.queue_repair(part[2], **part[3])
-        self.device.queue(*part)
-        return True
+        said = self._said(part)
+        if said is not None:
+            self.device.queue(*said)
+        return said is not None
+
+    def _said(self, part: Part) -> Part | None:
+        """In the words of its version; None where that has none."""
+        kind, entity, key, fields = part
+        words = older_contract.said(self.contract, entity, fields)
+        return None if words is None else (kind, entity, key, words)
 
     def force(self, part: Part) -> None:
         self.device.queue(*part)
 
     def do_together(self, parts: list[Part]) -> bool:
-        whole = [part for part in parts if part[0] != REPAIR]
-        self.device.queue_unit(whole)
+        said = [self._said(part) for part in parts if part[0] != REPAIR]
+        whole = [part for part in said if part is not None]
+        if whole:
+            self.device.queue_unit(whole)
         return bool(whole)
 
     def sync(self, page_rows: int) -> bool:
-        return self.device.sync(page_rows, lambda caught_up: self._on_page(self, caught_up))
+        try:
+            return self.device.sync(page_rows, lambda caught_up: self._on_page(self, caught_up))
+        except ConnectionLost as lost:
+            self.must_upgrade = TOO_OLD in str(lost)
+            raise
 
     def pending(self) -> int:
         return len(self.device.outbox)
@@ -214,6 +259,13 @@ class ReferencePhone(Phone):
     def _person(self) -> Person:
         return Person(self.user, self.user.title(), f"{self.user}@example.com")
 
+    @property
+    def contract(self) -> int:
+        return self.store.speaks
+
+    def speak(self, contract: int) -> None:
+        self.store.speaks = contract
+
     def rows(self) -> Rows:
         return view.synced_rows(self.store)
 
@@ -255,8 +307,9 @@ class ReferencePhone(Phone):
         except ServerRefused as refused:
             if refused.code in ("device_revoked", "device_wiped", "device_unknown"):
                 self._gone = refused.code
-            elif refused.code != "replica_behind":
+            elif refused.code not in ("replica_behind", TOO_OLD):
                 raise
+            self.must_upgrade = refused.code == TOO_OLD
             raise ConnectionLost(refused.code) from refused
         finally:
             self.store.dies_in = None
@@ -287,4 +340,5 @@ class ReferencePhone(Phone):
         twin = ReferencePhone(self.key, self.user, self.clock, self._on_page, self._network, self._rng)
         self.store.copy_to(twin.store)
         twin.drafts, twin._gone = dict(self.drafts), self._gone
+        twin.speak(self.contract)
         return twin

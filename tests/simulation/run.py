@@ -7,6 +7,7 @@ from tests.simulation.checkers import (
     converged,
     ended,
     exactly_once,
+    in_its_version,
     notes_whole,
     nothing_lost,
     settled,
@@ -54,6 +55,7 @@ def _audit(connection: Connection, world: World) -> None:
     agreed.check(connection, world.phones, snapshot)
     nothing_lost.check(books)
     ended.check(books)
+    in_its_version.check(books)
     notes_whole.check(books)
     suggested.check(books)
     settled.check(books)

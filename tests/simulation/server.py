@@ -18,6 +18,7 @@ from sync import quarantine
 from sync.pull import PageBytes
 from sync.round import Caller, Round
 from sync.sheet import LINE_BYTES
+from tests.older_contract import VERSIONS_FROM_0
 from tests.simulation.checkers.parted import watched
 from tests.simulation.crashes import Crashes
 from tests.simulation.snapshot import Snapshot
@@ -55,11 +56,13 @@ class Server:
         self.answered_with: Snapshot | None = None
         self.line_bytes = LINE_BYTES
         self._kept: tuple[tuple[int, int], Snapshot] | None = None
+        self.versions = VERSIONS_FROM_0
         self.restart()
 
     def restart(self) -> None:
         """A new process on the same database."""
-        self.round = Round(cast(Database, Tap(self)), self.clock, SECRET, COMMANDS, line_bytes=self.line_bytes)
+        asked: dict[str, Any] = {"line_bytes": self.line_bytes, "versions": self.versions}
+        self.round = Round(cast(Database, Tap(self)), self.clock, SECRET, COMMANDS, **asked)
 
     def answer(self, user: str, device: str, body: bytes, path: str = "/sync") -> tuple[int, bytes]:
         """-> (HTTP status, body)."""

@@ -30,6 +30,7 @@ FOUND_AT = {
     "drops_are_not_sent": 7,
     "a_tampered_cursor_is_believed": 25,
     "redirects_are_ignored": 11,
+    "an_old_edit_erases_what_it_never_knew": 70,
     "the_model_device_forgets_to_sweep": 7,
     "the_reference_device_ignores_drops": 24,
     "the_second_drain_of_a_registration_is_dropped": 37,

@@ -19,7 +19,7 @@ from sfa.db import feed, scope
 from sync.device.transport import ConnectionLost
 from tests.builders import DAY_MS, NOW, register
 from tests.simulation import actions, decisions
-from tests.simulation.checkers import in_scope, no_skips
+from tests.simulation.checkers import in_its_version, in_scope, no_skips
 from tests.simulation.company import PEOPLE
 from tests.simulation.crashes import Crashes
 from tests.simulation.databases import Worlds
@@ -31,6 +31,7 @@ from tests.simulation.phones import REPAIR, ModelPhone, Part, Phone, ReferencePh
 from tests.simulation.screens import Screens
 from tests.simulation.server import Server
 from tests.simulation.snapshot import Place, Snapshot
+from tests.simulation.upgrades import Upgrades
 
 ZONE = "Europe/Madrid"
 SKEWS_MS = (0, 0, 60_000, -90_000, 3_600_000, -DAY_MS, 40 * DAY_MS, 365 * DAY_MS, -365 * DAY_MS)
@@ -56,6 +57,7 @@ class World:
         self.maker.known += [("accounts", "acme"), ("contacts", "zoe"), ("deals", "deal-c"), ("tasks", "task-a")]
         self.screens = Screens(self.maker, self._day, self.clock.now_ms)
         self.decisions = decisions.Screen(self.maker)
+        self.upgrades = Upgrades(seed, self.server, self.log)
         self.phones = self._make_phones()
         self.endings = Endings(seed, self, worlds)
         self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
@@ -81,6 +83,7 @@ class World:
             else:
                 phones.append(ReferencePhone(key, user, clock, self._on_page, self.network, self.rng))
             self.log(f"{key}: {type(phones[-1]).__name__}, clock off by {clock.skew_ms} ms")
+            self.upgrades.begin(phones[-1])
         self.server.write(_register, phones)
         return phones
 
@@ -96,6 +99,7 @@ class World:
     def _on_answer(self, user: str, device: str, answer: bytes) -> None:
         self._look(self.server.snapshot())
         in_scope.check_answer(device, answer, self.allowed[user])
+        in_its_version.check_answer(device, answer, self.server.versions.minimum)
 
     def _on_page(self, phone: Phone, caught_up: bool) -> None:
         if not caught_up:
@@ -111,6 +115,7 @@ class World:
 
     def step(self) -> None:
         self.endings.step()
+        self.upgrades.step(self.phones)
         roll = self.rng.random()
         if roll < 0.38:
             self._work_offline()
@@ -268,6 +273,7 @@ class World:
             done = [self._sync(phone, PEACE_PAGE_ROWS) for phone in self.phones if not phone.over]
             if all(done) and self.crashes.commits == before:
                 return
+            self.upgrades.finish(self.phones)
         raise Failed("converged", "the phones never come to rest")
 
 

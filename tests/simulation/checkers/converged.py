@@ -27,7 +27,7 @@ def check(phones: Iterable[Phone], snapshot: Snapshot) -> None:
     for phone in phones:
         if phone.pending():
             raise Failed("converged", f"{phone.key} still has {phone.pending()} mutations to send")
-        found = difference(phone.rows(), {} if phone.over else snapshot.visible(phone.user))
+        found = difference(phone.rows(), {} if phone.over else phone.should(snapshot))
         if found is not None:
             raise Failed("converged", f"in peace {phone.key} differs from the server: {found}")
 

@@ -9,7 +9,7 @@ from tests.simulation.snapshot import Place, Snapshot
 
 def check_phone(phone: Phone, snapshot: Snapshot) -> None:
     """After a completed sync."""
-    too_much = sorted(phone.rows().keys() - snapshot.visible(phone.user).keys())
+    too_much = sorted(phone.rows().keys() - phone.should(snapshot).keys())
     if too_much:
         raise Failed("in_scope", f"{phone.key} holds {too_much[:3]}, which {phone.user} may not see")
 

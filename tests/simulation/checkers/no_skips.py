@@ -6,7 +6,7 @@ from tests.simulation.snapshot import Snapshot
 
 
 def check(phone: Phone, snapshot: Snapshot) -> None:
-    found = difference(phone.rows(), snapshot.visible(phone.user))
+    found = difference(phone.rows(), phone.should(snapshot))
     if found is not None:
         raise Failed("no_skips", f"{phone.key} caught up, but {found}")
 
