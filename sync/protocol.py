@@ -3,8 +3,8 @@
 Bodies are JSON. Instants are integer milliseconds since the epoch, UTC. A page's rows arrive as ready-made documents
 `{"entity", "key", "rev", "row"}` or `{"entity", "key", "rev", "gone": true}`, grouped under their bucket.
 
-Versions: 1 (2026-11-21), the first. 2 (open): refused mutations with their details (`refusals.details`), and what it
-must know of suggestions. `sync/contracts/` describes each, `sync.versions` serves them (S32).
+Versions: 1 (2026-11-21), the first. 2 (open): `suggestions`, and refused mutations with their details
+(`refusals.details`). `sync/contracts/` describes each, `sync.versions` serves them (S32).
 """
 
 from typing import Annotated, Any

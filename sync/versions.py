@@ -43,7 +43,7 @@ def read_description(version: int) -> Described:
     return msgspec.json.decode((FOLDER / f"v{version}.json").read_bytes(), type=Described)
 
 
-CHANGES: dict[int, Change] = {}  # 2 added an entity and a field: nothing that version 1 says was changed
+CHANGES: dict[int, Change] = {}  # 2 added an entity and a field; nothing that version 1 says was changed
 
 
 class Versions:
