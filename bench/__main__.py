@@ -18,7 +18,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
-from bench import company, floors, live, subjects
+from bench import company, floors, live, subjects, versions
 from bench.company import Device
 from bench.report import Report
 from bench.server import SECRET, TTL_S, running
@@ -31,7 +31,7 @@ from sfa.web.secret import Secret
 from sfa.web.tokens import AccessTokens
 from tests.postgres import durable_postgres
 
-SUBJECTS = ("first", "delta", "poll", "push", "live")
+SUBJECTS = ("first", "delta", "poll", "push", "live", "versions")
 LIVE_RUNS = 20
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -123,6 +123,10 @@ class Bench:
 
         if "live" in self.only:
             self._live(name)
+        if "versions" in self.only:
+            with closing(open_database(self.url, durable=False)) as database:
+                for version, figures in versions.first_syncs(database, self.devices[0]):
+                    self.report.add("versions", f"{name}, {version}", figures)
 
     def _live(self, name: str) -> None:
         """A thousand streams; on PostgreSQL also told of what another process wrote."""
@@ -170,6 +174,8 @@ class Bench:
         client = f"{middle}, client decodes nothing"
         self.report.ratio("first", "rows_per_s", client, "floor: sqlite3 reads and joins")
         self.report.ratio("first", "server_cpu_us", client, "floor: sqlite3 reads and joins")
+        for version in (versions.FIRST, versions.DECODED):
+            self.report.ratio("versions", "cpu_us_a_row", f"{middle}, {version}", f"{middle}, {versions.NEWEST}")
         self.report.ratio("push", "mutations_per_s", f"{middle}, create, 1 client", "floor: sqlite3 writes")
         self.report.ratio("push", "server_cpu_us", f"{middle}, create, 1 client", "floor: sqlite3 writes")
 

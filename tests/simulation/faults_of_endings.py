@@ -143,7 +143,7 @@ def the_content_of_a_reused_number_is_not_kept() -> Changes:
 def a_clone_is_answered_with_the_other_ones_receipts() -> Changes:
     real = numbers.walk
 
-    def walk(connection: Connection, device: Any, sent: Any) -> Any:
+    def walk(connection: Connection, device: Any, sent: Any, *versions: Any) -> Any:
         found = real(connection, device, sent)
         if not found.reused:
             return found
