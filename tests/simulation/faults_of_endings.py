@@ -144,7 +144,7 @@ def a_clone_is_answered_with_the_other_ones_receipts() -> Changes:
     real = numbers.walk
 
     def walk(connection: Connection, device: Any, sent: Any, *versions: Any) -> Any:
-        found = real(connection, device, sent)
+        found = real(connection, device, sent, *versions)
         if not found.reused:
             return found
         told = devices.read_receipts(connection, device, [item.n for item in found.reused])
