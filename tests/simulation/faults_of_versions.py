@@ -41,13 +41,13 @@ def the_words_of_old_apps_are_not_turned() -> Sequence[tuple[Any, str, Any]]:
 
 @fault
 def an_old_edit_erases_what_it_never_knew() -> Sequence[tuple[Any, str, Any]]:
-    """The missing fields are filled in, as if an edit were a whole row."""
+    """The missing fields are filled in as empty, as if an edit were a whole form."""
     real = Versions.upward
 
     def upward(self: Versions, mutation: Any) -> Any:
         turned, unknown = real(self, mutation), {"accounts": "website", "contacts": "mobile"}.get(mutation.entity)
         if mutation.contract == 0 and mutation.kind == "update" and unknown is not None:
-            return msgspec.structs.replace(turned, set={unknown: None, **turned.set})
+            return msgspec.structs.replace(turned, set={unknown: "", **turned.set})
         return turned
 
     return [(Versions, "upward", upward)]
