@@ -1,8 +1,8 @@
 """`/api/devices…`: registrations listed, revoked, wiped, and what a revoked one left reviewed (S31); `/sync/explain`.
 
 Each route is one transaction of `registrations`, `quarantine` or `review`. Here only two things are added: this process
-forgets the tokens of a registration that was ended (others notice within half a minute, `/sync` at once), and a review
-makes due assignments effective first, as a sync does.
+forgets the tokens of a registration that was ended and ends its streams (other processes trust the tokens for half a
+minute, but not for `/sync` and streams), and a review makes due assignments effective first, as a sync does.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ from sfa.web.principal import Principal
 from sfa.web.tokens import TokenCache
 from sync import explain, quarantine, registrations, review
 from sync.explain import MutationExplained, RowExplained
+from sync.live import Live
 from sync.protocol import DRAIN_PARTS_MAX
 from sync.quarantine import DrainView, PartContent, QuarantineView
 from sync.registrations import DeviceList, DeviceView
@@ -30,13 +31,14 @@ from sync.round import DUE_TRIES_MAX, Round
 Asked = Request[Principal, Any, Any]
 
 
-def device_routes(rounds: Round, cache: TokenCache) -> Sequence[HTTPRouteHandler]:
+def device_routes(rounds: Round, cache: TokenCache, live: Live) -> Sequence[HTTPRouteHandler]:
     database, clock = rounds.database, rounds.clock
 
     async def ended(request: Asked, device_key: str, order: str) -> DeviceView:
         args = (request.user.user_key, device_key, order, END, clock.now_ms())
         view = await database.write_async(registrations.end, *args)
         cache.forget_device(device_key)
+        live.look_for_ended()
         return view
 
     @get("/api/devices", tags=["devices"])

@@ -3,7 +3,8 @@
 A stream is told that its user's scope has news, never what: the device then syncs. Everything rests on the feed's
 numbers: after an alarm one question tells which buckets got entries since the last one, and the users who hold them are
 woken. There is at most one such question in `LIVE_PAUSE_MS`, so no stream is told more often, whatever is written. As
-the alarm comes after the commit (S9), nobody is woken for what may yet fail.
+the alarm comes after the commit (S9), nobody is woken for what may yet fail. A registration that is ended loses its
+streams at once, in whichever process that happened (S31).
 
 While nobody is connected, nobody listens. The bytes on the wire are those of `sync.live_routes`.
 """
@@ -11,14 +12,19 @@ While nobody is connected, nobody listens. The bytes on the wire are those of `s
 import asyncio
 import logging
 
+from sqlalchemy import Connection, select
+
 from sfa.core.errors import Refused
+from sfa.core.registrations import check_active
 from sfa.db import news, scope
 from sfa.db.database import Database
+from sfa.db.tables import devices
 from sync.protocol import LIVE_CONNECTIONS_MAX, LIVE_PAUSE_MS, LIVE_PER_DEVICE_MAX
 
 JOIN_TRIES_MAX = 10
 FULL_RETRY_S = 30
 FAILED_RETRY_S = 1.0
+KEYS_AT_ONCE = 5_000  # in one question
 
 _log = logging.getLogger("sync.live")
 
@@ -80,6 +86,7 @@ class Live:
         self._count = 0
         self._seq: int | None = None  # everything up to here has been told
         self._heard = asyncio.Event()
+        self._ended = False  # a registration was ended, perhaps one that is connected here
         self._hearing: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -92,8 +99,8 @@ class Live:
     # -- coming and going -------------------------------------------------------------------------------------------
 
     async def join(self, user: str, device: str, since: int | None) -> Stream:
-        """A stream that misses nothing after `since`; it must be given back to `leave`. Refuses live_full and
-        server_stopping. Of a device's streams the oldest gives way."""
+        """A stream that misses nothing after `since`; it must be given back to `leave`. Refuses live_full,
+        server_stopping and a registration that was ended. Of a device's streams the oldest gives way."""
         if self._stopped:
             raise Refused("server_stopping", retry_after_s=1)
         if self._count >= self._connections_max:
@@ -106,7 +113,7 @@ class Live:
             old.end("live_replaced")
         self._listen()
         try:
-            found = await self._standing(user, since)
+            found = await self._standing(user, device, since)
         except BaseException:
             self.leave(stream)
             raise
@@ -119,10 +126,10 @@ class Live:
             stream.wake(found.seq)
         return stream
 
-    async def _standing(self, user: str, since: int | None) -> news.Standing:
+    async def _standing(self, user: str, device: str, since: int | None) -> news.Standing:
         """Not older than what has been told already, so that nothing falls between the two."""
         for _ in range(JOIN_TRIES_MAX):
-            found = await self._database.read_async(news.standing, user, since)
+            found = await self._database.read_async(_standing_of, user, device, since)
             if found.seq >= (self._seq or 0):
                 return found
         raise Refused("server_busy", "this server's clock is ahead of its database", retry_after_s=1)
@@ -158,7 +165,7 @@ class Live:
     def _listen(self) -> None:
         self._loop = asyncio.get_running_loop()
         if self._hearing is None:
-            self._hearing = self._loop.create_task(news.hear(self._database, self._heard.set))
+            self._hearing = self._loop.create_task(news.hear(self._database, self._heard.set, self.look_for_ended))
         if self._looking is None:
             self._looking = self._loop.create_task(self._look_again())
 
@@ -176,6 +183,8 @@ class Live:
 
     async def _look(self) -> None:
         """Wake who has news after what was told last. A scope is read after the news, so it is not older."""
+        if self._ended:
+            await self._end_revoked()
         if self._seq is None:
             return
         found = await self._database.read_async(news.since, self._seq)
@@ -191,6 +200,22 @@ class Live:
                 stream.wake(found.seq)
         if self._seq is not None:
             self._seq = max(self._seq, found.seq)
+
+    def look_for_ended(self) -> None:
+        """Some registration was ended: end its streams, if there are any here."""
+        self._ended = True
+        self._heard.set()
+
+    async def _end_revoked(self) -> None:
+        self._ended = False
+        try:
+            ended = await self._database.read_async(_codes_of_ended, list(self._devices))
+        except Exception:
+            self._ended = True
+            raise
+        for device, code in ended.items():
+            for stream in self._devices.get(device, ()):
+                stream.end(code)
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -214,3 +239,22 @@ class Live:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def _standing_of(connection: Connection, user: str, device: str, since: int | None) -> news.Standing:
+    """Refuses a registration that was ended: its token may be trusted for a while, but no stream may begin with it."""
+    check_active(connection.execute(select(devices.c.state).where(devices.c.key == device)).scalar_one())
+    return news.standing(connection, user, since)
+
+
+def _codes_of_ended(connection: Connection, keys: list[str]) -> dict[str, str]:
+    """device -> the code that it is told, of those among these that were ended."""
+    found: dict[str, str] = {}
+    for low in range(0, len(keys), KEYS_AT_ONCE):
+        some = devices.c.key.in_(keys[low : low + KEYS_AT_ONCE])
+        for key, state in connection.execute(select(devices.c.key, devices.c.state).where(some)):
+            try:
+                check_active(state)
+            except Refused as refused:
+                found[key] = refused.code
+    return found

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, case, func, select, update
 
 from sfa.core.errors import Refused
 from sfa.core.registrations import SEE, rights_on, state_after
-from sfa.db import scope
+from sfa.db import news, scope
 from sfa.db.tables import ROWS, devices, drains
 
 _USERS = ROWS["users"]
@@ -111,10 +111,12 @@ def known(
 
 
 def end(connection: Connection, user_key: str, device_key: str, order: str, right: str, now_ms: int) -> DeviceView:
-    """Revoke or wipe. The tokens stay known, so that the device can be told why it was ended."""
+    """Revoke or wipe. The tokens stay known, so that the device can be told why it was ended; its
+    streams end at the commit, in every process."""
     who, row = known(connection, user_key, device_key, right)
     state = state_after(row.state, order)
     if state != row.state:
         told = update(devices).where(devices.c.key == device_key)
         connection.execute(told.values(state=state, ended_at=now_ms, ended_by=user_key))
+        news.tell_ended(connection)
     return _view(connection.execute(_VIEWS.where(devices.c.key == device_key)).one(), who)

@@ -138,7 +138,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         sync_handler(services.rounds, services.authenticator, services.rate),
         live_handler(services.live, services.authenticator, services.rate, services.clock),
         drain_handler(services.rounds, services.authenticator, services.rate),
-        *device_routes(services.rounds, services.cache),
+        *device_routes(services.rounds, services.cache, services.live),
         explain_route(services.rounds),
         *decision_routes(services.screens),
         *note_routes(services.screens),

@@ -5,6 +5,8 @@ number that it gave, so an alarm that was lost, doubled or late costs nothing bu
 `feed.take` notifies inside the transaction and the database delivers at the commit. SQLite has no such thing: commits
 of this process are told by `after_commit`, those of others (a terminal) are seen within a second by a counter of the
 file.
+
+That a registration was ended is told apart, by `tell_ended`, because nothing of the feed changes by it.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from contextlib import closing, suppress
 from typing import NamedTuple
 
 import asyncpg
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 from sqlalchemy.engine import make_url
 
 from sfa.db import feed, scope
@@ -24,6 +26,7 @@ from sfa.db.tables import bucket_heads, scope_users
 
 SQLITE_POLL_S = 1.0
 CONNECT_S = 10.0
+ENDED_CHANNEL = "sfa_ended"  # what PostgreSQL tells after a commit that ended a registration
 PING_S = 15.0  # a connection that died without a word is noticed by then
 RECONNECT_S = 1.0
 
@@ -67,15 +70,29 @@ def standing(connection: Connection, user_key: str, after: int | None) -> Standi
     return Standing(now, held, news or bool(feed.heads_after(connection, held, after)))
 
 
-async def hear(database: Database, heard: Callable[[], None]) -> None:
-    """Calls `heard` on this event loop after every commit that may have changed the feed, and once when it begins to
-    listen; until it is cancelled."""
+_TELL_ENDED = text(f"SELECT pg_notify('{ENDED_CHANNEL}', '')")
+
+
+def tell_ended(connection: Connection) -> None:
+    """Tell every process, at the commit of this transaction, that a registration was ended. SQLite tells nobody: its
+    one server process knows by itself what it did."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_TELL_ENDED)
+
+
+def _nothing() -> None:
+    return None
+
+
+async def hear(database: Database, heard: Callable[[], None], ended: Callable[[], None] = _nothing) -> None:
+    """Calls `heard` on this event loop after every commit that may have changed the feed, and `ended` after one that
+    ended a registration; both once when it begins to listen; until it is cancelled."""
     while True:
         try:
             if isinstance(database, SqliteDatabase):
                 await _hear_sqlite(database, heard)
             else:
-                await _hear_postgres(database.url, heard)
+                await _hear_postgres(database.url, heard, ended)
         except Exception as error:  # whatever it is, it must not end here: streams would wait for ever
             _log.warning("not listening to the database: %s", error)
         await asyncio.sleep(RECONNECT_S)
@@ -101,7 +118,7 @@ async def _hear_sqlite(database: SqliteDatabase, heard: Callable[[], None]) -> N
         database.after_commit.remove(committed)
 
 
-async def _hear_postgres(url: str, heard: Callable[[], None]) -> None:
+async def _hear_postgres(url: str, heard: Callable[[], None], ended: Callable[[], None]) -> None:
     """One connection's life; returns when it is lost."""
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await asyncpg.connect(address, timeout=CONNECT_S)
@@ -109,7 +126,9 @@ async def _hear_postgres(url: str, heard: Callable[[], None]) -> None:
     try:
         connection.add_termination_listener(lambda *_: lost.set())
         await connection.add_listener(feed.NEWS_CHANNEL, lambda *_: heard())
+        await connection.add_listener(ENDED_CHANNEL, lambda *_: ended())
         heard()  # what was committed while nobody listened
+        ended()
         while not lost.is_set():
             try:
                 await asyncio.wait_for(lost.wait(), PING_S)

@@ -1,17 +1,19 @@
 """Devices are told at once that there is news, and only those whom it concerns (S9, S33)."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import msgspec
 import pytest
 from sqlalchemy import update
 
 from sfa.db import feed
-from sfa.db.database import open_database
+from sfa.db.database import Database, open_database
 from sfa.db.tables import devices
 from sync.live import Live
-from sync.protocol import LIVE_PER_DEVICE_MAX
+from sync.protocol import LIVE_HEARTBEAT_MS, LIVE_PER_DEVICE_MAX
 from tests.builders import put_rows
 from tests.office import Office
 from tests.sync.live.served import Heard, Server, serving
@@ -224,5 +226,73 @@ def test_nobody_listens_to_the_database_while_nobody_is_connected(office: Office
         async with server.stream(await server.token("ana")) as again:
             last = await server.put(NORTH)
             assert await seq_of(again) == last
+
+    live(office, story)
+
+
+async def end_it(server: Server, order: str, device: str) -> None:
+    """By an administrator, over REST."""
+    root = {"authorization": f"Bearer {await server.token('root')}"}
+    answer = await server.http.post(f"/api/devices/{device}/{order}", headers=root)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(("order", "code"), [("revoke", "device_revoked"), ("wipe", "device_wiped")])
+def test_a_registration_that_is_ended_loses_its_open_stream_at_once(office: Office, order: str, code: str) -> None:
+    """S31: long before the next heartbeat, and only that one; it cannot begin another."""
+
+    async def story(server: Server) -> None:
+        ana = await server.token("ana")
+        async with server.stream(ana) as hers, server.stream(await server.token("bob")) as his:
+            started = time.monotonic()
+            await end_it(server, order, "d-ana")
+            assert await hers.next() == ("end", f'{{"code": "{code}"}}')
+            assert time.monotonic() - started < LIVE_HEARTBEAT_MS / 1000 / 3
+            assert await his.silent(QUIET_S)
+        answer = await server.http.get("/sync/live", headers={"authorization": f"Bearer {ana}"})
+        assert (answer.status_code, answer.json()["code"]) == (401, code)
+
+    live(office, story)
+
+
+@pytest.mark.parametrize("office", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_another_process_ends_the_stream_at_once_too(office: Office) -> None:
+    """S31: by what PostgreSQL tells at the commit, and no new stream begins on a token that is still trusted here."""
+
+    async def told() -> None:
+        other = open_database(office.database.url)
+        async with serving(office) as here, serving(office, database=other) as there:
+            ana = await here.token("ana")
+            async with here.stream(ana) as hers, here.stream(await here.token("bob")) as his:
+                started = time.monotonic()
+                await end_it(there, "revoke", "d-ana")
+                assert await hers.next() == ("end", '{"code": "device_revoked"}')
+                assert time.monotonic() - started < LIVE_HEARTBEAT_MS / 1000 / 3
+                answer = await here.http.get("/sync/live", headers={"authorization": f"Bearer {ana}"})
+                assert (answer.status_code, answer.json()["code"]) == (401, "device_revoked")
+                assert await his.silent(QUIET_S)
+
+    asyncio.run(told())
+
+
+def test_what_was_ended_while_nobody_could_look_is_looked_for_again(office: Office) -> None:
+    """A database that does not answer for a moment loses no order."""
+
+    async def story(server: Server) -> None:
+        live_here, database = server.services.live, server.services.database
+        async with server.stream(await server.token("ana")) as hers:
+            real, failed = database.read_async, asyncio.Event()
+
+            async def fails(work: Any, *args: Any) -> Any:
+                if getattr(work, "__name__", "") == "_codes_of_ended" and not failed.is_set():
+                    failed.set()
+                    raise OSError("the database is away")
+                return await real(work, *args)
+
+            live_here._database = cast(Database, type("Shaky", (), {"read_async": staticmethod(fails)}))
+            await end_it(server, "wipe", "d-ana")
+            assert await hers.next() == ("end", '{"code": "device_wiped"}')
+            assert failed.is_set()
+            live_here._database = database
 
     live(office, story)
