@@ -1,11 +1,12 @@
 """`sfa device …`: the reference device in the terminal, one local store for each user and server.
 
-Every command but `login`, `logout` and `sync` works without signal. Errors end in one line with their stable code: exit
-code 1 for what was refused, 3 when there was no connection. What is decided is in `cli_device_decisions`.
+Every command but `login`, `logout`, `sync` and `wait` works without signal. Errors end in one line with their stable
+code: exit code 1 for what was refused, 3 when there was no connection. What is decided is in `cli_device_decisions`.
 """
 
 import os
 import re
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
 from sync.device import ConnectionLost, Device, Progress, ServerRefused, Store, SyncResult, Transport, trace
 from sync.device.http import HttpTransport
+from sync.device.waiting import REPLACED
 
 VERSION = version("sfa-backend")
 CURRENT = "current.json"
@@ -164,6 +166,19 @@ def sync(desk: Desk, page_rows: int, check: bool) -> None:
 
         result = found.sync(told, page_rows, check=check)
     _tell(result)
+
+
+@device.command()
+@on_desk
+def wait(desk: Desk) -> None:
+    """Sync whenever there is news, until Ctrl-C."""
+
+    def told(result: SyncResult) -> None:
+        if result.rows or result.pushed or result.resets:
+            _tell(result)
+
+    if desk.device().wait(told, threading.Event()) == REPLACED:
+        click.echo("somebody else waits for this device now (live_replaced)")
 
 
 def _tell(result: SyncResult) -> None:

@@ -12,12 +12,13 @@ The story of one `sync()`, in order:
 8. A reset marks what arrives from here on and sweeps the rest at `caught_up`: the app is never empty.
 9. A queued mutation is seen through the overlay until a page of its push, or a refusal, takes its place.
 10. Again from 3 until the queue is sent and a page says `caught_up`.
-11. `sync(check=True)` compares digests then, and fetches again only the buckets that differ (`agree`).
+11. `wait()` does so again whenever the server says that there is news, and is patient without signal (`waiting`).
+12. `sync(check=True)` compares digests then, and fetches again only the buckets that differ (`agree`).
 
 Modules: `store` (the local SQLite file), `outbox`, `pages`, `overlay` (pure), `view`, `edits`, `settle`, `session`
-(login, tokens), `trace` and `replay` (a session recorded and played elsewhere), `ending` (revoked, wiped), `client`
-(the class `Device`), `transport` and `http`. It imports nothing of the server but the wire (`sync.protocol`), the merge
-(`sync.merge`) and the pure core.
+(login, tokens), `trace` and `replay` (a session recorded and played elsewhere), `ending` (revoked, wiped), `waiting`
+(for news), `client` (the class `Device`), `transport` and `http`. It imports nothing of the server but the wire
+(`sync.protocol`), the merge (`sync.merge`) and the pure core.
 """
 
 from sync.device.client import Device
@@ -25,11 +26,14 @@ from sync.device.outbox import Queued
 from sync.device.session import ServerRefused
 from sync.device.settle import Progress, SyncResult
 from sync.device.store import Store
-from sync.device.transport import ConnectionLost, Transport
+from sync.device.transport import ConnectionLost, LiveTransport, Transport
+from sync.device.waiting import Pace
 
 __all__ = [
     "ConnectionLost",
     "Device",
+    "LiveTransport",
+    "Pace",
     "Progress",
     "Queued",
     "ServerRefused",

@@ -4,6 +4,7 @@ Everything is kept in the `Store`; a `Device` holds no state of its own, so any 
 the other, and a device that was killed goes on where it was. Time and keys are injected.
 """
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
-from sync.device import edits, ending, outbox, session, view
+from sync.device import edits, ending, outbox, session, view, waiting
 from sync.device.outbox import Queued
 from sync.device.session import DeviceInfo, ServerRefused
 from sync.device.settle import Progress, SyncResult, Tally, after, next_request, settle
 from sync.device.store import Notice, Person, Store
-from sync.device.transport import Streaming, Transport
+from sync.device.transport import LiveTransport, Streaming, Transport
+from sync.device.waiting import Pace
 from sync.protocol import CONTRACT_MAX, PAGE_ROWS_DEFAULT
 
 IDLE_ROUNDS_MAX = 5  # answers in a row that bring nothing and are not the last
@@ -82,7 +84,7 @@ class Device:
                 ending.obey(self.store, self.transport, refused, now_ms)
                 ending.tell_of_version(self.store, refused, now_ms)
                 raise
-            unsent = pushing and self._has_unsent()
+            unsent = pushing and self.has_unsent()
             if (tally.caught_up and not unsent and not tally.to_refill()) or idle >= IDLE_ROUNDS_MAX:
                 return tally.result(self.store)
 
@@ -90,7 +92,20 @@ class Device:
         """Bytes of answers so far, where the transport counts them."""
         return self.transport.received if isinstance(self.transport, Streaming) else None
 
-    def _has_unsent(self) -> bool:
+    def wait(self, told: Callable[[SyncResult], None], stop: threading.Event, pace: Pace | None = None) -> str:
+        """Sync now, and again whenever the server says that there is news (S33) or this device has something to send,
+        until `stop`; `told` hears of every sync. Without signal, or where no stream is to be had, it tries again with
+        growing pauses, a sync each time. -> why it ended: "stopped", or "live_replaced" by another one who waits.
+
+        Raises `ServerRefused` where only the user can help. Blocks: give it a thread, and a device, of its own; `stop`
+        is noticed with the next heartbeat.
+        """
+        if not isinstance(self.transport, LiveTransport):
+            raise TypeError("this transport can only post")
+        return waiting.Waiting(self.store, self.transport, self.sync, self.has_unsent, pace).until(told, stop)
+
+    def has_unsent(self) -> bool:
+        """Whether a sync would push something."""
         if self.store.state().registration != "active":
             return False
         return outbox.lost_numbers(self.store) is not None or outbox.is_waiting(self.store)

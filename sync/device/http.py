@@ -1,20 +1,23 @@
-"""The wire over HTTP, compressed both ways: zstd is sent, zstd or gzip is asked for (S34).
+"""The wire over HTTP, compressed both ways: zstd is sent, zstd or gzip is asked for (S34). Live streams are not.
 
 An answer may be read while it arrives: the server ends a block of the compression with each line, so whatever part of
 the answer came can be inflated up to its last whole line.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 import httpx
 import zstandard
 
-from sync.device.transport import ConnectionLost
+from sync.device.transport import ConnectionLost, Lines
+from sync.protocol import LIVE_HEARTBEAT_MS
 
 COMPRESS_FROM_BYTES = 1_024
 ZSTD_LEVEL = 3
 TIMEOUT_S = 60.0
+SILENCE_S = 2 * LIVE_HEARTBEAT_MS / 1000  # a stream that says nothing for so long is dead
 
 
 class HttpTransport:
@@ -55,6 +58,18 @@ class HttpTransport:
         finally:
             self.received += answer.num_bytes_downloaded - counted
             answer.close()
+
+    @contextmanager
+    def listen(self, path: str, token: str | None) -> Iterator[Lines]:
+        headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        patience = httpx.Timeout(TIMEOUT_S, read=SILENCE_S)
+        try:
+            with self._client.stream("GET", self._server + path, headers=headers, timeout=patience) as answer:
+                yield Lines(answer.status_code, answer.iter_lines())
+        except httpx.HTTPError as error:
+            raise ConnectionLost(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         self._client.close()

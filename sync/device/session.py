@@ -123,10 +123,15 @@ def _send(store: Store, transport: Transport, request: SyncRequest) -> Iterator[
     except ServerRefused as refused:
         if refused.code not in EXPIRED:
             raise
+    return _answers(transport, request, renewed(store, transport, token))
+
+
+def renewed(store: Store, transport: Transport, token: str | None) -> str | None:
+    """The access token that takes the place of one that has ended; another sync of this store may have got it."""
     with store.alone():
-        if store.state().access_token in (token, None):  # another sync of this store may have refreshed meanwhile
+        if store.state().access_token in (token, None):
             _refresh(store, transport)
-    return _answers(transport, request, store.state().access_token)
+    return store.state().access_token
 
 
 def _answers(transport: Transport, request: SyncRequest, token: str | None) -> Iterator[SyncAnswer]:
@@ -137,7 +142,7 @@ def _answers(transport: Transport, request: SyncRequest, token: str | None) -> I
     request = msgspec.structs.replace(request, lines=True, early=True)
     status, parts = transport.stream("/sync", _json(request), token)
     if not 200 <= status < 300:
-        raise _refused(status, b"".join(parts))
+        raise refusal_of(status, b"".join(parts))
     return _of_lines(parts)
 
 
@@ -165,17 +170,18 @@ def call(transport: Transport, path: str, message: Any, kind: type[_Answer], tok
     """Raises `ServerRefused` for a problem body and `ConnectionLost` for anything that is not a whole answer."""
     status, body = transport.post(path, _json(message), token)
     if not 200 <= status < 300:
-        raise _refused(status, body)
+        raise refusal_of(status, body)
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConnectionLost(f"HTTP {status} without a whole answer: {error}") from error
 
 
-def _refused(status: int, body: bytes) -> Exception:
+def refusal_of(status: int, body: bytes) -> ServerRefused:
+    """A problem body as what it says; raises `ConnectionLost` where it is none: somebody between answered."""
     try:
         problem = msgspec.json.decode(body, type=dict[str, Any])
         code = str(problem.pop("code"))
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
-        return ConnectionLost(f"HTTP {status} without a whole answer: {error}")
+        raise ConnectionLost(f"HTTP {status} without a whole answer: {error}") from error
     return ServerRefused(code, str(problem.get("detail") or problem.get("title") or ""), status, problem)

@@ -1,11 +1,12 @@
-"""The wire as the device needs it: one POST, an answer or a lost connection.
+"""The wire as the device needs it: one POST, an answer or a lost connection; and a stream of lines, to wait for news.
 
 `ConnectionLost` says that nobody knows whether the request arrived. Every request of the device may be repeated then.
 A transport that hands on an answer while it arrives lets the device keep each line of it, wherever the rest is lost.
 """
 
 from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class ConnectionLost(Exception):
@@ -28,4 +29,21 @@ class Streaming(Protocol):
     def stream(self, path: str, body: bytes, token: str | None) -> tuple[int, Iterator[bytes]]:
         """Send a JSON body; -> (HTTP status, the body in parts as they arrive), inflated. Both the call and each part
         may raise `ConnectionLost`; what came before stays good."""
+        ...
+
+
+class Lines(NamedTuple):
+    """An answer that goes on: its HTTP status, and its lines as they come. A line that does not come in time, or a
+    connection that breaks, raises `ConnectionLost`; the server's own end just ends them."""
+
+    status: int
+    lines: Iterator[str]
+
+
+@runtime_checkable
+class LiveTransport(Transport, Protocol):
+    """A transport that can also wait."""
+
+    def listen(self, path: str, token: str | None) -> AbstractContextManager[Lines]:
+        """Open a stream with GET; closed with the block."""
         ...
