@@ -11,6 +11,7 @@ While nobody is connected, nobody listens. The bytes on the wire are those of `s
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from sqlalchemy import Connection, select
 
@@ -91,10 +92,15 @@ class Live:
         self._looking: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
+        self.changed: Callable[[], None] = lambda: None  # somebody came or left
 
     @property
     def count(self) -> int:
         return self._count
+
+    def connected(self) -> frozenset[str]:
+        """The registrations that have a stream here."""
+        return frozenset(self._devices)
 
     # -- coming and going -------------------------------------------------------------------------------------------
 
@@ -122,6 +128,7 @@ class Live:
             self._seq = found.seq
         self._people.setdefault(user, Person()).streams.add(stream)
         self._hold(user, found.held)
+        self.changed()
         if found.news:
             stream.wake(found.seq)
         return stream
@@ -140,6 +147,7 @@ class Live:
         same.remove(stream)
         if not same:
             del self._devices[stream.device]
+            self.changed()
         person = self._people.get(stream.user)
         if person is not None:
             person.streams.discard(stream)

@@ -14,6 +14,7 @@ from sfa.core.errors import Refused
 from sfa.core.registrations import SEE, rights_on, state_after
 from sfa.db import news, scope
 from sfa.db.tables import ROWS, devices, drains
+from sync.wakes import subscriptions
 
 _USERS = ROWS["users"]
 
@@ -111,12 +112,13 @@ def known(
 
 
 def end(connection: Connection, user_key: str, device_key: str, order: str, right: str, now_ms: int) -> DeviceView:
-    """Revoke or wipe. The tokens stay known, so that the device can be told why it was ended; its
+    """Revoke or wipe: it is woken no more. The tokens stay known, so that the device can be told why it was ended; its
     streams end at the commit, in every process."""
     who, row = known(connection, user_key, device_key, right)
     state = state_after(row.state, order)
     if state != row.state:
         told = update(devices).where(devices.c.key == device_key)
         connection.execute(told.values(state=state, ended_at=now_ms, ended_by=user_key))
+        subscriptions.remove(connection, [device_key])
         news.tell_ended(connection)
     return _view(connection.execute(_VIEWS.where(devices.c.key == device_key)).one(), who)

@@ -133,7 +133,8 @@ class Round:
             page = yield from self._until_effective(Step("read" if short else "read_long", pull.page, args), now)
         self.seq_seen = max(self.seq_seen, pushed.seq if pushed else 0, page.seq if page else 0)
         if pushed is not None or page is not None:  # one of them has looked at the registration
-            self._note(caller, request, now)
+            reached = page.seq if page is not None and page.caught_up else 0
+            self._note(caller, request, now, reached)
         if pushed is not None:
             pushed = self.versions.told(request.contract, pushed)
         return _encode(request, now, now + self.lease_ms, pushed, page)
@@ -148,9 +149,9 @@ class Round:
             self._note(caller, request, self.clock.now_ms())
             raise refusal
 
-    def _note(self, caller: Caller, request: SyncRequest, now: int) -> None:
+    def _note(self, caller: Caller, request: SyncRequest, now: int, reached: int = 0) -> None:
         contract = min(request.contract, CONTRACT_NOTED_MAX)
-        self.seen.note(caller.device, Note(now, contract, request.now - now, request.queued))
+        self.seen.note(caller.device, Note(now, contract, request.now - now, request.queued, reached))
 
     def _until_effective(self, step: Step, now: int) -> Generator[Step, Any, Any]:
         """Make dated assignments effective first, where their day has come (S11)."""

@@ -6,12 +6,14 @@ dies loses a minute of notes and nothing else. A push writes its own time beside
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, or_, update
 
 from sfa.core.clock import skew_is_large
 from sfa.db.database import Database
 from sfa.db.tables import devices
+from sync.wakes.claims import note_reached
 
 WRITE_EVERY_S = 60
 
@@ -23,6 +25,7 @@ class Note(Struct, frozen=True):
     contract: int
     skew_ms: int
     queued: int | None
+    seq: int = 0  # what a page that was complete reached: no wake is needed up to there
 
 
 class Seen:
@@ -30,7 +33,14 @@ class Seen:
         self._notes: dict[str, Note] = {}
 
     def note(self, device: str, note: Note) -> None:
+        before = self._notes.get(device)
+        if before is not None and before.seq > note.seq:
+            note = msgspec.structs.replace(note, seq=before.seq)
         self._notes[device] = note
+
+    def reached(self) -> dict[str, int]:
+        """device -> the number that its last completed page reached, of those that are not written yet."""
+        return {device: note.seq for device, note in self._notes.items() if note.seq}
 
     async def write(self, database: Database) -> int:
         """Write what was noted since the last time; -> how many registrations. After a failure the notes stay."""
@@ -61,7 +71,8 @@ _SEEN = (
 
 
 def store(connection: Connection, notes: dict[str, Note]) -> None:
-    """In the order of keys, so that two processes never wait for each other. Older news than what stands is dropped."""
+    """Also for wakes. In the order of keys, so that two processes never wait for each other. Older news than what
+    stands is dropped."""
     rows: list[dict[str, Any]] = [
         {
             "device": device,
@@ -74,3 +85,4 @@ def store(connection: Connection, notes: dict[str, Note]) -> None:
         for device, note in sorted(notes.items())
     ]
     connection.execute(_SEEN, rows)
+    note_reached(connection, [(device, note.seq) for device, note in notes.items() if note.seq])

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restored": ("sfa.app.cli_serve", "Say that the database was restored from a backup."),
     "serve": ("sfa.app.cli_serve", "Start the server."),
     "simulate": ("sfa.app.cli_simulate", "Play seeds of the simulation (source checkout only)."),
+    "vapid-keys": ("sfa.app.cli_serve", "Make a key pair for Web Push."),
     "user": ("sfa.app.cli_user", "Add people, list them, set their passwords."),
 }
 

@@ -1,4 +1,4 @@
-"""`sfa serve`, `sfa migrate`, `sfa reissue`, `sfa restored` and `sfa check-digests`."""
+"""`sfa serve`, `sfa migrate`, `sfa reissue`, `sfa restored`, `sfa check-digests` and `sfa vapid-keys`."""
 
 import gc
 import logging
@@ -19,6 +19,7 @@ from sfa.db.database import open_database
 from sfa.db.migrations import upgrade_database
 from sfa.db.reissue import reissue as reissue_batch
 from sfa.db.scope import renew_epoch
+from sync.wakes.webpush import make_keys
 
 SHUTDOWN_S = 20
 
@@ -59,7 +60,8 @@ def app() -> Litestar:
 def served(settings: Settings) -> Litestar:
     """The application in a process that does nothing else."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("apscheduler", "alembic"):  # `sfa.jobs` tells what a run did
+    # `sfa.jobs` tells what a run did; what the HTTP client tells holds addresses and tokens of devices.
+    for chatty in ("apscheduler", "alembic", "httpx", "httpcore", "hpack"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     made = build(settings)
     gc.collect()
@@ -131,3 +133,11 @@ def check_digests(repair: bool) -> None:
     click.echo(f"{len(found)} sums wrong." if found else "All sums are right.")
     if found:
         raise click.exceptions.Exit(1)
+
+
+@click.command()
+def vapid_keys() -> None:
+    """Make a key pair for Web Push; nothing is stored."""
+    private, public = make_keys()
+    click.echo(f"SFA_VAPID_PRIVATE_KEY={private}")
+    click.echo(f"# public, the applicationServerKey of browsers (GET /sync/wake tells it): {public}")

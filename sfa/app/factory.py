@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sfa.app.jobs import scheduler
 from sfa.app.settings import Settings
 from sfa.app.stopping import on_stop_signal
+from sfa.app.wake_services import wake_services
 from sfa.core.clock import Clock, SystemClock
 from sfa.core.errors import Refused
 from sfa.crm.commands import COMMANDS
@@ -51,6 +52,9 @@ from sync.round import Round
 from sync.routes import drain_handler, sync_handler
 from sync.seen import WRITE_EVERY_S
 from sync.versions import VERSIONS
+from sync.wakes.routes import wake_routes
+from sync.wakes.services import PushService
+from sync.wakes.waker import Waker
 
 VERSION = version("sfa-backend")
 _log = logging.getLogger("sfa.app")
@@ -73,6 +77,7 @@ class Services(Struct, frozen=True):
     rounds: Round
     live: Live
     screens: Online
+    waker: Waker
 
 
 class Health(Struct, frozen=True):
@@ -90,11 +95,13 @@ def build(
     database: Database | None = None,
     hasher: PasswordHasher = HASHER,
     jobs: bool = True,
+    push_services: Sequence[PushService] | None = None,
 ) -> Litestar:
     """The application. A database that is given is closed with the server, like one that was opened here; `jobs` says
-    whether this process runs the scheduled jobs."""
+    whether this process runs the scheduled jobs; `push_services` take the place of those in the settings."""
     clock = clock or SystemClock()
-    services = connect(settings, clock, database or open_database(settings.database_url), hasher)
+    pushes = wake_services(settings, clock) if push_services is None else push_services
+    services = connect(settings, clock, database or open_database(settings.database_url), hasher, pushes)
     return Litestar(
         routes(services),
         middleware=[CompressedAnswers(), Authentication(services.authenticator, services.rate)],
@@ -108,12 +115,20 @@ def build(
     )
 
 
-def connect(settings: Settings, clock: Clock, database: Database, hasher: PasswordHasher) -> Services:
+def connect(
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    hasher: PasswordHasher,
+    pushes: Sequence[PushService] = (),
+) -> Services:
     secret = Secret(settings.secret)
     versions = VERSIONS.serving_from(settings.contract_min)
     tokens = AccessTokens(secret, clock, settings.access_ttl_s)
     cache = TokenCache(clock)
     passwords = PasswordChecks(hasher)
+    rounds = Round(database, clock, NO_SECRET_YET, COMMANDS, settings.lease_s * 1000, versions=versions)
+    live = Live(database)
     return Services(
         settings=settings,
         database=database,
@@ -125,9 +140,10 @@ def connect(settings: Settings, clock: Clock, database: Database, hasher: Passwo
         passwords=passwords,
         sessions=Sessions(database, clock, passwords, tokens, cache, settings.refresh_ttl_s),
         rate=RequestRate(clock),
-        rounds=Round(database, clock, NO_SECRET_YET, COMMANDS, settings.lease_s * 1000, versions=versions),
-        live=Live(database),
         screens=Online(database, clock, COMMANDS),
+        rounds=rounds,
+        live=live,
+        waker=Waker(database, clock, live, rounds.seen, pushes),
     )
 
 
@@ -144,6 +160,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *note_routes(services.screens),
         repair_route(services.screens),
         *merge_routes(services.screens),
+        *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         _health(services.database),
     ]
@@ -180,6 +197,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         await services.secret.load(services.database)
         services.rounds.secret = services.secret.derive("cursor")
         noting = asyncio.create_task(_note_who_was_seen(services))
+        services.waker.start()
         try:
             with on_stop_signal(services.live.stop):  # a server waits for its open streams before it says so here
                 yield
@@ -187,6 +205,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
             noting.cancel()
         await services.rounds.seen.write(services.database)
     finally:
+        await services.waker.close()
         await services.live.close()
         services.passwords.close()
         await services.database.close_async()

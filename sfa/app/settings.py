@@ -24,6 +24,14 @@ VARIABLES: dict[str, str] = {
     "SFA_LOG_LEVEL": "log_level",
     "SFA_SECRET": "secret",
     "SFA_TRUSTED_PROXIES": "trusted_proxies",
+    "SFA_VAPID_PRIVATE_KEY": "vapid_private_key",
+    "SFA_VAPID_CONTACT": "vapid_contact",
+    "SFA_APNS_KEY_FILE": "apns_key_file",
+    "SFA_APNS_KEY_ID": "apns_key_id",
+    "SFA_APNS_TEAM_ID": "apns_team_id",
+    "SFA_APNS_TOPIC": "apns_topic",
+    "SFA_APNS_URL": "apns_url",
+    "SFA_FCM_CREDENTIALS_FILE": "fcm_credentials_file",
 }
 
 DatabaseUrl = Annotated[str, Meta(pattern=r"^(sqlite:///|postgresql(\+[a-z0-9]+)?://)")]
@@ -32,7 +40,8 @@ LogLevel = Annotated[str, Meta(pattern=r"^(critical|error|warning|info|debug)\Z"
 
 class Settings(Struct, frozen=True, kw_only=True):
     """`secret` is 32 characters or more; without it the server makes one and keeps it in its database.
-    `trusted_proxies` are the addresses, comma-separated, whose X-Forwarded-For is believed."""
+    `trusted_proxies` are the addresses, comma-separated, whose X-Forwarded-For is believed. What
+    follows is for wakes (S33): each service is off while its settings are empty."""
 
     database_url: DatabaseUrl = "sqlite:///./var/sfa.db"
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
@@ -44,6 +53,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_level: LogLevel = "info"
     secret: Annotated[str, Meta(min_length=32)] | None = None
     trusted_proxies: str = "127.0.0.1"
+    vapid_private_key: str = ""
+    vapid_contact: str = ""
+    apns_key_file: str = ""
+    apns_key_id: str = ""
+    apns_team_id: str = ""
+    apns_topic: str = ""
+    apns_url: Annotated[str, Meta(pattern=r"^(https://[^/\s]+/?)?\Z")] = ""
+    fcm_credentials_file: str = ""
 
     @staticmethod
     def from_environment(environ: Mapping[str, str]) -> "Settings":

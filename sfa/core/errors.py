@@ -39,6 +39,8 @@ CATALOGUE: dict[str, Entry] = {
     "too_many_requests": Entry(429, "More requests of this device than the limit"),
     "live_full": Entry(503, "This server holds as many live connections as it may: try again later"),
     "live_replaced": Entry(409, "A newer live connection of this device took the place of this one"),
+    "wake_unavailable": Entry(422, "This server sends no wakes by that service"),
+    "wake_address_invalid": Entry(422, "This is no address of that service"),
     "server_stopping": Entry(503, "The server is going down: connect again"),
     "contract_unsupported": Entry(426, "This contract version is no longer served: upgrade the app"),
     "device_ahead": Entry(400, "The device speaks a newer contract than this server: wait for the server"),

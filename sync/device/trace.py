@@ -7,6 +7,7 @@ what happened. Logins are left out and no token is written; rows are, so only th
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from msgspec import Raw, Struct
 
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
-from sync.device.transport import Transport
+from sync.device.transport import ConnectionLost, Lines, LiveTransport, Transport
 
 FORMAT = 1
 SYNC = "/sync"
@@ -75,6 +76,12 @@ class Recorder:
         status, answer = self._transport.post(path, body, token)
         self._write(Answered(self._clock.now_ms(), status, _raw(answer)))
         return status, answer
+
+    def listen(self, path: str, token: str | None) -> AbstractContextManager[Lines]:
+        """A stream says nothing that is worth keeping: it passes."""
+        if not isinstance(self._transport, LiveTransport):
+            raise ConnectionLost("this transport can only post")
+        return self._transport.listen(path, token)
 
     def _write(self, line: Struct) -> None:
         with os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:

@@ -15,7 +15,15 @@ from sfa.db.tables.sync import (
     scope_intervals,
     scope_users,
 )
-from sfa.db.tables.system import credentials, job_runs, likeness_blocks, login_attempts, refresh_tokens, server_state
+from sfa.db.tables.system import (
+    credentials,
+    job_runs,
+    likeness_blocks,
+    login_attempts,
+    refresh_tokens,
+    server_state,
+    wakes,
+)
 
 __all__ = [
     "METADATA",
@@ -38,4 +46,5 @@ __all__ = [
     "scope_intervals",
     "scope_users",
     "server_state",
+    "wakes",
 ]

@@ -1,4 +1,4 @@
-"""What never syncs: passwords, tokens, rate limits, the server's own state and the claims of its jobs."""
+"""What never syncs: passwords, tokens, rate limits, wakes, the server's own state and the claims of its jobs."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
@@ -65,4 +65,20 @@ job_runs = Table(
     Column("claimed_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
     Column("outcome", Text),
+)
+
+# Where a registration wants to be told "sync now" while it is not connected (S33). `address` is a secret of the device.
+# It was told, or has, everything up to `seq`; nothing is sent before `next_at`, nor before `live_until`, which a
+# process that has its stream keeps in the future.
+wakes = Table(
+    "wakes",
+    METADATA,
+    Column("device_key", Text, ForeignKey("devices.key"), primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("since_at", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("live_until", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
 )

@@ -18,7 +18,7 @@ from argon2 import PasswordHasher
 from sfa.core.clock import SystemClock
 from sfa.core.ids import KeyMaker
 from sfa.web.auth import set_password_hash
-from sync.device import ConnectionLost, Device, LiveTransport, Pace, ServerRefused, Store
+from sync.device import ConnectionLost, Device, LiveTransport, Pace, ServerRefused, Store, trace
 from sync.device.http import HttpTransport
 from sync.device.settle import Settled, SyncResult, Tally
 from sync.device.transport import Lines
@@ -202,6 +202,17 @@ def test_an_answer_of_somebody_between_is_a_lost_connection() -> None:
         story = Story(answer)
         assert story.run() == "stopped"
         assert story.stop.pauses == [1]
+
+
+def test_a_device_that_is_recorded_can_wait_too(tmp_path: Path) -> None:
+    """The stream passes the recorder, which keeps nothing of it."""
+    clock, line = SystemClock(), Played((200, OPENED))
+    recorder = trace.Recorder(line, tmp_path / "trace", trace.Head(trace.FORMAT, "1", "ana", "d", 0), clock)
+    before = (tmp_path / "trace").read_bytes()
+    with recorder.listen("/sync/live", "a") as answer:
+        assert list(answer.lines) == OPENED
+    assert (tmp_path / "trace").read_bytes() == before
+    assert isinstance(recorder, LiveTransport)
 
 
 # -- real servers -----------------------------------------------------------------------------------------------------
