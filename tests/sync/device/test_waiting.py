@@ -362,6 +362,7 @@ def test_a_terminal_that_waits_prints_what_came(office: Office, people: None, tm
         assert waiting.stdout is not None
         try:
             assert "rows received" in waiting.stdout.readline()
+            assert waiting.stdout.readline().startswith("today is ready")
             time.sleep(0.5)
             office.put(("contacts", "carl", {"phone": "4001"}))
             assert waiting.stdout.readline() == "0 pushed, 1 rows received\n"
