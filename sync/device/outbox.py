@@ -55,7 +55,8 @@ class Queued(Struct, frozen=True):
 
 
 _COLUMNS = (
-    "n, entity, key, kind, at, base, fields, unit_id, unit_size, base_doc, outcome, rev, seq, receipt, repairs, contract"
+    "n, entity, key, kind, at, base, fields, unit_id, unit_size, base_doc, "
+    "outcome, rev, seq, receipt, repairs, contract"
 )
 _json = msgspec.json.Encoder().encode
 _decode = msgspec.json.decode
