@@ -145,7 +145,7 @@ class ModelDevice:
             head = head or {name: value for name, value in answer.items() if name != "push"}
             caught_up = self._take(answer, asked_with)
             on_page(caught_up)
-            asked_with = answer["page"]["cursor"]
+            asked_with = answer["page"]["cursor"] if "page" in answer else asked_with
         return caught_up
 
     def _take(self, answer: dict[str, Any], asked_with: str | None) -> bool:
