@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sfa.core.errors import Refused
 from sync import devices
 from sync.devices import Registration
-from sync.protocol import MUTATION_BYTES_MAX, Mutation, Receipt, Unit
+from sync.protocol import MUTATION_BYTES_MAX, UNIT_SIZE_MAX, Mutation, Receipt, Unit
 from sync.versions import VERSIONS, Versions
 
 _mutation = msgspec.json.Decoder(Mutation)
@@ -143,24 +143,35 @@ def _in_order(items: list[Numbered], expected: int) -> tuple[list[Numbered], lis
     return taken, clones, None
 
 
-def _unit_size(items: list[Numbered], position: int) -> int | None:
+def _unit_size(items: Sequence[Numbered], position: int) -> int | None:
     """How many items from here land together; None where the unit is not whole and consecutive."""
-    unit = items[position].unit or _unit_ahead(items, position)
+    size = unit_from(items, position)
+    first_n = items[position].n
+    if size and all(member.n == first_n + i for i, member in enumerate(items[position : position + size])):
+        return size
+    return 1 if items[position].unit is None else None  # alone: no unit, or an unreadable item that none needs
+
+
+def unit_from(items: Sequence[Numbered], position: int) -> int:
+    """How many items from here are one whole unit, whatever their numbers; 0 where none begins."""
+    named = items[position].unit
+    unit = named or _unit_ahead(items, position)
     if unit is None:
-        return 1
+        return 0
     part = items[position : position + unit.size]
     whole = len(part) == unit.size and all(
-        member.n == items[position].n + i and (member.unit == unit or (member.mutation is None and member.unit is None))
-        for i, member in enumerate(part)
+        member.unit == unit or (member.mutation is None and member.unit is None) for member in part
     )
-    if not whole and items[position].unit is None:
-        return 1  # an unreadable item that no unit needs
-    return unit.size if whole else None
+    behind = items[position + unit.size : position + unit.size + 1]
+    if named is None and any(member.unit == unit for member in behind):
+        return 0  # the unit is whole without an unreadable item before it
+    return unit.size if whole else 0
 
 
-def _unit_ahead(items: list[Numbered], position: int) -> Unit | None:
+def _unit_ahead(items: Sequence[Numbered], position: int) -> Unit | None:
     """The unit that an item too broken to name it stands at the head of, if any."""
     if items[position].mutation is not None:
         return None
-    readable = (item.unit for item in items[position:] if item.mutation is not None or item.unit is not None)
+    ahead = items[position : position + UNIT_SIZE_MAX]
+    readable = (item.unit for item in ahead if item.mutation is not None or item.unit is not None)
     return next(readable, None)
