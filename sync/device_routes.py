@@ -1,8 +1,8 @@
 """`/api/devices…`: registrations listed, revoked, wiped, and what a revoked one left reviewed (S31); `/sync/explain`.
 
-Each route is one transaction of `registrations`, `quarantine` or `review`. Here only two things are added: this process
-forgets the tokens of a registration that was ended and ends its streams (other processes trust the tokens for half a
-minute, but not for `/sync` and streams), and a review makes due assignments effective first, as a sync does.
+Each route is one transaction of `registrations` or `quarantine`; a review takes one for each step. Only two things are
+added: this process forgets the tokens of a registration that was ended and ends its streams (other processes trust the
+tokens for half a minute, but not for `/sync` and streams), and a review makes due assignments effective first.
 """
 
 from collections.abc import Sequence
@@ -41,6 +41,16 @@ def device_routes(rounds: Round, cache: TokenCache, live: Live) -> Sequence[HTTP
         live.look_for_ended()
         return view
 
+    async def step(user: str, device_key: str, drain: str, asked: Decision) -> DrainView:
+        now_ms = clock.now_ms()
+        args = (user, device_key, drain, asked, now_ms, rounds.commands)
+        for _ in range(DUE_TRIES_MAX):
+            try:
+                return await database.write_async(review.review, *args)
+            except scope.Due:
+                await database.write_async(scope.make_due, now_ms)
+        raise Refused("server_busy", "assignments are being made effective: try again")
+
     @get("/api/devices", tags=["devices"])
     async def list_devices(request: Asked) -> DeviceList:
         return await database.read_async(registrations.listed, request.user.user_key)
@@ -68,14 +78,10 @@ def device_routes(rounds: Round, cache: TokenCache, live: Live) -> Sequence[HTTP
     async def decide(
         request: Asked, device_key: FromPath[str], drain: FromPath[str], data: JSONBody[Decision]
     ) -> DrainView:
-        now_ms = clock.now_ms()
-        args = (request.user.user_key, device_key, drain, data, now_ms, rounds.commands)
-        for _ in range(DUE_TRIES_MAX):
-            try:
-                return await database.write_async(review.review, *args)
-            except scope.Due:
-                await database.write_async(scope.make_due, now_ms)
-        raise Refused("server_busy", "assignments are being made effective: try again")
+        while True:
+            view = await step(request.user.user_key, device_key, drain, data)
+            if not quarantine.is_under_way(view):
+                return view
 
     return [list_devices, revoke, wipe, read_quarantine, read_drain, decide]
 

@@ -209,9 +209,10 @@ def _told(device: str, n: int, code: str, expected_n: int | None = None) -> Muta
 
 
 def _not_taken(connection: Connection, device: str, n: int, expected_n: int) -> MutationExplained:
-    query = select(drains.c.decision).where(drains.c.device_key == device)
-    decisions = set(connection.execute(query).scalars())
-    if None in decisions:
+    query = select(drains.c.decision, drains.c.progress).where(drains.c.device_key == device)
+    found = connection.execute(query).all()
+    decisions = {row.decision for row in found}
+    if None in decisions or any(row.progress is not None for row in found):
         return _told(device, n, "in_quarantine")
     return _told(device, n, "discarded") if "discard" in decisions else _told(device, n, "not_arrived", expected_n)
 

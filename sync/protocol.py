@@ -30,6 +30,7 @@ PAGE_BYTES_MIN = 1 << 10  # the least that a request may ask for; a larger row f
 CURSOR_BYTES_MAX = 1 << 20
 REFILL_MAX = 100
 DRAIN_PARTS_MAX = 1_000
+DRAINS_MAX = 100  # of one registration: each copy of its phone has one
 DRAINED_BYTES_MAX = 256 << 20  # of one registration, as bodies
 DURABLE_AFTER_MS = 7 * 24 * 3600 * 1000
 LEASE_MS = 14 * 24 * 3600 * 1000

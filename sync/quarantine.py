@@ -7,7 +7,7 @@ none displaces another. The same part again (its answer was lost) is answered ag
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,10 +15,11 @@ from msgspec import Meta, Raw, Struct
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from sfa.core.errors import Refused
+from sfa.core.ids import is_key
 from sfa.core.registrations import ACTIVE, DRAINED, REVIEW, WIPED, check_active
 from sfa.db.tables import devices, drains
 from sync import registrations
-from sync.protocol import DRAIN_PARTS_MAX, DRAINED_BYTES_MAX, Millis, Skip
+from sync.protocol import DRAIN_PARTS_MAX, DRAINED_BYTES_MAX, DRAINS_MAX, Millis, Skip
 
 Part = Annotated[int, Meta(ge=1, le=DRAIN_PARTS_MAX)]
 
@@ -51,7 +52,8 @@ class Outcome(Struct, frozen=True):
 
 
 class PartView(Struct, frozen=True):
-    """One part and what was decided about it. `applied_as` is the registration under which it was taken."""
+    """One part and what was decided about it. `applied_as` is the registration under which it was taken. A decision
+    without a `result` is being carried out."""
 
     part: int
     size: int
@@ -90,7 +92,7 @@ class PartContent(Struct, frozen=True):
 
 _request = msgspec.json.Decoder(DrainRequest)
 _PART = tuple(PartView.__struct_fields__)
-_LIGHT = (drains.c.drain, drains.c.parts, *(drains.c[name] for name in _PART))
+LIGHT = (drains.c.drain, drains.c.parts, *(drains.c[name] for name in _PART))
 
 
 def read_drain(body: bytes) -> DrainRequest:
@@ -129,7 +131,7 @@ def drain(connection: Connection, user: str, device: str, body: bytes, now_ms: i
     if sent.part not in kept:
         if sent.part != len(kept) + 1:
             raise Refused("sequence_gap", "a part is missing before this one", expected_part=len(kept) + 1)
-        _check_room(connection, device, len(body))
+        _check_room(connection, device, len(body), is_new=not kept)
         row = {"device_key": device, "drain": name, "part": sent.part, "parts": sent.parts, "drained_at": now_ms}
         connection.execute(insert(drains), {**row, "digest": digest, "size": len(sent.mutations), "body": body})
         kept[sent.part] = (sent.parts, digest)
@@ -145,8 +147,12 @@ def _kept(connection: Connection, device: str, name: str) -> dict[int, tuple[int
     return {part: (parts, digest) for part, parts, digest in rows}
 
 
-def _check_room(connection: Connection, device: str, size: int) -> None:
+def _check_room(connection: Connection, device: str, size: int, *, is_new: bool) -> None:
     """An old token may drain for ever; what it can fill is limited. The device keeps what does not fit."""
+    if is_new:
+        names = select(func.count(drains.c.drain.distinct())).where(drains.c.device_key == device)
+        if connection.execute(names).scalar_one() >= DRAINS_MAX:
+            raise Refused("quarantine_full", "this registration has drained as often as is kept", limit=DRAINS_MAX)
     query = select(func.coalesce(func.sum(func.length(drains.c.body)), 0)).where(drains.c.device_key == device)
     if connection.execute(query).scalar_one() + size > DRAINED_BYTES_MAX:
         raise Refused("quarantine_full", limit=DRAINED_BYTES_MAX)
@@ -168,7 +174,7 @@ def digest_of(mutations: Iterable[Raw], skip: Skip | None) -> str:
 def view(connection: Connection, user_key: str, device_key: str) -> QuarantineView:
     """Every drain of a registration, oldest first, without its mutations."""
     _, device = registrations.known(connection, user_key, device_key, REVIEW, locked=False)
-    query = select(*_LIGHT).where(drains.c.device_key == device_key)
+    query = select(*LIGHT).where(drains.c.device_key == device_key)
     by_name: dict[str, list[Row[Any]]] = {}
     for row in connection.execute(query.order_by(drains.c.drained_at, drains.c.drain, drains.c.part)):
         by_name.setdefault(row.drain, []).append(row)
@@ -177,10 +183,15 @@ def view(connection: Connection, user_key: str, device_key: str) -> QuarantineVi
     return QuarantineView(device_key, device.user_key, [view_of(rows) for rows in by_name.values()])
 
 
-def view_of(rows: list[Row[Any]]) -> DrainView:
+def view_of(rows: Sequence[Row[Any]]) -> DrainView:
     parts = [_part(row) for row in rows]
-    waiting = sum(part.size for part in parts if part.decision is None)
+    waiting = sum(part.size for part in parts if part.result is None)
     return DrainView(rows[0].drain, rows[0].parts, sum(part.size for part in parts), waiting, parts)
+
+
+def is_under_way(drain: DrainView) -> bool:
+    """Whether a decision about it is not carried out to its end."""
+    return any(part.decision is not None and part.result is None for part in drain.received)
 
 
 def _part(row: Row[Any]) -> PartView:
@@ -191,7 +202,7 @@ def _part(row: Row[Any]) -> PartView:
 def content(connection: Connection, user_key: str, device_key: str, name: str, part: int) -> PartContent:
     registrations.known(connection, user_key, device_key, REVIEW, locked=False)
     mine = (drains.c.device_key == device_key, drains.c.drain == name, drains.c.part == part)
-    body = connection.execute(select(drains.c.body).where(*mine)).scalar()
+    body = connection.execute(select(drains.c.body).where(*mine)).scalar() if is_key(name) else None
     if body is None:
         raise Refused("not_found", "there is no such part")
     return PartContent(name, part, [_shown(bytes(raw)) for raw in read_drain(body).mutations])

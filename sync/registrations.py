@@ -11,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, case, func, select, update
 
 from sfa.core.errors import Refused
+from sfa.core.ids import is_key
 from sfa.core.registrations import SEE, rights_on, state_after
 from sfa.db import news, scope
 from sfa.db.tables import ROWS, devices, drains
@@ -59,7 +60,7 @@ class DeviceList(Struct, frozen=True):
 
 _STORED = tuple(name for name in DeviceView.__struct_fields__ if name not in ("quarantined", "rights"))
 _WAITING = (
-    select(drains.c.device_key, func.sum(case((drains.c.decision.is_(None), drains.c.size), else_=0)).label("size"))
+    select(drains.c.device_key, func.sum(case((drains.c.result.is_(None), drains.c.size), else_=0)).label("size"))
     .group_by(drains.c.device_key)
     .subquery()
 )
@@ -103,7 +104,7 @@ def known(
     where he may see it but not do this."""
     who = person(connection, user_key)
     query = select(devices).where(devices.c.key == device_key)
-    row = connection.execute(query.with_for_update() if locked else query).first()
+    row = connection.execute(query.with_for_update() if locked else query).first() if is_key(device_key) else None
     if row is None or SEE not in (rights := who.rights(row.user_key)):
         raise Refused("not_found")
     if right not in rights:

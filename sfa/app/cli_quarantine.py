@@ -104,9 +104,10 @@ def _decide(device: str, drain: str, email: str, asked: Decision) -> None:
     with _database() as database:
         reviewer = database.read(_person, email)
         name = _find(database.read(kept.view, reviewer, device), drain).drain
-        done: DrainView = _until_effective(
-            database, now_ms, review.review, reviewer, device, name, asked, now_ms, COMMANDS
-        )
+        args = (reviewer, device, name, asked, now_ms, COMMANDS)
+        done: DrainView = _until_effective(database, now_ms, review.review, *args)
+        while kept.is_under_way(done):
+            done = _until_effective(database, now_ms, review.review, *args)
     for part in done.received:
         outcomes = part.result.outcomes if part.result is not None else {}
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "nothing applied"

@@ -118,6 +118,7 @@ devices = Table(
 
 # What revoked registrations sent, part by part as the bodies that arrived, and what became of each part (S31). A phone
 # that was cloned has one drain for each copy. `applied_as` is the registration under which it was taken.
+# `progress` says how far a decision is carried out, until there is a `result`.
 drains = Table(
     "drains",
     METADATA,
@@ -135,6 +136,7 @@ drains = Table(
     Column("decided_by", Text),
     Column("reason", Text),
     Column("result", JSON),
+    Column("progress", Text),
 )
 
 # The receipts of one push, first_n..last_n, as one row: a push of 50 costs one insert.
