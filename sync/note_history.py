@@ -20,11 +20,13 @@ from sfa.db.places import lies_in
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS, history
 from sync.notes import ENTITY, FIELD, Notes
-from sync.words import changes
+from sync.words import Work, changes
 
 VERSIONS_DEFAULT = 20
 VERSIONS_MAX = 100
 ROWS_AT_ONCE = 25
+REV_MAX = 2**53  # beyond it a number is not one in JSON
+WORK_MAX = 3_000_000  # words and characters that the comparisons of one page may look at
 
 
 class Edited(Struct, frozen=True):
@@ -38,7 +40,7 @@ class Edited(Struct, frozen=True):
 class Version(Struct, frozen=True):
     """One revision that changed the text. `device_at` is what that device's clock said, `at` is corrected, `stored_at`
     when the server took it. `via` is the merged key that the edit named. `edits` is None where the texts differ too
-    much to be compared word by word."""
+    much to be compared word by word, or the versions above it on the page took all the time for that."""
 
     rev: int
     kind: str
@@ -72,18 +74,22 @@ def versions(connection: Connection, user_key: str, key: str, before: int | None
     """A page of the versions of a note's text. Raises `not_found` where the caller sees no such note."""
     if not 1 <= limit <= VERSIONS_MAX:
         raise Refused("request_invalid", f"a page has 1 to {VERSIONS_MAX} versions")
+    if before is not None and not 0 <= before <= REV_MAX:
+        raise Refused("request_invalid", "`before` is a revision, 0 to 2^53")
     _check_seen(connection, user_key, key)
     rows = list(islice(_texts(connection, key, before), limit + 1))
-    return Versions(key, [_version(row) for row in rows[:limit]], rows[limit - 1].rev if len(rows) > limit else None)
+    work = Work(WORK_MAX)
+    items = [_version(row, work) for row in rows[:limit]]
+    return Versions(key, items, rows[limit - 1].rev if len(rows) > limit else None)
 
 
 def version(connection: Connection, user_key: str, key: str, rev: int) -> Version:
     """The version that stood at a revision, with its text."""
     _check_seen(connection, user_key, key)
-    found = next(_texts(connection, key, rev + 1), None)
+    found = next(_texts(connection, key, rev + 1), None) if 0 <= rev <= REV_MAX else None
     if found is None:
         raise Refused("not_found")
-    return _version(found, whole=True)
+    return _version(found, Work(WORK_MAX), whole=True)
 
 
 def document(connection: Connection, now_ms: int, user_key: str, key: str) -> NoteDocument:
@@ -118,10 +124,10 @@ def _texts(connection: Connection, key: str, before: int | None) -> Iterator[Row
         before = rows[-1].rev
 
 
-def _version(row: Row[Any], *, whole: bool = False) -> Version:
+def _version(row: Row[Any], work: Work, *, whole: bool = False) -> Version:
     old, new = row.changes[FIELD]
     old = old or ""
-    found = changes(old, new)
+    found = changes(old, new, work)
     edits = None if found is None else [Edited(c.start, old[c.start : c.end], c.words) for c in found]
     who = (row.rev, row.kind, row.author_key, row.device_key, row.device_at, row.at, row.stored_at, row.via)
     return Version(*who, edits, new if whole else None)

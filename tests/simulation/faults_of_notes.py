@@ -16,4 +16,4 @@ def own_updates_are_not_replayed() -> Sequence[tuple[Any, str, Any]]:
 @fault
 def the_base_of_a_text_is_ignored() -> Sequence[tuple[Any, str, Any]]:
     real = Document._fork
-    return [(Document, "_fork", lambda self, _base, device: real(self, self._rev, device))]
+    return [(Document, "_fork", lambda self, _base, device: real(self, self.rev, device))]

@@ -69,6 +69,26 @@ def test_a_long_history_comes_in_pages(office: Office, desk: Desk, monkeypatch: 
     assert desk.get("ana", "/api/notes/plan/history?limit=101").json()["code"] == "request_invalid"
 
 
+def test_a_page_of_versions_compares_a_bounded_number_of_words(
+    office: Office, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.note_history.WORK_MAX", 100)
+    for text in ("alfa " * 20, "beta " * 20, "gama " * 20):
+        office.put((*NOTE, {"body": text}))
+    assert [v["edits"] is None for v in history(desk)["items"]] == [True, True, True, True]
+    assert desk.get("ana", "/api/notes/plan/history/3").json()["text"] == "beta " * 20
+    monkeypatch.setattr("sync.note_history.WORK_MAX", 500)
+    assert [v["edits"] is None for v in history(desk)["items"]][::3] == [False, True]
+
+
+@pytest.mark.parametrize("rev", [-1, 2**53 + 1, 2**63 - 1, 10**20])
+def test_a_revision_out_of_range_is_refused(desk: Desk, rev: int) -> None:
+    answer = desk.get("ana", f"/api/notes/plan/history?before={rev}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "request_invalid")
+    answer = desk.get("ana", f"/api/notes/plan/history/{rev}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
 def test_nothing_is_told_to_whoever_does_not_see_the_note(office: Office, desk: Desk) -> None:
     """S13: a note out of scope, a deleted one and none at all get one answer."""
     office.put((*NOTE, {"body": "segredo"}))

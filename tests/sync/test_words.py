@@ -1,9 +1,11 @@
 """Texts compared and merged word by word, in any script (S25)."""
 
+import random
 from collections import Counter
 from itertools import permutations
 from typing import Any
 
+import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,72 @@ def test_a_preview_shows_both_sides_and_glues_nothing() -> None:
 def test_texts_that_differ_too_much_are_not_compared() -> None:
     few = [chr(0x4E00 + i) for i in range(150)]
     assert words.changes("".join(few * 600), "".join(reversed(few * 600))) is None
+
+
+class Looked(str):
+    """A word that counts how often it is compared."""
+
+    times = 0
+
+    def __eq__(self, other: object) -> bool:
+        Looked.times += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_far_apart_texts_of_few_words_are_given_up_after_bounded_work() -> None:
+    some = random.Random(1)
+    old, new = ([Looked(f"w{some.randrange(100)}") for _ in range(10_000)] for _ in range(2))
+    Looked.times = 0
+    assert words._common(old, new, words.Work(words.COMPARISON_MAX)) is None
+    assert Looked.times < 4 * words.COMPARISON_MAX
+    work = words.Work(10**9)
+    assert words.changes(" ".join(old), " ".join(new), work) is None
+    assert 10**9 - work.left <= 1.1 * words.COMPARISON_MAX
+
+
+def test_no_comparison_is_made_when_the_work_is_used_up() -> None:
+    work = words.Work(1_000)
+    assert words.changes("um dois", "um três", work) is not None
+    assert words.changes("um " * 900, "dois " * 900, work) is None
+    assert words.changes("um dois", "um três", work) is None
+    assert words.whole("um dois", "um três", work) == [words.Change(0, 7, "um três")]
+
+
+def test_two_people_rewrite_paragraphs_of_a_long_note() -> None:
+    some = random.Random(2)
+    paragraphs = [" ".join(f"w{some.randrange(3_000)}" for _ in range(300)) for _ in range(55)]
+    base, theirs, mine = ("\n".join(paragraphs) for _ in range(3))
+    for at in (3, 20, 40):
+        theirs = theirs.replace(paragraphs[at], " ".join(f"a{some.randrange(900)} de" for _ in range(150)))
+        mine = mine.replace(paragraphs[at + 5], " ".join(f"b{some.randrange(900)} de" for _ in range(150)))
+    assert len(base) > 90_000
+    merged = words.merge(base, theirs, mine)
+    assert merged is not None
+    said = {word for text in (theirs, mine) for word in text.split() if word[0] in "ab"}
+    assert said <= set(merged.split())
+    assert paragraphs[0] in merged
+    assert paragraphs[3] not in merged
+
+
+@given(texts, texts, st.integers(0, 4))
+def test_texts_parted_at_words_that_stand_once_become_the_new_one_or_nothing(old: str, new: str, most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(words, "DIFFERENCES_MAX", most)
+        found = words.changes(old, new)
+    for change in reversed(found or []):
+        old = old[: change.start] + change.words + old[change.end :]
+    assert found is None or old == new
+
+
+def test_words_that_stand_once_part_texts_that_differ_in_many_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "DIFFERENCES_MAX", 2)
+    old, new = "a u b a v a b w", "b u a a v b a w"
+    found = words.changes(old, new)
+    assert found is not None
+    assert len(found) > 2
+    assert words.changes("a b a b b", "b b a a a a") is None
 
 
 # -- documents: many editors, each with a few saves ----------------------------------------------
