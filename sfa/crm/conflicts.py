@@ -41,15 +41,28 @@ def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], ori
         edits.delete(door, who, target, origin)
     else:
         edits.check_rights(who, target.entity, (), creating=False)
-        found = forbidden_field(who.role, target.entity, row["losing"], creating=False)
-        if found is not None and found[0] == "field_not_permitted":
-            raise Refused(found[0], f"{target.entity}.{found[1]} cannot be set by a {who.role}", field=found[1])
+        _check_decides(who, row)
         replaced = {f: target.row[f] for f, v in row["losing"].items() if target.row[f] != v}
         stamps = target.stamps
         edits.update(door, who, target, row["losing"], origin, kind="restore")
         if any(value is not None for value in replaced.values()):
             write(door, _next_key(cell), _replaced(cell, target, replaced, stamps), origin)
     door.put(cell, {"status": "restored"}, origin, "conflict.restore")
+
+
+def not_theirs(role: str, row: Mapping[str, Any]) -> str | None:
+    """The field of a conflict that this role may not set: whoever may, decides (a customer's territory is a manager's).
+    What only commands set, as a visit's status, is decided by whoever may change the row."""
+    if row["field_group"] == DELETION:
+        return None
+    found = forbidden_field(role, row["entity"], row["losing"] or (), creating=False)
+    return found[1] if found is not None and found[0] == "field_not_permitted" else None
+
+
+def _check_decides(who: Who, row: Mapping[str, Any]) -> None:
+    field = not_theirs(who.role, row)
+    if field is not None:
+        raise Refused("field_not_permitted", f"{row['entity']}.{field} cannot be set by a {who.role}", field=field)
 
 
 def _replaced(cell: Cell, target: Cell, losing: dict[str, Any], stamps: Mapping[str, list[Any]]) -> dict[str, Any]:
@@ -76,11 +89,12 @@ def _next_key(cell: Cell) -> str:
 
 
 def dismiss(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
-    """What stands is right, says who might have changed it; the losing value stays readable."""
+    """What stands is right, says who might have set it; the losing value stays readable."""
     _unsettled(cell, "restored", "dismissed")
     target = edits.visible_cell(door, who, cell.row["entity"], cell.row["row_key"])
     edits.check_rights(who, target.entity, (), creating=False)
     edits.check_owned(door, who, target)
+    _check_decides(who, cell.row)
     door.put(cell, {"status": "dismissed"}, origin, "conflict.dismiss")
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 from sfa.core.access import may_change_row, may_write
 from sfa.core.errors import CATALOGUE, Refused
 from sfa.core.ids import is_key
+from sfa.crm.conflicts import not_theirs
 from sfa.crm.decisions import viewed
 from sfa.crm.edits import Who
 from sfa.crm.online import RowView, person
@@ -32,7 +33,7 @@ WHY = {
 }
 KINDS = {"duplicate": "both rows may be one; accepting merges the first into the other"}
 BY = {
-    "conflicts": "who sees the row and may change it",
+    "conflicts": "who sees the row and may set what it is about",
     "refusals": "its author",
     "suggestions": "who sees the row and may change it",
 }
@@ -205,6 +206,8 @@ def _actions(who: Who, what: str, row: Mapping[str, Any], target: Any) -> list[A
         code = "row_unknown"
     elif not (may_write(who.role, row["entity"]) and may_change_row(row["entity"], target, who.held or frozenset())):
         code = "not_permitted"
+    elif what == "conflicts" and not_theirs(who.role, row) is not None:
+        code = "field_not_permitted"
     found = []
     for action in ACTIONS[what]:
         over = "conflict_closed" if row["status"] in FORBIDS[action] else None
