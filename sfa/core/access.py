@@ -186,6 +186,11 @@ class Parent(Struct, frozen=True):
     buckets: tuple[str, ...]
     territory: str | None = None
 
+    def meeting(self, other: "Parent") -> "Parent":
+        """Where both lie: perhaps nowhere."""
+        both = tuple(bucket for bucket in self.buckets if bucket in other.buckets)
+        return Parent(both, self.territory if self.territory == other.territory else None)
+
 
 def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, members: Iterable[str]) -> tuple[str, ...]:
     """Where a row lies (S10). `members` are the users of an account's team (accounts only); sorted, so that equal

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import JSON, Boolean, Connection, Select, bindparam, select
 
 from sfa.core.layers import places
-from sfa.core.shapes import ABOUT_ROWS, SHAPES
+from sfa.core.shapes import ABOUT_PAIRS, ABOUT_ROWS, PARENTS, SHAPES
 from sfa.db.prepared import Prepared, among, listed
 from sfa.db.tables import ROWS
 from sfa.db.tables.rows import LAYERED
@@ -96,6 +96,17 @@ class Cell:
         self.row, self.rev, self.gone, self.stamps, self.buckets, self.dirty, self.moved, self.touched = state
 
 
+def parents_of(cell: Cell) -> tuple[tuple[str, str], ...]:
+    """The rows from which it takes its buckets: none, one, or the two of a pair."""
+    if not cell.row:
+        return ()
+    if cell.entity in ABOUT_ROWS:
+        keys = (cell.row["row_key"], cell.row["other_key"] if cell.entity in ABOUT_PAIRS else None)
+        return tuple((cell.row["entity"], key) for key in dict.fromkeys(keys) if key is not None)
+    target, field = PARENTS.get(cell.entity, ("", ""))
+    return ((target, cell.row[field]),) if target and cell.row.get(field) is not None else ()
+
+
 @cache
 def _by_key(entity: str, lock: Lock) -> Prepared:
     table = ROWS[entity]
@@ -126,9 +137,9 @@ def _decoders(entity: str, dialect: str) -> tuple[tuple[int, Callable[[Any], Any
 
 
 @cache
-def _told_about(entity: str) -> Prepared:
+def _told_about(entity: str, column: str) -> Prepared:
     table = ROWS[entity]
-    about = (table.c.entity == bindparam("of"), among(table.c.row_key, "keys"))
+    about = (table.c.entity == bindparam("of"), among(table.c[column], "keys"))
     return Prepared(_locked(select(table).where(*about).order_by(table.c.key), "update"))
 
 
@@ -178,8 +189,9 @@ def read_children(connection: Connection, entity: str, keys: Iterable[str]) -> I
             rows = _by_column(child, column).rows(connection, keys=listed(connection, part))
             yield from _cells(connection, child, rows)
         for about in ABOUT_ROWS:
-            rows = _told_about(about).rows(connection, of=entity, keys=listed(connection, part))
-            yield from _cells(connection, about, rows)
+            for column in ("row_key", "other_key") if about in ABOUT_PAIRS else ("row_key",):
+                rows = _told_about(about, column).rows(connection, of=entity, keys=listed(connection, part))
+                yield from _cells(connection, about, rows)
 
 
 def read_where(connection: Connection, entity: str, column: str, keys: Iterable[str]) -> Iterator[Cell]:

@@ -15,11 +15,11 @@ from sqlalchemy import Connection
 
 from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
 from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles
-from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
+from sfa.core.shapes import ABOUT_PAIRS, ABOUT_ROWS, SHAPES
 from sfa.db import feed, past, scope
 from sfa.db.ageing import read_profiles
 from sfa.db.bulk import inserting, updating
-from sfa.db.cells import Cell, Lock, read_cells, read_children, read_column, read_where
+from sfa.db.cells import Cell, Lock, parents_of, read_cells, read_children, read_column, read_where
 from sfa.db.redirects import Redirects
 from sfa.db.tables import ROWS, history, note_updates
 from sfa.db.tables.rows import LAYERED
@@ -82,7 +82,7 @@ class Door:
         places = {(entity, key) for key in keys}
         for cell in read_children(self.connection, entity, (key for _, key in places)):
             self._adopt(cell)
-        return [cell for cell in self._cells.values() if self._parent_of(cell) in places]
+        return [cell for cell in self._cells.values() if not places.isdisjoint(parents_of(cell))]
 
     def load_where(self, entity: str, column: str, keys: Iterable[str]) -> list[Cell]:
         """The rows that name one of these keys in a column, as the door knows them."""
@@ -216,14 +216,6 @@ class Door:
 
     # -- where rows lie -----------------------------------------------------------------------------------------
 
-    def _parent_of(self, cell: Cell) -> tuple[str, str] | None:
-        if cell.entity in ABOUT_ROWS:
-            return (cell.row["entity"], cell.row["row_key"]) if cell.row else None
-        parent = PARENTS.get(cell.entity)
-        if parent is None or not cell.row or cell.row.get(parent[1]) is None:
-            return None
-        return parent[0], cell.row[parent[1]]
-
     def _read_teams(self, accounts: Iterable[Cell]) -> None:
         """The account teams of stored accounts, in one query; a new account's team is all in memory."""
         missing = {cell.key for cell in accounts if cell.stored} - self._teams_read
@@ -245,12 +237,13 @@ class Door:
             return cell.buckets
         if known is not None and cell in known:
             return known[cell]
-        place = self._parent_of(cell)
-        parent = None
-        if place is not None:
-            above = self.cell(place[0], place[1], "share")
-            territory = above.row.get("territory_key") if place[0] == "accounts" else None
-            parent = Parent(self.buckets(above, known), f"territory:{territory}" if territory else None)
+        parent: Parent | None = None
+        for entity, key in parents_of(cell):
+            # Whoever moves either row of a suggestion locks the suggestion: it is the lock, so that nobody waits.
+            above = self.cell(entity, key, "none" if cell.entity in ABOUT_PAIRS else "share")
+            territory = above.row.get("territory_key") if entity == "accounts" else None
+            found_there = Parent(self.buckets(above, known), f"territory:{territory}" if territory else None)
+            parent = found_there if parent is None else parent.meeting(found_there)
         team = self.team_of(cell) if cell.entity == "accounts" else ()
         found = buckets_of(cell.entity, cell.row, parent, team)
         if known is not None:
@@ -260,7 +253,8 @@ class Door:
     def _load_parents(self, cells: list[Cell]) -> None:
         """Two storeys up (a line's deal, its account), each in one query for all of them."""
         for above in ("deals", "accounts"):
-            places = [place for c in cells if (place := self._parent_of(c)) and place[0] == above]
+            alone = (c for c in cells if c.entity not in ABOUT_PAIRS)
+            places = [place for c in alone for place in parents_of(c) if place[0] == above]
             self.load(above, [key for _, key in places], "share")
             cells = [*cells, *(self._cells[place] for place in places)]
 

@@ -44,6 +44,9 @@ class Truth:
         if above is not None:
             territory = self.rows[above].get("territory_key") if above[0] == "accounts" else None
             parent = Parent(self.buckets(above), f"territory:{territory}" if territory else None)
+        if entity == "suggestions" and row["other_key"] is not None:  # of a pair, and only where both lie
+            other = set(self.buckets((row["entity"], row["other_key"])))
+            return tuple(bucket for bucket in self.buckets((row["entity"], row["row_key"])) if bucket in other)
         return buckets_of(entity, row, parent, self._teams.get(key, ()) if entity == "accounts" else ())
 
     def _above(self, place: Place) -> Place | None:

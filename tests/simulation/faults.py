@@ -16,7 +16,7 @@ from sfa.core.clock import Corrected
 from sfa.core.shapes import SHAPES
 from sfa.crm import conflicts
 from sfa.db import cells, digests, feed, scope, writes
-from sfa.db.cells import Cell
+from sfa.db.cells import Cell, parents_of
 from sfa.db.feed import Entry
 from sfa.db.tables import receipts
 from sfa.db.writes import Door
@@ -206,7 +206,7 @@ def a_child_is_written_under_the_old_bucket() -> Sequence[tuple[Any, str, Any]]:
     real = Door.buckets
 
     def stale(self: Door, cell: Cell, *known: Any) -> tuple[str, ...]:
-        place = self._parent_of(cell)
+        place = next(iter(parents_of(cell)), None)
         if cell.stored or not cell.moved or place is None:
             return real(self, cell, *known)
         above = self.cell(place[0], place[1], "share")

@@ -6,16 +6,24 @@ from typing import Any
 
 from sfa.crm import finder, suggestions
 from sfa.crm.finder import suggestion_key
+from sfa.db import cells, writes
 from sfa.db.writes import Door
 from tests.simulation.faults import fault
 
 FINDER: Any = finder
+WRITES: Any = writes
 DECISIONS: Any = suggestions
 
 
 @fault
 def suggestions_whose_rows_part_stay_open() -> Sequence[tuple[Any, str, Any]]:
     return [(FINDER, "_withdraw", lambda *_: None)]
+
+
+@fault
+def a_suggestion_lies_where_one_of_its_rows_lies() -> Sequence[tuple[Any, str, Any]]:
+    real = cells.parents_of
+    return [(WRITES, "parents_of", lambda cell: real(cell)[:1])]
 
 
 @fault

@@ -148,7 +148,12 @@ class Snapshot:
                 territory = above.row.get("territory_key") if above.entity == "accounts" else None
                 parent = Parent(self.buckets(above), f"territory:{territory}" if territory else None)
             team = self._team.get(stored.key, ()) if stored.entity == "accounts" else ()
-            self._placed[place] = buckets_of(stored.entity, stored.row, parent, team)
+            found = buckets_of(stored.entity, stored.row, parent, team)
+            if stored.entity == "suggestions" and stored.row["other_key"] is not None:  # only where both rows lie
+                other = self.rows.get((stored.row["entity"], stored.row["other_key"]))
+                there = self.buckets(other) if other is not None else ()
+                found = tuple(bucket for bucket in found if bucket in there)
+            self._placed[place] = found
         return self._placed[place]
 
     def _above(self, stored: Stored) -> Stored | None:
