@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sfa.core.entities import ENTITIES
 from sfa.core.ids import is_key
-from sfa.core.shapes import PARENTS, SHAPES
+from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
+from sfa.crm.about import rows_about
 from sfa.db.writes import Door
 from sync.protocol import Mutation
 
@@ -22,6 +23,9 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
                 if is_key(key):
                     moves = mutation.entity == "account_members" and target == "accounts"
                     (written if moves else named).setdefault(target, set()).add(key)
+    for entity in ABOUT_ROWS:
+        for of, keys in rows_about(door, entity, written.get(entity, ())).items():
+            written.setdefault(of, set()).update(keys)
     if "account_members" in written:  # a change of its team moves a customer and all below it
         teams = door.peek("account_members", "account_key", written["account_members"])
         written.setdefault("accounts", set()).update(teams)

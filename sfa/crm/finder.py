@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text
 from sfa.crm.likeness import SUGGESTED_FROM_BP, Face, blocks, face_of, likeness
 from sfa.db import feed
 from sfa.db.cells import Cell
-from sfa.db.tables import likeness_blocks, redirects, server_state
+from sfa.db.tables import ROWS, likeness_blocks, redirects, server_state
 from sfa.db.writes import Door, Origin
 
 ENTITIES = ("accounts", "contacts")
@@ -71,8 +71,10 @@ def _look(door: Door, entity: str, keys: list[str], origin: Origin) -> int:
     _index(door.connection, entity, keys, faces)
     near = _near(door.connection, entity, faces)
     about = {*keys, *_survivors(door.connection, entity, [key for key in keys if key not in faces])}
-    _load_open(door, entity, about)
-    door.load(entity, {other for _, other in near}, "share")
+    beside = _beside(door.connection, entity, about)
+    door.load(entity, {other for _, other in near} | beside, "share")  # the rows first, then what tells of them (S8)
+    for column in ("row_key", "other_key"):
+        door.load_where("suggestions", column, about)
     alike = dict(found for key, other in near if (found := _alike(door, entity, key, other, faces)))
     _withdraw(door, entity, about, origin)
     door.load("suggestions", alike)
@@ -124,10 +126,14 @@ def _survivors(connection: Connection, entity: str, keys: list[str]) -> Iterable
     return connection.execute(select(redirects.c.survivor_key).where(*mapped)).scalars() if keys else ()
 
 
-def _load_open(door: Door, entity: str, keys: set[str]) -> None:
-    for column in ("row_key", "other_key"):
-        door.load_where("suggestions", column, keys)
-    door.load(entity, {key for cell in _open(door, entity) for key in _rows_of(cell)}, "share")
+def _beside(connection: Connection, entity: str, keys: set[str]) -> set[str]:
+    """The other halves of open suggestions about these rows, read without a lock."""
+    table = ROWS["suggestions"]
+    told = (table.c.entity == entity, table.c.status == "open")
+    found: set[str] = set()
+    for one, two in ((table.c.row_key, table.c.other_key), (table.c.other_key, table.c.row_key)):
+        found.update(connection.execute(select(two).where(*told, one.in_(keys))).scalars())
+    return found
 
 
 def _open(door: Door, entity: str) -> list[Cell]:

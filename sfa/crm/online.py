@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
+from sfa.crm.about import lock_first
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who, is_visible
 from sfa.db import feed, scope
@@ -125,6 +126,8 @@ def order(connection: Connection, now_ms: int, asked: Order, commands: Mapping[s
     """Run a command; -> the row after it. The same order again, whose answer was lost, is answered again."""
     command = commands[asked.command]
     screen = begin(connection, now_ms, asked.user_key)
+    if is_key(asked.key):
+        lock_first(screen.door, command.entity, asked.key)
     cell = seen(screen, command.entity, asked.key)
     if _is_done(cell, asked):
         return shown(cell)
