@@ -15,7 +15,7 @@ const keep = (s, told) => Object.assign(s, { access_token: told.access_token, re
   device_id: told.device_id, user_key: told.user.key });
 
 export class Client {
-  constructor(file, server, pageRows = 5000, contract = 1) {
+  constructor(file, server, pageRows = 5000, contract = 2) {
     Object.assign(this, { file, server, pageRows, contract });
     this.s = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : clone(EMPTY);
   }
@@ -48,7 +48,7 @@ export class Client {
     if (this.s.registration === 'revoked') throw new Error('revoked');
     return this.transaction((s) => {
       const base = kind === 'create' ? 0 : s.rows[id(entity, key)]?.rev ?? 0;
-      const mutation = { n: s.next_n, entity, key, kind, at: Date.now(), base, set, unit };
+      const mutation = { n: s.next_n, entity, key, kind, at: Date.now(), base, set, unit, contract: this.contract };
       s.outbox.push({ n: s.next_n, mutation, outcome: null, rev: 0, seq: 0, receipt: null });
       return s.next_n++;
     });
