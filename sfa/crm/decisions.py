@@ -1,7 +1,8 @@
 """What waits for a decision, listed: conflicts, refusals and suggestions as far as the caller's scope shows them.
 
-One question for a page, by an index of (status, created_at, key), the newest first. Its cost grows with the rows of
-that status that are passed until the page is full, not with users or buckets.
+One question for a page, by an index of (status, created_at, key), the newest first; of refusals, which are
+only their author's, by (author_key, status, created_at, key). Its cost grows with the rows of that status that are
+passed until the page is full, not with users or buckets; refusals of others are never passed.
 """
 
 from typing import Any
@@ -47,8 +48,11 @@ def page(connection: Connection, user_key: str, what: str, wanted: Wanted) -> Ro
     check_values(what, {"status": wanted.status})
     if not 1 <= wanted.limit <= PAGE_MAX:
         raise Refused("request_invalid", f"a page has 1 to {PAGE_MAX} rows")
+    _check(what, wanted)
     table = ROWS[what]
     query = select(table).where(table.c.status == wanted.status, ~table.c.gone, lies_in(table.c.buckets, "held"))
+    if what == "refusals":  # nobody else's are ever passed on the way
+        query = query.where(table.c.author_key == user_key)
     for column, value in (("entity", wanted.entity), ("row_key", wanted.row), (KIND_OF[what], wanted.kind)):
         if value is not None:
             query = query.where(table.c[column] == value)
@@ -63,6 +67,17 @@ def page(connection: Connection, user_key: str, what: str, wanted: Wanted) -> Ro
     items = [viewed(what, row) for row in found[: wanted.limit]]
     last = found[wanted.limit - 1] if len(found) > wanted.limit else None
     return RowList(items, None if last is None else f"{last['created_at']}.{last['key']}")
+
+
+def _check(what: str, wanted: Wanted) -> None:
+    """What no row can say is a mistake of whoever asks, not an empty list. (A refusal may be about an entity that there
+    is not, of a kind that there is not: there the form is all.)"""
+    if wanted.entity is not None and not (is_key(wanted.entity) if what == "refusals" else wanted.entity in SHAPES):
+        raise Refused("request_invalid", "`entity` is the name of an entity, as `contacts`")
+    if wanted.row is not None and not is_key(wanted.row):
+        raise Refused("request_invalid", "`row` is a key: 1 to 64 letters, digits, `_`, `.` and `-`")
+    if wanted.kind is not None and not is_key(wanted.kind):
+        raise Refused("request_invalid", "`kind` is a word, as the rows of this list say it")
 
 
 def viewed(entity: str, row: Any) -> RowView:

@@ -4,7 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
+from sfa.crm.decisions import Wanted, page
 from sfa.crm.finder import find
 from tests.crm.desk import Desk
 from tests.office import Office
@@ -256,3 +258,33 @@ def test_a_broken_if_match_is_refused(office: Office, desk: Desk, header: str) -
     headers: dict[str, Any] = {"Authorization": f"Bearer {desk._tokens['ana']}", "If-Match": header}
     answer = desk.client.post(f"/api/conflicts/{key}/restore", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "request_invalid")
+
+
+def test_ones_own_refusals_are_read_off_an_index_past_nobody_elses(office: Office) -> None:
+    """S19: however many others have."""
+    for user in ("ana", "bob"):
+        for i in range(3):
+            office.phone(user).do("update", "contacts", "nobody", set={"name": f"x{i}"})
+    asked: list[tuple[str, Any]] = []
+
+    def listen(_c: Any, _cursor: Any, sql: str, values: Any, *_: Any) -> None:
+        if "refusals" in sql:
+            asked.append((sql, values))
+
+    def work(connection: Connection) -> tuple[int, str]:
+        event.listen(connection, "before_cursor_execute", listen)
+        found = page(connection, "ana", "refusals", Wanted())
+        event.remove(connection, "before_cursor_execute", listen)
+        (sql, values) = asked[0]
+        if connection.dialect.name == "sqlite":
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+        else:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            connection.exec_driver_sql("SET LOCAL enable_sort = off")
+            plan = connection.exec_driver_sql(f"EXPLAIN {sql}", values).all()
+        return len(found.items), str(plan)
+
+    count, plan = office.database.read(work)
+    assert count == 3
+    assert "ix_refusals_author_key_status_created_at_key" in plan
+    assert "TEMP B-TREE" not in plan

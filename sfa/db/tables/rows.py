@@ -51,7 +51,7 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "deals": [("account_key",), ("owner_key",), ("external_id",)],
     "deal_lines": [("deal_key",)],
     "quotas": [("user_key", "period_key"), ("team_key", "period_key")],
-    "refusals": [("author_key",), ("entity", "row_key"), ("repairs_key",), ("status", "created_at", "key")],
+    "refusals": [("author_key", "status", "created_at", "key"), ("entity", "row_key"), ("repairs_key",)],
     "conflicts": [("entity", "row_key"), ("status", "created_at", "key")],
     "suggestions": [("row_key",), ("other_key",), ("status", "created_at", "key")],
 }
