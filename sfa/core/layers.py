@@ -1,6 +1,7 @@
 """Layers of buckets: where rows lie that only some roles still carry on their devices (S10): pure.
 
-`territory:x~rep` holds the older rows of `territory:x` for those whose devices carry as much as a rep's. A layer is a
+`territory:x~400.548.548` holds the older rows of `territory:x` for those whose devices carry 400 days of visits, 548 of
+notes and 548 of closed deals. A layer is a
 bucket like any other: it has entries, a head, sums and intervals of its own. `sfa.core.profiles` says which there are.
 """
 

@@ -1,13 +1,14 @@
 """How long rows stay on the devices of each role (S10): pure.
 
 A company says for a role how many days of visits, notes and closed deals its devices carry; what it does not say is the
-organisation's `history_days`. Roles that say the same share a *layer*, named by the first of them. A row that is young
-enough for everybody lies in its buckets; an older one lies in the layers of those who still carry it
-(`territory:x~rep`), and of each bucket that a person holds, the layer of the person's role is held too. So scope alone
-decides what travels, and everybody who holds a bucket gets the same bytes of it.
+organisation's `history_days`. Roles that say the same share a *layer*, named by those numbers, so that what one role
+is told never moves the rows of another. A row that is young enough for everybody lies in its buckets; an older one lies
+in the layers of those who still carry it (`territory:x~400.548.548`), and of each bucket that a person holds, the layer
+of the person's role is held too. So scope alone decides what travels, and everybody who holds a bucket gets the same
+bytes of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -25,13 +26,15 @@ class Profiles(Struct, frozen=True):
     days: Mapping[str, Mapping[str, int]]
 
     def layer(self, role: str) -> str:
-        """The first role that carries exactly as much."""
-        return next(other for other in ROLES if self.days[other] == self.days[role])
+        """What it carries, in days of visits, notes and deals."""
+        return ".".join(str(self.days[role][entity]) for entity in DAYS_OF)
 
-    def past(self) -> dict[str, str]:
-        """role -> the layer that its devices carry; a role that carries no more than anybody has none."""
+    def past(self, occupied: Collection[str] = ()) -> dict[str, str]:
+        """role -> the layer that its devices carry. A role that carries no more than anybody needs none, but keeps one
+        in which rows still lie (`occupied`): they go to the buckets only when the job comes to them."""
         least = {entity: min(self.days[role][entity] for role in ROLES) for entity in DAYS_OF}
-        return {role: self.layer(role) for role in ROLES if self.days[role] != least}
+        layers = {role: self.layer(role) for role in ROLES}
+        return {role: layer for role, layer in layers.items() if self.days[role] != least or layer in occupied}
 
     def lengths(self, entity: str) -> list[int]:
         """The different numbers of days, the shortest first."""

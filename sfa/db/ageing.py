@@ -9,8 +9,9 @@ from itertools import pairwise
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from sfa.core.access import AGES_BY
+from sfa.core.layers import MARK
 from sfa.core.profiles import DAY_MS, Profiles, profiles_of
-from sfa.db.tables import ROWS
+from sfa.db.tables import ROWS, bucket_heads
 
 HISTORY_DAYS_DEFAULT = 548  # 18 months
 
@@ -21,6 +22,12 @@ def read_profiles(connection: Connection) -> Profiles:
     days = int(connection.execute(query).scalar() or HISTORY_DAYS_DEFAULT)
     rows = connection.execute(select(own).where(~own.c.gone).order_by(own.c.key)).mappings()
     return profiles_of([dict(row) for row in rows], days)
+
+
+def read_occupied(connection: Connection) -> set[str]:
+    """The layers in which rows lie now, of whatever bucket."""
+    heads = select(bucket_heads.c.bucket).where(bucket_heads.c.live > 0, bucket_heads.c.bucket.contains(MARK))
+    return {bucket.partition(MARK)[2] for bucket in connection.execute(heads).scalars()}
 
 
 def due(connection: Connection, entity: str, now_ms: int, limit: int) -> list[str]:

@@ -17,7 +17,7 @@ from sfa.core.access import Membership, Organisation, next_change_after, scopes_
 from sfa.core.hierarchy import Edge
 from sfa.core.periods import day_bounds_ms, local_day
 from sfa.db import feed
-from sfa.db.ageing import read_profiles
+from sfa.db.ageing import read_occupied, read_profiles
 from sfa.db.prepared import Prepared
 from sfa.db.tables import ROWS, clock, scope_intervals, scope_users
 
@@ -77,7 +77,7 @@ def read_organisation(connection: Connection) -> Organisation:
         territory_edges=edges["territory"],
         team_members=tuple(Membership(u, t, start, end, role == "manager") for u, t, start, end, role in teams),
         territory_members=tuple(Membership(*row) for row in territories),
-        past=read_profiles(connection).past(),
+        past=read_profiles(connection).past(read_occupied(connection)),
     )
 
 

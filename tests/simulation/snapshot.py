@@ -128,7 +128,7 @@ class Snapshot:
         )
 
     def _past(self) -> dict[str, str]:
-        """role -> the first role whose devices carry as much, of those that carry more than some other."""
+        """role -> what its devices carry, if that is more than some other's or rows still lie in that layer."""
         default = next((s.row["history_days"] for s in self.live("organisations")), 548)
         said = {s.row["role"]: s.row for s in sorted(self.live("device_profiles"), key=lambda s: s.key, reverse=True)}
         days = {
@@ -136,7 +136,9 @@ class Snapshot:
             for role in ROLES
         }
         least = tuple(min(each) for each in zip(*days.values(), strict=True))
-        return {r: next(o for o in ROLES if days[o] == days[r]) for r in ROLES if days[r] != least}
+        lie = {layer for s in self.rows.values() if not s.gone and not s.aged for layer in s.layers or ()}
+        layers = {role: ".".join(map(str, days[role])) for role in ROLES}
+        return {role: layer for role, layer in layers.items() if days[role] != least or layer in lie}
 
     def buckets(self, stored: Stored) -> tuple[str, ...]:
         """Where a row must lie; a deleted row keeps its place."""

@@ -213,3 +213,34 @@ def test_the_roles_and_limits_of_a_profile_are_those_of_the_core() -> None:
     assert set(DAYS_OF.values()) < set(SHAPES["device_profiles"].types)
     assert set(ROLES) == set(USERS.values())
     assert PROFILE_DAYS_MIN == 30
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        profile("manager", visit=600),
+        profile("manager", visit=30),
+        profile("rep", visit=600),
+        profile("rep", visit=None),
+        profile("finance", visit=450),
+    ],
+)
+def test_a_change_of_one_profile_takes_nothing_off_the_devices_of_others(
+    office: Office, team: tuple[Phone, ...], change: tuple[str, str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S13: not even until the job has moved every row."""
+    monkeypatch.setattr("sfa.app.jobs.AGED_ROWS_MAX", 1)
+    office.put(profile("rep", visit=60))
+    while age(office) != "0 rows":
+        pass
+    dirk = team[2]
+    dirk.catch_up()
+    held = dirk.keys("visits") | dirk.keys("notes")
+    assert "v300" in held
+    office.put(change)
+    while True:
+        dirk.catch_up()
+        assert dirk.keys("visits") | dirk.keys("notes") == held
+        if age(office) == "0 rows":
+            break
+    exact(office, *team)
