@@ -257,14 +257,14 @@ def _writer(entries: Iterable[Any], values: Any, conflict: Any) -> Any:
     return found
 
 
-def _said(names: Mapping[str, str], values: Any, entry: Any) -> Said:
+def _said(names: "Names", values: Any, entry: Any) -> Said:
     if entry is None:
         return Said(values)
     author = entry["author_key"]
     return Said(
         values,
         author,
-        names.get(author or "", author),
+        names.get(author),
         entry["device_key"],
         entry["n"],
         entry["device_at"],
@@ -273,7 +273,7 @@ def _said(names: Mapping[str, str], values: Any, entry: Any) -> Said:
     )
 
 
-def _settled(names: Mapping[str, str], made: list[Any], row: Mapping[str, Any]) -> Said | None:
+def _settled(names: "Names", made: list[Any], row: Mapping[str, Any]) -> Said | None:
     """The newest entry that moved the status to what it is."""
     for entry in reversed(made[1:]):
         if (entry["changes"] or {}).get("status", [None, None])[1] == row["status"]:
@@ -281,7 +281,21 @@ def _settled(names: Mapping[str, str], made: list[Any], row: Mapping[str, Any]) 
     return None
 
 
-def _names(connection: Connection) -> dict[str, str]:
-    """Everybody's name: people are in everybody's scope."""
-    users = ROWS["users"]
-    return {key: name for key, name in connection.execute(select(users.c.key, users.c.name))}  # noqa: C416
+class Names:
+    """People's names, read one by one as they are named: a decision names two or three. People are in everybody's
+    scope."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[str, str | None] = {}
+
+    def get(self, key: str | None) -> str | None:
+        """The name, or the key where there is none."""
+        if key is not None and key not in self._known:
+            users = ROWS["users"]
+            self._known[key] = self._connection.execute(select(users.c.name).where(users.c.key == key)).scalar() or key
+        return self._known[key] if key is not None else None
+
+
+def _names(connection: Connection) -> Names:
+    return Names(connection)
