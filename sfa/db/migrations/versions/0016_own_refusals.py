@@ -6,8 +6,8 @@ first push, pull or job, and the job that ages rows takes them to the layers of 
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0012"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
