@@ -12,7 +12,8 @@ from sfa.db.tables import drains
 from sync import cursor, devices, numbers, push, quarantine, review
 from sync.device import ending, outbox, settle
 from sync.device.store import Store
-from sync.quarantine import DrainAnswer, DrainRequest
+from sync.protocol import PushAnswer
+from sync.quarantine import DrainAnswer
 from sync.review import Decision
 from tests.simulation.faults import fault
 from tests.simulation.model_device import ModelDevice
@@ -20,6 +21,7 @@ from tests.simulation.model_device import ModelDevice
 Changes = Sequence[tuple[Any, str, Any]]
 QUARANTINE: Any = quarantine
 PUSH: Any = push
+REVIEW: Any = review
 SETTLE: Any = settle
 
 
@@ -58,13 +60,14 @@ def a_drain_is_applied_at_once() -> Changes:
 
 @fault
 def a_drain_that_is_applied_is_cut_short() -> Changes:
-    real = quarantine.read_drain
+    """Only the first change of a step is pushed, and the others are believed to have shared its fate."""
+    real = REVIEW._push
 
-    def first_only(body: bytes) -> DrainRequest:
-        sent = real(body)
-        return DrainRequest(sent.user, sent.now, sent.mutations[:1], sent.skip)
+    def first_only(to: Any, under: str, part: list[Any], left_out: frozenset[int]) -> PushAnswer:
+        answer: PushAnswer = real(to, under, part[:1], left_out)
+        return msgspec.structs.replace(answer, receipts=answer.receipts[:1] * len(part))
 
-    return [(review, "read_drain", first_only)]
+    return [(REVIEW, "_push", first_only)]
 
 
 @fault

@@ -7,12 +7,13 @@ decision; nothing that was taken is taken again under another registration.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from sfa.core.registrations import ACTIVE
-from sync.numbers import read_items
+from sync.numbers import Numbered, read_items
 from sync.quarantine import read_drain
 from tests.simulation.checkers.books import Books
 from tests.simulation.failure import Failed
@@ -88,17 +89,27 @@ def _check_decided(books: Books) -> None:
 
 
 def _check_applied(books: Books) -> None:
-    """What was applied has an outcome for each mutation; under a copy's registration, for each that was not taken."""
+    """What was applied has an outcome for each mutation, and under its own registration a receipt for each; under a
+    copy's registration an outcome for each that was not taken."""
     for row in books.drains:
         if row["decision"] != "apply":
             continue
         items = read_items(read_drain(row["body"]).mutations, 1)
         done = sum(row["result"]["outcomes"].values())
-        if row["applied_as"] != row["device_key"]:
+        if row["applied_as"] == row["device_key"]:
+            _check_receipts(books, row["device_key"], items)
+        else:
             told = (books.told.get((row["device_key"], item.n), {}) for item in items)
             done += sum(receipt.get("digest") == item.digest for receipt, item in zip(told, items, strict=True))
         if done < len(items):
             raise Failed("ended", f"{row['device_key']} drained {len(items)} mutations, {done} were decided about")
+
+
+def _check_receipts(books: Books, device: str, items: Sequence[Numbered]) -> None:
+    for item in items:
+        told = books.told.get((device, item.n))
+        if told is None or told.get("digest") != item.digest:
+            raise Failed("ended", f"{device} drained {item.raw!r}, which was applied and has no receipt: {told}")
 
 
 def _check_copies(books: Books) -> None:
