@@ -42,6 +42,6 @@ def a_profile_changes_no_scope() -> Sequence[tuple[Any, str, Any]]:
 
 @fault
 def a_role_is_taken_for_its_own_layer() -> Sequence[tuple[Any, str, Any]]:
-    """Rows lie in the layer of the first role that carries as much, and the others look for them in their own."""
+    """Rows lie in the layer that is named by what it carries, and people look for one that is named by their role."""
     real = Profiles.past
-    return [(Profiles, "past", lambda self: {role: role for role in real(self)})]
+    return [(Profiles, "past", lambda self, occupied=(): {role: role for role in real(self, occupied)})]
