@@ -268,6 +268,7 @@ class World:
         self.clock.advance(self.rng.choice((0, DAY_MS, 3 * DAY_MS)))
         for _ in range(PEACE_ROUNDS_MAX):
             self.endings.settle()
+            self.server.write(scope.make_due, self.clock.now_ms())  # the job of every minute, where no phone is left
             self.server.write(self._find_duplicates)
             before = self.crashes.commits
             done = [self._sync(phone, PEACE_PAGE_ROWS) for phone in self.phones if not phone.over]
