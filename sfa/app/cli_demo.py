@@ -1,4 +1,4 @@
-"""`sfa demo`: make a company, play a day with three phones, then serve it for a look."""
+"""`sfa demo`: make a company, play a day with four phones, then serve it for a look."""
 
 import contextlib
 import os

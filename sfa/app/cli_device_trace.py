@@ -5,12 +5,10 @@ login there, or this very version of the product on a copy of the database, with
 the recorded changes again, so it asks first wherever it does not work on a copy of its own.
 """
 
-import secrets
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,25 +16,16 @@ import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection, make_url
 
-from sfa.core.clock import Clock, VirtualClock
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
-from sfa.crm.commands import COMMANDS
-from sfa.db.database import Database, open_database
-from sfa.db.migrations import upgrade_database
-from sfa.web import auth
-from sfa.web.auth_messages import DeviceInfo
 from sync.device import Device, Store, trace
 from sync.device.replay import Difference, Replay, Target
-from sync.round import Caller, Round
 
 if TYPE_CHECKING:
     from sfa.app.cli_device import Desk
 
 NAME = "replay of a trace"
-REFRESH_TTL_S = 3_600
 SHOWN = 60
 
 
@@ -124,58 +113,10 @@ def _on_server(desk: "Desk", server: str, email: str | None, password: str | Non
             store.close()
 
 
-@contextmanager
-def _on_copy(head: trace.Head, url: str, yes: bool) -> Iterator[Target]:
-    with tempfile.TemporaryDirectory() as folder:
-        source = make_url(url)
-        if source.get_backend_name() == "sqlite":
-            url = f"sqlite:///{_copied(source.database or '', Path(folder))}"
-        else:
-            _ask("This writes into the database, which must be a copy. Go on?", yes)
-        database = open_database(url, durable=False)
-        try:
-            upgrade_database(database)
-            yield _in_process(head, database)
-        finally:
-            database.close()
+def _on_copy(head: trace.Head, url: str, yes: bool) -> AbstractContextManager[Target]:
+    from sfa.app.device_copy import played_on  # the server is loaded for this alone
 
-
-def _copied(source: str, folder: Path) -> Path:
-    if not Path(source).exists():
-        raise Refused("setting_invalid", f"there is no database {source}")
-    copy = folder / "copy.sqlite"
-    there, here = sqlite3.connect(source), sqlite3.connect(copy)
-    try:
-        there.backup(here)
-    except sqlite3.DatabaseError as error:
-        raise Refused("setting_invalid", f"{source} is no database: {error}") from error
-    finally:
-        there.close()
-        here.close()
-    return copy
-
-
-def _in_process(head: trace.Head, database: Database) -> Target:
-    clock = VirtualClock(0)
-    rounds = Round(database, clock, secrets.token_bytes(32), COMMANDS)
-    device = database.write(_register, head.user, clock)
-
-    def post(body: bytes) -> tuple[int, bytes]:
-        try:
-            return 200, rounds.answer_blocking(Caller(head.user, device), body)
-        except Refused as refused:
-            return refused.status, msgspec.json.encode({"code": refused.code, "title": refused.text})
-
-    def shift(server_now: int) -> int:
-        clock.advance(max(0, server_now - clock.now_ms()))
-        return 0
-
-    return Target(head.user, device, post, shift)
-
-
-def _register(connection: Connection, user: str, clock: Clock) -> str:
-    terms = auth.Terms(clock.now_ms(), REFRESH_TTL_S, KeyMaker(clock).new)
-    return auth.register_device(connection, user, DeviceInfo(NAME, "replay", "1"), terms)
+    return played_on(head, url, NAME, lambda question: _ask(question, yes))
 
 
 def _ask(question: str, yes: bool) -> None:

@@ -1,6 +1,8 @@
 """`sfa device record` and `replay` in the terminal."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,13 @@ def test_a_trace_is_played_against_a_server_under_a_login_there(
     wrong = ("--server", "http://testserver.local", "--email", "bob@example.com", "--password", "correct horse")
     assert "(wrong_user)" in ana.run("replay", str(trace), *wrong, "--yes", code=1)
     assert "Aborted" in ana.run("replay", str(trace), *there, code=1)
+
+
+def test_the_terminal_device_starts_without_the_server() -> None:
+    """A phone's commands do not wait for a database library that they never use."""
+    asked = "import sys, sfa.app.cli_device; print(sorted({'sqlalchemy', 'litestar', 'argon2'} & sys.modules.keys()))"
+    told = subprocess.run((sys.executable, "-c", asked), capture_output=True, check=True, text=True)
+    assert told.stdout.strip() == "[]"
 
 
 @on_sqlite
