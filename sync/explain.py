@@ -36,6 +36,7 @@ MUTATION_CODES = {
     "applied": "it landed as it was meant",
     "merged": "it landed beside, or instead of, other edits; what lost is in the conflicts named",
     "conflict": "what stood before stays, and an open conflict waits for a person",
+    "handed_over": "its author had lost the row; it waits for who has it now, or was decided",
     "refused": "nothing of it landed; its content is a refusal row of its author",
     "skipped": "the device said that it no longer had it",
     "not_arrived": "it never reached the server, which waits for the number expected_n",
@@ -71,8 +72,8 @@ class RowExplained(Struct, frozen=True):
 
 class MutationExplained(Struct, frozen=True):
     """`revisions` of the receipt's row came of it, through the merged key `via` if it named one. `merged_into` says
-    where that row went since; `refusal` how the refusal row stands; `conflicts` how those stand that he may see.
-    `reviewed_by` had it applied in the author's name, after a drain."""
+    where that row went since; `refusal` and `handover` how that row of his stands; `conflicts` how those stand that he
+    may see. `reviewed_by` had it applied in the author's name, after a drain."""
 
     device: str
     n: int
@@ -84,6 +85,7 @@ class MutationExplained(Struct, frozen=True):
     via: str | None = None
     merged_into: str | None = None
     refusal: str | None = None
+    handover: str | None = None
     conflicts: dict[str, str] = {}
     reviewed_by: str | None = None
 
@@ -186,6 +188,8 @@ def mutation(connection: Connection, user: str, device: str, n: int) -> Mutation
         history.c.entity == receipt.entity, history.c.key == receipt.key, history.c.device_key == device
     )
     changes = connection.execute(change.where(history.c.n == n).order_by(history.c.rev)).all()
+    if receipt.suggestion is not None:
+        changes = []  # of a row that he lost he is told what was decided, and no more (S37)
     into = _visible_survivor(connection, user, receipt.entity, receipt.key) if receipt.entity in ROWS else None
     refusal = ROWS["refusals"]
     standing = connection.execute(select(refusal.c.status).where(refusal.c.key == f"{device}.{n}")).scalar()
@@ -199,6 +203,7 @@ def mutation(connection: Connection, user: str, device: str, n: int) -> Mutation
         via=next((via for _, via in changes if via), None),
         merged_into=into,
         refusal=standing if receipt.outcome == "refused" else None,
+        handover=_decided(connection, receipt),
         conflicts=_standing(connection, user, receipt.conflicts),
         reviewed_by=_reviewer(connection, device, n),
     )
@@ -224,6 +229,14 @@ def _reviewer(connection: Connection, device: str, n: int) -> str | None:
     )
     decided = select(drains.c.decided_by).where(drains.c.applied_as == device)
     found: str | None = connection.execute(decided.where(drains.c.decided_at.in_(taken)).limit(1)).scalar()
+    return found
+
+
+def _decided(connection: Connection, receipt: Receipt) -> str | None:
+    if receipt.suggestion is None:
+        return None
+    table = ROWS["handovers"]
+    found: str | None = connection.execute(select(table.c.status).where(table.c.key == receipt.suggestion)).scalar()
     return found
 
 

@@ -52,7 +52,7 @@ WAKE_TIMEOUT_MS = 10_000
 WAKES_AT_ONCE = 20
 WAKE_BATCH = 100
 WAKE_ADDRESS_CHARACTERS_MAX = 4_096
-RECEIPT_OUTCOMES = ("applied", "merged", "conflict", "refused", "skipped")
+RECEIPT_OUTCOMES = ("applied", "merged", "conflict", "handed_over", "refused", "skipped")
 KINDS = ("create", "update", "delete")
 
 N = Annotated[int, Meta(ge=1, le=2**53)]
@@ -124,6 +124,7 @@ class Receipt(Struct, frozen=True, omit_defaults=True):
     conflicts: list[str] = []
     depends_on_n: int | None = None
     restored: bool = False
+    suggestion: str | None = None
     digest: str = ""
 
 

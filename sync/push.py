@@ -104,7 +104,7 @@ def _take_all(
     commands: Mapping[str, Command],
 ) -> list[Receipt]:
     load(door, [item.mutation for item in walked.new if item.mutation is not None])
-    taker = RepairingTaker(door, who, device.key, commands)
+    taker = RepairingTaker(door, who, device.key, commands, handing=True)
     receipts: list[Receipt] = []
     position = 0
     while position < len(walked.new):
@@ -133,6 +133,9 @@ def _take_unit(
         taken = [failed if item.n == failed.n else taker.unit_failed(item, failed) for item in part]
         for item, receipt in zip(part, taken, strict=True):
             refusals.write(door, taker.who, device.key, item, receipt, _origin(sent, device, item, now_ms))
+    elif taker.handed is not None and len(part) > 1 and any(r.outcome == "handed_over" for r in taken):
+        origins = [_origin(sent, device, item, now_ms) for item in part]
+        taken = taker.handed.offer_unit(mark, part, taken, origins)  # one waits for a decision, so all of them do
     return taken
 
 

@@ -18,11 +18,13 @@ from sfa.core.shapes import SHAPES
 from sfa.crm import conflicts, edits
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
+from sfa.db import past
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS, redirects
 from sfa.db.writes import Door, Origin
 from sync import notes
 from sync.depends import refused_command
+from sync.handover import HandOver
 from sync.merge import GONE, Edit, Lost, Merged, edited_since, is_concurrent, merge
 from sync.numbers import Numbered
 from sync.protocol import KINDS, Mutation, Receipt
@@ -33,10 +35,24 @@ MAY_DEPEND = frozenset({"row_unknown", "reference_unknown"})
 
 
 class Taker:
-    def __init__(self, door: Door, who: Who, device: str, commands: Mapping[str, Command]) -> None:
-        self.door, self.who, self.device, self.commands = door, who, device, commands
-        self.name = device  # what its conflicts are called after
+    """`handing`: what is refused because its author lost the row is handed over (S37). `until`: what the device made of
+    the row from this revision on is newer, and meets it as anybody's. `name`: what its conflicts are called after."""
+
+    name: str | None = None
+
+    def __init__(
+        self,
+        door: Door,
+        who: Who,
+        device: str,
+        commands: Mapping[str, Command],
+        *,
+        handing: bool = False,
+        until: int | None = None,
+    ) -> None:
+        self.door, self.who, self.device, self.commands, self.until = door, who, device, commands, until
         self.notes = notes.Notes(door, device)
+        self.handed = HandOver(door, who, device, commands) if handing else None
 
     def take(self, item: Numbered, origin: Origin) -> Receipt:
         mutation = item.mutation
@@ -48,7 +64,9 @@ class Taker:
             receipt = self._one(mutation, origin)
         except Refused as refused:
             self.door.undo_to(mark)
-            return self.refused(item, entity, key, refused)
+            again = mutation is not None and mutation.repairs is not None  # it stays with its author
+            waits, refused = self.handed.offer(item, origin, refused) if self.handed and not again else (None, refused)
+            return waits or self.refused(item, entity, key, refused)
         return structs.replace(receipt, n=item.n, entity=entity, key=receipt.key or key, digest=item.digest)
 
     def leave_out(self, item: Numbered, reason: str) -> Receipt:
@@ -60,20 +78,13 @@ class Taker:
         mutation = item.mutation
         entity, key = (mutation.entity[:64], mutation.key[:64]) if mutation else ("", "")
         text = f"mutation {failed.n} of the same unit was refused: {failed.code}"
-        return Receipt(
-            item.n,
-            "refused",
-            entity,
-            key,
-            code="unit_failed",
-            text=text,
-            depends_on_n=failed.n,
-            digest=item.digest,
-        )
+        code, on = "unit_failed", failed.n
+        return Receipt(item.n, "refused", entity, key, code=code, text=text, depends_on_n=on, digest=item.digest)
 
     def refused(self, item: Numbered, entity: str, key: str, refused: Refused) -> Receipt:
         """The receipt of what was refused; what is missing because the author's own create was refused says so."""
-        code, text, depends = refused.code, refused.text.replace("\x00", "\ufffd"), None
+        code, text = refused.code, refused.text.replace("\x00", "\ufffd")
+        depends: int | None = refused.details.get("n") if code == "depends_on_refused" else None
         if code in MAY_DEPEND and item.mutation is not None:
             field = str(refused.details.get("field"))
             target = SHAPES[entity].references.get(field, entity) if entity in SHAPES else entity
@@ -83,7 +94,7 @@ class Taker:
             if row is not None:
                 args = (self.who.user_key, self.device, item.mutation, row, self._lookup)
                 depends = refused_command(self.door, *args)
-        if depends is not None:
+        if depends is not None and code != "depends_on_refused":
             code, text = "depends_on_refused", f"it depends on mutation {depends}, which was refused"
         return Receipt(
             item.n,
@@ -190,7 +201,7 @@ class Taker:
             raise Refused("already_merged", key=cell.key)
         edits.check_rights(self.who, cell.entity, (), creating=False)
         edits.check_owned(self.door, self.who, cell)
-        since = edited_since(cell.stamps, mutation.base, cell.rev, self.device)
+        since = edited_since(self._stamps(cell), mutation.base, cell.rev, self.device)
         if cell.gone or not since:
             edits.delete(self.door, self.who, cell, origin)
             return Receipt(mutation.n, "applied", rev=cell.rev)
@@ -212,7 +223,7 @@ class Taker:
         group = SHAPES[cell.entity].group_of[rule.agree[0]]
         if all(cell.row[f] == done.values[f] for f in rule.agree) and not cell.gone:
             return self._agreed(mutation, cell, done.values, group, base, origin)
-        concurrent = is_concurrent(cell.stamps, group, base, cell.rev, self.device)
+        concurrent = is_concurrent(self._stamps(cell), group, base, cell.rev, self.device)
         if done.illegal is not None and not concurrent:
             raise Refused("illegal_transition", f"{mutation.kind}: {done.illegal}")
         merged = self._merge(cell, done.values, base, origin)
@@ -249,6 +260,20 @@ class Taker:
         cell = self.door.cell(entity, key, "none")
         return cell.row if cell.exists else None
 
+    def _stamps(self, cell: Cell) -> Mapping[str, list[Any]]:
+        if self.until is None:
+            return cell.stamps
+        newer = {g: [s[0], None, *s[2:]] for g, s in cell.stamps.items() if s[1] == self.device and s[0] >= self.until}
+        return {**cell.stamps, **newer}
+
+    def _before(self, cell: Cell, base: int, field: str) -> Any:
+        """What the device held in a field when it made this edit."""
+        if self.until is None:
+            return self.door.value_on(self.device, cell, base, field)
+        since = self.door.since(cell, base)
+        older = [(changes, by if rev < self.until else None, rev, kind) for changes, by, rev, kind in since]
+        return past.value_on(self.device, cell.row[field], field, older)
+
     def _survivor(self, cell: Cell) -> Cell | None:
         if not cell.gone:
             return None
@@ -266,10 +291,11 @@ class Taker:
             cell.entity,
             cell.row,
             cell.rev,
-            cell.stamps,
+            self._stamps(cell),
             edit,
-            lambda field: self.door.value_on(self.device, cell, base, field),
-            merge_texts=lambda _field, mine, _theirs: self.notes.merge(cell, base, mine),
+            lambda field: self._before(cell, base, field),
+            # A text that its device typed on may hold these words already: a person looks at both.
+            merge_texts=lambda _field, mine, _: self.notes.merge(cell, base, mine) if self.until is None else None,
         )
 
     def _merge_into(self, survivor: Cell, loser: Cell, values: Mapping[str, Any], origin: Origin) -> Merged:
@@ -309,7 +335,7 @@ class Taker:
         kind: str,
     ) -> Receipt:
         restored = cell.gone
-        before, stamps = cell.rev, cell.stamps
+        before, stamps = cell.rev, self._stamps(cell)
         mark = self.door.mark()
         lost = list(merged.lost)
         if restored:
@@ -320,7 +346,7 @@ class Taker:
             else:
                 edits.check_owned(self.door, self.who, cell)
         except Refused as refused:
-            if refused.code not in CONTRADICTIONS or not edited_since(cell.stamps, base, before, self.device):
+            if refused.code not in CONTRADICTIONS or not edited_since(stamps, base, before, self.device):
                 raise
             self.door.undo_to(mark)
             lost, restored = [_contradiction(cell, wanted)], False
@@ -355,13 +381,11 @@ class Taker:
             "reason": "deleted" if lost.group == GONE else "concurrent",
             "status": "open" if lost.open else "closed",
         }
-        return conflicts.write(self.door, f"{self.name}.{mutation.n}.{place}", values, origin)
+        return conflicts.write(self.door, f"{self.name or origin.device_key}.{mutation.n}.{place}", values, origin)
 
 
 def _via(origin: Origin, key: str) -> Origin:
-    return Origin(
-        origin.author_key, origin.at, origin.stored_at, origin.device_key, origin.n, origin.device_at, via=key
-    )
+    return structs.replace(origin, via=key)
 
 
 def _contradiction(cell: Cell, wanted: Mapping[str, Any]) -> Lost:

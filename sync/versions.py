@@ -43,7 +43,8 @@ def read_description(version: int) -> Described:
     return msgspec.json.decode((FOLDER / f"v{version}.json").read_bytes(), type=Described)
 
 
-CHANGES: dict[int, Change] = {}  # 2 added an entity and a field; nothing that version 1 says was changed
+# 2 added entities, fields and an outcome: to an app of version 1 what waits for a decision is refused for now.
+CHANGES: dict[int, Change] = {2: Change(outcomes={"handed_over": "refused"})}
 
 
 class Versions:

@@ -189,6 +189,8 @@ def _tell(result: SyncResult) -> None:
         click.echo(f"today is ready{size}")
     for receipt in result.refused:
         click.echo(f"refused {receipt.entity} {receipt.key}: {receipt.text} ({receipt.code})")
+    for receipt in result.handed_over:
+        click.echo(f"handed over {receipt.entity} {receipt.key}: {receipt.text}")
     for receipt in result.conflicts:
         click.echo(f"conflict on {receipt.entity} {receipt.key}: {', '.join(receipt.conflicts)}")
     for reason in result.resets:

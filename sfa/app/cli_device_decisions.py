@@ -78,7 +78,16 @@ def accept(desk: Desk, suggestion: str) -> None:
 
 @device.command()
 @click.argument("suggestion")
+@click.option("--reason", help="What the author of a hand-over is told.")
 @on_desk
-def decline(desk: Desk, suggestion: str) -> None:
+def decline(desk: Desk, suggestion: str, reason: str | None) -> None:
     """Leave it as it is; it is not suggested again."""
-    run(desk, "suggestion.decline", "suggestions", suggestion, {})
+    run(desk, "suggestion.decline", "suggestions", suggestion, {"reason": reason})
+
+
+@device.command()
+@as_json
+@on_desk
+def handovers(desk: Desk, is_json: bool) -> None:
+    """What you had queued for rows that you lost, and what was decided."""
+    tables.show_rows("handovers", desk.device().handovers(), set(), is_json=is_json)

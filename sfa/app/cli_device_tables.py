@@ -27,7 +27,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "products": ("name", "family", "sku"),
     "users": ("name", "email", "role"),
     "conflicts": ("entity", "row_key", "field_group", "losing", "standing", "status"),
-    "suggestions": ("kind", "entity", "row_key", "other_key", "reasons", "status"),
+    "suggestions": ("kind", "entity", "row_key", "other_key", "reasons", "author_key", "mutations", "status"),
+    "handovers": ("kind", "entity", "row_key", "status", "decided_by", "reason"),
     "refusals": ("entity", "row_key", "kind", "code", "text", "status"),
 }
 FIELDS_SHOWN = 6

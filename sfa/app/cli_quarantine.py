@@ -18,12 +18,12 @@ from sfa.app.factory import check_schema
 from sfa.app.settings import Settings
 from sfa.core.clock import SystemClock
 from sfa.core.errors import Refused
-from sfa.crm.commands import COMMANDS
 from sfa.db import scope
 from sfa.db.database import Database, open_database
 from sfa.db.tables import ROWS
 from sync import quarantine as kept
 from sync import registrations, review
+from sync.decisions import COMMANDS
 from sync.quarantine import DrainView, QuarantineView
 from sync.review import Decision
 

@@ -16,11 +16,11 @@ from sqlalchemy import Connection, make_url
 from sfa.core.clock import Clock, VirtualClock
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
-from sfa.crm.commands import COMMANDS
 from sfa.db.database import Database, open_database
 from sfa.db.migrations import upgrade_database
 from sfa.web import auth
 from sfa.web.auth_messages import DeviceInfo
+from sync.decisions import COMMANDS
 from sync.device import trace
 from sync.device.replay import Target
 from sync.round import Caller, Round

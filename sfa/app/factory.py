@@ -27,7 +27,6 @@ from sfa.app.stopping import on_stop_signal
 from sfa.app.wake_services import wake_services
 from sfa.core.clock import Clock, SystemClock
 from sfa.core.errors import Refused
-from sfa.crm.commands import COMMANDS
 from sfa.crm.merge_routes import merge_routes
 from sfa.crm.online import Online
 from sfa.crm.routes import decision_routes
@@ -43,6 +42,7 @@ from sfa.web.routes import auth_routes, errors_page
 from sfa.web.secret import Secret
 from sfa.web.sessions import Sessions
 from sfa.web.tokens import AccessTokens, TokenCache
+from sync.decisions import COMMANDS
 from sync.device_routes import device_routes, explain_route
 from sync.live import Live
 from sync.live_routes import live_handler

@@ -59,7 +59,7 @@ READ_ONLY: dict[str, frozenset[str]] = {
 # A create may say these, a later update may not: a command moves a deal through its stages.
 SET_ONCE: dict[str, frozenset[str]] = {"deals": frozenset({"stage_key"})}
 ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})
-SERVER_ONLY_ENTITIES = frozenset({"refusals", "conflicts", "suggestions"})
+SERVER_ONLY_ENTITIES = frozenset({"refusals", "conflicts", "suggestions", "handovers"})
 # Moving a customer or its work to somebody else is a manager's decision.
 MANAGERS_SET: dict[str, frozenset[str]] = {
     "accounts": frozenset({"territory_key"}),
@@ -215,11 +215,25 @@ def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, membe
             found = {f"book:{row['owner_key']}"}
         case "quotas":
             found = _quota_buckets(row)
-        case "refusals":
+        case "refusals" | "handovers":
             found = {f"user:{row['author_key']}"}
+        case "suggestions" if row.get("kind") == "handover":
+            found = _handover_buckets(row, parent)
         case _:
             found = set(parent.buckets) if parent is not None else set()
     return tuple(sorted(found))
+
+
+def _handover_buckets(row: Mapping[str, Any], parent: Parent | None) -> set[str]:
+    """Where a hand-over is decided: with the row; what is new and below no row, where it would lie (S37)."""
+    match row["entity"]:
+        case "territories":
+            found = {f"territory:{row['row_key']}"}
+        case "users":
+            found = {f"book:{row['row_key']}"}
+        case _:
+            found = set(parent.buckets) if parent is not None else set()
+    return found | ({row["also_in"]} if row["also_in"] else set())
 
 
 def _quota_buckets(row: Mapping[str, Any]) -> set[str]:

@@ -49,9 +49,8 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 class Organisation(Row, frozen=True, kw_only=True):
-    """`history_days`: how long visits, notes and closed deals stay on devices where a `device_profiles` row of the role
-    says nothing else; older ones are online only (S10). `merge_undo_days`: for how long a merge of two customers or
-    contacts can be undone (S22)."""
+    """`history_days`: how long visits, notes and closed deals stay on devices unless a `device_profiles` row says else;
+    older ones are online only (S10). `merge_undo_days`: for how long a merge can be undone (S22)."""
 
     name: Name
     zone: Short = "UTC"
@@ -297,10 +296,9 @@ class Quota(Row, frozen=True, kw_only=True):
 
 
 class Refusal(Row, frozen=True, kw_only=True):
-    """A mutation that was refused, with its full content, kept where its author can see and repair it (S19). `details`
-    are those of its receipt: which field, which key, which limit. `repairs_key`: it was itself a try to repair that
-    refusal. Once repaired, `repaired_with` is the key and the `set` that landed, `repaired_by` the mutation that
-    brought it (`device.n`), or `screen`."""
+    """A mutation that was refused, kept whole where its author can repair it (S19). `details` are those of its receipt:
+    which field, which key. `repairs_key`: it tried to repair that one. `repaired_with`: the key and `set` that landed,
+    `repaired_by` its mutation (`device.n`) or `screen`."""
 
     author_key: UserRef
     device_key: Short
@@ -337,16 +335,38 @@ class Conflict(Row, frozen=True, kw_only=True):
 
 
 class Suggestion(Row, frozen=True, kw_only=True):
-    """What the server suggests about a row and a person decides: that it is the same as `other_key` (a duplicate), and
-    should be merged into it. `score_bp` says how alike they are, `reasons` in what."""
+    """A person decides: is it a `duplicate` of `other_key` (S30)? Does a `handover` (S37) land, `{"mutation", "at"}` of
+    the row or of what is new below it? `after_key` is decided first, `also_in` says where else it lies."""
 
     entity: Short
     row_key: Short
     other_key: Short
-    kind: Annotated[str, Meta(pattern=r"^(duplicate)\Z")]
+    kind: Annotated[str, Meta(pattern=r"^(duplicate|handover)\Z")]
     score_bp: Share
     reasons: Annotated[list[Short], Meta(max_length=20)] = []
     status: Annotated[str, Meta(pattern=r"^(open|accepted|declined|withdrawn)\Z")] = "open"
+    author_key: UserRef | None = None
+    device_key: Short | None = None
+    mutations: Any = None
+    also_in: Short | None = None
+    after_key: Short | None = None
+    reason: Annotated[str, Meta(max_length=2000)] | None = None
+    decided_by: UserRef | None = None
+
+
+class Handover(Row, frozen=True, kw_only=True):
+    """What its author sees of a hand-over, under the key of its suggestion: what he sent, and what was decided."""
+
+    author_key: UserRef
+    device_key: Short
+    n: Count
+    entity: Short
+    row_key: Short
+    kind: Short
+    mutations: Any = None
+    status: Annotated[str, Meta(pattern=r"^(open|accepted|declined)\Z")] = "open"
+    reason: Annotated[str, Meta(max_length=2000)] | None = None
+    decided_by: UserRef | None = None
 
 
 ENTITIES: dict[str, type[Row]] = {
@@ -378,4 +398,5 @@ ENTITIES: dict[str, type[Row]] = {
     "refusals": Refusal,
     "conflicts": Conflict,
     "suggestions": Suggestion,
+    "handovers": Handover,
 }

@@ -81,6 +81,8 @@ CATALOGUE: dict[str, Entry] = {
     "reference_unknown": Entry(422, "A referenced row does not exist, or you may not see it"),
     "parent_deleted": Entry(422, "The row's parent is deleted and cannot be restored by this edit"),
     "out_of_scope": Entry(422, "You may not write a row that you would not see"),
+    "handed_over": Entry(422, "You no longer have this row: your change waits for a decision of those who do"),
+    "decide_first": Entry(422, "An earlier hand-over of the same device must be decided first"),
     "depends_on_refused": Entry(422, "It depends on a mutation that was refused: repair that one first"),
     "already_repaired": Entry(409, "This refusal was repaired before, with other content"),
     "repair_impossible": Entry(422, "This refusal can only be dismissed: its content cannot be read, or is on its way"),

@@ -1,8 +1,8 @@
 """The commands of the field work that are more than a transition: merging duplicates, settling conflicts.
 
-`COMMANDS` is joined by `sfa.app.factory` with those of other slices and handed to the sync and to REST, so that online
-and offline run the same function. Transitions (`deal.win`, `visit.check_in`, …) live in `sfa.core.rules`, because a
-device shows their effect before it syncs.
+`COMMANDS` is joined by `sync.decisions` with what is decided about hand-overs, and from there handed to the sync and to
+REST, so that online and offline run the same function. Transitions (`deal.win`, `visit.check_in`, …) live in
+`sfa.core.rules`, because a device shows their effect before it syncs.
 """
 
 from collections.abc import Callable, Mapping

@@ -22,7 +22,12 @@ from sfa.db.tables import ROWS
 PAGE_DEFAULT = 50
 PAGE_MAX = 200
 ENTITIES = ("conflicts", "refusals", "suggestions")
-KIND_OF = {"conflicts": "strategy", "refusals": "kind", "suggestions": "kind"}  # what the filter `kind` looks at
+KIND_OF = {
+    "conflicts": "strategy",
+    "refusals": "kind",
+    "suggestions": "kind",
+    "handovers": "kind",
+}  # what the filter `kind` looks at
 
 
 class Wanted(Struct, frozen=True):

@@ -31,7 +31,10 @@ WHY = {
     "agree": "two devices did the same thing; the words that the second one said beside it are kept",
     "person": "somebody put another value back; what it replaced is kept",
 }
-KINDS = {"duplicate": "both rows may be one; accepting merges the first into the other"}
+KINDS = {
+    "duplicate": "both rows may be one; accepting merges the first into the other",
+    "handover": "its author lost the row while this was queued; accepting applies it as his work",
+}
 BY = {
     "conflicts": "who sees the row and may set what it is about",
     "refusals": "its author",
@@ -202,7 +205,9 @@ def _suggestion(connection: Connection, who: Who, row: Mapping[str, Any]) -> Tol
 
 def _actions(who: Who, what: str, row: Mapping[str, Any], target: Any) -> list[Action]:
     code = None
-    if target is None:
+    if row.get("kind") == "handover":
+        code = _forbids_handover(who, row, target)
+    elif target is None:
         code = "row_unknown"
     elif not (may_write(who.role, row["entity"]) and may_change_row(row["entity"], target, who.held or frozenset())):
         code = "not_permitted"
@@ -213,6 +218,19 @@ def _actions(who: Who, what: str, row: Mapping[str, Any], target: Any) -> list[A
         over = "conflict_closed" if row["status"] in FORBIDS[action] else None
         found.append(Action(action, over is None and code is None, BY[what], over or code))
     return found
+
+
+def _forbids_handover(who: Who, row: Mapping[str, Any], target: Any) -> str | None:
+    """As far as one look tells: accepting does all of it, and looks at every row."""
+    held = who.held or frozenset()
+    if any(not may_write(who.role, kept["mutation"]["entity"]) for kept in row["mutations"]):
+        return "not_permitted"
+    if row["entity"] in ("territories", "users") or row["also_in"] in held:
+        return None  # it is about what is not there yet, or nobody else works with the row
+    if target is None:
+        return "row_unknown"
+    author = frozenset({f"book:{row['author_key']}"})
+    return None if may_change_row(row["entity"], target, held | author) else "not_permitted"
 
 
 def _refusal_action(who: Who, row: Mapping[str, Any], action: str) -> Action:

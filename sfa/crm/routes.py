@@ -1,4 +1,5 @@
-"""`/api/conflicts`, `/api/refusals`, `/api/suggestions`: listed, explained, decided. Each route is one transaction.
+"""`/api/conflicts`, `/api/refusals`, `/api/suggestions`: listed, explained, decided; `/api/handovers`, listed for their
+authors. Each route is one transaction.
 
 The work is that of `decisions`, `explained` and `online`, so a decision at a screen is the decision of a phone.
 
@@ -8,10 +9,12 @@ A decision may carry `If-Match` with the revision that was looked at; answers ca
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, HeaderParameter
 from litestar.status_codes import HTTP_200_OK
+from msgspec import Meta, Struct
 
 from sfa.core.errors import Refused
 from sfa.crm import decisions, explained, online
@@ -29,7 +32,7 @@ def decision_routes(screens: Online) -> Sequence[HTTPRouteHandler]:
     for what in decisions.ENTITIES:
         routes += [_list(screens, what), _explain(screens, what)]
         routes += [_decide(screens, what, action) for action in ACTIONS.get(what, ("dismiss",))]
-    return routes
+    return [*routes, _list(screens, "handovers")]
 
 
 def revision(if_match: str | None) -> int | None:
@@ -40,6 +43,25 @@ def revision(if_match: str | None) -> int | None:
     if not text.isascii() or not text.isdecimal() or len(text) > 15:
         raise Refused("request_invalid", 'If-Match is the revision in quotes, as "3"')
     return int(text)
+
+
+class Declined(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The body of a decline, which may be left out."""
+
+    reason: Annotated[str, Meta(max_length=2_000)] | None = None
+
+
+def reasons(body: bytes) -> dict[str, Any]:
+    """The arguments that a body says: `{"reason": text}`, or nothing."""
+    if not body.strip():
+        return {}
+    try:
+        said: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(body, type=Declined))
+    except msgspec.ValidationError as error:
+        raise Refused("request_invalid", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused("json_invalid", str(error)) from None
+    return said
 
 
 def tagged(view: RowView) -> Response[RowView]:
@@ -77,7 +99,8 @@ def _decide(screens: Online, what: str, action: str) -> HTTPRouteHandler:
 
     @post(f"/api/{what}/{{key:str}}/{action}", status_code=HTTP_200_OK, tags=["decisions"])
     async def decided(request: Asked, key: FromPath[str], if_match: IfMatch = None) -> Response[RowView]:
-        asked = Order(request.user.user_key, command, key, rev=revision(if_match))
+        said = reasons(await request.body()) if action == "decline" else {}
+        asked = Order(request.user.user_key, command, key, said, rev=revision(if_match))
         return tagged(await screens.write(online.order, asked, screens.commands))
 
     return decided

@@ -51,6 +51,11 @@ def _zone(connection: Connection) -> ZoneInfo:
     return ZoneInfo(connection.execute(query).scalar() or "UTC")
 
 
+def today(connection: Connection, now_ms: int) -> str:
+    """The local day of the organisation."""
+    return local_day(now_ms, _zone(connection).key)
+
+
 def _live(connection: Connection, entity: str, *columns: str) -> Sequence[Any]:
     table = ROWS[entity]
     return connection.execute(select(*(table.c[c] for c in columns)).where(~table.c.gone)).all()

@@ -1,8 +1,8 @@
 """The one door for writes (S8): every change of a synced row, from a device, a screen, an import or a job.
 
 A `Door` lives for one transaction. Rows are loaded in sets and changed in memory, each change with its author, device
-and times; `flush` then writes rows and history, settles where every row lies (taking descendants along), and only then
-takes its numbers from the clock and writes the feed, so that numbers follow the order of commits (S6). A failed
+and times; `flush` then writes rows, settles where every row lies (taking descendants along), and only then
+takes its numbers from the clock and writes history and feed, so that numbers follow the order of commits (S6). A failed
 mutation is undone in memory (`mark`, `undo_to`) and leaves no trace. The door decides no rights: callers do, with
 `sfa.core.access`.
 """
@@ -27,7 +27,7 @@ from sfa.db.tables.rows import LAYERED
 
 class Origin(Struct, frozen=True):
     """Who changed it, from where and when (R54): `device_at` by the device's own clock, `at` corrected, `stored_at`
-    by the server's. `via` is the merged key through which the edit came."""
+    by the server's. `via` is the merged key through which the edit came, `reviewed_by` who accepted it (S37)."""
 
     author_key: str | None
     at: int
@@ -36,6 +36,7 @@ class Origin(Struct, frozen=True):
     n: int | None = None
     device_at: int | None = None
     via: str | None = None
+    reviewed_by: str | None = None
 
 
 class Door:
@@ -211,7 +212,7 @@ class Door:
         entry = {"entity": cell.entity, "key": cell.key, "rev": cell.rev, "kind": kind, "changes": changes}
         entry["author_key"], entry["device_key"], entry["n"] = origin.author_key, origin.device_key, origin.n
         entry["device_at"], entry["at"], entry["stored_at"] = origin.device_at, origin.at, origin.stored_at
-        entry["via"] = origin.via
+        entry["via"], entry["reviewed_by"] = origin.via, origin.reviewed_by
         self._history.append(entry)
 
     # -- where rows lie -----------------------------------------------------------------------------------------
@@ -332,14 +333,15 @@ class Door:
         if not settled and not self.redirects.log:
             return 0
         self._write_rows([cell for cell, _ in settled if cell.dirty])
-        _HISTORY.run(self.connection, self._history)
         self.redirects.write()
         plan = None
         if any(cell.touched and cell.entity in DECIDES_SCOPE for cell, _ in settled):
             plan = scope.plan(self.connection, self.now_ms)
         entries = [entry for cell, before in settled for entry in feed.entries(cell, before)]
         last = feed.take(self.connection, len(entries) + (len(plan.changes) if plan else 0))
-        feed.write(self.connection, entries, last - (plan.begins if plan else 0))
+        stood = last - (plan.begins if plan else 0)
+        feed.write(self.connection, entries, stood)
+        _HISTORY.run(self.connection, [{**entry, "seq": stood} for entry in self._history])
         if plan is not None:
             scope.write(self.connection, plan, last, len(entries))
         for cell, _ in settled:

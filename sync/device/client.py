@@ -188,6 +188,10 @@ class Device:
         """key -> refused changes that are neither repaired nor dismissed."""
         return self.list("refusals", {"status": "open"})
 
+    def handovers(self) -> dict[str, dict[str, Any]]:
+        """key -> what was queued for a row that its user lost, and what was decided about it."""
+        return self.list("handovers")
+
     def suggestions(self) -> dict[str, dict[str, Any]]:
         """key -> what the server suggests and nobody decided yet."""
         return self.list("suggestions", {"status": "open"})

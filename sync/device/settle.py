@@ -25,7 +25,8 @@ class Progress(Struct, frozen=True):
 
 
 class SyncResult(Struct, frozen=True):
-    """What a sync did. `pushed` mutations got their first receipt, counted in `outcomes`. `resets` are the reasons why
+    """What a sync did. `pushed` mutations got their first receipt, counted in `outcomes`; `handed_over` are those that
+    wait for who has their row now (S37). `resets` are the reasons why
     the synced rows were fetched anew; `refilled` are buckets that differed from the server and were fetched again, and
     `differing` those that differ all the same (S16; both only where the sync checked). `stopped` says why the server or
     the device went no further with the queue; `register_anew` that this registration can push no more: log in again,
@@ -45,6 +46,7 @@ class SyncResult(Struct, frozen=True):
     differing: tuple[str, ...] = ()
     is_ready: bool = False
     ready_bytes: int | None = None
+    handed_over: tuple[Receipt, ...] = ()
 
 
 class Settled(Struct, frozen=True):
@@ -103,6 +105,7 @@ class Tally:
             outcomes=dict(Counter(receipt.outcome for receipt in self.receipts)),
             refused=tuple(r for r in self.receipts if r.outcome == "refused"),
             conflicts=tuple(r for r in self.receipts if r.conflicts),
+            handed_over=tuple(r for r in self.receipts if r.outcome == "handed_over"),
             rows=self.rows,
             resets=tuple(self.resets),
             stopped=self.stopped,

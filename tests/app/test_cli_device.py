@@ -123,6 +123,36 @@ def test_conflicts_and_refusals_are_shown_and_a_conflict_is_restored(
 
 
 @on_sqlite
+def test_what_was_queued_for_a_lost_customer_is_handed_over_and_decided(
+    office: Office, terminals: Callable[[str], Terminal]
+) -> None:
+    """S37."""
+    office.put(("accounts", "north-2", {"name": "Other", "territory_key": "t-south"}))
+    ana, bob = terminals("ana"), terminals("bob")
+    office.put(("territory_members", "tm-bob", {"territory_key": "t-south"}))
+    for terminal, user in ((ana, "ana"), (bob, "bob")):
+        login(terminal, user)
+        terminal.run("sync")
+    ana.run("edit", "accounts", "Acme", "phone=600")
+    ana.run("edit", "contacts", "Carl", "phone=700")
+    office.put(("accounts", "acme", {"territory_key": "t-south"}))
+    told = ana.run("sync")
+    assert "2 handed_over" in told
+    assert "handed over accounts acme: You no longer have this row" in told
+    assert ana.json("list", "accounts") == []
+    assert [row["status"] for row in ana.json("handovers")] == ["open", "open"]
+    bob.run("sync")
+    first, second = (row["key"] for row in bob.json("suggestions"))
+    bob.run("accept", first)
+    bob.run("decline", second, "--reason", "Carl left")
+    assert "2 applied" in bob.run("sync")
+    assert bob.json("show", "accounts", "Acme")["phone"] == "600"
+    ana.run("sync")
+    decided = [(row["status"], row["decided_by"], row["reason"]) for row in ana.json("handovers")]
+    assert decided == [("accepted", "bob", None), ("declined", "bob", "Carl left")]
+
+
+@on_sqlite
 def test_two_people_share_a_tablet_and_each_keeps_the_own_queue(
     office: Office, terminals: Callable[[str], Terminal]
 ) -> None:

@@ -13,8 +13,8 @@ from typing import Any, TypeVar, cast
 import msgspec
 from sqlalchemy import Connection, text
 
-from sfa.crm.commands import COMMANDS
 from sfa.db.database import Database, PostgresDatabase
+from sync.decisions import COMMANDS
 from sync.protocol import Item, Page, PushAnswer, SyncAnswer
 from sync.round import Round
 from tests.office import SECRET, Office, Phone

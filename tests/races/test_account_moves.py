@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from sqlalchemy import Connection
 
-from sfa.crm.commands import COMMANDS
 from sfa.db import cells
 from sfa.db.cells import Lock
 from sfa.db.database import Database
+from sync.decisions import COMMANDS
 from sync.push import Push, push
 from tests.builders import NOW, delete_row, put_rows
 from tests.office import Office, Phone

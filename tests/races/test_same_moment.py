@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select
 from sfa.app import jobs
 from sfa.app.jobs import JOBS
 from sfa.core.clock import VirtualClock
-from sfa.crm.commands import COMMANDS
 from sfa.db.database import Database, open_database
 from sfa.db.tables import job_runs
+from sync.decisions import COMMANDS
 from sync.protocol import Receipt
 from sync.push import Push, push
 from tests.builders import DAY_MS, NOW

@@ -5,16 +5,17 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from sfa.crm import commands, merges, online
+from sfa.crm import merges, online
 from sfa.crm.merges import Undo
 from sfa.crm.online import Order
+from sync.decisions import COMMANDS as ALL
 from sync.repair_routes import RepairRequest, repair_online
 from tests.simulation.actions import Maker, is_readable, repair_of
 from tests.simulation.checkers.parted import watched
 from tests.simulation.snapshot import Snapshot
 
 UNDO = "undo"
-COMMANDS = watched(commands.COMMANDS)
+COMMANDS = watched(ALL)
 DECIDES = {"conflicts": ("restore", "dismiss"), "suggestions": ("accept", "decline"), "refusals": ("dismiss",)}
 
 

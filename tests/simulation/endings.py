@@ -12,10 +12,10 @@ from sqlalchemy import Connection, select
 
 from sfa.core.errors import Refused
 from sfa.core.registrations import END, REVOKED, WIPED
-from sfa.crm.commands import COMMANDS
 from sfa.db import scope
 from sfa.db.tables import devices, drains
 from sync import registrations, review
+from sync.decisions import COMMANDS
 from sync.protocol import LEASE_MS
 from sync.review import Decision
 from tests.builders import DAY_MS, register

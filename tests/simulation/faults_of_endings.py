@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
-from sfa.crm.commands import COMMANDS
 from sfa.db.tables import devices as registrations
 from sfa.db.tables import drains
 from sync import cursor, devices, numbers, push, quarantine, review
+from sync.decisions import COMMANDS
 from sync.device import ending, outbox, settle
 from sync.device.store import Store
 from sync.protocol import PushAnswer

@@ -42,6 +42,7 @@ class ModelDevice:
         self._moving = False
         self.ended: str | None = None  # why this registration pushes no more
         self.contract = CONTRACT_MAX
+        self.handed: dict[str, tuple[str, str]] = {}  # suggestion -> the row that it was about
 
     def speak(self, contract: int) -> None:
         """The app is of another version from now on; what it holds and has queued stays as it is (S32)."""
@@ -126,7 +127,7 @@ class ModelDevice:
             raise ConnectionLost(f"{status} {body.decode()}")
 
     def erase(self) -> None:
-        self.rows, self._held, self.outbox, self.kept, self.cursor = {}, {}, [], [], None
+        self.rows, self._held, self.outbox, self.kept, self.handed, self.cursor = {}, {}, [], [], {}, None
         self._last_n, self._push_seq, self._expected, self._epoch, self._moving = 0, 0, 1, None, False
 
     def register_anew(self) -> None:
@@ -153,7 +154,7 @@ class ModelDevice:
         if push is not None and push["epoch"] != answer["epoch"]:
             push = None
         if self._epoch not in (None, answer["epoch"]):  # a backup was restored: its numbers of before mean nothing
-            self._push_seq = 0
+            self._push_seq, self.handed = 0, {}
             self.outbox, self.kept = self._everything(), []
         self._epoch = answer["epoch"]
         if self._moving:
@@ -172,6 +173,8 @@ class ModelDevice:
 
     def _take_receipts(self, push: dict[str, Any]) -> None:
         done = {r["n"] for r in push["receipts"] if r.get("code") != "mutation_reused"}
+        handed = (r for r in push["receipts"] if r["outcome"] == "handed_over")
+        self.handed |= {r["suggestion"]: (r["entity"], r["key"]) for r in handed}
         self.kept += [(m, push["seq"]) for m in self.outbox if m["n"] in done]
         again = [m for m, _ in self.kept if m["n"] >= push["expected_n"]]
         self.kept = [(m, seq) for m, seq in self.kept if m["n"] < push["expected_n"]]
@@ -202,6 +205,8 @@ class ModelDevice:
         self.cursor = page["cursor"]
         if page["caught_up"] and page["digests"] != self.digests():
             raise Failed("agreed", f"{self.user}'s sums are {self.digests()}, the page's {page['digests']}")
+        if page["caught_up"]:
+            self._look_for_what_was_handed_over()
         return bool(page["caught_up"])
 
     def _hold(self, place: tuple[str, str], bucket: str, item: dict[str, Any], _page: dict[str, Any]) -> None:
@@ -211,6 +216,12 @@ class ModelDevice:
         if of_before or item["rev"] >= self.rows.get(place, (0, {}))[0]:
             self.rows[place] = (item["rev"], item["row"])
             self._came[place] = self._generation
+
+    def _look_for_what_was_handed_over(self) -> None:
+        """Its author finds what he typed, and what became of it (S37), as long as he holds anything."""
+        missing = [key for key in self.handed if ("handovers", key) not in self.rows]
+        if missing and self.rows:
+            raise Failed("handed_over", f"{self.user} is not told of {missing}")
 
     def digests(self) -> dict[str, dict[str, Any]]:
         """Bucket -> count and sum, as the document tells them (S16)."""

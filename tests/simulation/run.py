@@ -7,6 +7,7 @@ from tests.simulation.checkers import (
     converged,
     ended,
     exactly_once,
+    handed_over,
     in_its_version,
     notes_whole,
     nothing_lost,
@@ -59,3 +60,4 @@ def _audit(connection: Connection, world: World) -> None:
     notes_whole.check(books)
     suggested.check(books)
     settled.check(books)
+    handed_over.check(books, world.seen, world.held)

@@ -12,9 +12,8 @@ from sqlalchemy import Connection
 
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
-from sfa.crm import commands
 from sfa.db.database import Database
-from sync import quarantine
+from sync import decisions, quarantine
 from sync.pull import PageBytes
 from sync.round import Caller, Round
 from sync.sheet import LINE_BYTES
@@ -23,7 +22,7 @@ from tests.simulation.checkers.parted import watched
 from tests.simulation.crashes import Crashes
 from tests.simulation.snapshot import Snapshot
 
-COMMANDS = watched(commands.COMMANDS)
+COMMANDS = watched(decisions.COMMANDS)
 SECRET = b"a secret of 32 bytes for cursors"
 
 

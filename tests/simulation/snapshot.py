@@ -172,3 +172,8 @@ class Snapshot:
                 for s in self.in_bucket.get(bucket, ())
             }
         return self._visible[user]
+
+    def tombstones(self) -> list[tuple[Place, int, set[str]]]:
+        """(row, revision, buckets) of what is deleted, or too old for some devices: they knew it up to then."""
+        gone = (s for s in self.rows.values() if s.gone or s.aged or s.layers is not None)
+        return [((s.entity, s.key), s.rev, set(self.buckets(s))) for s in gone]

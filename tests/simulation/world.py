@@ -25,6 +25,7 @@ from tests.simulation.crashes import Crashes
 from tests.simulation.databases import Worlds
 from tests.simulation.endings import Endings
 from tests.simulation.failure import Crash, Failed
+from tests.simulation.handing import Handing
 from tests.simulation.ledger import Ledger
 from tests.simulation.network import Network
 from tests.simulation.phones import REPAIR, ModelPhone, Part, Phone, ReferencePhone, SkewedClock
@@ -60,7 +61,10 @@ class World:
         self.upgrades = Upgrades(seed, self.server, self.log)
         self.phones = self._make_phones()
         self.endings = Endings(seed, self, worlds)
+        self.handing = Handing(seed, self.maker.known, self.log)
         self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
+        self.seen: dict[str, dict[Place, set[int]]] = {user: {} for user in self.allowed}
+        self.held: dict[str, set[str]] = {user: set() for user in self.allowed}
         self.server.after_commit = self._look
         self._look(self.server.snapshot())
         self.network.peace = True
@@ -94,7 +98,15 @@ class World:
 
     def _look(self, snapshot: Snapshot) -> None:
         for user, places in self.allowed.items():
-            places.update(snapshot.visible(user))
+            visible = snapshot.visible(user)
+            places.update(visible)
+            self.held[user] |= snapshot.held.get(user, frozenset())
+            for place, (rev, _) in visible.items():
+                self.seen[user].setdefault(place, set()).add(rev)
+        for place, rev, buckets in snapshot.tombstones():
+            for user in self.seen:
+                if not buckets.isdisjoint(snapshot.held.get(user, ())):
+                    self.seen[user].setdefault(place, set()).add(rev)
 
     def _on_answer(self, user: str, device: str, answer: bytes) -> None:
         self._look(self.server.snapshot())
@@ -178,6 +190,7 @@ class World:
                     self.log(f"{phone.key} does {one}")
                     if one[0] == REPAIR:
                         self._repair_elsewhere(phone, one)
+        self.handing.work(phone, rows)
 
     def _sync(self, phone: Phone, page_rows: int | None = None) -> bool:
         if phone.is_out():
@@ -266,12 +279,17 @@ class World:
         while self.network.deliver_delayed():
             pass
         self.clock.advance(self.rng.choice((0, DAY_MS, 3 * DAY_MS)))
+        decided = False
         for _ in range(PEACE_ROUNDS_MAX):
             self.endings.settle()
             self.server.write(scope.make_due, self.clock.now_ms())  # the job of every minute, where no phone is left
             self.server.write(self._find_duplicates)
             before = self.crashes.commits
             done = [self._sync(phone, PEACE_PAGE_ROWS) for phone in self.phones if not phone.over]
+            if all(done) and not decided:
+                decided = True
+                self.handing.decide_the_rest(self.phones, self.server)
+                continue
             if all(done) and self.crashes.commits == before:
                 return
             self.upgrades.finish(self.phones)

@@ -2,6 +2,7 @@
 
 from msgspec import Raw
 
+from sfa.core.shapes import SHAPES
 from sync.protocol import MUTATION_BYTES_MAX
 from tests.office import Office
 
@@ -80,8 +81,10 @@ def test_an_edit_of_a_merged_row_whose_survivor_is_out_of_sight_tells_nothing(of
     assert office.phone("dirk").do("account.merge", "accounts", "twin", set={"into": "acme"}).outcome == "applied"
     office.put(("accounts", "acme", {"territory_key": "t-south"}))
     receipt = office.phone("ana").do("update", "accounts", "twin", base=1, set={"name": "Mine"})
-    assert (receipt.code, receipt.key) == ("row_unknown", "twin")
-    assert "acme" not in (receipt.text or "")
+    assert (receipt.outcome, receipt.key) == ("handed_over", "twin")  # she held it once (S37)
+    told = office.row("handovers", str(receipt.suggestion))
+    assert "acme" not in f"{receipt} {[told[field] for field in SHAPES['handovers'].types]}"
+    assert office.phone("cleo").do("update", "accounts", "twin", base=1, set={"name": "Mine"}).code == "row_unknown"
 
 
 def test_merging_takes_tasks_and_subsidiaries_along(office: Office) -> None:

@@ -8,8 +8,8 @@ import msgspec
 from sfa.core.digests import of_rows
 from sfa.core.errors import CATALOGUE
 from sfa.core.rules import TRANSITIONS
-from sfa.crm.commands import COMMANDS
 from sync import protocol
+from sync.decisions import COMMANDS
 from tests.house.tree import ROOT, document
 from tests.office import Office
 from tests.sync.mobile_page import Exchange, Meanwhile, players, script

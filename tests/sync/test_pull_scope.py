@@ -253,7 +253,8 @@ def test_a_dated_membership_takes_effect_before_a_push_too(office: Office) -> No
     office.put(("territory_members", "tm-ana", {"valid_to": "2026-01-06"}))
     assert ana.edit("contacts", "carl", base=1, phone="2").outcome == "applied"
     office.clock.advance(DAY_MS)
-    assert ana.edit("contacts", "carl", base=2, phone="3").code == "row_unknown"
+    assert ana.edit("contacts", "carl", base=2, phone="3").outcome == "handed_over"
+    assert office.row("contacts", "carl")["phone"] == "2"
 
 
 def test_a_leaver_holds_nothing(office: Office) -> None:

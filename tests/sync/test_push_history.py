@@ -27,6 +27,8 @@ def test_history_names_author_device_number_times_and_both_values(office: Office
         "at": at,
         "stored_at": NOW,
         "via": None,
+        "reviewed_by": None,
+        "seq": office.seq(),
     }
 
 

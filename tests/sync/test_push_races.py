@@ -82,7 +82,7 @@ def test_children_added_while_their_account_moves_follow_it(office: Office) -> N
             key = f"{phone.user}-{turn}"
             requests.append((phone, phone.body([phone.mutation("create", "contacts", key, set=values)])))
         codes = [answer.receipts[0].code for answer in at_once(office, *requests)]
-        assert set(codes[1:]) <= {None, "reference_unknown"}
+        assert set(codes[1:]) <= {None, "handed_over"}
         place = office.row("accounts", "acme")["buckets"]
         assert place == ["territory:t-south"]
         assert {tuple(c["buckets"]) for c in office.rows("contacts") if c["account_key"] == "acme"} == {tuple(place)}

@@ -350,9 +350,9 @@ def test_it_is_applied_with_the_rights_that_the_author_has_then(net: Net) -> Non
     net.office.put(("users", "ana", {"active": False}))
     (drain,) = drains(net, key, "root")
     done = decide(net, key, drain["drain"], "apply", "root").json()["received"][0]
-    assert done["result"]["outcomes"] == {"refused": 1}
+    assert done["result"]["outcomes"] == {"handed_over": 1}  # she holds nothing any more (S37)
     assert net.office.row("contacts", "carl")["phone"] == "1"
-    assert [r["code"] for r in net.office.rows("refusals")] == ["row_unknown"]
+    assert [s["buckets"] for s in net.office.rows("suggestions")] == [["territory:t-north"]]
 
 
 def test_only_a_reviewer_decides_and_an_unknown_drain_is_not_found(net: Net) -> None:

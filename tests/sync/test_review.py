@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from sfa.crm.commands import COMMANDS
 from sync import protocol, push, quarantine, renumber, review
+from sync.decisions import COMMANDS
 from sync.device import Device
 from sync.quarantine import DrainView
 from sync.review import Decision

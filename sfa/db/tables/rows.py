@@ -54,6 +54,7 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "refusals": [("author_key", "status", "created_at", "key"), ("entity", "row_key"), ("repairs_key",)],
     "conflicts": [("entity", "row_key"), ("status", "created_at", "key")],
     "suggestions": [("row_key",), ("other_key",), ("status", "created_at", "key")],
+    "handovers": [("author_key", "device_key"), ("status", "created_at", "key")],
 }
 
 

@@ -74,7 +74,8 @@ scope_intervals = Table(
 )
 
 # Append-only (R54): every version of every row, with who, from which device, when by that device's clock, and when
-# corrected. `via` is the merged key through which the edit came.
+# corrected. `via` is the merged key through which the edit came, `reviewed_by` who accepted it for its author (S37).
+# `seq` is the number of the clock from which the revision stood; null in what was written before there was one.
 history = Table(
     "history",
     METADATA,
@@ -90,6 +91,8 @@ history = Table(
     Column("at", BigInteger, nullable=False),
     Column("stored_at", BigInteger, nullable=False),
     Column("via", Text),
+    Column("reviewed_by", Text),
+    Column("seq", BigInteger),
     Index("ix_history_via", "via", sqlite_where=text("via IS NOT NULL"), postgresql_where=text("via IS NOT NULL")),
     sqlite_with_rowid=False,
 )

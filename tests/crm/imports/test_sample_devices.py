@@ -14,12 +14,12 @@ from sqlalchemy import func, select
 
 from sfa.core.clock import VirtualClock
 from sfa.core.ids import KeyMaker
-from sfa.crm.commands import COMMANDS
 from sfa.crm.imports.load import load
 from sfa.crm.imports.opportunities import read_opportunities
 from sfa.crm.imports.plan import plan_rows
 from sfa.db.database import Database
 from sfa.db.tables import ROWS
+from sync.decisions import COMMANDS
 from sync.device import Device, Store
 from sync.round import Caller, Round
 from tests.builders import NOW, register

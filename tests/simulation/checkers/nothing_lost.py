@@ -1,8 +1,9 @@
-"""Nothing is lost (promise 1): every word that a device sent is in a row's history, in a conflict, or in a refusal.
+"""Nothing is lost (promise 1): every word that a device sent is in a history, a conflict, a hand-over or a refusal.
 
 The receipt must be true: `applied` means that the mutation's own words are in the history under its number; what was
-merged or came into conflict is there or among the losing values of its conflict; what was refused is kept whole. And
-whoever replaces what another person wrote meanwhile must have reported it (S24). Texts of notes are `notes_whole`'s.
+merged or came into conflict is there or among the losing values of its conflict; what was refused or handed over is
+kept whole, and what was handed over and accepted has landed. And whoever replaces what another person wrote meanwhile
+must have reported it (S24). Texts of notes are `notes_whole`'s.
 """
 
 from typing import Any
@@ -28,7 +29,7 @@ def check(books: Books) -> None:
             ended.check_untaken(books, mark, mutation)
         elif told["outcome"] == "refused":
             _check_refusal(books, mark, mutation)
-        else:
+        elif told["outcome"] != "handed_over" or _is_accepted(books, mark, mutation, told):
             _check_words(books, mark, mutation, told, others)
     _check_replaced(books)
     _check_merged_away(books)
@@ -39,6 +40,17 @@ def _check_refusal(books: Books, mark: Mark, mutation: dict[str, Any]) -> None:
     kept = books.snapshot.rows.get(("refusals", f"{mark[0]}.{mark[1]}"))
     if kept is None or kept.gone or kept.row["mutation"] != mutation:
         raise Failed("nothing_lost", f"{mark} {mutation} was refused, its content is not kept")
+
+
+def _is_accepted(books: Books, mark: Mark, mutation: dict[str, Any], told: dict[str, Any]) -> bool:
+    """Its content is kept for its author and for who decides, whatever was decided."""
+    own, offered = (books.snapshot.rows.get((e, told["suggestion"])) for e in ("handovers", "suggestions"))
+    if own is None or own.gone or mutation not in own.row["mutations"]:
+        raise Failed("nothing_lost", f"{mark} {mutation} was handed over, its author has nothing of it")
+    kept = offered.row["mutations"] if offered is not None and not offered.gone else ()
+    if not any(mutation.items() >= found["mutation"].items() for found in kept):
+        raise Failed("nothing_lost", f"{mark} {mutation} was handed over, and nobody can accept it")
+    return bool(own.row["status"] == "accepted")
 
 
 def _check_words(

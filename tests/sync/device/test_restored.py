@@ -11,8 +11,8 @@ from sqlalchemy.engine import make_url
 
 from sfa.app.cli import main
 from sfa.core.errors import Refused
-from sfa.crm.commands import COMMANDS
 from sfa.db.database import open_database
+from sync.decisions import COMMANDS
 from sync.round import Round
 from tests.builders import DAY_MS
 from tests.office import SECRET, Office
