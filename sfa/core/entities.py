@@ -1,44 +1,39 @@
 """What a row is: one frozen Struct for each synced entity, both domain value and wire message.
 
-Field types carry their limits; `extra={"ref": ...}` names the entity a key points to. Instants (`*_at`) are integer
-milliseconds since the epoch, UTC; days (`*_on`, `valid_*`) are ISO text; money is integer minor units beside its
-currency; shares are basis points (10,000 = 100 %). A row's key, revision and deletion are not fields: they travel
-beside it. `ENTITIES` is the register; `sfa.core.shapes` reads off it what other modules ask.
+A row's key, revision and deletion are not fields: they travel beside it. `ENTITIES` is the register;
+`sfa.core.shapes` reads off it what other modules ask, and the types of fields are in `sfa.core.fields`.
 """
 
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-KEY_PATTERN = r"^[A-Za-z0-9_.\-]{1,64}\Z"
-INSTANT_MAX = 253_402_300_799_999  # the year 9999, so that no clock can leave what dates can say
-MONEY_MAX = 10**15
-
-Text = Annotated[str, Meta(max_length=500)]
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Short = Annotated[str, Meta(max_length=100)]
-Body = Annotated[str, Meta(max_length=100_000)]
-Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
-Instant = Annotated[int, Meta(ge=0, le=INSTANT_MAX)]
-Minor = Annotated[int, Meta(ge=-MONEY_MAX, le=MONEY_MAX)]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
-Share = Annotated[int, Meta(ge=0, le=10_000)]
-Count = Annotated[int, Meta(ge=0, le=10**12)]
-Decimal18 = Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?\Z")]
-ProfileDays = Annotated[int, Meta(ge=30, le=36_500)]
-Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=50)]], Meta(max_length=50)]
-
-
-UserRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "users"})]
-TeamRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "teams"})]
-TerritoryRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "territories"})]
-AccountRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "accounts"})]
-ContactRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "contacts"})]
-VisitRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "visits"})]
-ProductRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "products"})]
-StageRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "stages"})]
-DealRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "deals"})]
-PeriodRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "fiscal_periods"})]
+from sfa.core.fields import (
+    MONEY_MAX,
+    AccountRef,
+    Body,
+    ContactRef,
+    Count,
+    Currency,
+    Day,
+    DealRef,
+    Decimal18,
+    Instant,
+    Minor,
+    Name,
+    PeriodRef,
+    ProductRef,
+    ProfileDays,
+    Share,
+    Short,
+    StageRef,
+    Tags,
+    TeamRef,
+    TerritoryRef,
+    Text,
+    UserRef,
+    VisitRef,
+)
 
 
 class Row(Struct, frozen=True, kw_only=True):

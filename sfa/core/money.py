@@ -14,8 +14,8 @@ from fractions import Fraction
 
 import msgspec
 
-from sfa.core.entities import MONEY_MAX
 from sfa.core.errors import Refused
+from sfa.core.fields import MONEY_MAX
 
 Exact = int | Fraction | Decimal
 

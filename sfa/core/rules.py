@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from sfa.core.days import zone_of
-from sfa.core.entities import Day, StageRef
 from sfa.core.errors import Refused
+from sfa.core.fields import Day, StageRef
 from sfa.core.ids import is_key
 from sfa.core.shapes import SHAPES
 

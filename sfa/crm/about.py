@@ -22,7 +22,7 @@ def rows_about(door: Door, entity: str, keys: Iterable[str]) -> dict[str, set[st
     query = select(table.c.entity, *(table.c[column] for column in columns)).where(table.c.key.in_(sorted(keys)))
     found: dict[str, set[str]] = {}
     for of, *named in door.connection.execute(query):
-        found.setdefault(of, set()).update(*((key, door.survivor(of, key)) for key in named if of in ROWS))
+        found.setdefault(of, set()).update(*((key, door.survivor(of, key)) for key in named if key and of in ROWS))
     return {of: named for of, named in found.items() if of in ROWS}
 
 

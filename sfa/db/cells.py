@@ -97,12 +97,12 @@ class Cell:
 
 
 def parents_of(cell: Cell) -> tuple[tuple[str, str], ...]:
-    """The rows from which it takes its buckets: none, one, or the two of a pair."""
+    """The rows from which it takes its buckets: none, one, or the two of a pair; a hand-over is about one."""
     if not cell.row:
         return ()
     if cell.entity in ABOUT_ROWS:
         keys = (cell.row["row_key"], cell.row["other_key"] if cell.entity in ABOUT_PAIRS else None)
-        return tuple((cell.row["entity"], key) for key in dict.fromkeys(keys) if key is not None)
+        return tuple((cell.row["entity"], key) for key in dict.fromkeys(keys) if key)
     target, field = PARENTS.get(cell.entity, ("", ""))
     return ((target, cell.row[field]),) if target and cell.row.get(field) is not None else ()
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa.core.entities import MONEY_MAX
 from sfa.core.errors import Refused
+from sfa.core.fields import MONEY_MAX
 from sfa.core.money import (
     MINOR_DIGITS,
     Money,

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sfa.core.entities import ENTITIES, MONEY_MAX
+from sfa.core.entities import ENTITIES
 from sfa.core.errors import CATALOGUE, Refused
+from sfa.core.fields import MONEY_MAX
 from sfa.core.rules import TRANSITIONS, broken, check_required, check_values, transition
 from sfa.core.shapes import GROUPS, PARENTS, SHAPES
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from sfa.core.entities import ENTITIES, INSTANT_MAX, KEY_PATTERN, Row
+from sfa.core.entities import ENTITIES, Row
+from sfa.core.fields import INSTANT_MAX, KEY_PATTERN
 from sfa.core.shapes import GROUPS, PARENTS, SHAPES
 from tests.house.tree import ROOT
 

@@ -44,7 +44,7 @@ class Truth:
         if above is not None:
             territory = self.rows[above].get("territory_key") if above[0] == "accounts" else None
             parent = Parent(self.buckets(above), f"territory:{territory}" if territory else None)
-        if entity == "suggestions" and row["other_key"] is not None:  # of a pair, and only where both lie
+        if entity == "suggestions" and row["other_key"]:  # of a pair, and only where both lie
             other = set(self.buckets((row["entity"], row["other_key"])))
             return tuple(bucket for bucket in self.buckets((row["entity"], row["row_key"])) if bucket in other)
         return buckets_of(entity, row, parent, self._teams.get(key, ()) if entity == "accounts" else ())
@@ -52,7 +52,8 @@ class Truth:
     def _above(self, place: Place) -> Place | None:
         row = self.rows[place]
         if place[0] in ABOUT_ROWS:
-            return row["entity"], row["row_key"]
+            place = (row["entity"], row["row_key"])
+            return place if place in self.rows else None  # a hand-over of what is new is about none yet
         parent = PARENTS.get(place[0])
         return (parent[0], row[parent[1]]) if parent is not None and row[parent[1]] is not None else None
 

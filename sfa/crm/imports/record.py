@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 
-from sfa.core.entities import MONEY_MAX
 from sfa.core.errors import Refused
+from sfa.core.fields import MONEY_MAX
 from sfa.core.money import minor_digits, parse_minor
 from sfa.crm.imports.table import Fault, Line
 
