@@ -151,7 +151,7 @@ class Snapshot:
                 parent = Parent(self.buckets(above), f"territory:{territory}" if territory else None)
             team = self._team.get(stored.key, ()) if stored.entity == "accounts" else ()
             found = buckets_of(stored.entity, stored.row, parent, team)
-            if stored.entity == "suggestions" and stored.row["other_key"] is not None:  # only where both rows lie
+            if stored.entity == "suggestions" and stored.row["other_key"]:  # only where both rows lie
                 other = self.rows.get((stored.row["entity"], stored.row["other_key"]))
                 there = self.buckets(other) if other is not None else ()
                 found = tuple(bucket for bucket in found if bucket in there)
