@@ -1,6 +1,7 @@
 """The demo's day: two reps and their manager, with and without signal, each step's outcome checked."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -212,18 +213,40 @@ class Day:
 
     def move_a_customer(self, account: str) -> None:
         name = (self.eva.device.get("accounts", account) or {})["name"]
-        self.title(f"{self.eva.name} moves {name} to {self.ben.name}'s territory")
+        self.title(f"{self.eva.name} moves {name} to {self.ben.name}'s territory while {self.ana.name} works on it")
         self.sync(self.eva)
+        visit = {"account_key": account, "owner_key": self.ana.user_key, "purpose": "price talk"}
+        site = {"website": "https://orders.example"}
+        self.without_signal(self.ana, partial(self.ana.device.update, "accounts", account, site))
+        self.without_signal(self.ana, partial(self.ana.device.create, "visits", visit))
         to = next(iter(self.eva.device.list("territory_members", {"user_key": self.ben.user_key}).values()))
         self.eva.device.update("accounts", account, {"territory_key": to["territory_key"]})
         result = self.sync(self.eva)
         self.check("the move was applied", result.outcomes == {"applied": 1})
-        self.sync(self.ana)
+        result = self.sync(self.ana)
         left = [k for k, row in self.ana.device.list("contacts").items() if row["account_key"] == account]
         gone = self.ana.device.get("accounts", account) is None and not left
         self.check(f"the customer and its contacts have left {self.ana.name}'s phone", gone)
+        self.check(
+            f"what {self.ana.name} had done there was handed over, not lost", result.outcomes == {"handed_over": 2}
+        )
+        self.decide_on_what_was_handed_over(account)
+
+    def decide_on_what_was_handed_over(self, account: str) -> None:
         self.sync(self.ben)
-        self.check(f"and are on {self.ben.name}'s", self.ben.device.get("accounts", account) is not None)
+        self.check(f"the customer is on {self.ben.name}'s phone", self.ben.device.get("accounts", account) is not None)
+        waiting = sorted(self.ben.device.list("suggestions", {"kind": "handover", "status": "open"}))
+        self.check(f"with {self.ana.name}'s work, for {self.ben.name} to decide about", len(waiting) >= 1)
+        for suggestion in waiting:
+            self.ben.device.command("suggestion.accept", suggestion)
+        self.sync(self.ben)
+        visits = self.ben.device.list("visits", {"account_key": account, "owner_key": self.ana.user_key})
+        landed = (self.ben.device.get("accounts", account) or {}).get("website") == "https://orders.example"
+        as_hers = any(row["purpose"] == "price talk" for row in visits.values())
+        self.check(f"accepted, it is there as {self.ana.name}'s work", landed and as_hers)
+        self.sync(self.ana)
+        told = {row["status"] for row in self.ana.device.handovers().values()}
+        self.check(f"and {self.ana.name} is told", told == {"accepted"})
 
     def evening(self) -> None:
         self.title("Evening: everybody agrees")
