@@ -65,9 +65,9 @@ def push(
     held = scope.held_now(connection, sent.user, locked=True)
     door = Door(connection, now_ms)
     who = Who(sent.user, device.role, held)
-    receipts = _take_all(door, who, device, walked, sent, now_ms, commands)
+    receipts = _take_all(door, who, device, walked, sent, now_ms, commands, versions)
     if device.has_reused:
-        refusals.settle_reused(door, who, walked.new, now_ms)
+        refusals.settle_reused(door, who, walked.new, now_ms, versions)
     for again in walked.reused:
         _refuse_reused(door, who, device, again, now_ms)
     last_n = receipts[-1].n if receipts else device.last_n
@@ -102,9 +102,10 @@ def _take_all(
     sent: Push,
     now_ms: int,
     commands: Mapping[str, Command],
+    versions: Versions,
 ) -> list[Receipt]:
     load(door, [item.mutation for item in walked.new if item.mutation is not None])
-    taker = RepairingTaker(door, who, device.key, commands, handing=True)
+    taker = RepairingTaker(door, who, device.key, commands, versions, handing=True)
     receipts: list[Receipt] = []
     position = 0
     while position < len(walked.new):

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import select
 
+from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.edits import Who
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
 from sync.numbers import Numbered
 from sync.protocol import Mutation, Receipt
+from sync.versions import Versions
 
 TEXT_MAX = 2_000
 SHORT_MAX = 100
@@ -71,7 +73,7 @@ def write(
     door.put(cell, values, origin, "create")
 
 
-def settle_reused(door: Door, who: Who, taken: Sequence[Numbered], now_ms: int) -> None:
+def settle_reused(door: Door, who: Who, taken: Sequence[Numbered], now_ms: int, versions: Versions) -> None:
     """What a cloned device sends again, under its new registration, is no longer an open question (S18): the refusal
     that kept the content of a number used before is repaired by the mutation that says the same."""
     table = ROWS["refusals"]
@@ -79,8 +81,8 @@ def settle_reused(door: Door, who: Who, taken: Sequence[Numbered], now_ms: int) 
     said = [_meaning(item.mutation) for item in taken if item.mutation is not None]
     for key, mutation in door.connection.execute(select(table.c.key, table.c.mutation).where(*mine, ~table.c.gone)):
         try:
-            same = _meaning(msgspec.convert(mutation, Mutation)) in said
-        except msgspec.ValidationError:
+            same = _meaning(versions.upward(msgspec.convert(mutation, Mutation))) in said
+        except (msgspec.ValidationError, Refused):
             continue
         if same:
             origin = Origin(author_key=who.user_key, at=now_ms, stored_at=now_ms)

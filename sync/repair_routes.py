@@ -17,12 +17,15 @@ from sfa.crm.online import Online, RowView, begin, check_rev, seen, shown
 from sfa.crm.routes import IfMatch, revision
 from sfa.web.principal import Principal
 from sync import repairs
+from sync.kept import kept_content
 from sync.protocol import Mutation, Receipt
+from sync.versions import VERSIONS, Versions
 
 
 class RepairRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """What differs from the refused content: fields to `set`, fields that it goes `without`, the `key` of a row that is
-    created under another one, the `base` that the caller looked at. Nothing: it is offered again as it is."""
+    """What differs from the refused content: fields to `set`, fields that it goes `without` (in the words that are kept
+    or in those of today), the `key` of a row that is created under another one, the `base` that the caller looked at.
+    Nothing: it is offered again as it is."""
 
     set: dict[str, Any] = {}
     without: list[str] = []
@@ -43,6 +46,7 @@ def repair_online(
     asked: RepairRequest,
     rev: int | None,
     commands: Mapping[str, Command],
+    versions: Versions = VERSIONS,
 ) -> RepairAnswer:
     """Land the repair or refuse it; a refused one leaves nothing, because its author is there to see it."""
     screen = begin(connection, now_ms, user_key)
@@ -53,18 +57,17 @@ def repair_online(
         raise Refused("repair_impossible", key=key)
     if cell.row["status"] != "repaired":
         check_rev(cell, rev)
-    mutation = _patched(repairs.kept_content(cell), cell.key, asked, now_ms)
-    receipt = repairs.repair(screen.door, screen.who, commands, mutation, screen.origin)
+    mutation = _patched(kept_content(cell, versions, asked.without), cell.key, asked, now_ms)
+    receipt = repairs.repair(screen.door, screen.who, commands, mutation, screen.origin, versions)
     screen.door.flush()
     return RepairAnswer(shown(cell), structs.replace(receipt, entity=mutation.entity, digest=""))
 
 
 def _patched(content: Mutation, refusal: str, asked: RepairRequest, now_ms: int) -> Mutation:
-    left = {field: value for field, value in content.set.items() if field not in asked.without}
     return structs.replace(
         content,
         key=asked.key if asked.key is not None else content.key,
-        set={**left, **asked.set},
+        set={**content.set, **asked.set},
         base=asked.base if asked.base is not None else content.base,
         at=now_ms,
         unit=None,

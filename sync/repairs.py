@@ -5,6 +5,7 @@ which it lands, the refusal and those of earlier tries become `repaired`. The re
 does; then every refusal that says that it depends on one of these is offered again from its kept content, in the order
 of numbers: it lands as well, or stays open with what is wrong with it now. Receipts are never changed (S18): what
 became of a mutation after its receipt, its refusal row says. `repaired_by` is the mutation that did it, or `screen`.
+The same repair again changes nothing, and is told what became of the first (`sync.repeated`).
 
 What is repaired is old. Fields that the repair did not touch keep their first time and meet everything that was written
 since as somebody else's, the own device's later edits too; commands keep the time of the event.
@@ -28,13 +29,16 @@ from sfa.crm.explained import is_repairable
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
+from sync import repeated
+from sync.kept import kept_content, readable_content
 from sync.loading import load
 from sync.merge import Edit, Merged, merge
 from sync.numbers import Numbered
 from sync.protocol import KINDS, Mutation, Receipt
+from sync.repeated import SCREEN
 from sync.take import Taker
+from sync.versions import VERSIONS, Versions
 
-SCREEN = "screen"
 WAITS = "depends_on_refused"
 Place = tuple[str, str]
 
@@ -42,10 +46,19 @@ Place = tuple[str, str]
 class RepairingTaker(Taker):
     """Takes mutations of a device, repairs among them."""
 
+    def __init__(
+        self, door: Door, who: Who, device: str, commands: Mapping[str, Command], versions: Versions = VERSIONS
+    ) -> None:
+        super().__init__(door, who, device, commands)
+        self.versions = versions
+        self._made: dict[str, Receipt] = {}
+
     def _one(self, mutation: Mutation, origin: Origin) -> Receipt:
         if mutation.repairs is None:
             return super()._one(mutation, origin)
-        return repair(self.door, self.who, self.commands, mutation, origin)
+        receipt = repair(self.door, self.who, self.commands, mutation, origin, self.versions, self._made)
+        self._made[f"{self.device}.{mutation.n}"] = receipt
+        return receipt
 
 
 class Again(Taker):
@@ -97,14 +110,24 @@ class Landing(Struct, frozen=True):
     kept: Kept
 
 
-def repair(door: Door, who: Who, commands: Mapping[str, Command], mutation: Mutation, origin: Origin) -> Receipt:
-    """Land a repair; -> its receipt, whose `details.again` says what became of each refusal that waited for it. Raises
-    `Refused` and the caller undoes."""
+def repair(
+    door: Door,
+    who: Who,
+    commands: Mapping[str, Command],
+    mutation: Mutation,
+    origin: Origin,
+    versions: Versions = VERSIONS,
+    made: Mapping[str, Receipt] = {},
+) -> Receipt:
+    """Land a repair; -> its receipt, whose `details.again` says what became of each refusal that waited for it. `made`
+    are the receipts of earlier repairs of this push. Raises `Refused` and the caller undoes."""
     refusal = _refusal(door, who, mutation)
     root = _root(door, refusal)
     if "repaired" in (refusal.row["status"], root.row["status"]):
-        return _repeated(door, refusal, mutation)
-    run = Repair(door, who, commands, origin, mutation.n)
+        closed = refusal if refusal.row["status"] == "repaired" else root
+        _check_same(closed, root, mutation, versions)
+        return repeated.told(door, who, closed, mutation, made)
+    run = Repair(door, who, commands, origin, mutation.n, versions)
     receipt = run.land(refusal, mutation)
     again = run.offer_waiting()
     return msgspec.structs.replace(receipt, details={"again": again} if again else None)
@@ -136,25 +159,22 @@ def _said(mutation: Mutation) -> dict[str, Any]:
     return {"key": mutation.key, "set": mutation.set}
 
 
-def _repeated(door: Door, refusal: Cell, mutation: Mutation) -> Receipt:
+def _check_same(closed: Cell, root: Cell, mutation: Mutation, versions: Versions) -> None:
     """Sent again from another device, or by another way: the same words are one repair (S2)."""
-    said = _said(mutation)
-    offered = {"key": refusal.row["row_key"], "set": kept_content(refusal).set}
-    if said != (refusal.row["repaired_with"] or offered):
-        raise Refused("already_repaired", key=refusal.key, repaired_by=refusal.row["repaired_by"])
-    rev = door.cell(mutation.entity, mutation.key).rev if mutation.entity in SHAPES else 0
-    return Receipt(mutation.n, "applied", key=mutation.key, rev=rev)
-
-
-def kept_content(refusal: Cell) -> Mutation:
-    return msgspec.convert(refusal.row["mutation"], Mutation)
+    landed = closed.row["repaired_with"] or root.row["repaired_with"]
+    if landed is None:
+        landed = {"key": closed.row["row_key"], "set": readable_content(closed, versions).set}
+    if _said(mutation) != landed:
+        raise Refused("already_repaired", key=closed.key, repaired_by=closed.row["repaired_by"])
 
 
 class Repair:
     """One repair while it lands, with everything that it takes along."""
 
-    def __init__(self, door: Door, who: Who, commands: Mapping[str, Command], origin: Origin, n: int) -> None:
-        self.door, self.who, self.commands, self.origin = door, who, commands, origin
+    def __init__(
+        self, door: Door, who: Who, commands: Mapping[str, Command], origin: Origin, n: int, versions: Versions
+    ) -> None:
+        self.door, self.who, self.commands, self.origin, self.versions = door, who, commands, origin, versions
         self.by = f"{origin.device_key}.{n}" if origin.device_key is not None else SCREEN
         self.made: set[Place] = set()  # rows that came to be by it: what is laid on them knew them
         self.renamed: dict[Place, str] = {}
@@ -167,8 +187,8 @@ class Repair:
         receipt: Receipt | None = None
         for member in self._unit_of(refusal):
             mine = member is refusal
-            landing = self._repaired(member, mutation) if mine and mutation is not None else self._again(member)
             try:
+                landing = self._repaired(member, mutation) if mine and mutation is not None else self._again(member)
                 found = self._land_one(landing)
             except Refused as refused:
                 if mine:
@@ -181,7 +201,7 @@ class Repair:
         return receipt
 
     def _repaired(self, refusal: Cell, mutation: Mutation) -> Landing:
-        before = kept_content(refusal).set
+        before = readable_content(refusal, self.versions).set
         same = frozenset(f for f, v in mutation.set.items() if f in before and before[f] == v)
         origin = self.origin
         if mutation.kind not in KINDS:
@@ -192,7 +212,7 @@ class Repair:
         first = _root(self.door, refusal)
         if first is not refusal and first.row["status"] == "repaired":
             raise Refused("already_repaired", key=first.key, repaired_by=first.row["repaired_by"])
-        content = self._content(refusal)
+        content = self._content(kept_content(refusal, self.versions))
         origin = Origin(
             self.who.user_key,
             refusal.row["created_at"],
@@ -203,9 +223,8 @@ class Repair:
         )
         return Landing(refusal, content, origin, Kept(frozenset(content.set), origin.at))
 
-    def _content(self, refusal: Cell) -> Mutation:
+    def _content(self, content: Mutation) -> Mutation:
         """As it was refused, under the keys that rows have now."""
-        content = kept_content(refusal)
         set_ = {field: self._renamed(content, field, value) for field, value in content.set.items()}
         key = self.renamed.get((content.entity, content.key), content.key)
         return msgspec.structs.replace(content, key=key, set=set_)
@@ -287,7 +306,8 @@ class Repair:
             cell
             for cell in self._found(ROWS["refusals"].c.depends_on_n == row["n"])
             if cell.row["status"] == "open" and cell.row["code"] == WAITS and cell.row["depends_on_n"] == row["n"]
-            if is_repairable(cell.row) and _mentions(kept_content(cell), row["entity"], row["row_key"])
+            if is_repairable(cell.row)
+            and _mentions(readable_content(cell, self.versions), row["entity"], row["row_key"])
         ]
         return sorted(found, key=lambda cell: (cell.row["device_key"], cell.row["n"]))
 
@@ -298,7 +318,7 @@ class Repair:
         became: dict[str, str] = {}
         while self.landed:
             waiting = self._waiting_for(self.landed.pop(0))
-            load(self.door, [self._content(cell) for cell in waiting])
+            load(self.door, [self._content(readable_content(cell, self.versions)) for cell in waiting])
             for cell in waiting:
                 if cell.row["status"] == "open" and cell.row["code"] == WAITS:  # not taken along by its unit
                     became[cell.key] = self._offer(cell)
@@ -317,7 +337,7 @@ class Repair:
 
     def _still_refused(self, cell: Cell, refused: Refused) -> str:
         """It stays open, and says what is wrong with it now."""
-        content = self._content(cell)
+        content = self._content(readable_content(cell, self.versions))
         item = Numbered(cell.row["n"], "", b"", content, None)
         taker = Taker(self.door, self.who, cell.row["device_key"], self.commands)
         now = taker.refused(item, content.entity, content.key, refused)
