@@ -25,6 +25,7 @@ from sync.handover import AUTHORED, has_decider, lies_in
 from sync.numbers import Numbered
 from sync.protocol import Mutation
 from sync.take import Taker
+from sync.versions import VERSIONS
 
 REASON_MAX = 2_000
 
@@ -79,7 +80,7 @@ def _check_order(door: Door, cell: Cell) -> None:
 
 def _kept(cell: Cell) -> Iterator[tuple[Mutation, int]]:
     for kept in cell.row["mutations"]:
-        yield msgspec.convert(kept["mutation"], Mutation), kept["at"]
+        yield VERSIONS.upward(msgspec.convert(kept["mutation"], Mutation)), kept["at"]
 
 
 def _went_on(door: Door, cell: Cell, mutation: Mutation) -> int | None:

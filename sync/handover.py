@@ -31,7 +31,7 @@ from sfa.db.tables import ROWS, scope_intervals
 from sfa.db.writes import Door, Origin
 from sync import notes, refusals
 from sync.numbers import Numbered
-from sync.protocol import KINDS, MUTATION_BYTES_MAX, UNIT_SIZE_MAX, Mutation, Receipt
+from sync.protocol import CONTRACT_MAX, KINDS, MUTATION_BYTES_MAX, UNIT_SIZE_MAX, Mutation, Receipt
 
 HANDED = FIELD_WORK | {"account_members"}  # targets and prices are set by who decides them today
 LOSS = frozenset({"row_unknown", "reference_unknown", "out_of_scope", "not_permitted", "field_not_permitted"})
@@ -328,7 +328,10 @@ def _noted(origin: Origin) -> Origin:
 
 
 def _kept(item: Numbered, origin: Origin) -> dict[str, Any]:
-    return {"mutation": msgspec.to_builtins(item.mutation), "at": origin.at}
+    """In words of today: a later version turns them from there (S32)."""
+    assert item.mutation is not None
+    said = msgspec.structs.replace(item.mutation, contract=CONTRACT_MAX)
+    return {"mutation": msgspec.to_builtins(said), "at": origin.at}
 
 
 def _waits(item: Numbered, suggestion: str) -> Receipt:

@@ -47,9 +47,16 @@ class RepairingTaker(Taker):
     """Takes mutations of a device, repairs among them."""
 
     def __init__(
-        self, door: Door, who: Who, device: str, commands: Mapping[str, Command], versions: Versions = VERSIONS
+        self,
+        door: Door,
+        who: Who,
+        device: str,
+        commands: Mapping[str, Command],
+        versions: Versions = VERSIONS,
+        *,
+        handing: bool = False,
     ) -> None:
-        super().__init__(door, who, device, commands)
+        super().__init__(door, who, device, commands, handing=handing)
         self.versions = versions
         self._made: dict[str, Receipt] = {}
 

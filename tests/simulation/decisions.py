@@ -10,6 +10,7 @@ from sfa.crm.merges import Undo
 from sfa.crm.online import Order
 from sync.decisions import COMMANDS as ALL
 from sync.repair_routes import RepairRequest, repair_online
+from tests.older_contract import VERSIONS_FROM_0
 from tests.simulation.actions import Maker, is_readable, repair_of
 from tests.simulation.checkers.parted import watched
 from tests.simulation.snapshot import Snapshot
@@ -24,6 +25,7 @@ class Screen:
 
     def __init__(self, maker: Maker) -> None:
         self._maker, self._rng = maker, maker.rng
+        self.versions = VERSIONS_FROM_0
 
     def choose(self, snapshot: Snapshot, user: str) -> tuple[str, str, str, dict[str, Any]] | None:
         """-> (what, key, action, body)."""
@@ -49,5 +51,5 @@ class Screen:
             return str(merges.undo(connection, now_ms, user, what, key, msgspec.convert(body, Undo), COMMANDS).rev)
         if action == "repair":
             asked = msgspec.convert(body, RepairRequest)
-            return repair_online(connection, now_ms, user, key, asked, None, COMMANDS).receipt.outcome
+            return repair_online(connection, now_ms, user, key, asked, None, COMMANDS, self.versions).receipt.outcome
         return str(online.order(connection, now_ms, Order(user, f"{what[:-1]}.{action}", key), COMMANDS).row["status"])

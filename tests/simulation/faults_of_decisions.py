@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sfa.crm import conflicts
-from sync import repairs
+from sync import repairs, repeated
 from sync.protocol import Receipt
 from sync.repairs import Repair
 from tests.simulation.faults import fault
@@ -18,13 +18,29 @@ def a_repair_is_applied_twice() -> Sequence[tuple[Any, str, Any]]:
 
     real = repairs.repair
 
-    def again(door: Any, who: Any, commands: Any, mutation: Any, origin: Any) -> Receipt:
+    def again(door: Any, who: Any, commands: Any, mutation: Any, origin: Any, *more: Any) -> Receipt:
         cell = door.cell("refusals", mutation.repairs)
         if cell.exists and cell.row["status"] == "repaired" and cell.row["author_key"] == who.user_key:
             door.put(cell, {"status": "open"}, origin, "refusal.offer")
-        return real(door, who, commands, mutation, origin)
+        return real(door, who, commands, mutation, origin, *more)
 
     return [(REPAIRS, "repair", again)]
+
+
+@fault
+def a_repeated_repair_is_told_that_all_is_well() -> Sequence[tuple[Any, str, Any]]:
+    """Although the first one came into a conflict, or was merged."""
+
+    def told(_door: Any, _who: Any, _refusal: Any, mutation: Any, _made: Any) -> Receipt:
+        return Receipt(mutation.n, "applied", key=mutation.key)
+
+    return [(repeated, "told", told)]
+
+
+@fault
+def another_repair_is_taken_for_the_same() -> Sequence[tuple[Any, str, Any]]:
+    """Its words are nowhere."""
+    return [(repairs, "_check_same", lambda *_: None)]
 
 
 @fault

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from sfa.db.tables import devices, drains, history, receipts, redirects
 from sync.numbers import read_item
+from tests.older_contract import VERSIONS_FROM_0
 from tests.simulation.ledger import Ledger, Mark
 from tests.simulation.snapshot import Snapshot
 
@@ -71,6 +72,31 @@ class Books:
     def conflicts_of(self, mark: Mark) -> list[dict[str, Any]]:
         start = f"{mark[0]}.{mark[1]}."
         return [s.row for (e, k), s in self.snapshot.rows.items() if e == "conflicts" and k.startswith(start)]
+
+    def repeated(self, mark: Mark) -> dict[str, Any] | None:
+        """The refusal that a mutation repairs with the words with which it was repaired already, by another copy or
+        device of its author or at a screen: both are one repair (S2). None for what is no such repeat."""
+        mutation, told = self.sent[mark], self.told.get(mark)
+        if mutation.get("repairs") is None or told is None or told["outcome"] in ("refused", "skipped"):
+            return None
+        stored = self.snapshot.rows.get(("refusals", mutation["repairs"]))
+        row = stored.row if stored is not None else {}
+        if row.get("repaired_by") in (None, f"{mark[0]}.{mark[1]}"):
+            return None
+        first = self.snapshot.rows.get(("refusals", row["repairs_key"] or ""))
+        landed = row["repaired_with"] or (first.row["repaired_with"] if first is not None else None)
+        said = read_item(Raw(msgspec.json.encode(mutation)), mark[1], VERSIONS_FROM_0).mutation
+        same = said is not None and {"key": said.key, "set": said.set} == landed
+        return row if same else None
+
+    def named(self, name: str) -> Mark | None:
+        """The mutation that a name, `device.n`, is of."""
+        device, _, n = name.rpartition(".")
+        return (device, int(n)) if n.isdigit() and (device, int(n)) in self.told else None
+
+    def conflict_keys(self, mark: Mark) -> list[str]:
+        start = f"{mark[0]}.{mark[1]}."
+        return sorted(k for e, k in self.snapshot.rows if e == "conflicts" and k.startswith(start))
 
     def _taken(self) -> dict[Mark, dict[str, Any]]:
         """What was taken under each number: of a copied phone's contents the one that the receipt is about."""

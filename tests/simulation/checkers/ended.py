@@ -128,9 +128,16 @@ def _check_twice(books: Books) -> None:
         if books.ledger.restores or told is None or told["outcome"] not in SEEN or not WORD.search(_text(mutation)):
             continue
         said = _text(_meaning(mutation))
+        if said in seen and _is_one_repair(books, mark, seen[said]):
+            continue
         if said in seen and not (ANEW in seen[said][0] and ANEW in mark[0]):  # two copies may bring the same
             raise Failed("ended", f"{mutation} was taken as {seen[said]}, and again as {mark}")
         seen[said] = mark
+
+
+def _is_one_repair(books: Books, one: Mark, two: Mark) -> bool:
+    """The same repair of one refusal, of which one did something and the other nothing at all (S2)."""
+    return books.sent[one].get("repairs") is not None and not (one in books.made and two in books.made)
 
 
 def _text(mutation: dict[str, Any]) -> bytes:

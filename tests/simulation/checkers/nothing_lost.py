@@ -18,6 +18,7 @@ from tests.simulation.failure import Failed
 from tests.simulation.ledger import Mark
 
 NOTE = "body"  # its words have a checker of their own
+FATE = ("outcome", "rev", "conflicts", "details", "restored")
 OF_A_PERSONS_CHOICE = ("restore", "merge", "conflict.restore", "delete", "unmerge")
 
 
@@ -56,19 +57,41 @@ def _is_accepted(books: Books, mark: Mark, mutation: dict[str, Any], told: dict[
 def _check_words(
     books: Books, mark: Mark, mutation: dict[str, Any], told: dict[str, Any], others: dict[str, Mark]
 ) -> None:
-    conflicts = books.conflicts_of(mark)
+    marks = {mark}
+    refusal = books.repeated(mark)
+    if refusal is not None:  # the words are those of the first one, and the receipt tells what became of it
+        marks |= _check_repeat(books, mark, told, refusal)
+    conflicts = [conflict for one in marks for conflict in books.conflicts_of(one)]
     if told["outcome"] == "conflict" and not any(c["status"] != "closed" for c in conflicts):
         raise Failed("nothing_lost", f"{mark} {mutation} came into conflict, there is none")
     if sorted(told.get("conflicts", ())) and len(told["conflicts"]) != len(conflicts):
         raise Failed("nothing_lost", f"{mark} names conflicts {told['conflicts']} that are not there")
-    written = msgspec.json.encode([e["changes"] for e in books.made.get(mark, ()) if e["entity"] != "conflicts"])
+    made = [entry for one in marks for entry in books.made.get(one, ())]
+    written = msgspec.json.encode([entry["changes"] for entry in made if entry["entity"] != "conflicts"])
     reported = msgspec.json.encode([conflict["losing"] for conflict in conflicts])
     for word in _words(mutation.get("set", {})):
-        if others.get(word, mark) != mark:
+        if others.get(word, mark) not in marks:
             continue
         quoted = f'"{word}"'.encode()
         if quoted not in written and (told["outcome"] == "applied" or quoted not in reported):
             raise Failed("nothing_lost", f"{word!r} of {mark} {mutation} is gone, although {told}")
+
+
+def _check_repeat(books: Books, mark: Mark, told: dict[str, Any], refusal: dict[str, Any]) -> set[Mark]:
+    """-> whose words and conflicts those of a repeated repair are: of the first one or, where that was a screen or the
+    repair of something else, of the refused mutation itself."""
+    refused = (refusal["device_key"], refusal["n"])
+    first = books.named(refusal["repaired_by"])
+    met = books.conflict_keys(refused)
+    along = books.told[first].get("details") or {} if first is not None else {}
+    if first is None or met or f"{refused[0]}.{refused[1]}" in along.get("again", {}):
+        if sorted(told.get("conflicts", ())) != met:
+            raise Failed("nothing_lost", f"{mark} repeats what met {met}, and is told {told}")
+        return {refused}
+    became = {name: books.told[first].get(name) for name in FATE}
+    if books.told[first]["key"] == told["key"] and became != {name: told.get(name) for name in FATE}:
+        raise Failed("nothing_lost", f"{mark} repeats {first}, which became {became}, and is told {told}")
+    return {first}
 
 
 def _words(values: dict[str, Any]) -> list[str]:

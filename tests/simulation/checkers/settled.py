@@ -56,10 +56,10 @@ def _check_waits(key: str, row: dict[str, Any], refusals: dict[str, dict[str, An
 
 
 def _check_once(books: Books, refusals: dict[str, dict[str, Any]]) -> None:
-    for mark, mutation in books.ledger.sent.items():
+    for mark, mutation in books.sent.items():
         named = mutation.get("repairs")
         changed = [e for e in books.made.get(mark, ()) if e["entity"] not in ("refusals", "conflicts")]
-        if named is None or not changed or books.told[mark]["outcome"] == "refused":
+        if named is None or not changed or books.told[mark]["outcome"] in ("refused", "skipped"):
             continue
         row = refusals[named]
         if row["repaired_by"] != f"{mark[0]}.{mark[1]}":
