@@ -29,6 +29,7 @@ DAY_S = 24 * 3600
 AGED_ROWS_MAX = 2_000  # of each entity in one run
 TOMBSTONES_KEPT_DAYS = 180  # the longest time offline that is promised (S15)
 RUNS_KEPT_DAYS = 30
+FINDER_BATCHES_MAX = 4  # of 500 rows, each minute: an import of 100,000 customers is looked at within the hour
 _log = logging.getLogger("sfa.jobs")
 
 
@@ -72,7 +73,12 @@ def forget_old_runs(connection: Connection, now_ms: int) -> str:
 
 
 def find_duplicates(connection: Connection, now_ms: int) -> str:
-    looked, made = finder.find(connection, now_ms)
+    looked = made = 0
+    for _ in range(FINDER_BATCHES_MAX):
+        found = finder.find(connection, now_ms)
+        looked, made = looked + found[0], made + found[1]
+        if not found[0]:
+            break
     return f"{made} suggestions from {looked} rows"
 
 

@@ -1,12 +1,12 @@
 """The finder of duplicates (S30): a job looks at the customers and contacts that changed and suggests what may be one.
 
-It goes through the feed by number, a bounded batch a run, and keeps how far it came in the transaction of its work. A
-changed row is compared with the rows that share a block with it (`sfa/crm/likeness.py`). A suggestion lies where the
-row that it is about lies, and only rows that lie in the same buckets are put side by side. An open one whose rows part,
-or of which one is deleted, is withdrawn, and opened again when they come together; what a person decided stays.
+It goes through the feed by number, a bounded batch at a time, and keeps how far it came in the transaction of its work.
+A changed row is compared with the rows that share a block with it (`sfa/crm/likeness.py`). A suggestion lies where both
+rows lie, and only rows that lie in the same buckets are put side by side. An open one whose rows part, or of which one
+is deleted, is withdrawn, and opened again when they come together; what a person decided stays.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -19,13 +19,19 @@ from sfa.db.tables import ROWS, likeness_blocks, redirects, server_state
 from sfa.db.writes import Door, Origin
 
 ENTITIES = ("accounts", "contacts")
-ROWS_MAX = 500  # looked at in one run
+ROWS_MAX = 500  # looked at in one batch
+WINDOW = 2_000  # numbers of the feed that are gone through at once
+WINDOWS_MAX = 50  # of them without a customer or contact, in one batch
 HEAP_MAX = 50  # a block with more rows says nothing: everybody is called that
 POSITION = "duplicates_seq"
 _CHANGED = text(
     "SELECT f.entity, f.key, f.seq FROM bucket_heads h CROSS JOIN feed f "
-    "WHERE h.seq > :seq AND f.bucket = h.bucket AND f.seq > :seq AND f.entity IN ('accounts', 'contacts') "
-    "ORDER BY f.seq LIMIT :limit"
+    "WHERE h.seq > :seq AND f.bucket = h.bucket AND f.seq > :seq AND f.seq <= :until "
+    "AND f.entity IN ('accounts', 'contacts') ORDER BY f.seq LIMIT :limit"
+)
+_NEXT = text(
+    "SELECT min(n.seq) FROM (SELECT (SELECT min(f.seq) FROM feed f WHERE f.bucket = h.bucket AND f.seq > :seq) AS seq "
+    "FROM bucket_heads h WHERE h.seq > :seq) n"
 )
 # A heap is counted up to its limit and no further, so that a name that everybody has costs as little as a rare one.
 _HEAPS = text(
@@ -40,9 +46,7 @@ _HEAPS = text(
 def find(connection: Connection, now_ms: int) -> tuple[int, int]:
     """Look at the next batch; -> (rows looked at, suggestions made)."""
     seq, reached = _position(connection), feed.face(connection).seq  # before the feed: what commits now is next time's
-    changed = connection.execute(_CHANGED, {"seq": seq, "limit": ROWS_MAX}).all()
-    if len(changed) == ROWS_MAX:
-        reached = changed[-1][2]
+    changed, reached = _changed(connection, seq, reached)
     door = Door(connection, now_ms)
     origin = Origin(author_key=None, at=now_ms, stored_at=now_ms)
     made = 0
@@ -53,6 +57,23 @@ def find(connection: Connection, now_ms: int) -> tuple[int, int]:
     door.flush()
     _keep(connection, reached)
     return len({(row[0], row[1]) for row in changed}), made
+
+
+def _changed(connection: Connection, seq: int, head: int) -> tuple[Sequence[Any], int]:
+    """-> (entity, key, number) of the next batch, how far it reaches. Numbers are used once, so a window of them holds
+    a bounded number of entries; windows begin where the next entry is, however many numbers nothing has any more."""
+    for _ in range(WINDOWS_MAX):
+        first = connection.execute(_NEXT, {"seq": seq}).scalar()
+        if first is None or first > head:
+            return (), head
+        seq, until = first - 1, min(first - 1 + WINDOW, head)
+        changed = connection.execute(_CHANGED, {"seq": seq, "until": until, "limit": ROWS_MAX}).all()
+        if len(changed) == ROWS_MAX:
+            return changed, int(changed[-1][2])
+        if changed:
+            return changed, until
+        seq = until
+    return (), seq
 
 
 def _position(connection: Connection) -> int:

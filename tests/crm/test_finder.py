@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sfa.app.jobs import find_duplicates
 from sfa.crm import finder
 from sfa.crm.finder import suggestion_key
 from tests.office import Office
@@ -141,3 +142,21 @@ def test_a_name_that_everybody_has_costs_no_more_than_a_heap(office: Office, mon
     office.put(*(("contacts", f"c-{i}", {"account_key": "acme", "name": "Dora Ruiz"}) for i in range(6)))
     find(office)
     assert office.rows("suggestions") == []
+
+
+def test_a_batch_goes_through_a_bounded_window_of_numbers(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much was changed that is no customer, and however many numbers nothing has any more."""
+    monkeypatch.setattr(finder, "WINDOW", 2)
+    while find(office)[0]:
+        pass
+    for i in range(12):
+        office.put(("visits", f"v-{i % 3}", {"account_key": "acme", "owner_key": "ana", "planned_at": i}))
+    office.put(("contacts", "karl", {"account_key": "acme", "name": "Carl", "phone": "1"}))
+    assert find(office)[0] == 1
+    assert find(office) == (0, 0)
+
+
+def test_one_run_of_the_job_takes_several_batches(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finder, "ROWS_MAX", 2)
+    office.put(*(("contacts", f"c-{i}", {"account_key": "acme", "name": f"Dora {i}"}) for i in range(6)))
+    assert office.database.write(find_duplicates, office.clock.now_ms()).endswith(" from 8 rows")
