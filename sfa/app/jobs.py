@@ -29,7 +29,7 @@ DAY_S = 24 * 3600
 AGED_ROWS_MAX = 2_000  # of each entity in one run
 TOMBSTONES_KEPT_DAYS = 180  # the longest time offline that is promised (S15)
 RUNS_KEPT_DAYS = 30
-FINDER_BATCHES_MAX = 4  # of 500 rows, each minute: an import of 100,000 customers is looked at within the hour
+FINDER_S = 15  # 500 rows a run and a transaction: an import of 100,000 customers is looked at within the hour
 _log = logging.getLogger("sfa.jobs")
 
 
@@ -73,12 +73,7 @@ def forget_old_runs(connection: Connection, now_ms: int) -> str:
 
 
 def find_duplicates(connection: Connection, now_ms: int) -> str:
-    looked = made = 0
-    for _ in range(FINDER_BATCHES_MAX):
-        found = finder.find(connection, now_ms)
-        looked, made = looked + found[0], made + found[1]
-        if not found[0]:
-            break
+    looked, made = finder.find(connection, now_ms)
     return f"{made} suggestions from {looked} rows"
 
 
@@ -89,7 +84,7 @@ JOBS: dict[str, Job] = {
         Job("mark_clock", DAY_S, mark_clock),
         Job("purge_tombstones", DAY_S, purge_tombstones),
         Job("age_rows", HOUR_S, age_rows),
-        Job("find_duplicates", MINUTE_S, find_duplicates),
+        Job("find_duplicates", FINDER_S, find_duplicates),
         Job("forget_old_runs", DAY_S, forget_old_runs),
     )
 }

@@ -44,7 +44,7 @@ def enter_a_customer_twice(day: Day, customer: str) -> None:
     twin = ana.device.create("contacts", {"account_key": customer, "name": row["name"].upper(), "phone": row["phone"]})
     day.sync(ana)
     clock = SystemClock()
-    while day.database.write(finder.find, clock.now_ms()) != (0, 0):  # the server's job of every minute
+    while day.database.write(finder.find, clock.now_ms()) != (0, 0):  # the server's job of every 15 seconds
         pass
     day.sync(eva)
     found = [k for k, s in eva.device.list("suggestions", {"status": "open"}).items() if twin in s.values()]
