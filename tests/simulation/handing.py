@@ -13,6 +13,7 @@ from sfa.crm.edits import Who
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
 from sync.decisions import COMMANDS
+from tests.older_contract import said
 from tests.simulation.actions import TEXTS
 from tests.simulation.phones import ModelPhone, Part, Phone, Rows
 from tests.simulation.server import Server
@@ -52,7 +53,10 @@ class Handing:
         if not isinstance(phone, ModelPhone) or not places:
             return
         entity, key = self._rng.choice(places)
-        mutation = phone.device.queue("update", entity, key, {self._rng.choice(TEXTS[entity]): self._word()})
+        words = said(phone.device.contract, entity, {self._rng.choice(TEXTS[entity]): self._word()})
+        if not words:
+            return  # its version does not know them
+        mutation = phone.device.queue("update", entity, key, words)
         mutation["base"] = self._rng.randrange(5)
         self._log(f"{phone.key} guesses {mutation}")
 

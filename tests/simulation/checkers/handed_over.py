@@ -38,7 +38,7 @@ def _check_seen(
         return
     place = (mutation["entity"], mutation["key"])
     if place in seen:
-        if mutation.get("base", 0) not in (0, *seen[place]):
+        if mutation.get("base", 0) not in (0, *seen[place], *_stood_beside(books, place, seen[place])):
             raise Failed("handed_over", f"{mark} {mutation} was handed over: only {seen[place]} were ever seen")
         return
     parent, field = PARENTS.get(mutation["entity"], ("", ""))
@@ -47,6 +47,13 @@ def _check_seen(
     work = {f"territory:{said.get('territory_key')}", f"book:{said.get('owner_key')}"} & held
     if not below and not (mutation["kind"] == "create" and work):
         raise Failed("handed_over", f"{mark} {mutation} was handed over, and its author never saw that row")
+
+
+def _stood_beside(books: Books, place: Place, seen: set[int]) -> set[int]:
+    """Revisions that were made and replaced in the transaction of one that was seen: nobody could see them alone."""
+    made = {e["rev"]: e["seq"] for e in books.history if (e["entity"], e["key"]) == place}
+    numbers = {made.get(rev) for rev in seen}
+    return {rev for rev, seq in made.items() if seq in numbers}
 
 
 def _in_unit(books: Books, mark: Mark) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 
 from sfa.core.shapes import SHAPES
 from sync.policy import strategy_of
+from tests.older_contract import FIRST_CHANGE
 from tests.simulation.checkers import ended
 from tests.simulation.checkers.books import Books
 from tests.simulation.failure import Failed
@@ -43,13 +44,21 @@ def _check_refusal(books: Books, mark: Mark, mutation: dict[str, Any]) -> None:
         raise Failed("nothing_lost", f"{mark} {mutation} was refused, its content is not kept")
 
 
+def _is_same(sent: dict[str, Any], kept: dict[str, Any]) -> bool:
+    """Whether this is what was sent, in words of today."""
+    here = {name: value for name, value in kept.items() if name not in ("contract", "set")}
+    turn = FIRST_CHANGE.up.get(sent["entity"]) if sent.get("contract", 1) == 0 else None
+    words = dict(sent.get("set", {}))
+    return sent.items() >= here.items() and (turn(words) if turn is not None else words) == kept.get("set", {})
+
+
 def _is_accepted(books: Books, mark: Mark, mutation: dict[str, Any], told: dict[str, Any]) -> bool:
     """Its content is kept for its author and for who decides, whatever was decided."""
     own, offered = (books.snapshot.rows.get((e, told["suggestion"])) for e in ("handovers", "suggestions"))
     if own is None or own.gone or mutation not in own.row["mutations"]:
         raise Failed("nothing_lost", f"{mark} {mutation} was handed over, its author has nothing of it")
     kept = offered.row["mutations"] if offered is not None and not offered.gone else ()
-    if not any(mutation.items() >= found["mutation"].items() for found in kept):
+    if not any(_is_same(mutation, found["mutation"]) for found in kept):
         raise Failed("nothing_lost", f"{mark} {mutation} was handed over, and nobody can accept it")
     return bool(own.row["status"] == "accepted")
 
