@@ -1,0 +1,56 @@
+"""What a row is: one frozen Struct for each synced entity, both domain value and wire message.
+
+A row's key, revision and deletion are not fields: they travel beside it. `ENTITIES` is the register;
+`sfa.core.shapes` reads off it what other modules ask, and the types of fields are in `sfa.core.fields`.
+"""
+
+from sfa.core.entities.catalogue import CurrencyUnit, FiscalPeriod, Price, Product, Rate, Stage, UnitCost
+from sfa.core.entities.company import (
+    DeviceProfile,
+    Organisation,
+    Team,
+    TeamEdge,
+    TeamMember,
+    Territory,
+    TerritoryEdge,
+    TerritoryMember,
+    User,
+)
+from sfa.core.entities.customers import Account, AccountMember, Contact, Note, Task, Visit
+from sfa.core.entities.row import Row
+from sfa.core.entities.selling import Deal, DealLine, Quota
+from sfa.core.entities.told import Conflict, Handover, Refusal, Suggestion
+
+__all__ = ["ENTITIES", "Rate", "Row", "User"]
+
+ENTITIES: dict[str, type[Row]] = {
+    "organisations": Organisation,
+    "device_profiles": DeviceProfile,
+    "users": User,
+    "teams": Team,
+    "team_edges": TeamEdge,
+    "team_members": TeamMember,
+    "territories": Territory,
+    "territory_edges": TerritoryEdge,
+    "territory_members": TerritoryMember,
+    "products": Product,
+    "prices": Price,
+    "unit_costs": UnitCost,
+    "currencies": CurrencyUnit,
+    "rates": Rate,
+    "fiscal_periods": FiscalPeriod,
+    "stages": Stage,
+    "accounts": Account,
+    "account_members": AccountMember,
+    "contacts": Contact,
+    "visits": Visit,
+    "notes": Note,
+    "tasks": Task,
+    "deals": Deal,
+    "deal_lines": DealLine,
+    "quotas": Quota,
+    "refusals": Refusal,
+    "conflicts": Conflict,
+    "suggestions": Suggestion,
+    "handovers": Handover,
+}
