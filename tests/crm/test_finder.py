@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from sfa.app.jobs import find_duplicates
 from sfa.crm import finder
 from sfa.crm.finder import suggestion_key
 from tests.office import Office
@@ -156,7 +155,15 @@ def test_a_batch_goes_through_a_bounded_window_of_numbers(office: Office, monkey
     assert find(office) == (0, 0)
 
 
-def test_one_run_of_the_job_takes_several_batches(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_finder_goes_through_everything_in_windows_and_passes_over_numbers_that_say_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(finder, "ROWS_MAX", 2)
+    monkeypatch.setattr(finder, "WINDOW", 3)
+    office.put(*(("tasks", f"t-{i}", {"owner_key": "ana", "title": "x"}) for i in range(9)))
     office.put(*(("contacts", f"c-{i}", {"account_key": "acme", "name": f"Dora {i}"}) for i in range(6)))
-    assert office.database.write(find_duplicates, office.clock.now_ms()).endswith(" from 8 rows")
+    looked = []
+    while (found := office.database.write(finder.find, office.clock.now_ms())[0]) or not looked:
+        looked.append(found)
+    assert sum(looked) == 8
+    assert max(looked) <= 2
