@@ -137,7 +137,15 @@ class Round:
             self._note(caller, request, now, reached)
         if pushed is not None:
             pushed = self.versions.told(request.contract, pushed)
-        return _encode(request, now, now + self.lease_ms, pushed, page)
+        answered = page or pushed
+        epoch = answered.epoch if answered is not None else (yield from self._look(caller, request, now))
+        return _encode(request, now, now + self.lease_ms, epoch, pushed, page)
+
+    def _look(self, caller: Caller, request: SyncRequest, now: int) -> Generator[Step, Any, str]:
+        """Of a request that brings nothing and wants nothing: whether its registration stands; -> the epoch."""
+        found: feed.Standing = yield Step("read", feed.standing, (caller.user, caller.device))
+        self._note(caller, request, now)
+        return found.epoch
 
     def _check_version(self, caller: Caller, request: SyncRequest) -> Generator[Step, Any, None]:
         """An app that is too old or too new is told so (S32), unless its registration has ended: that it hears first.
@@ -194,11 +202,10 @@ def read_request(body: bytes) -> SyncRequest:
 
 
 def _encode(
-    request: SyncRequest, now: int, lease_until: int, pushed: PushAnswer | None, page: PageBytes | None
+    request: SyncRequest, now: int, lease_until: int, epoch: str, pushed: PushAnswer | None, page: PageBytes | None
 ) -> bytes:
     """One JSON object; in lines, that object with the first part of the page, and then each further part."""
     contract = request.contract
-    epoch = page.epoch if page is not None else (pushed.epoch if pushed is not None else "")
     parts = [b'{"contract":%d,"now":%d,"lease_until":%d,"epoch":%s' % (contract, now, lease_until, _json(epoch))]
     if pushed is not None:
         parts += [b',"push":', _json(pushed)]

@@ -118,10 +118,10 @@ class Player:
             phone.cursor = body["page"]["cursor"]
         return [(status, self._told(phone, text)) for status, text in answers]
 
-    @staticmethod
-    def _told(phone: Phone, text: str) -> Any:
-        """The answer, with this phone's registration and tokens as the page calls them."""
-        words = {"<device>": phone.device, "<token>": phone.token, "<refresh>": phone.refresh}
+    def _told(self, phone: Phone, text: str) -> Any:
+        """The answer, with registrations and this phone's tokens as the page calls them."""
+        words = {f"<device of {other.user}>": other.device for other in self.phones.values() if other is not phone}
+        words |= {"<device>": phone.device, "<token>": phone.token, "<refresh>": phone.refresh}
         for word, value in words.items():
             text = text.replace(value, word) if value else text
         return json.loads(text) if text else None

@@ -4,8 +4,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from sfa.core.errors import CATALOGUE, Refused
+from sfa.db.tables import devices
 from sync import protocol
 from tests.builders import DAY_MS, NOW
 from tests.office import Office, Phone
@@ -337,3 +339,26 @@ def test_half_of_a_character_does_not_hold_up_the_queue(office: Office, lone: st
     halves = lone.count("u")
     assert office.row("contacts", "c1")["name"] == "A" + "\ufffd" * halves + " \U0001f600 \\ud83d"
     assert ana.answer(body) == ana.answer(body)
+
+
+def test_a_request_that_brings_nothing_and_wants_nothing_is_told_where_the_server_stands(office: Office) -> None:
+    """Found by a client that was written from docs/mobile.md: it was a 500."""
+    phone = office.phone("ana")
+    epoch = msgspec.json.decode(phone.answer(_asking(pull=True)))["epoch"]
+    for extra in ({}, {"mutations": []}):
+        answer = msgspec.json.decode(phone.answer(_asking(pull=False, **extra)))
+        assert answer["epoch"] == epoch
+        assert not {"push", "page"} & answer.keys()
+
+
+def test_a_registration_that_has_ended_hears_it_also_where_it_wants_nothing(office: Office) -> None:
+    phone = office.phone("ana")
+    ended = update(devices).where(devices.c.key == phone.device).values(state="revoked")
+    office.database.write(lambda connection: connection.execute(ended))
+    with pytest.raises(Refused) as refused:
+        phone.answer(_asking(pull=False))
+    assert refused.value.code == "device_revoked"
+
+
+def _asking(**members: Any) -> bytes:
+    return msgspec.json.encode({"user": "ana", "now": NOW, "contract": protocol.CONTRACT_MAX, **members})
