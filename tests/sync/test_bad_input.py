@@ -345,7 +345,8 @@ def test_a_request_that_brings_nothing_and_wants_nothing_is_told_where_the_serve
     """Found by a client that was written from docs/mobile.md: it was a 500."""
     phone = office.phone("ana")
     epoch = msgspec.json.decode(phone.answer(_asking(pull=True)))["epoch"]
-    for extra in ({}, {"mutations": []}):
+    nothing: tuple[dict[str, Any], ...] = ({}, {"mutations": []})
+    for extra in nothing:
         answer = msgspec.json.decode(phone.answer(_asking(pull=False, **extra)))
         assert answer["epoch"] == epoch
         assert not {"push", "page"} & answer.keys()
