@@ -364,4 +364,4 @@ def delete(desk: Desk, entity: str, key: str) -> None:
     found.delete(entity, find(found, entity, key))
 
 
-from sfa.app import cli_device_decisions  # noqa: E402, F401 - its commands join the group above
+from sfa.app import cli_device_decisions, cli_device_route  # noqa: E402, F401 - their commands join the group above

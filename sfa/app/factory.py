@@ -32,6 +32,7 @@ from sfa.crm.online import Online
 from sfa.crm.routes import decision_routes
 from sfa.db.database import Database, open_database
 from sfa.db.migrations import is_current
+from sfa.routing.routes import Planner, route_routes
 from sfa.web.authenticator import Authenticator
 from sfa.web.compression import CompressedAnswers
 from sfa.web.errors import answer_problem
@@ -77,6 +78,7 @@ class Services(Struct, frozen=True):
     rounds: Round
     live: Live
     screens: Online
+    planner: Planner
     waker: Waker
 
 
@@ -141,6 +143,7 @@ def connect(
         sessions=Sessions(database, clock, passwords, tokens, cache, settings.refresh_ttl_s),
         rate=RequestRate(clock),
         screens=Online(database, clock, COMMANDS),
+        planner=Planner(),
         rounds=rounds,
         live=live,
         waker=Waker(database, clock, live, rounds.seen, pushes),
@@ -160,6 +163,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *note_routes(services.screens),
         repair_route(services.screens),
         *merge_routes(services.screens),
+        *route_routes(services.screens, services.planner),
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         _health(services.database),
@@ -208,6 +212,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         await services.waker.close()
         await services.live.close()
         services.passwords.close()
+        services.planner.close()
         await services.database.close_async()
 
 

@@ -105,6 +105,7 @@ CATALOGUE: dict[str, Entry] = {
     "hierarchy_cycle": Entry(422, "The tree would contain a cycle"),
     "hierarchy_overlap": Entry(422, "The member would have two parents on one day"),
     "hierarchy_orphan": Entry(422, "The tree would name a parent that does not exist on that day"),
+    "route_too_large": Entry(422, "More stops in one day than the limit"),
     "period_unknown": Entry(422, "The day lies outside the fiscal calendar"),
     "calendar_invalid": Entry(422, "The fiscal calendar is not valid"),
     # imports and operations

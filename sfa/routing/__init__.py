@@ -1,0 +1,1 @@
+"""A day's route: which visit after which, when, and what does not fit."""
