@@ -89,47 +89,47 @@ def _joined(openings: Sequence[Opening]) -> tuple[Opening, ...]:
 
 
 def timetable(day: Problem, order: Sequence[int]) -> Timetable | None:
-    """The earliest timetable of an order with the latest departure that does not end it later; None where the order
+    """The timetable of an order that is home as early as can be and leaves as late as that allows; None where the order
     misses an opening or the end of the hours. Who visits nobody drives nowhere."""
     if not order:
         return Timetable(0, (), 0, 0, 0)
-    now, before, latest, waited = 0, None, day.length, 0
-    slack = day.length
-    begins: list[int] = []
-    for stop in order:
-        now += day.way(before, stop)[0]
-        opening = _opening(day, stop, now)
-        if opening is None:
-            return None
-        begin, latest = max(now, opening[0]), opening[1]
-        slack = min(slack, waited + latest - now)
-        waited += begin - now
-        begins.append(begin)
-        now, before = begin + day.service[stop], stop
-    now += day.way(before, None)[0]
-    if now > day.length:
+    early = _followed(day, order, 0)
+    if early is None or early.returns > day.length:
         return None
-    return _told(day, order, begins, min(slack, waited), now)
+    found = _followed(day, order, _latest_departure(day, order, early.returns))
+    assert found is not None, "who leaves later still comes in time"
+    assert found.returns == early.returns, "and is home no later"
+    return found
 
 
-def _opening(day: Problem, stop: int, now: int) -> Opening | None:
-    """The first one that is still open."""
-    windows = day.openings[stop]
-    if windows is None:
-        return (0, day.length)
-    return next(((start, end) for start, end in windows if end >= now), None)
-
-
-def _told(day: Problem, order: Sequence[int], begins: Sequence[int], departs: int, returns: int) -> Timetable:
-    calls, before, now, metres, drive = [], None, departs, 0, 0
-    for stop, begin in zip(order, begins, strict=True):
+def _followed(day: Problem, order: Sequence[int], departs: int) -> Timetable | None:
+    """Each visit as soon as it may begin."""
+    calls: list[tuple[int, int, int, int]] = []
+    now, before, metres, drive = departs, None, 0, 0
+    for stop in order:
         seconds, far = day.way(before, stop)
-        metres, drive, now = metres + far, drive + seconds, now + seconds
-        begin = max(now, begin)  # whoever leaves later and waited nowhere before arrives later
-        calls.append((stop, now, begin, begin + day.service[stop]))
-        now, before = begin + day.service[stop], stop
+        now, metres, drive = now + seconds, metres + far, drive + seconds
+        windows = day.openings[stop]
+        begins = now if windows is None else next((max(now, start) for start, end in windows if end >= now), None)
+        if begins is None:
+            return None
+        leaves = begins + day.service[stop]
+        calls.append((stop, now, begins, leaves))
+        now, before = leaves, stop
     seconds, far = day.way(before, None)
-    return Timetable(departs, tuple(calls), returns, metres + far, drive + seconds)
+    return Timetable(departs, tuple(calls), now + seconds, metres + far, drive + seconds)
+
+
+def _latest_departure(day: Problem, order: Sequence[int], returns: int) -> int:
+    """Backwards from coming home: each visit as late as it may begin. The order is one that can be followed."""
+    after, latest = None, returns
+    for stop in reversed(order):
+        latest -= day.way(stop, after)[0] + day.service[stop]
+        windows = day.openings[stop]
+        if windows is not None:
+            latest = max(min(latest, end) for start, end in windows if start <= latest)
+        after = stop
+    return latest - day.way(None, order[0])[0]
 
 
 def calls_of(day: Problem, found: Timetable, from_at: int) -> list[Call]:
