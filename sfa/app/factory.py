@@ -27,6 +27,7 @@ from sfa.app.stopping import on_stop_signal
 from sfa.app.wake_services import wake_services
 from sfa.core.clock import Clock, SystemClock
 from sfa.core.errors import Refused
+from sfa.crm.account_routes import account_routes, history_routes
 from sfa.crm.merge_routes import merge_routes
 from sfa.crm.online import Online
 from sfa.crm.routes import decision_routes
@@ -163,6 +164,8 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *note_routes(services.screens),
         repair_route(services.screens),
         *merge_routes(services.screens),
+        *account_routes(services.screens),
+        *history_routes(services.screens),
         *route_routes(services.screens, services.planner),
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,

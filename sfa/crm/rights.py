@@ -4,16 +4,20 @@ A change that moves work between territories, shares out money or sets the own t
 (R53). `held` None sees and may everything (imports and jobs).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from sqlalchemy import Connection, func, select
 
 from sfa.core.errors import Refused
 from sfa.core.shapes import PARENTS
 from sfa.db.cells import Cell
+from sfa.db.tables import ROWS
 from sfa.db.writes import Door
 
 OWNERS_SET = frozenset({"splits", "account_key"})  # of a deal: a split partner works on it, its owner shares it out
 PARENTS_MAX = 20  # storeys of a customer's hierarchy
+FAMILIES_LOCK = 7_319_044_101  # an advisory lock of this database: one change of who lies below whom at a time
 
 
 def check_change(door: Door, role: str, user: str | None, held: frozenset[str] | None, cell: Cell, to: Any) -> None:
@@ -53,12 +57,28 @@ def check_delete(role: str, held: frozenset[str] | None, cell: Cell) -> None:
 
 
 def check_no_cycle(door: Door, account: Cell) -> None:
-    """A customer is not its own parent, however many storeys above."""
+    """A customer is not its own parent, however many storeys above (R19). Two moves that are fine alone may be a circle
+    together, so one is checked at a time, and by what is stored then."""
+    if account.stored and account.row["parent_key"] != _stored_parents(door, (account.key,)).get(account.key):
+        lock_families(door.connection)
+    here = {cell.key: cell.row["parent_key"] for cell in door.cells_of("accounts") if cell.touched}
     above = account.row["parent_key"]
     for _ in range(PARENTS_MAX):
         if above is None:
             return
         if above == account.key:
             break
-        above = door.cell("accounts", above, "none").row.get("parent_key")
+        above = here[above] if above in here else _stored_parents(door, (above,)).get(above)
     raise Refused("hierarchy_cycle", f"the customer would be its own parent, or lie below {PARENTS_MAX} others")
+
+
+def lock_families(connection: Connection) -> None:
+    """Until the transaction ends; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(FAMILIES_LOCK)))
+
+
+def _stored_parents(door: Door, keys: Iterable[str]) -> dict[str, str | None]:
+    table = ROWS["accounts"]
+    query = select(table.c.key, table.c.parent_key).where(table.c.key.in_(list(keys)))
+    return {row[0]: row[1] for row in door.connection.execute(query)}

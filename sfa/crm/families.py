@@ -1,0 +1,184 @@
+"""A customer with all that belongs to it: the tree below it, and its sums rolled up (R19).
+
+One recursive question finds the family, whatever its size; each customer is in it once, by its shortest way down, and a
+circle that older data might hold ends at `PARENTS_MAX` storeys. Only customers and rows that the caller sees count; a
+customer that he does not see is passed, so that what he sees below it still counts. Money is never added across
+currencies (R34).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import CTE, Connection, Select, case, func, literal, select
+
+from sfa.core.errors import Refused
+from sfa.core.ids import is_key
+from sfa.crm.online import person
+from sfa.crm.rights import PARENTS_MAX
+from sfa.db.places import lies_in
+from sfa.db.prepared import listed
+from sfa.db.tables import ROWS, redirects
+
+NODES_MAX = 2_000
+SHOWN = ("name", "status", "tier", "city", "territory_key")
+_PART = 1_000_000  # sums are made of two halves, so that no database's integer overflows
+_ACCOUNTS, _VISITS, _DEALS, _CONTACTS = (ROWS[e] for e in ("accounts", "visits", "deals", "contacts"))
+
+
+class Node(Struct, frozen=True):
+    """`under_key` is the nearest customer above it that the caller sees, null for the top; `depth` counts storeys."""
+
+    key: str
+    under_key: str | None
+    depth: int
+    name: str
+    status: str
+    tier: str | None
+    city: str | None
+    territory_key: str | None
+
+
+class Family(Struct, frozen=True):
+    """`above` from the top down to the parent, `items` the customer and all below it by storeys and names. `more` says
+    that the family is larger than an answer."""
+
+    key: str
+    above: list[Node]
+    items: list[Node]
+    more: bool
+
+
+class Amount(Struct, frozen=True):
+    currency: str | None
+    deals: int
+    amount_minor: int
+
+
+class Sums(Struct, frozen=True):
+    """`open_deals` by currency; deals without an amount have none. `last_visit_at` is when somebody was there."""
+
+    accounts: int
+    contacts: int
+    visits: int
+    visits_completed: int
+    last_visit_at: int | None
+    open_deals: list[Amount]
+
+
+class Rollup(Struct, frozen=True):
+    """`own` is the customer alone, `family` with everybody below it."""
+
+    key: str
+    own: Sums
+    family: Sums
+
+
+def seen_account(connection: Connection, caller: str, key: str) -> tuple[str, Any]:
+    """-> (the customer that the key leads to, the caller's buckets as a bound list); `not_found` alike where there is
+    none and where the caller may not see it. A deleted one is still told to who could see it."""
+    held = listed(connection, person(connection, caller).held or ())
+    if not is_key(key):
+        raise Refused("not_found")
+    leads = select(redirects.c.survivor_key).where(redirects.c.entity == "accounts", redirects.c.loser_key == key)
+    survivor = connection.execute(leads).scalar() or key
+    query = select(_ACCOUNTS.c.key).where(_ACCOUNTS.c.key == survivor, lies_in(_ACCOUNTS.c.buckets, "held"))
+    if connection.execute(query, {"held": held}).scalar() is None:
+        raise Refused("not_found")
+    return survivor, held
+
+
+def tree(connection: Connection, caller: str, key: str) -> Family:
+    top, held = seen_account(connection, caller, key)
+    below = connection.execute(_nodes(_below(top)).limit(NODES_MAX + 1), {"held": held}).mappings().all()
+    above = connection.execute(_nodes(_above(top)), {"held": held}).mappings().all()
+    chain = _seen(sorted(above, key=lambda row: -row["depth"]), top=None)
+    items = _seen(below[:NODES_MAX], top=top)
+    return Family(top, [node for node in chain if node.key != top], items, len(below) > NODES_MAX)
+
+
+def rollup(connection: Connection, caller: str, key: str) -> Rollup:
+    top, held = seen_account(connection, caller, key)
+    below = _below(top)
+    seen = select(_ACCOUNTS.c.key).where(_ACCOUNTS.c.key.in_(select(below.c.key)), lies_in(_ACCOUNTS.c.buckets, "held"))
+    facts = [connection.execute(query, {"held": held}).mappings().all() for query in _questions(seen.cte("mine"), top)]
+    own = [[row for row in part if row["own"]] for part in facts]
+    return Rollup(top, _sums(own), _sums(facts))
+
+
+def _top(top: str, name: str) -> CTE:
+    return select(_ACCOUNTS.c.key, literal(0).label("depth")).where(_ACCOUNTS.c.key == top).cte(name, recursive=True)
+
+
+def _below(top: str) -> CTE:
+    below, child = _top(top, "below"), _ACCOUNTS.alias("child")
+    step = select(child.c.key, below.c.depth + 1).join(below, child.c.parent_key == below.c.key)
+    return below.union(step.where(~child.c.gone, below.c.depth < PARENTS_MAX))
+
+
+def _above(top: str) -> CTE:
+    above, child, parent = _top(top, "above"), _ACCOUNTS.alias("child"), _ACCOUNTS.alias("parent")
+    step = select(parent.c.key, above.c.depth + 1).join(child, child.c.parent_key == parent.c.key)
+    return above.union(step.join(above, child.c.key == above.c.key).where(above.c.depth < PARENTS_MAX))
+
+
+def _nodes(found: CTE) -> Select[Any]:
+    """Each of them once, with whether the caller sees it."""
+    once = select(found.c.key, func.min(found.c.depth).label("depth")).group_by(found.c.key).subquery()
+    visible = case((lies_in(_ACCOUNTS.c.buckets, "held"), 1), else_=0).label("visible")
+    columns = (_ACCOUNTS.c.key, _ACCOUNTS.c.parent_key, *(_ACCOUNTS.c[name] for name in SHOWN))
+    query = select(once.c.depth, visible, *columns).join(once, once.c.key == _ACCOUNTS.c.key)
+    return query.order_by(once.c.depth, _ACCOUNTS.c.name, _ACCOUNTS.c.key)
+
+
+def _seen(rows: Sequence[Any], top: str | None) -> list[Node]:
+    """The visible ones; rows come with parents before children."""
+    stands: dict[str, str | None] = {}  # customer -> itself if it is seen, else the nearest one above that is
+    nodes = []
+    for row in rows:
+        key = row["key"]
+        under = None if key == top else stands.get(row["parent_key"] or "")
+        stands[key] = key if row["visible"] else under
+        if row["visible"]:
+            nodes.append(Node(key, under, row["depth"], *(row[name] for name in SHOWN)))
+    return nodes
+
+
+def _questions(mine: CTE, top: str) -> list[Select[Any]]:
+    """Of the customers, contacts, visits and open deals of the family: a line for the top and one for all others."""
+
+    def of(table: Any, column: Any, *facts: Any) -> Select[Any]:
+        own = case((column == top, 1), else_=0).label("own")
+        query = select(own, func.count().label("count"), *facts).join(mine, mine.c.key == column)
+        return query.where(~table.c.gone, lies_in(table.c.buckets, "held")).group_by(own)
+
+    there = func.coalesce(_VISITS.c.checked_out_at, _VISITS.c.checked_in_at)
+    done = func.sum(case((_VISITS.c.status == "completed", 1), else_=0)).label("done")
+    halves = (
+        func.coalesce(func.sum(_DEALS.c.amount_minor // _PART), 0).label("high"),
+        func.coalesce(func.sum(_DEALS.c.amount_minor % _PART), 0).label("low"),
+    )
+    deals = of(_DEALS, _DEALS.c.account_key, _DEALS.c.currency, *halves).where(_DEALS.c.closed_at.is_(None))
+    return [
+        of(_ACCOUNTS, _ACCOUNTS.c.key),
+        of(_CONTACTS, _CONTACTS.c.account_key),
+        of(_VISITS, _VISITS.c.account_key, done, func.max(there).label("last")),
+        deals.group_by(_DEALS.c.currency),
+    ]
+
+
+def _sums(facts: Sequence[Sequence[Any]]) -> Sums:
+    accounts, contacts, visits, deals = facts
+    amounts: dict[str | None, tuple[int, int]] = {}
+    for row in deals:
+        count, minor = amounts.get(row["currency"], (0, 0))
+        more = int(row["high"]) * _PART + int(row["low"])
+        amounts[row["currency"]] = (count + row["count"], minor + more)
+    return Sums(
+        accounts=sum(row["count"] for row in accounts),
+        contacts=sum(row["count"] for row in contacts),
+        visits=sum(row["count"] for row in visits),
+        visits_completed=sum(int(row["done"]) for row in visits),
+        last_visit_at=max((row["last"] for row in visits if row["last"] is not None), default=None),
+        open_deals=[Amount(c, *amounts[c]) for c in sorted(amounts, key=lambda c: (c is None, c or ""))],
+    )
