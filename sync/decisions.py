@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import func, select
 
+from sfa.core.access import AUTHORED
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm import commands, edits, suggestions
@@ -21,7 +22,7 @@ from sfa.crm.edits import Who
 from sfa.db.cells import Cell
 from sfa.db.tables import history
 from sfa.db.writes import Door, Origin
-from sync.handover import AUTHORED, has_decider, lies_in
+from sync.handover import has_decider, lies_in
 from sync.numbers import Numbered
 from sync.protocol import Mutation
 from sync.take import Taker

@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from sfa.core import access, handover
-from sfa.core.access import FIELD_WORK, OWNED
+from sfa.core.access import AUTHORED, FIELD_WORK
 from sfa.core.errors import CATALOGUE, Refused
 from sfa.core.handover import ALWAYS, last_held, life_of
 from sfa.core.ids import is_key
@@ -36,7 +36,6 @@ from sync.protocol import CONTRACT_MAX, KINDS, MUTATION_BYTES_MAX, UNIT_SIZE_MAX
 HANDED = FIELD_WORK | {"account_members"}  # targets and prices are set by who decides them today
 LOSS = frozenset({"row_unknown", "reference_unknown", "out_of_scope", "not_permitted", "field_not_permitted"})
 DECIDES = frozenset({"rep", "manager", "director"})
-AUTHORED = {**OWNED, "notes": "author_key"}
 Place = tuple[str, str]  # entity, key
 Mark = tuple[int, int, int, int]
 

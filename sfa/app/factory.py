@@ -21,6 +21,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from sfa.app.file_service import file_service
 from sfa.app.jobs import scheduler
 from sfa.app.settings import Settings
 from sfa.app.stopping import on_stop_signal
@@ -34,6 +35,10 @@ from sfa.crm.routes import decision_routes
 from sfa.db.database import Database, open_database
 from sfa.db.migrations import is_current
 from sfa.routing.routes import Planner, route_routes
+from sfa.files.download_routes import download_routes
+from sfa.files.service import Files
+from sfa.files.upload_routes import upload_routes
+from sfa.files.wire import Door
 from sfa.web.authenticator import Authenticator
 from sfa.web.compression import CompressedAnswers
 from sfa.web.errors import answer_problem
@@ -81,6 +86,7 @@ class Services(Struct, frozen=True):
     screens: Online
     planner: Planner
     waker: Waker
+    files: Files
 
 
 class Health(Struct, frozen=True):
@@ -148,11 +154,13 @@ def connect(
         rounds=rounds,
         live=live,
         waker=Waker(database, clock, live, rounds.seen, pushes),
+        files=file_service(settings, database, clock),
     )
 
 
 def routes(services: Services) -> Sequence[ControllerRouterHandler]:
     """Every address of the server; a new slice's routes are added here."""
+    door = Door(services.authenticator, services.rate)
     return [
         *auth_routes(services.sessions),
         sync_handler(services.rounds, services.authenticator, services.rate),
@@ -167,6 +175,8 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *account_routes(services.screens),
         *history_routes(services.screens),
         *route_routes(services.screens, services.planner),
+        *upload_routes(services.files, door),
+        *download_routes(services.files, door),
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         _health(services.database),
@@ -216,6 +226,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         await services.live.close()
         services.passwords.close()
         services.planner.close()
+        services.files.close()
         await services.database.close_async()
 
 
@@ -232,7 +243,7 @@ async def _note_who_was_seen(services: Services) -> None:
 @asynccontextmanager
 async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     services: Services = app.state.services
-    running = scheduler(services.database, services.clock)
+    running = scheduler(services.database, services.clock, services.files)
     running.start()
     try:
         yield

@@ -8,11 +8,12 @@ and the next slot does it. Jobs are safe to run late and twice.
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sfa.core.access import AGES_BY
@@ -22,6 +23,8 @@ from sfa.db import ageing, feed, scope
 from sfa.db.database import Database
 from sfa.db.tables import job_runs
 from sfa.db.writes import Door
+from sfa.files import arrivals, collecting
+from sfa.files.service import FileLimits, Files
 
 MINUTE_S = 60
 HOUR_S = 3600
@@ -72,6 +75,14 @@ def forget_old_runs(connection: Connection, now_ms: int) -> str:
     return f"{connection.execute(delete(job_runs).where(old)).rowcount} runs"
 
 
+def link_files(connection: Connection, now_ms: int) -> str:
+    return f"{arrivals.link_waiting(connection, now_ms)} attachments have met their bytes"
+
+
+def collect_files(connection: Connection, now_ms: int, grace_ms: int = FileLimits().grace_ms) -> str:
+    return collecting.collect(connection, now_ms, grace_ms)
+
+
 def find_duplicates(connection: Connection, now_ms: int) -> str:
     looked, made = finder.find(connection, now_ms)
     return f"{made} suggestions from {looked} rows"
@@ -85,6 +96,8 @@ JOBS: dict[str, Job] = {
         Job("purge_tombstones", DAY_S, purge_tombstones),
         Job("age_rows", HOUR_S, age_rows),
         Job("find_duplicates", FINDER_S, find_duplicates),
+        Job("link_files", MINUTE_S, link_files),
+        Job("collect_files", HOUR_S, collect_files),
         Job("forget_old_runs", DAY_S, forget_old_runs),
     )
 }
@@ -119,15 +132,23 @@ async def run(database: Database, clock: Clock, job: Job) -> str | None:
     return outcome
 
 
-def scheduler(database: Database, clock: Clock) -> Any:
+async def run_collection(database: Database, clock: Clock, job: Job, files: Files) -> None:
+    """Decide what goes, by the grace time of this server, and then take its bytes, which are not in the database."""
+    collect = structs.replace(job, work=partial(collect_files, grace_ms=files.limits.grace_ms))
+    if await run(database, clock, collect) is not None:
+        _log.info("%s: %s", job.name, await files.sweep())
+
+
+def scheduler(database: Database, clock: Clock, files: Files | None = None) -> Any:
     """An APScheduler with every job of the table, to be started on the server's event loop."""
     made = AsyncIOScheduler(timezone="UTC")
     first = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)  # at the start too: a server may restart each day
     for job in JOBS.values():
+        collects = files is not None and job.name == "collect_files"
         made.add_job(
-            run,
+            run_collection if collects else run,
             IntervalTrigger(seconds=job.every_s, timezone="UTC"),
-            args=(database, clock, job),
+            args=(database, clock, job, files) if collects else (database, clock, job),
             id=job.name,
             next_run_time=first,
             coalesce=True,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from sfa.core.entities.attached import FILE_BYTES_MAX
 from sfa.core.errors import Refused
 from sync.protocol import CONTRACT_MAX, CONTRACT_MIN, CONTRACT_PUSH_MIN, LEASE_MS
 
@@ -32,6 +33,13 @@ VARIABLES: dict[str, str] = {
     "SFA_APNS_TOPIC": "apns_topic",
     "SFA_APNS_URL": "apns_url",
     "SFA_FCM_CREDENTIALS_FILE": "fcm_credentials_file",
+    "SFA_FILES_URL": "files_url",
+    "SFA_FILES_ACCESS_KEY": "files_access_key",
+    "SFA_FILES_SECRET_KEY": "files_secret_key",
+    "SFA_FILES_BYTES_MAX": "files_bytes_max",
+    "SFA_FILES_TYPES": "files_types",
+    "SFA_FILES_UPLOAD_TTL_S": "files_upload_ttl_s",
+    "SFA_FILES_GRACE_S": "files_grace_s",
 }
 
 DatabaseUrl = Annotated[str, Meta(pattern=r"^(sqlite:///|postgresql(\+[a-z0-9]+)?://)")]
@@ -41,7 +49,8 @@ LogLevel = Annotated[str, Meta(pattern=r"^(critical|error|warning|info|debug)\Z"
 class Settings(Struct, frozen=True, kw_only=True):
     """`secret` is 32 characters or more; without it the server makes one and keeps it in its database.
     `trusted_proxies` are the addresses, comma-separated, whose X-Forwarded-For is believed. What
-    follows is for wakes (S33): each service is off while its settings are empty."""
+    follows is for wakes (S33): each service is off while its settings are empty. `files_*` are for the bytes of
+    attachments: without a URL they lie in a folder beside the SQLite file."""
 
     database_url: DatabaseUrl = "sqlite:///./var/sfa.db"
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
@@ -61,6 +70,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     apns_topic: str = ""
     apns_url: Annotated[str, Meta(pattern=r"^(https://[^/\s]+/?)?\Z")] = ""
     fcm_credentials_file: str = ""
+    files_url: Annotated[str, Meta(pattern=r"^((file:|s3://).+)?\Z")] = ""
+    files_access_key: str = ""
+    files_secret_key: str = ""
+    files_bytes_max: Annotated[int, Meta(ge=1, le=FILE_BYTES_MAX)] = 100 << 20
+    files_types: str = ""
+    files_upload_ttl_s: Annotated[int, Meta(ge=60, le=400 * 24 * 3600)] = 7 * 24 * 3600
+    files_grace_s: Annotated[int, Meta(ge=3600, le=4000 * 24 * 3600)] = 30 * 24 * 3600
 
     @staticmethod
     def from_environment(environ: Mapping[str, str]) -> "Settings":

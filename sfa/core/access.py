@@ -43,7 +43,7 @@ DECIDES_SCOPE = frozenset(
     | {"territory_edges", "territory_members"}
 )
 
-FIELD_WORK = frozenset({"accounts", "contacts", "visits", "notes", "tasks", "deals", "deal_lines"})
+FIELD_WORK = frozenset({"accounts", "contacts", "visits", "notes", "attachments", "tasks", "deals", "deal_lines"})
 PLANNING = frozenset({"quotas", "account_members"})
 CATALOGUE_DATA = frozenset({"products", "prices", "currencies", "rates", "fiscal_periods", "stages"})
 PEOPLE_DATA = frozenset(
@@ -55,9 +55,13 @@ PEOPLE_DATA = frozenset(
 READ_ONLY: dict[str, frozenset[str]] = {
     "visits": frozenset({"status", "checked_in_at", "checked_out_at", "latitude", "longitude", "accuracy_m"}),
     "deals": frozenset({"closed_at", "lost_reason"}),
+    "attachments": frozenset({"stored", "sniffed_type", "width", "height"}),
 }
 # A create may say these, a later update may not: a command moves a deal through its stages.
-SET_ONCE: dict[str, frozenset[str]] = {"deals": frozenset({"stage_key"})}
+SET_ONCE: dict[str, frozenset[str]] = {
+    "deals": frozenset({"stage_key"}),
+    "attachments": frozenset({"media_type", "size", "sha256"}),  # other bytes are another attachment
+}
 ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})
 SERVER_ONLY_ENTITIES = frozenset({"refusals", "conflicts", "suggestions", "handovers"})
 # Moving a customer or its work to somebody else is a manager's decision.
@@ -67,11 +71,14 @@ MANAGERS_SET: dict[str, frozenset[str]] = {
     "visits": frozenset({"owner_key"}),
     "tasks": frozenset({"owner_key"}),
     "notes": frozenset({"author_key"}),
+    "attachments": frozenset({"author_key"}),
 }
 # What nobody may give himself.
 ADMINS_SET: dict[str, frozenset[str]] = {"users": frozenset({"role", "email"})}
 # Work that belongs to one person: seeing it through a territory does not allow to change it.
 OWNED: dict[str, str] = {"deals": "owner_key", "visits": "owner_key", "tasks": "owner_key"}
+# Whose a new row is unless it says so: the work of its owner, and what its author said or made.
+AUTHORED: dict[str, str] = {**OWNED, "notes": "author_key", "attachments": "author_key"}
 
 
 class Membership(Struct, frozen=True):
@@ -248,6 +255,7 @@ def _quota_buckets(row: Mapping[str, Any]) -> set[str]:
 AGES_BY: dict[str, tuple[str, ...]] = {
     "visits": ("checked_out_at", "checked_in_at", "planned_at", "created_at"),
     "notes": ("written_at", "created_at"),
+    "attachments": ("taken_at", "created_at"),
     "deals": ("closed_at",),
 }
 

@@ -36,5 +36,6 @@ ContactRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "contacts"})
 VisitRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "visits"})]
 ProductRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "products"})]
 StageRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "stages"})]
+NoteRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "notes"})]
 DealRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "deals"})]
 PeriodRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "fiscal_periods"})]

@@ -17,7 +17,8 @@ from sfa.core.access import ROLES
 
 DAY_MS = 24 * 3600 * 1000
 PROFILE_DAYS_MIN = 30  # what the entities' limits allow: a younger row needs no look at any profile
-DAYS_OF = {"visits": "visit_days", "notes": "note_days", "deals": "deal_days"}
+DAYS_OF = {"visits": "visit_days", "notes": "note_days", "deals": "deal_days", "attachments": "note_days"}
+NAMED_BY = ("visits", "notes", "deals")  # files go with the notes, and name no layer
 
 
 class Profiles(Struct, frozen=True):
@@ -27,7 +28,7 @@ class Profiles(Struct, frozen=True):
 
     def layer(self, role: str) -> str:
         """What it carries, in days of visits, notes and deals."""
-        return ".".join(str(self.days[role][entity]) for entity in DAYS_OF)
+        return ".".join(str(self.days[role][entity]) for entity in NAMED_BY)
 
     def past(self, occupied: Collection[str] = ()) -> dict[str, str]:
         """role -> the layer that its devices carry. A role that carries no more than anybody needs none, but keeps one

@@ -13,6 +13,7 @@ PARENTS: dict[str, tuple[str, str]] = {
     "contacts": ("accounts", "account_key"),
     "visits": ("accounts", "account_key"),
     "notes": ("accounts", "account_key"),
+    "attachments": ("accounts", "account_key"),
     "deals": ("accounts", "account_key"),
     "deal_lines": ("deals", "deal_key"),
 }

@@ -21,6 +21,7 @@ from sfa.crm import rights, trees
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
+from sfa.files import arrivals
 
 UNIQUE = {"users": ("email",)}
 
@@ -157,7 +158,7 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     check_key(key)
     check_rights(who, entity, values, creating=True)
     check_values(entity, values)
-    owner = access.OWNED.get(entity) or ("author_key" if entity == "notes" else None)
+    owner = access.AUTHORED.get(entity)
     if owner is not None and owner not in values and who.user_key is not None:
         values = {**values, owner: who.user_key}
     check_required(entity, values)
@@ -167,6 +168,8 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
         raise Refused("field_not_permitted", f"{entity}.{owner} must be you or one of your people", field=owner)
     if entity == "deals" and who.held is not None:
         _check_begins_open(door, values["stage_key"])
+    if entity == "attachments":  # its bytes may have come before it
+        values = {**values, **arrivals.found(door.connection, key, values)}
     cell = door.cell(entity, key)
     door.put(cell, values, origin, "create")
     if entity == "deal_lines":

@@ -28,6 +28,7 @@ CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
         ("contacts", "account_key"),
         ("visits", "account_key"),
         ("notes", "account_key"),
+        ("attachments", "account_key"),
         ("deals", "account_key"),
     ),
     "deals": (("deal_lines", "deal_key"),),

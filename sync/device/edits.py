@@ -7,7 +7,7 @@ refusal comes back as a row that the user can see and repair. Each function is o
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sfa.core.access import OWNED, READ_ONLY
+from sfa.core.access import AUTHORED, READ_ONLY
 from sfa.core.entities import ENTITIES
 from sfa.core.errors import Refused
 from sfa.core.ids import check_key
@@ -16,8 +16,6 @@ from sfa.core.shapes import SHAPES
 from sync.device import outbox, view
 from sync.device.overlay import blank, entity_of
 from sync.device.store import Store
-
-AUTHORED = {**OWNED, "notes": "author_key"}
 
 
 def create(store: Store, entity: str, key: str, values: Mapping[str, Any], at: int, unit: str | None = None) -> int:

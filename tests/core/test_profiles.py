@@ -56,7 +56,7 @@ def test_while_all_roles_carry_the_same_there_are_no_layers() -> None:
 def test_the_first_profile_of_a_role_counts_and_what_it_leaves_out_is_the_organisations() -> None:
     first = {"role": "manager", "visit_days": 60, "note_days": None, "deal_days": None}
     profiles = profiles_of([first, {**first, "visit_days": 90}], 548)
-    assert profiles.days["manager"] == {"visits": 60, "notes": 548, "deals": 548}
+    assert profiles.days["manager"] == {"visits": 60, "notes": 548, "deals": 548, "attachments": 548}
     assert profiles.past() == dict.fromkeys(("rep", "director", "finance", "admin"), "548.548.548")
     assert profiles.past({"60.548.548"})["manager"] == "60.548.548"  # until the job has emptied it
 

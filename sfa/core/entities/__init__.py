@@ -4,6 +4,7 @@ A row's key, revision and deletion are not fields: they travel beside it. `ENTIT
 `sfa.core.shapes` reads off it what other modules ask, and the types of fields are in `sfa.core.fields`.
 """
 
+from sfa.core.entities.attached import Attachment
 from sfa.core.entities.catalogue import CurrencyUnit, FiscalPeriod, Price, Product, Rate, Stage, UnitCost
 from sfa.core.entities.company import (
     DeviceProfile,
@@ -45,6 +46,7 @@ ENTITIES: dict[str, type[Row]] = {
     "contacts": Contact,
     "visits": Visit,
     "notes": Note,
+    "attachments": Attachment,
     "tasks": Task,
     "deals": Deal,
     "deal_lines": DealLine,

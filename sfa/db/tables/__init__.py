@@ -1,5 +1,6 @@
 """Every table. `METADATA` is what Alembic compares the database with; `ROWS` finds an entity's table by its name."""
 
+from sfa.db.tables.files import blobs, upload_parts, uploads
 from sfa.db.tables.rows import METADATA, ROWS
 from sfa.db.tables.sync import (
     bucket_heads,
@@ -28,6 +29,7 @@ from sfa.db.tables.system import (
 __all__ = [
     "METADATA",
     "ROWS",
+    "blobs",
     "bucket_heads",
     "clock",
     "clock_marks",
@@ -46,5 +48,7 @@ __all__ = [
     "scope_intervals",
     "scope_users",
     "server_state",
+    "upload_parts",
+    "uploads",
     "wakes",
 ]

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, ForeignKey, Index, MetaData, Table, Text, func, text
 
 from sfa.core.entities import ENTITIES
-from sfa.core.shapes import SHAPES
+from sfa.core.shapes import PARENTS, SHAPES
 
 METADATA = MetaData(
     naming_convention={
@@ -26,7 +26,7 @@ METADATA = MetaData(
 KEY = Text().with_variant(Text(collation="C"), "postgresql")
 
 # Rows that only some roles carry once they are older: null while everybody does, else the layers by commas (S10).
-LAYERED = frozenset({"visits", "notes", "deals", "deal_lines"})
+LAYERED = frozenset({"visits", "notes", "attachments", "deals", "deal_lines"})
 # What is looked up by question, beside the key: children by their parent, work by its owner.
 INDEXED: dict[str, list[tuple[str, ...]]] = {
     "users": [("external_id",)],
@@ -47,6 +47,7 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "contacts": [("account_key",), ("external_id",)],
     "visits": [("account_key",), ("owner_key", "planned_at")],
     "notes": [("account_key",), ("visit_key",)],
+    "attachments": [("account_key",), ("sha256",)],
     "tasks": [("owner_key",), ("account_key",)],
     "deals": [("account_key",), ("owner_key",), ("external_id",)],
     "deal_lines": [("deal_key",)],
@@ -76,9 +77,8 @@ def _column_type(kind: Any) -> type[Any]:
 
 def _foreign(entity: str, field: str) -> list[ForeignKey]:
     """A real foreign key where the parent decides the bucket; other references may outlive what they name."""
-    target = {"account_key": "accounts", "deal_key": "deals"}.get(field)
-    held = entity in ("account_members", "contacts", "visits", "notes", "deals", "deal_lines")
-    return [ForeignKey(f"{target}.key")] if target and held else []
+    target, parent = PARENTS.get(entity, ("", ""))
+    return [ForeignKey(f"{target}.key")] if field == parent else []
 
 
 def _entity_table(entity: str) -> Table:
