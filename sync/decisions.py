@@ -22,6 +22,7 @@ from sfa.crm.edits import Who
 from sfa.db.cells import Cell
 from sfa.db.tables import history
 from sfa.db.writes import Door, Origin
+from sfa.visits import amending
 from sync.handover import has_decider, lies_in
 from sync.numbers import Numbered
 from sync.protocol import Mutation
@@ -43,7 +44,7 @@ def accept(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origi
     for mutation, at in _kept(cell):
         own = _together(door, who, cell, mutation)
         until = _went_on(door, cell, mutation)
-        taker = Taker(door, own, cell.row["device_key"], commands.COMMANDS, until=until)
+        taker = Taker(door, own, cell.row["device_key"], WORK, until=until)
         receipt = taker.take(Numbered(mutation.n, "", b"", mutation, None), _authored(cell, who, mutation, at, origin))
         if receipt.outcome == "refused":
             raise Refused(receipt.code or "", receipt.text or "", **(receipt.details or {}))
@@ -130,8 +131,9 @@ def _decide(door: Door, who: Who, cell: Cell, said: dict[str, Any], origin: Orig
     door.put(door.cell("handovers", cell.key), said, origin, kind)
 
 
+WORK: dict[str, Command] = {**commands.COMMANDS, **amending.COMMANDS}
 COMMANDS: dict[str, Command] = {
-    **commands.COMMANDS,
+    **WORK,
     "suggestion.accept": Command("suggestions", accept),
     "suggestion.decline": Command("suggestions", decline),
 }

@@ -151,6 +151,7 @@ def _refusal(door: Door, who: Who, mutation: Mutation) -> Cell:
     if not is_repairable(row):
         raise Refused("repair_impossible", key=key)
     sound = (mutation.entity, mutation.kind) == (row["entity"], row["kind"])
+    sound = sound or (row["code"], mutation.entity, mutation.kind) == ("visit_locked", "visits", "visit.amend")  # R14
     if not sound or (mutation.key != row["row_key"] and mutation.kind != "create"):
         raise Refused("mutation_invalid", "a repair has the refused mutation's entity, kind and, but for a create, key")
     return refusal

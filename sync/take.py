@@ -20,17 +20,18 @@ from sfa.crm.commands import Command
 from sfa.crm.edits import Who
 from sfa.db import past
 from sfa.db.cells import Cell
-from sfa.db.tables import ROWS, redirects
+from sfa.db.looking import looking
+from sfa.db.tables import redirects
 from sfa.db.writes import Door, Origin
+from sfa.visits import occurrences, open_visits
 from sync import notes
-from sync.depends import refused_command
+from sync.depends import refused_command, refused_create
 from sync.handover import HandOver
 from sync.merge import GONE, Edit, Lost, Merged, edited_since, is_concurrent, merge
 from sync.numbers import Numbered
 from sync.protocol import KINDS, Mutation, Receipt
 
 CONTRADICTIONS = frozenset({"invariant_failed", "splits_invalid", "quota_owner_invalid"})
-REUSED = "mutation_reused"
 MAY_DEPEND = frozenset({"row_unknown", "reference_unknown"})
 
 
@@ -52,6 +53,7 @@ class Taker:
     ) -> None:
         self.door, self.who, self.device, self.commands, self.until = door, who, device, commands, until
         self.notes = notes.Notes(door, device)
+        self.lookup = looking(door)
         self.handed = HandOver(door, who, device, commands) if handing else None
 
     def take(self, item: Numbered, origin: Origin) -> Receipt:
@@ -88,11 +90,11 @@ class Taker:
         if code in MAY_DEPEND and item.mutation is not None:
             field = str(refused.details.get("field"))
             target = SHAPES[entity].references.get(field, entity) if entity in SHAPES else entity
-            depends = self._refused_create(target, str(refused.details.get("key", key)))
+            depends = refused_create(self.door, self.who.user_key, target, str(refused.details.get("key", key)))
         elif code == "illegal_transition" and item.mutation is not None:
-            row = self._lookup(entity, key)
+            row = self.lookup(entity, key)
             if row is not None:
-                args = (self.who.user_key, self.device, item.mutation, row, self._lookup)
+                args = (self.who.user_key, self.device, item.mutation, row, self.lookup)
                 depends = refused_command(self.door, *args)
         if depends is not None and code != "depends_on_refused":
             code, text = "depends_on_refused", f"it depends on mutation {depends}, which was refused"
@@ -107,29 +109,6 @@ class Taker:
             depends_on_n=depends,
             digest=item.digest,
         )
-
-    def _refused_create(self, entity: str, key: str) -> int | None:
-        """The number of the author's own refused create of a row, if that is why the row is missing (S19). What came
-        under a used number is no cause: its device sends it again (S18)."""
-        table = ROWS["refusals"]
-        mine = (table.c.author_key == self.who.user_key, table.c.entity == entity, table.c.row_key == key)
-        query = (
-            select(table.c.key, table.c.n)
-            .where(*mine, table.c.kind == "create", table.c.status == "open", ~table.c.gone, table.c.code != REUSED)
-            .order_by(table.c.n)
-        )
-        here = self.door.cells_of("refusals")
-        settled = {cell.key for cell in here if cell.row and cell.row["status"] != "open"}
-        for refusal, n in self.door.connection.execute(query):
-            if refusal not in settled:
-                return int(n)
-        for cell in here:
-            if cell.key in settled or not cell.row or cell.row["code"] == REUSED:
-                continue
-            made = (cell.row["entity"], cell.row["row_key"], cell.row["kind"]) if cell.exists else None
-            if made == (entity, key, "create"):
-                return int(cell.row["n"])
-        return None
 
     # -- the kinds ----------------------------------------------------------------------------------------------
 
@@ -161,7 +140,10 @@ class Taker:
             return Receipt(mutation.n, "applied", rev=cell.rev)
         if not edits.is_visible(self.door, self.who, cell):
             raise Refused("key_taken", key=mutation.key)
-        return self._update(mutation, cell, origin, creating=True)
+        said = occurrences.edited(self.door, cell, mutation.set)
+        if not said and mutation.set:  # the plan's visit, as the plan says it: whoever came first made it
+            return Receipt(mutation.n, "merged", rev=cell.rev)
+        return self._update(structs.replace(mutation, set=dict(said)), cell, origin, creating=True)
 
     def _update(self, mutation: Mutation, cell: Cell, origin: Origin, *, creating: bool) -> Receipt:
         said = self._said(mutation, cell)
@@ -219,7 +201,7 @@ class Taker:
         base = mutation.base if cell is asked else 0
         edits.check_rights(self.who, cell.entity, (), creating=False)
         edits.check_owned(self.door, self.who, cell)
-        done = transition(mutation.kind, cell.row, mutation.set, origin.at, self._lookup)
+        done = transition(mutation.kind, cell.row, mutation.set, origin.at, self.lookup)
         group = SHAPES[cell.entity].group_of[rule.agree[0]]
         if all(cell.row[f] == done.values[f] for f in rule.agree) and not cell.gone:
             return self._agreed(mutation, cell, done.values, group, base, origin)
@@ -227,7 +209,9 @@ class Taker:
         if done.illegal is not None and not concurrent:
             raise Refused("illegal_transition", f"{mutation.kind}: {done.illegal}")
         merged = self._merge(cell, done.values, base, origin)
-        return self._write(mutation, cell, merged, done.values, origin, base, mutation.kind)
+        receipt = self._write(mutation, cell, merged, done.values, origin, base, mutation.kind)
+        met = open_visits.settle(self.door, cell, mutation.kind, origin)
+        return structs.replace(receipt, outcome="conflict", conflicts=[*receipt.conflicts, *met]) if met else receipt
 
     def _agreed(
         self, mutation: Mutation, cell: Cell, values: Mapping[str, Any], group: str, base: int, origin: Origin
@@ -255,10 +239,6 @@ class Taker:
         return Receipt(mutation.n, "applied", rev=cell.rev)
 
     # -- merging ------------------------------------------------------------------------------------------------
-
-    def _lookup(self, entity: str, key: str) -> Mapping[str, Any] | None:
-        cell = self.door.cell(entity, key, "none")
-        return cell.row if cell.exists else None
 
     def _stamps(self, cell: Cell) -> Mapping[str, list[Any]]:
         if self.until is None:
@@ -334,6 +314,7 @@ class Taker:
         base: int,
         kind: str,
     ) -> Receipt:
+        edits.check_unlocked(self.who, cell, wanted)
         restored = cell.gone
         before, stamps = cell.rev, self._stamps(cell)
         mark = self.door.mark()

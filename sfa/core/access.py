@@ -35,6 +35,9 @@ EVERYBODY = frozenset(
         "rates",
         "fiscal_periods",
         "stages",
+        "visit_policies",
+        "checklist_templates",
+        "cadence_rules",
     }
 )
 # A change of these changes who sees what.
@@ -43,7 +46,11 @@ DECIDES_SCOPE = frozenset(
     | {"territory_edges", "territory_members"}
 )
 
-FIELD_WORK = frozenset({"accounts", "contacts", "visits", "notes", "attachments", "tasks", "deals", "deal_lines"})
+FIELD_WORK = frozenset(
+    {"accounts", "contacts", "visits", "notes", "attachments", "tasks", "deals", "deal_lines"}
+    | {"visit_plans", "signals", "travel_legs"}
+)
+VISIT_RULES = frozenset({"visit_policies", "checklist_templates", "cadence_rules"})
 PLANNING = frozenset({"quotas", "account_members"})
 CATALOGUE_DATA = frozenset({"products", "prices", "currencies", "rates", "fiscal_periods", "stages"})
 PEOPLE_DATA = frozenset(
@@ -53,7 +60,10 @@ PEOPLE_DATA = frozenset(
 
 # Only a command or the server sets these.
 READ_ONLY: dict[str, frozenset[str]] = {
-    "visits": frozenset({"status", "checked_in_at", "checked_out_at", "latitude", "longitude", "accuracy_m"}),
+    "visits": frozenset(
+        {"status", "checked_in_at", "checked_out_at", "latitude", "longitude", "accuracy_m"}
+        | {"verdict", "distance_m", "submitted", "submitted_at"}
+    ),
     "deals": frozenset({"closed_at", "lost_reason"}),
     "attachments": frozenset({"stored", "sniffed_type", "width", "height"}),
 }
@@ -63,7 +73,7 @@ SET_ONCE: dict[str, frozenset[str]] = {
     "attachments": frozenset({"media_type", "size", "sha256"}),  # other bytes are another attachment
 }
 ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})
-SERVER_ONLY_ENTITIES = frozenset({"refusals", "conflicts", "suggestions", "handovers"})
+SERVER_ONLY_ENTITIES = frozenset({"refusals", "conflicts", "suggestions", "handovers", "visit_amendments"})
 # Moving a customer or its work to somebody else is a manager's decision.
 MANAGERS_SET: dict[str, frozenset[str]] = {
     "accounts": frozenset({"territory_key"}),
@@ -72,11 +82,21 @@ MANAGERS_SET: dict[str, frozenset[str]] = {
     "tasks": frozenset({"owner_key"}),
     "notes": frozenset({"author_key"}),
     "attachments": frozenset({"author_key"}),
+    "visit_plans": frozenset({"owner_key"}),
+    "signals": frozenset({"author_key"}),
+    "travel_legs": frozenset({"owner_key"}),
 }
 # What nobody may give himself.
 ADMINS_SET: dict[str, frozenset[str]] = {"users": frozenset({"role", "email"})}
 # Work that belongs to one person: seeing it through a territory does not allow to change it.
-OWNED: dict[str, str] = {"deals": "owner_key", "visits": "owner_key", "tasks": "owner_key"}
+OWNED: dict[str, str] = {
+    "deals": "owner_key",
+    "visits": "owner_key",
+    "tasks": "owner_key",
+    "visit_plans": "owner_key",
+    "signals": "author_key",
+    "travel_legs": "owner_key",
+}
 # Whose a new row is unless it says so: the work of its owner, and what its author said or made.
 AUTHORED: dict[str, str] = {**OWNED, "notes": "author_key", "attachments": "author_key"}
 
@@ -218,7 +238,10 @@ def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, membe
             found.update(f"user:{s['user_key']}" for s in row.get("splits") or () if s["user_key"] != row["owner_key"])
             if parent is not None and parent.territory is not None:
                 found.add(parent.territory)
-        case "tasks":
+        case "visits":
+            found = set(parent.buckets) if parent is not None else set()
+            found.update(f"user:{person}" for person in row["participants"] or ())  # who went along has it too
+        case "tasks" | "travel_legs":
             found = {f"book:{row['owner_key']}"}
         case "quotas":
             found = _quota_buckets(row)
@@ -275,6 +298,8 @@ def may_write(role: str, entity: str) -> bool:
         return True
     if entity in FIELD_WORK:
         return role in ("rep", "manager", "director")
+    if entity in VISIT_RULES:
+        return role in ("manager", "director")
     if entity in PLANNING:
         return role in ("manager", "director", "finance")
     if entity in CATALOGUE_DATA:

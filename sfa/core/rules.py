@@ -13,22 +13,19 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from sfa.core import checklists
 from sfa.core.days import zone_of
 from sfa.core.errors import Refused
 from sfa.core.fields import Day, StageRef
 from sfa.core.ids import is_key
+from sfa.core.recurrence import check_rule
 from sfa.core.shapes import SHAPES
+from sfa.core.transitions import Lookup, Rule, Transition
+from sfa.core.visit_states import VISIT_TRANSITIONS
 
-Lookup = Callable[[str, str], Mapping[str, Any] | None]
 WHOLE_BP = 10_000
+PLANS_FROM = "2000-01-01"  # a rule is expanded from its first day on
 MONEY_MEASURES = ("revenue", "margin")
-
-
-class Transition(Struct, frozen=True):
-    """What a command would set; `illegal` says why the present state forbids it."""
-
-    values: dict[str, Any]
-    illegal: str | None = None
 
 
 class Broken(Struct, frozen=True):
@@ -128,7 +125,49 @@ def _visit(row: Mapping[str, Any]) -> Broken | None:
         return Broken("invariant_failed", "a visit is checked in before it is checked out")
     if row["checked_out_at"] is not None and row["checked_out_at"] < row["checked_in_at"]:
         return Broken("invariant_failed", "a visit cannot end before it starts")
-    return _position(row)
+    if len(set(row.get("participants") or ())) < len(row.get("participants") or ()):
+        return Broken("invariant_failed", "somebody went along twice")
+    wrong = checklists.wrong_answers(row.get("answers"))
+    return Broken("invariant_failed", wrong) if wrong is not None else _position(row)
+
+
+def _plan(row: Mapping[str, Any]) -> Broken | None:
+    """What the days of a plan are made of can be read (`sfa.visits.recurrence` makes them)."""
+    if row["valid_from"] < PLANS_FROM:
+        return Broken("invariant_failed", f"a plan begins on {PLANS_FROM} or later")
+    try:
+        zone_of(row["zone"])
+        for day in row["exceptions"]:
+            date.fromisoformat(day)
+        if row["rrule"] is not None:
+            check_rule(row["rrule"])
+    except Refused as refused:
+        return Broken(refused.code, refused.text)
+    except ValueError as error:
+        return Broken("field_invalid", f"visit_plans.exceptions: {error}")
+    return None
+
+
+def _template(row: Mapping[str, Any]) -> Broken | None:
+    wrong = checklists.wrong_question(row["questions"])
+    return Broken("invariant_failed", wrong) if wrong is not None else None
+
+
+def _signal(row: Mapping[str, Any]) -> Broken | None:
+    if (row["amount_minor"] is None) != (row["currency"] is None):
+        return Broken("invariant_failed", "amount and currency belong together")
+    return None
+
+
+def _leg(row: Mapping[str, Any]) -> Broken | None:
+    if row["ended_at"] < row["started_at"]:
+        return Broken("invariant_failed", "a way cannot end before it starts")
+    for gap in row["gaps"]:
+        if set(gap) != {"from_at", "to_at"} or not all(type(at) is int for at in gap.values()):
+            return Broken("invariant_failed", "a gap is {from_at, to_at}, instants")
+        if not row["started_at"] <= gap["from_at"] < gap["to_at"] <= row["ended_at"]:
+            return Broken("invariant_failed", "a gap lies within its way")
+    return None
 
 
 def _position(row: Mapping[str, Any]) -> Broken | None:
@@ -189,6 +228,10 @@ _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
     "organisations": _organisation,
     "accounts": _account,
     "visits": _visit,
+    "visit_plans": _plan,
+    "checklist_templates": _template,
+    "signals": _signal,
+    "travel_legs": _leg,
     "deals": _deal,
     "quotas": _quota,
     "fiscal_periods": _period,
@@ -197,20 +240,6 @@ _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
 
 
 # -- commands that move a row through its states ---------------------------------------------------------------------
-
-
-class CheckIn(Struct, frozen=True, forbid_unknown_fields=True):
-    latitude: float | None = None
-    longitude: float | None = None
-    accuracy_m: float | None = None
-
-
-class CheckOut(Struct, frozen=True, forbid_unknown_fields=True):
-    outcome: str | None = None
-
-
-class NoArguments(Struct, frozen=True, forbid_unknown_fields=True):
-    pass
 
 
 class Move(Struct, frozen=True, forbid_unknown_fields=True):
@@ -224,32 +253,6 @@ class Lose(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Win(Struct, frozen=True, forbid_unknown_fields=True):
     stage_key: StageRef | None = None
-
-
-def _check_in(row: Mapping[str, Any], args: CheckIn, at: int, _lookup: Lookup) -> Transition:
-    place = {"latitude": args.latitude, "longitude": args.longitude, "accuracy_m": args.accuracy_m}
-    illegal = None if row["status"] == "planned" else f"the visit is {row['status']}"
-    return Transition({"status": "checked_in", "checked_in_at": at, **place}, illegal)
-
-
-def _check_out(row: Mapping[str, Any], args: CheckOut, at: int, _lookup: Lookup) -> Transition:
-    illegal = None if row["status"] == "checked_in" else f"the visit is {row['status']}"
-    start = row["checked_in_at"]
-    values: dict[str, Any] = {
-        "status": "completed",
-        "checked_out_at": at if start is None else max(at, start),
-    }
-    if args.outcome is not None:
-        values["outcome"] = args.outcome
-    return Transition(values, illegal)
-
-
-def _cancel(row: Mapping[str, Any], _args: NoArguments, _at: int, _lookup: Lookup) -> Transition:
-    return Transition({"status": "cancelled"}, None if row["status"] == "planned" else f"the visit is {row['status']}")
-
-
-def _no_show(row: Mapping[str, Any], _args: NoArguments, _at: int, _lookup: Lookup) -> Transition:
-    return Transition({"status": "no_show"}, None if row["status"] == "planned" else f"the visit is {row['status']}")
 
 
 def _stage(key: str, kind: str | None, lookup: Lookup) -> Mapping[str, Any]:
@@ -290,20 +293,8 @@ def _reopen(row: Mapping[str, Any], args: Move, _at: int, lookup: Lookup) -> Tra
     return Transition({"stage_key": args.stage_key, "lost_reason": None, "closed_at": None}, illegal)
 
 
-class Rule(Struct, frozen=True):
-    """`entity` is the noun, `agree` the fields that say that two devices did the same thing."""
-
-    entity: str
-    args: type[Struct]
-    act: Callable[[Mapping[str, Any], Any, int, Lookup], Transition]
-    agree: tuple[str, ...]
-
-
 TRANSITIONS: dict[str, Rule] = {
-    "visit.check_in": Rule("visits", CheckIn, _check_in, ("status",)),
-    "visit.check_out": Rule("visits", CheckOut, _check_out, ("status",)),
-    "visit.cancel": Rule("visits", NoArguments, _cancel, ("status",)),
-    "visit.no_show": Rule("visits", NoArguments, _no_show, ("status",)),
+    **VISIT_TRANSITIONS,
     "deal.move": Rule("deals", Move, _move, ("stage_key",)),
     "deal.win": Rule("deals", Win, _win, ("stage_key",)),
     "deal.lose": Rule("deals", Lose, _lose, ("stage_key",)),

@@ -18,7 +18,7 @@ from sfa.db.writes import Door, Origin
 # Who names a merged row, beside the rows that lie under it.
 NAMED_BY = {
     "accounts": (("tasks", "account_key"), ("accounts", "parent_key")),
-    "contacts": (("visits", "contact_key"), ("deals", "contact_key")),
+    "contacts": (("visits", "contact_key"), ("visit_plans", "contact_key"), ("deals", "contact_key")),
 }
 NEVER_TAKEN = frozenset({"created_at", "created_by", "territory_key", "parent_key", "status", "external_id", "tags"})
 

@@ -82,6 +82,15 @@ def check_owned(door: Door, who: Who, cell: Cell) -> None:
         raise Refused("not_permitted", f"this {cell.entity} row is somebody else's work")
 
 
+def check_unlocked(who: Who, cell: Cell, values: Mapping[str, Any] | None = None) -> None:
+    """A submitted visit is read-only (R14): what says the same again changes nothing; None is its deletion."""
+    if who.held is None or cell.entity != "visits" or not cell.row or not cell.row["submitted"]:
+        return
+    changed = sorted(f for f, v in values.items() if cell.row[f] != v) if values is not None else []
+    if values is None or changed:
+        raise Refused("visit_locked", key=cell.key, fields=changed)
+
+
 def follow_references(door: Door, who: Who, entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Every key named must be a row that the caller may see; merged keys lead to their survivor (S22)."""
     followed = dict(values)
@@ -95,10 +104,11 @@ def follow_references(door: Door, who: Who, entity: str, values: Mapping[str, An
             cell = door.cell(target, survivor, "share")
         if not is_visible(door, who, cell) or (cell.gone and PARENTS.get(entity, ("", ""))[1] != field):
             raise Refused("reference_unknown", f"{entity}.{field} names no row that you may see", field=field, key=key)
-    for split in followed.get("splits") or ():
-        key = split.get("user_key")
+    named = [("splits", split.get("user_key")) for split in followed.get("splits") or ()]
+    named += [("participants", key) for key in followed.get("participants") or ()]
+    for field, key in named:
         if is_key(key) and not door.cell("users", key, "share").exists:
-            raise Refused("reference_unknown", f"{entity}.splits: there is no user {key}", field="splits", key=key)
+            raise Refused("reference_unknown", f"{entity}.{field}: there is no user {key}", field=field, key=key)
     return followed
 
 
@@ -208,6 +218,7 @@ def update(
     check_owned(door, who, cell)
     followed = follow_references(door, who, cell.entity, values)
     origin, values = through(cell.entity, values, followed, origin), followed
+    check_unlocked(who, cell, values)
     rights.check_change(door, who.role, who.user_key, who.held, cell, values)
     was_gone = cell.gone
     door.put(cell, values, origin, kind, verbatim)
@@ -251,6 +262,7 @@ def delete(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
     rights.check_delete(who.role, who.held, cell)
     if cell.gone:
         return
+    check_unlocked(who, cell)
     door.delete(cell, origin)
     if cell.entity in trees.TREES:
         trees.check(door, cell.entity)

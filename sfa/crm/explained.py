@@ -29,6 +29,7 @@ WHY = {
     "invariant": "together the two edits would contradict each other: what stood stays",
     "restore": "an edit brought a deleted row back; it can be deleted again",
     "agree": "two devices did the same thing; the words that the second one said beside it are kept",
+    "one_open": "two visits of one person were open at once: both stay; restoring takes this one back",
     "person": "somebody put another value back; what it replaced is kept",
 }
 KINDS = {

@@ -27,10 +27,13 @@ CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
         ("account_members", "account_key"),
         ("contacts", "account_key"),
         ("visits", "account_key"),
+        ("visit_plans", "account_key"),
+        ("signals", "account_key"),
         ("notes", "account_key"),
         ("attachments", "account_key"),
         ("deals", "account_key"),
     ),
+    "visits": (("visit_amendments", "visit_key"),),
     "deals": (("deal_lines", "deal_key"),),
 }
 

@@ -252,8 +252,8 @@ class Door:
         return found
 
     def _load_parents(self, cells: list[Cell]) -> None:
-        """Two storeys up (a line's deal, its account), each in one query for all of them."""
-        for above in ("deals", "accounts"):
+        """Two storeys up (a line's deal, an amendment's visit; its account), each in one query for all of them."""
+        for above in ("visits", "deals", "accounts"):
             alone = (c for c in cells if c.entity not in ABOUT_PAIRS)
             places = [place for c in alone for place in parents_of(c) if place[0] == above]
             self.load(above, [key for _, key in places], "share")
@@ -283,7 +283,7 @@ class Door:
         settled: list[tuple[Cell, tuple[str, ...]]] = []
         waiting = [cell for cell in self._cells.values() if cell.moved]
         placed: dict[Cell, tuple[str, ...]] = {}
-        order = {"accounts": 0, "deals": 1, **dict.fromkeys(ABOUT_ROWS, 3)}
+        order = {"accounts": 0, "deals": 1, "visits": 1, **dict.fromkeys(ABOUT_ROWS, 3)}
         while waiting:
             cells, waiting = sorted(waiting, key=lambda c: order.get(c.entity, 2)), []
             changed: dict[str, list[str]] = {}
@@ -313,9 +313,10 @@ class Door:
         return settled
 
     def _layers(self, cell: Cell) -> tuple[str, ...] | None:
-        """Whose devices still carry a row (S10); a deal's lines go with it."""
-        if cell.entity == "deal_lines":
-            return self.cell("deals", cell.row["deal_key"], "share").layers
+        """Whose devices still carry a row (S10); a deal's lines and a visit's corrections go with it."""
+        if cell.entity in _AGES_WITH:
+            above, field = _AGES_WITH[cell.entity]
+            return self.cell(above, cell.row[field], "share").layers
         since = ages_since(cell.entity, cell.row) if cell.rev else None
         if since is None or since > self.now_ms - PROFILE_DAYS_MIN * DAY_MS:
             return None
@@ -378,6 +379,7 @@ class Door:
 _BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}
 
 
+_AGES_WITH = {"deal_lines": ("deals", "deal_key"), "visit_amendments": ("visits", "visit_key")}
 _PARENTS_FIRST = ("accounts", "deals", *(e for e in ROWS if e not in ("accounts", "deals")))
 _INSERTS = {entity: inserting(table) for entity, table in ROWS.items()}
 _UPDATES = {entity: updating(table) for entity, table in ROWS.items()}

@@ -69,7 +69,7 @@ def command(
     with store.transaction():
         row = _visible(store, entity, key)
         if name in TRANSITIONS:
-            done = transition(name, row, arguments, at, lambda e, k: view.row(store, e, k))
+            done = transition(name, row, arguments, at, view.looking(store))
             if done.illegal is not None:
                 raise Refused("illegal_transition", f"{name}: {done.illegal}")
             _check_row(entity, {**row, **done.values})

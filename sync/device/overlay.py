@@ -6,7 +6,7 @@ acknowledged mutation says so. When somebody else set it is not known, so `lates
 decide otherwise, and the next page says so. Decides no rights.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -14,13 +14,13 @@ from msgspec import Struct
 from sfa.core.errors import Refused
 from sfa.core.rules import TRANSITIONS, transition
 from sfa.core.shapes import SHAPES
+from sfa.core.transitions import Lookup
 from sync import words
 from sync.device.outbox import Queued
 from sync.merge import Edit, edited_since, merge
 from sync.policy import strategy_of
 from sync.protocol import KINDS
 
-Lookup = Callable[[str, str], Mapping[str, Any] | None]
 Stamps = dict[str, list[Any]]
 
 # Commands that run on the server only; of their effect the device shows the status at most.
@@ -34,6 +34,7 @@ SERVER_COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "refusal.dismiss": ("refusals", {"status": "dismissed"}),
     "suggestion.accept": ("suggestions", {"status": "accepted"}),
     "suggestion.decline": ("suggestions", {"status": "declined"}),
+    "visit.amend": ("visits", {}),
 }
 UNTOLD = frozenset({"created_at", "created_by"})  # set by the server: no edit of anybody
 STAYS = (None, "applied", "merged")  # any other outcome: what the server made of it is on its way

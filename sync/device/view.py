@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from sfa.core.transitions import Lookup
 from sync.device import outbox
 from sync.device.overlay import Synced, on_top
 from sync.device.store import Store
@@ -65,6 +66,9 @@ def _synced(store: Store, entity: str, key: str) -> Synced | None:
 def _shown(store: Store, synced: Synced | None, queue: list[outbox.Queued]) -> Row | None:
     state = store.state()
     user = state.user.key if state.user is not None else ""
-    return on_top(
-        synced, queue, state.seen_seq, state.device_key or "", user, lambda entity, key: row(store, entity, key)
-    )
+    return on_top(synced, queue, state.seen_seq, state.device_key or "", user, looking(store))
+
+
+def looking(store: Store) -> Lookup:
+    """How a command sees the other rows of this device, as its user sees them."""
+    return Lookup(lambda entity, key: row(store, entity, key), lambda entity: rows(store, entity))

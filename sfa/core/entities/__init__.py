@@ -21,6 +21,15 @@ from sfa.core.entities.customers import Account, AccountMember, Contact, Note, T
 from sfa.core.entities.row import Row
 from sfa.core.entities.selling import Deal, DealLine, Quota
 from sfa.core.entities.told import Conflict, Handover, Refusal, Suggestion
+from sfa.core.entities.visiting import (
+    CadenceRule,
+    ChecklistTemplate,
+    Signal,
+    TravelLeg,
+    VisitAmendment,
+    VisitPlan,
+    VisitPolicy,
+)
 
 __all__ = ["ENTITIES", "Rate", "Row", "User"]
 
@@ -45,6 +54,13 @@ ENTITIES: dict[str, type[Row]] = {
     "account_members": AccountMember,
     "contacts": Contact,
     "visits": Visit,
+    "visit_plans": VisitPlan,
+    "visit_policies": VisitPolicy,
+    "visit_amendments": VisitAmendment,
+    "checklist_templates": ChecklistTemplate,
+    "signals": Signal,
+    "cadence_rules": CadenceRule,
+    "travel_legs": TravelLeg,
     "notes": Note,
     "attachments": Attachment,
     "tasks": Task,

@@ -1,11 +1,13 @@
 """Customers and what is done with them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
 from sfa.core.entities.row import Row
+from sfa.core.entities.visiting import People
 from sfa.core.fields import (
+    KEY_PATTERN,
     AccountRef,
     Body,
     ContactRef,
@@ -69,6 +71,9 @@ class Contact(Row, frozen=True, kw_only=True):
 
 
 class Visit(Row, frozen=True, kw_only=True):
+    """`verdict` and `distance_m` judge the check-in (R13). A `submitted` visit is read-only (R14). `plan_key` and
+    `planned_on` name the plan and the local day that it comes from; `participants` went along and have it too."""
+
     account_key: AccountRef
     owner_key: UserRef
     contact_key: ContactRef | None = None
@@ -82,6 +87,16 @@ class Visit(Row, frozen=True, kw_only=True):
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     accuracy_m: Annotated[float, Meta(ge=0, le=10**7)] | None = None
     outcome: Text | None = None
+    visit_type: Short | None = None
+    plan_key: Annotated[str, Meta(pattern=KEY_PATTERN)] | None = None
+    planned_on: Day | None = None
+    participants: People = []
+    verdict: Annotated[str, Meta(pattern=r"^(in_range|out_of_range|unverifiable)\Z")] | None = None
+    distance_m: Annotated[int, Meta(ge=0, le=10**8)] | None = None
+    submitted: bool = False
+    submitted_at: Instant | None = None
+    checklist_key: Annotated[str, Meta(pattern=KEY_PATTERN)] | None = None
+    answers: dict[str, Any] | None = None
 
 
 class Note(Row, frozen=True, kw_only=True):

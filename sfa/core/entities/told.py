@@ -32,7 +32,8 @@ class Refusal(Row, frozen=True, kw_only=True):
 
 class Conflict(Row, frozen=True, kw_only=True):
     """Two edits of one meaning met: what stands, what lost and who wrote it. `open` asks for a decision,
-    `closed` was decided by the strategy, `restored` and `dismissed` by a person. The losing value is never deleted."""
+    `closed` was decided by the strategy, `restored` and `dismissed` by a person. The losing value is never deleted.
+    `other_key`: two rows contradict each other, this one of the same entity and the other (R13)."""
 
     entity: Short
     row_key: Short
@@ -45,6 +46,7 @@ class Conflict(Row, frozen=True, kw_only=True):
     n: Count | None = None
     reason: Short = "concurrent"
     status: Annotated[str, Meta(pattern=r"^(open|closed|restored|dismissed)\Z")] = "open"
+    other_key: Short | None = None
 
 
 class Suggestion(Row, frozen=True, kw_only=True):

@@ -17,10 +17,12 @@ from sfa.db.tables.sync import (
     scope_users,
 )
 from sfa.db.tables.system import (
+    calendar_tokens,
     credentials,
     job_runs,
     likeness_blocks,
     login_attempts,
+    plan_horizons,
     refresh_tokens,
     server_state,
     wakes,
@@ -31,6 +33,7 @@ __all__ = [
     "ROWS",
     "blobs",
     "bucket_heads",
+    "calendar_tokens",
     "clock",
     "clock_marks",
     "credentials",
@@ -42,6 +45,7 @@ __all__ = [
     "likeness_blocks",
     "login_attempts",
     "note_updates",
+    "plan_horizons",
     "receipts",
     "redirects",
     "refresh_tokens",

@@ -26,7 +26,7 @@ METADATA = MetaData(
 KEY = Text().with_variant(Text(collation="C"), "postgresql")
 
 # Rows that only some roles carry once they are older: null while everybody does, else the layers by commas (S10).
-LAYERED = frozenset({"visits", "notes", "attachments", "deals", "deal_lines"})
+LAYERED = frozenset({"visits", "notes", "attachments", "deals", "deal_lines", "visit_amendments"})
 # What is looked up by question, beside the key: children by their parent, work by its owner.
 INDEXED: dict[str, list[tuple[str, ...]]] = {
     "users": [("external_id",)],
@@ -45,7 +45,17 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "accounts": [("territory_key",), ("parent_key",), ("external_id",)],
     "account_members": [("account_key",), ("user_key",)],
     "contacts": [("account_key",), ("external_id",)],
-    "visits": [("account_key",), ("owner_key", "planned_at")],
+    "visits": [
+        ("account_key",),
+        ("owner_key", "planned_at"),
+        ("owner_key", "checked_in_at"),
+        ("owner_key", "status"),
+        ("plan_key", "planned_on"),
+    ],
+    "visit_plans": [("account_key",), ("owner_key",)],
+    "visit_amendments": [("visit_key", "field", "ordinal")],
+    "signals": [("account_key",), ("said_at",), ("visit_key",)],
+    "travel_legs": [("owner_key", "started_at"), ("visit_key",)],
     "notes": [("account_key",), ("visit_key",)],
     "attachments": [("account_key",), ("sha256",)],
     "tasks": [("owner_key",), ("account_key",)],
@@ -53,7 +63,7 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "deal_lines": [("deal_key",)],
     "quotas": [("user_key", "period_key"), ("team_key", "period_key")],
     "refusals": [("author_key", "status", "created_at", "key"), ("entity", "row_key"), ("repairs_key",)],
-    "conflicts": [("entity", "row_key"), ("status", "created_at", "key")],
+    "conflicts": [("entity", "row_key"), ("other_key",), ("status", "created_at", "key")],
     "suggestions": [("row_key",), ("other_key",), ("status", "created_at", "key")],
     "handovers": [("author_key", "device_key"), ("status", "created_at", "key")],
 }

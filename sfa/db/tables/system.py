@@ -82,3 +82,22 @@ wakes = Table(
     Column("live_until", BigInteger, nullable=False),
     Column("failures", Integer, nullable=False),
 )
+
+# Up to which local day the visits of a plan were made (`sfa.visits.plans`).
+plan_horizons = Table(
+    "plan_horizons",
+    METADATA,
+    Column("plan_key", Text, primary_key=True),
+    Column("done_until", Text, nullable=False),
+    Index("ix_plan_horizons_done_until", "done_until"),
+)
+
+# Who may read whose planned visits as a calendar: SHA-256 of the token in its address. One for each user.
+calendar_tokens = Table(
+    "calendar_tokens",
+    METADATA,
+    Column("user_key", Text, ForeignKey("users.key"), primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("uq_calendar_tokens_digest", "digest", unique=True),
+)

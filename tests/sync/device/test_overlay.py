@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sfa.core.shapes import SHAPES
+from sfa.core.transitions import Lookup
 from sync.device.outbox import Queued
 from sync.device.overlay import Synced, blank, on_top
 from sync.merge import Edit, merge
@@ -44,7 +45,7 @@ def queued(n: int, kind: str, fields: dict[str, Any], base: Synced | None, at: i
 
 
 def shown(synced: Synced | None, *queue: Queued, seen_seq: int = -1) -> dict[str, Any] | None:
-    return on_top(synced, queue, seen_seq, ME, "me", no_stages)
+    return on_top(synced, queue, seen_seq, ME, "me", Lookup(no_stages))
 
 
 class Server:
@@ -204,4 +205,4 @@ def test_a_command_against_what_another_one_did_meanwhile_shows_what_stands() ->
 def test_settling_a_conflict_shows_its_new_status_only() -> None:
     row = {**blank("conflicts"), "entity": "deals", "row_key": "d", "status": "open"}
     restore = Queued(1, "conflicts", "c", "conflict.restore", 1, 1, {}, None, row, None, 0, 0, None)
-    assert on_top(Synced(1, row), [restore], -1, ME, "me", no_stages) == {**row, "status": "restored"}
+    assert on_top(Synced(1, row), [restore], -1, ME, "me", Lookup(no_stages)) == {**row, "status": "restored"}
