@@ -34,11 +34,11 @@ from sfa.crm.online import Online
 from sfa.crm.routes import decision_routes
 from sfa.db.database import Database, open_database
 from sfa.db.migrations import is_current
-from sfa.routing.routes import Planner, route_routes
 from sfa.files.download_routes import download_routes
 from sfa.files.service import Files
 from sfa.files.upload_routes import upload_routes
 from sfa.files.wire import Door
+from sfa.routing.routes import Planner, route_routes
 from sfa.web.authenticator import Authenticator
 from sfa.web.compression import CompressedAnswers
 from sfa.web.errors import answer_problem

@@ -19,7 +19,7 @@ def _json() -> sa.JSON:
     return sa.JSON(none_as_null=True)
 
 
-def _entity(name: str, *columns: "sa.Column[object]", layered: bool = False, below_account: bool = False) -> None:
+def _entity(name: str, *columns: "sa.Column[object] | sa.ForeignKeyConstraint", layered: bool = False, below_account: bool = False) -> None:
     held = [sa.ForeignKeyConstraint(["account_key"], ["accounts.key"], name=op.f(f"fk_{name}_account_key"))]
     op.create_table(
         name,
@@ -152,6 +152,7 @@ def _work() -> None:
         sa.Column("old", _json(), nullable=True),
         sa.Column("new", _json(), nullable=True),
         _text("reason", nullable=False),
+        sa.ForeignKeyConstraint(["visit_key"], ["visits.key"], name=op.f("fk_visit_amendments_visit_key")),
         layered=True,
     )
     op.create_index(
