@@ -364,4 +364,8 @@ def delete(desk: Desk, entity: str, key: str) -> None:
     found.delete(entity, find(found, entity, key))
 
 
-from sfa.app import cli_device_decisions, cli_device_route  # noqa: E402, F401 - their commands join the group above
+from sfa.app import (  # noqa: E402 - their commands join the group above
+    cli_device_customers,  # noqa: F401
+    cli_device_decisions,  # noqa: F401
+    cli_device_route,  # noqa: F401
+)

@@ -29,6 +29,7 @@ from sfa.app.wake_services import wake_services
 from sfa.core.clock import Clock, SystemClock
 from sfa.core.errors import Refused
 from sfa.crm.account_routes import account_routes, history_routes
+from sfa.crm.contact_routes import contact_routes
 from sfa.crm.merge_routes import merge_routes
 from sfa.crm.online import Online
 from sfa.crm.routes import decision_routes
@@ -174,6 +175,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *merge_routes(services.screens),
         *account_routes(services.screens),
         *history_routes(services.screens),
+        *contact_routes(services.screens),
         *route_routes(services.screens, services.planner),
         *upload_routes(services.files, door),
         *download_routes(services.files, door),

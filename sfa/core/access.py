@@ -48,6 +48,7 @@ DECIDES_SCOPE = frozenset(
 
 FIELD_WORK = frozenset(
     {"accounts", "contacts", "visits", "notes", "attachments", "tasks", "deals", "deal_lines"}
+    | {"customer_needs", "calls", "consents"}
     | {"visit_plans", "signals", "travel_legs"}
 )
 VISIT_RULES = frozenset({"visit_policies", "checklist_templates", "cadence_rules"})
@@ -60,6 +61,7 @@ PEOPLE_DATA = frozenset(
 
 # Only a command or the server sets these.
 READ_ONLY: dict[str, frozenset[str]] = {
+    "accounts": frozenset({"tier_since"}),
     "visits": frozenset(
         {"status", "checked_in_at", "checked_out_at", "latitude", "longitude", "accuracy_m"}
         | {"verdict", "distance_m", "submitted", "submitted_at"}
@@ -67,11 +69,14 @@ READ_ONLY: dict[str, frozenset[str]] = {
     "deals": frozenset({"closed_at", "lost_reason"}),
     "attachments": frozenset({"stored", "sniffed_type", "width", "height"}),
 }
-# A create may say these, a later update may not: a command moves a deal through its stages.
+# A create may say these, a later update may not: a command moves a deal through its stages, other bytes are another
+# attachment, a consent is a fact.
 SET_ONCE: dict[str, frozenset[str]] = {
     "deals": frozenset({"stage_key"}),
-    "attachments": frozenset({"media_type", "size", "sha256"}),  # other bytes are another attachment
+    "attachments": frozenset({"media_type", "size", "sha256"}),
+    "consents": frozenset({"contact_key", "purpose", "channel", "granted", "decided_at", "source", "evidence"}),
 }
+NEVER_DELETED = frozenset({"consents"})
 ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})
 SERVER_ONLY_ENTITIES = frozenset({"refusals", "conflicts", "suggestions", "handovers", "visit_amendments"})
 # Moving a customer or its work to somebody else is a manager's decision.
@@ -85,6 +90,7 @@ MANAGERS_SET: dict[str, frozenset[str]] = {
     "visit_plans": frozenset({"owner_key"}),
     "signals": frozenset({"author_key"}),
     "travel_legs": frozenset({"owner_key"}),
+    "calls": frozenset({"owner_key"}),
 }
 # What nobody may give himself.
 ADMINS_SET: dict[str, frozenset[str]] = {"users": frozenset({"role", "email"})}
@@ -93,6 +99,7 @@ OWNED: dict[str, str] = {
     "deals": "owner_key",
     "visits": "owner_key",
     "tasks": "owner_key",
+    "calls": "owner_key",
     "visit_plans": "owner_key",
     "signals": "author_key",
     "travel_legs": "owner_key",

@@ -1,7 +1,8 @@
 """A row as it was, rebuilt from its history (R20): pure.
 
 History has for each revision `changes`, field -> [old, new]. A field says what the last revision that counts made of
-it; one that only changed afterwards says what it was before, so what defaults were then does not matter. *Stored* is what the server said at that time, exactly; *event* is what was so by the corrected times of the edits, whenever they
+it; one that only changed afterwards says what it was before, so what defaults were then does not matter. *Stored* is
+what the server said at that time, exactly; *event* is what was so by the corrected times of the edits, whenever they
 arrived.
 Does not do: what a row was before history began to be written for it.
 """

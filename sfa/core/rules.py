@@ -182,6 +182,12 @@ def _account(row: Mapping[str, Any]) -> Broken | None:
     return _position(row)
 
 
+def _need(row: Mapping[str, Any]) -> Broken | None:
+    if row["product_key"] is None and not (row["text"] or "").strip():
+        return Broken("invariant_failed", "a need says what: a product, a text, or both")
+    return None
+
+
 def _deal(row: Mapping[str, Any]) -> Broken | None:
     if (row["amount_minor"] is None) != (row["currency"] is None):
         return Broken("invariant_failed", "amount and currency belong together")
@@ -232,6 +238,7 @@ _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
     "checklist_templates": _template,
     "signals": _signal,
     "travel_legs": _leg,
+    "customer_needs": _need,
     "deals": _deal,
     "quotas": _quota,
     "fiscal_periods": _period,

@@ -17,6 +17,9 @@ PARENTS: dict[str, tuple[str, str]] = {
     "signals": ("accounts", "account_key"),
     "notes": ("accounts", "account_key"),
     "attachments": ("accounts", "account_key"),
+    "customer_needs": ("accounts", "account_key"),
+    "calls": ("accounts", "account_key"),
+    "consents": ("contacts", "contact_key"),
     "deals": ("accounts", "account_key"),
     "deal_lines": ("deals", "deal_key"),
 }
@@ -27,6 +30,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "address": ("street", "postal_code", "city", "region", "country"),
         "position": ("latitude", "longitude"),
         "revenue": ("revenue_minor", "revenue_currency"),
+        "tier": ("tier", "tier_since"),
     },
     "visits": {
         "state": (

@@ -18,7 +18,9 @@ from sfa.db.writes import Door, Origin
 # Who names a merged row, beside the rows that lie under it.
 NAMED_BY = {
     "accounts": (("tasks", "account_key"), ("accounts", "parent_key")),
-    "contacts": (("visits", "contact_key"), ("visit_plans", "contact_key"), ("deals", "contact_key")),
+    "contacts": tuple(
+        (e, "contact_key") for e in ("visits", "visit_plans", "deals", "customer_needs", "calls", "consents")
+    ),
 }
 NEVER_TAKEN = frozenset({"created_at", "created_by", "territory_key", "parent_key", "status", "external_id", "tags"})
 
@@ -57,7 +59,8 @@ def _fill_gaps(door: Door, who: Who, loser: Cell, survivor: Cell, origin: Origin
     for fields in shape.groups.values():
         if not NEVER_TAKEN.isdisjoint(fields) or any(survivor.row[f] is not None for f in fields):
             continue
-        taken.update({f: loser.row[f] for f in fields if loser.row[f] is not None})
+        if any(loser.row[f] is not None for f in fields):
+            taken.update({f: loser.row[f] for f in fields if loser.row[f] is not None or f == "tier_since"})
     if "tags" in shape.types and (new := [t for t in loser.row["tags"] if t not in survivor.row["tags"]]):
         taken["tags"] = survivor.row["tags"] + new
     before = {field: survivor.row[field] for field in taken}

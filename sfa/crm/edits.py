@@ -18,6 +18,7 @@ from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
 from sfa.crm import rights, trees
+from sfa.db import scope
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
@@ -181,6 +182,8 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     if entity == "attachments":  # its bytes may have come before it
         values = {**values, **arrivals.found(door.connection, key, values)}
     cell = door.cell(entity, key)
+    if entity == "accounts":
+        values = _dated(door, {}, values, origin)
     door.put(cell, values, origin, "create")
     if entity == "deal_lines":
         check_owned(door, who, cell)
@@ -195,6 +198,13 @@ def _check_begins_open(door: Door, stage_key: str) -> None:
     """A deal is won and lost by commands, which also date it."""
     if door.cell("stages", stage_key, "share").row["kind"] != "open":
         raise Refused("illegal_transition", f"a deal begins in an open stage, not in {stage_key!r}", field="stage_key")
+
+
+def _dated(door: Door, before: Mapping[str, Any], values: Mapping[str, Any], origin: Origin) -> Mapping[str, Any]:
+    """Values that change a customer's tier say since when it has it: the local day of the edit."""
+    if "tier" not in values or "tier_since" in values or values["tier"] == before.get("tier"):
+        return values
+    return {**values, "tier_since": scope.today(door.connection, origin.at)}
 
 
 def _finish(door: Door, who: Who, cell: Cell) -> None:
@@ -221,6 +231,8 @@ def update(
     check_unlocked(who, cell, values)
     rights.check_change(door, who.role, who.user_key, who.held, cell, values)
     was_gone = cell.gone
+    if cell.entity == "accounts":
+        values = _dated(door, cell.row, values, origin)
     door.put(cell, values, origin, kind, verbatim)
     if cell.entity == "deal_lines" and "deal_key" in values:
         check_owned(door, who, cell)  # the deal that it was moved to, too
@@ -246,6 +258,8 @@ def imported(
     if cell.rev > 0 and all(cell.row[f] == v for f, v in stated.items()):
         return "unchanged"
     outcome = "created" if cell.rev == 0 else "updated"
+    if entity == "accounts":
+        stated = dict(_dated(door, cell.row, stated, origin))
     door.put(cell, stated, origin, "import")
     revive_parent(door, TRUSTED, cell, origin)
     found = check_row(door, cell)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from sfa.core.access import NEVER_DELETED
 from sfa.core.errors import Refused
 from sfa.core.shapes import PARENTS
 from sfa.db.cells import Cell
@@ -49,7 +50,10 @@ def check_own_target(role: str, user: str | None, quota: Mapping[str, Any]) -> N
 
 
 def check_delete(role: str, held: frozenset[str] | None, cell: Cell) -> None:
-    """A rep who knows a customer only through its account team does not delete it for the others."""
+    """A rep who knows a customer only through its account team does not delete it for the others; what somebody allowed
+    or withdrew stays on record."""
+    if held is not None and cell.entity in NEVER_DELETED:
+        raise Refused("not_permitted", f"{cell.entity} stay: the latest one counts")
     if held is None or cell.entity != "accounts" or role != "rep":
         return
     if cell.row["territory_key"] is None or f"territory:{cell.row['territory_key']}" not in held:

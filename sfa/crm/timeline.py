@@ -180,6 +180,9 @@ _VISIT_AT = ("checked_in_at", "planned_at", "created_at")
 SOURCES: dict[str, Source] = {
     "visit": _rows("visits", _VISIT_AT, "owner_key", ("status", "purpose", "outcome", "planned_at", "checked_out_at")),
     "note": _rows("notes", ("written_at", "created_at"), "author_key", ("body", "visit_key")),
+    "call": _rows(
+        "calls", ("called_at", "created_at"), "owner_key", ("direction", "minutes", "outcome", "contact_key")
+    ),
     "task": _rows("tasks", ("created_at",), "owner_key", ("title", "due_on", "done")),
     "stage": Source("deals", _stages, ("name", "by", "changes")),
     "change": Source("accounts", _changes, ("by", "changes")),

@@ -31,8 +31,11 @@ CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
         ("signals", "account_key"),
         ("notes", "account_key"),
         ("attachments", "account_key"),
+        ("customer_needs", "account_key"),
+        ("calls", "account_key"),
         ("deals", "account_key"),
     ),
+    "contacts": (("consents", "contact_key"),),
     "visits": (("visit_amendments", "visit_key"),),
     "deals": (("deal_lines", "deal_key"),),
 }

@@ -252,8 +252,9 @@ class Door:
         return found
 
     def _load_parents(self, cells: list[Cell]) -> None:
-        """Two storeys up (a line's deal, an amendment's visit; its account), each in one query for all of them."""
-        for above in ("visits", "deals", "accounts"):
+        """Two storeys up (a line's deal, an amendment's visit, a consent's contact; its account), each in one query for
+        all of them."""
+        for above in ("visits", "deals", "contacts", "accounts"):
             alone = (c for c in cells if c.entity not in ABOUT_PAIRS)
             places = [place for c in alone for place in parents_of(c) if place[0] == above]
             self.load(above, [key for _, key in places], "share")
@@ -283,7 +284,7 @@ class Door:
         settled: list[tuple[Cell, tuple[str, ...]]] = []
         waiting = [cell for cell in self._cells.values() if cell.moved]
         placed: dict[Cell, tuple[str, ...]] = {}
-        order = {"accounts": 0, "deals": 1, "visits": 1, **dict.fromkeys(ABOUT_ROWS, 3)}
+        order = {"accounts": 0, "deals": 1, "visits": 1, "contacts": 1, **dict.fromkeys(ABOUT_ROWS, 3)}
         while waiting:
             cells, waiting = sorted(waiting, key=lambda c: order.get(c.entity, 2)), []
             changed: dict[str, list[str]] = {}

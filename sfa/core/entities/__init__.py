@@ -18,6 +18,7 @@ from sfa.core.entities.company import (
     User,
 )
 from sfa.core.entities.customers import Account, AccountMember, Contact, Note, Task, Visit
+from sfa.core.entities.relations import Call, Consent, CustomerNeed
 from sfa.core.entities.row import Row
 from sfa.core.entities.selling import Deal, DealLine, Quota
 from sfa.core.entities.told import Conflict, Handover, Refusal, Suggestion
@@ -64,6 +65,9 @@ ENTITIES: dict[str, type[Row]] = {
     "notes": Note,
     "attachments": Attachment,
     "tasks": Task,
+    "customer_needs": CustomerNeed,
+    "calls": Call,
+    "consents": Consent,
     "deals": Deal,
     "deal_lines": DealLine,
     "quotas": Quota,

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from sfa.core.entities.relations import CHANNEL
 from sfa.core.entities.row import Row
 from sfa.core.entities.visiting import People
 from sfa.core.fields import (
@@ -27,11 +28,14 @@ from sfa.core.fields import (
 
 
 class Account(Row, frozen=True, kw_only=True):
+    """`tier_since` is the day on which the tier became what it is; null where that was before anybody noted it."""
+
     name: Name
     territory_key: TerritoryRef | None = None
     parent_key: AccountRef | None = None
     status: Annotated[str, Meta(pattern=r"^(prospect|customer|former)\Z")] = "prospect"
     tier: Annotated[str, Meta(pattern=r"^[A-D]\Z")] | None = None
+    tier_since: Day | None = None
     industry: Short | None = None
     phone: Short | None = None
     email: Annotated[str, Meta(max_length=254)] | None = None
@@ -66,6 +70,7 @@ class Contact(Row, frozen=True, kw_only=True):
     mobile: Short | None = None
     email: Annotated[str, Meta(max_length=254)] | None = None
     language: Short | None = None
+    preferred_channel: Annotated[str, Meta(pattern=CHANNEL)] | None = None
     active: bool = True
     external_id: Short | None = None
 

@@ -58,6 +58,9 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "travel_legs": [("owner_key", "started_at"), ("visit_key",)],
     "notes": [("account_key",), ("visit_key",)],
     "attachments": [("account_key",), ("sha256",)],
+    "customer_needs": [("account_key",), ("contact_key",)],
+    "calls": [("account_key",), ("contact_key",), ("owner_key", "called_at")],
+    "consents": [("contact_key",)],
     "tasks": [("owner_key",), ("account_key",)],
     "deals": [("account_key",), ("owner_key",), ("external_id",)],
     "deal_lines": [("deal_key",)],
@@ -67,6 +70,9 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "suggestions": [("row_key",), ("other_key",), ("status", "created_at", "key")],
     "handovers": [("author_key", "device_key"), ("status", "created_at", "key")],
 }
+
+
+CHILDREN_OF_ACCOUNTS = ("account_members", "contacts", "visits", "notes", "customer_needs", "calls", "deals")
 
 
 def _column_type(kind: Any) -> type[Any]:

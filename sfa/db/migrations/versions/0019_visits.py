@@ -19,7 +19,12 @@ def _json() -> sa.JSON:
     return sa.JSON(none_as_null=True)
 
 
-def _entity(name: str, *columns: "sa.Column[object] | sa.ForeignKeyConstraint", layered: bool = False, below_account: bool = False) -> None:
+def _entity(
+    name: str,
+    *columns: "sa.Column[object] | sa.ForeignKeyConstraint",
+    layered: bool = False,
+    below_account: bool = False,
+) -> None:
     held = [sa.ForeignKeyConstraint(["account_key"], ["accounts.key"], name=op.f(f"fk_{name}_account_key"))]
     op.create_table(
         name,
