@@ -166,6 +166,13 @@ def sync(desk: Desk, page_rows: int, check: bool) -> None:
 
         result = found.sync(told, page_rows, check=check)
     _tell(result)
+    _upload(found)
+
+
+def _upload(found: Device) -> None:
+    """What was attached, once its row is there."""
+    for item in found.upload():
+        click.echo(f"uploaded {item.name}" if item.code is None else f"refused {item.name} ({item.code})")
 
 
 @device.command()
@@ -176,8 +183,10 @@ def wait(desk: Desk) -> None:
     def told(result: SyncResult) -> None:
         if result.rows or result.pushed or result.resets:
             _tell(result)
+        _upload(found)
 
-    if desk.device().wait(told, threading.Event()) == REPLACED:
+    found = desk.device()
+    if found.wait(told, threading.Event()) == REPLACED:
         click.echo("somebody else waits for this device now (live_replaced)")
 
 
@@ -367,5 +376,6 @@ def delete(desk: Desk, entity: str, key: str) -> None:
 from sfa.app import (  # noqa: E402 - their commands join the group above
     cli_device_customers,  # noqa: F401
     cli_device_decisions,  # noqa: F401
+    cli_device_files,  # noqa: F401
     cli_device_route,  # noqa: F401
 )

@@ -20,6 +20,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "contacts": ("name", "title", "phone", "mobile", "email", "account_key"),
     "visits": ("account_key", "status", "planned_at", "checked_in_at", "checked_out_at", "outcome"),
     "notes": ("account_key", "author_key", "written_at", "body"),
+    "attachments": ("name", "kind", "size", "stored", "account_key", "author_key"),
     "tasks": ("title", "due_on", "done", "account_key"),
     "deals": ("name", "stage_key", "amount_minor", "currency", "close_on", "owner_key"),
     "quotas": ("user_key", "team_key", "territory_key", "period_key", "measure", "target"),

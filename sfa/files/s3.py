@@ -7,6 +7,7 @@ multipart uploads are used only to write finished content. What is put together 
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,6 +23,7 @@ from sfa.files.places import CHUNK_BYTES, content_path, thumbnail_path, thumbnai
 __all__ = ["Bucket", "OutOfReach"]
 
 OPTIONS = {"endpoint", "region"}
+RETRY: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 
 
 class Bucket:
@@ -40,7 +42,9 @@ class Bucket:
             config |= {"access_key_id": access_key, "secret_access_key": secret_key}
         plain = said.get("endpoint", "").startswith("http://")
         prefix = parsed.path.strip("/") or None
-        self._store = S3Store(parsed.netloc, prefix=prefix, client_options={"allow_http": plain}, **config)
+        self._store = S3Store(
+            parsed.netloc, prefix=prefix, client_options={"allow_http": plain}, retry_config=RETRY, **config
+        )
 
     def scratch(self) -> Path:
         folder = Path(tempfile.gettempdir()) / "sfa-files"

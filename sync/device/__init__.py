@@ -14,11 +14,12 @@ The story of one `sync()`, in order:
 10. Again from 3 until the queue is sent and a page says `caught_up`.
 11. `wait()` does so again whenever the server says that there is news, and is patient without signal (`waiting`).
 12. `sync(check=True)` compares digests then, and fetches again only the buckets that differ (`agree`).
+13. `upload()` sends the bytes of files whose rows the server has, and goes on where it was cut (`files`).
 
 Modules: `store` (the local SQLite file), `outbox`, `pages`, `overlay` (pure), `view`, `edits`, `settle`, `session`
 (login, tokens), `trace` and `replay` (a session recorded and played elsewhere), `ending` (revoked, wiped), `waiting`
-(for news), `client` (the class `Device`), `transport` and `http`. It imports nothing of the server but the wire
-(`sync.protocol`), the merge (`sync.merge`) and the pure core.
+(for news), `files` (attached offline, uploaded with resume), `client` (the class `Device`), `transport` and `http`. It
+imports nothing of the server but the wire (`sync.protocol`), the merge (`sync.merge`) and the pure core.
 """
 
 from sync.device.client import Device

@@ -7,12 +7,14 @@ the other, and a device that was killed goes on where it was. Time and keys are 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
-from sync.device import edits, ending, outbox, session, view, waiting
+from sync.device import edits, ending, files, outbox, session, view, waiting
+from sync.device.files import Attached
 from sync.device.outbox import Queued
 from sync.device.session import DeviceInfo, ServerRefused
 from sync.device.settle import Progress, SyncResult, Tally, after, next_request, settle
@@ -137,6 +139,21 @@ class Device:
         a command that this device does not know."""
         arguments = arguments if arguments is not None else {}
         return edits.command(self.store, name, key, arguments, self.clock.now_ms(), self._unit, entity)
+
+    def attach(self, entity: str, key: str, path: Path, values: Mapping[str, Any] | None = None) -> str:
+        """Hang a file on a customer, visit, deal or note; -> the attachment's key. The copy is the device's own."""
+        made = self.ids.new()
+        files.attach(self.store, made, entity, key, path, values or {}, self.clock.now_ms(), self._unit)
+        return made
+
+    def files(self) -> Sequence[Attached]:
+        """Copies that wait until the server has their bytes."""
+        return files.attached(self.store)
+
+    def upload(self) -> Iterator[Attached]:
+        """Send the bytes of files whose rows are synced; each is told when it ended. Raises `ConnectionLost`, and
+        goes on from there when it is called again."""
+        return files.upload(self.store, self.transport)
 
     def repair(
         self, refusal: str, values: Mapping[str, Any], *, without: Collection[str] = (), key: str | None = None

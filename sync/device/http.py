@@ -4,7 +4,7 @@ An answer may be read while it arrives: the server ends a block of the compressi
 the answer came can be inflated up to its last whole line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -58,6 +58,16 @@ class HttpTransport:
         finally:
             self.received += answer.num_bytes_downloaded - counted
             answer.close()
+
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, token: str | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        said = {**headers, **({"Authorization": f"Bearer {token}"} if token is not None else {})}
+        try:
+            answer = self._client.request(method, self._server + path, headers=said, content=body)
+        except httpx.RequestError as error:
+            raise ConnectionLost(f"{type(error).__name__}: {error}") from error
+        return answer.status_code, dict(answer.headers), answer.content
 
     @contextmanager
     def listen(self, path: str, token: str | None) -> Iterator[Lines]:

@@ -10,6 +10,7 @@ disk at commit: a number that was sent and then forgotten by the file would be g
 """
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ from msgspec import Struct
 from sync.device.transport import ConnectionLost
 from sync.protocol import CONTRACT_MAX
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_TIMEOUT_S = 10.0
 ALONE_TIMEOUT_S = 90.0  # longer than a request may take
 PRIVATE = 0o600
@@ -104,6 +105,16 @@ CREATE TABLE IF NOT EXISTS lease (
     given_at INTEGER NOT NULL,              -- this device's clock, both
     until_at INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS files (        -- copies that lie in the folder beside this file
+    key TEXT PRIMARY KEY,                   -- of the attachment
+    name TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    upload TEXT,                            -- where the server has it, once it was begun
+    is_sent INTEGER NOT NULL DEFAULT 0,
+    code TEXT                               -- why the server refused the content
+);
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
@@ -168,6 +179,7 @@ class Store:
         self, path: str | Path = ":memory:", connect: Callable[..., sqlite3.Connection] = sqlite3.connect
     ) -> None:
         self._path = None if str(path) == ":memory:" else Path(path)
+        self.folder = self._path.with_name(f"{self._path.name}-files") if self._path is not None else None
         if self._path is not None:
             _keep_private(self._path)
         self._connection = connect(str(path), isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
@@ -276,10 +288,12 @@ class Store:
         """Nothing of the company stays in the file: rows, queue, tokens and person are overwritten."""
         self.execute("PRAGMA secure_delete = ON")
         with self.transaction():
-            for table in ("rows", "memberships", "refills", "outbox", "notices", "lease", "state"):
+            for table in ("rows", "memberships", "refills", "outbox", "notices", "lease", "files", "state"):
                 self.execute(f"DELETE FROM {table}")
             self.execute("INSERT INTO state (id) VALUES (1)")
             self.note(at, "erased", why)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
         self.execute("VACUUM")
         self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -6,7 +6,7 @@ what happened. Logins are left out and no token is written; rows are, so only th
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
-from sync.device.transport import ConnectionLost, Lines, LiveTransport, Transport
+from sync.device.transport import ConnectionLost, FileTransport, Lines, LiveTransport, Transport
 
 FORMAT = 1
 SYNC = "/sync"
@@ -76,6 +76,14 @@ class Recorder:
         status, answer = self._transport.post(path, body, token)
         self._write(Answered(self._clock.now_ms(), status, _raw(answer)))
         return status, answer
+
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, token: str | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Bytes of files are not written down."""
+        if not isinstance(self._transport, FileTransport):
+            raise ConnectionLost("this transport carries no files")
+        return self._transport.send(method, path, headers, body, token)
 
     def listen(self, path: str, token: str | None) -> AbstractContextManager[Lines]:
         """A stream says nothing that is worth keeping: it passes."""

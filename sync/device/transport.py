@@ -4,7 +4,7 @@
 A transport that hands on an answer while it arrives lets the device keep each line of it, wherever the rest is lost.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -46,4 +46,15 @@ class LiveTransport(Transport, Protocol):
 
     def listen(self, path: str, token: str | None) -> AbstractContextManager[Lines]:
         """Open a stream with GET; closed with the block."""
+        ...
+
+
+@runtime_checkable
+class FileTransport(Transport, Protocol):
+    """A transport that can also carry the bytes of files."""
+
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, token: str | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """-> (HTTP status, headers in small letters, body). Raises `ConnectionLost`."""
         ...

@@ -19,7 +19,7 @@ def row(store: Store, entity: str, key: str) -> Row | None:
     """One row as the user sees it, or None."""
     with store.reading():
         queue = outbox.of_row(store, entity, key)
-        found = _synced(store, entity, key)
+        found = synced_row(store, entity, key)
         shown = _shown(store, found, queue) if queue else (found.row if found is not None else None)
         if entity == REFUSALS and shown is not None:
             _repaired(store, {key: shown})
@@ -58,7 +58,8 @@ def synced_rows(store: Store) -> dict[tuple[str, str], tuple[int, Row]]:
     return {(entity, key): (rev, _decode(doc)) for entity, key, rev, doc in found}
 
 
-def _synced(store: Store, entity: str, key: str) -> Synced | None:
+def synced_row(store: Store, entity: str, key: str) -> Synced | None:
+    """One row without the own queue."""
     found = store.execute("SELECT rev, doc FROM rows WHERE entity = ? AND key = ?", (entity, key)).fetchone()
     return None if found is None else Synced(found[0], _decode(found[1]))
 

@@ -1,0 +1,243 @@
+"""Files that wait for signal: attached offline, kept beside the store, uploaded by tus where the last attempt ended.
+
+A copy belongs to the device from the moment of attaching: the picture may be deleted from the gallery. It goes when the
+synced row says `stored`, when the row is no more, and with everything else when the registration is wiped. The upload's
+address is stored before its first byte is sent, so a device that is killed at any line goes on with the same upload.
+"""
+
+import base64
+import hashlib
+import mimetypes
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from sfa.core.errors import Refused
+from sync.device import edits, outbox, session, view
+from sync.device.session import EXPIRED, ServerRefused
+from sync.device.store import Store
+from sync.device.transport import ConnectionLost, FileTransport, Transport
+
+SEND_BYTES = 512 << 10  # in one request; each is acknowledged
+READ_BYTES = 1 << 20
+TRIES_MAX = 5
+UPLOADS = "/files/uploads"
+PARENTS = {"visits": "visit_key", "deals": "deal_key", "notes": "note_key"}
+FINAL = frozenset({"file_differs", "file_type_refused", "upload_too_large", "not_permitted"})
+GONE = (404, 410)
+ELSEWHERE = (409, 423)
+
+
+class Attached(Struct, frozen=True):
+    """A file that is kept on this device. `upload` is its address at the server, `code` why it was refused there."""
+
+    key: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    upload: str | None = None
+    is_sent: bool = False
+    code: str | None = None
+
+
+# -- attaching ------------------------------------------------------------------------------------------------------
+
+
+def attach(
+    store: Store, key: str, entity: str, row: str, path: Path, values: Mapping[str, Any], at: int, unit: str | None
+) -> int:
+    """Keep a copy of a file and queue its row; -> the mutation's number. `values` may say name, kind, media type and
+    when it was taken."""
+    hangs_on = _place(store, entity, row)
+    name = str(values.get("name") or path.name)
+    kind = str(values.get("media_type") or mimetypes.guess_type(path.name)[0] or "")
+    if not kind:
+        raise Refused("field_required", f"nobody can tell by its name what {path.name} is: say its media type")
+    copy = _folder(store) / key
+    sha256, size = _copied(path, copy)
+    try:
+        with store.transaction():
+            said = {"name": name, "media_type": kind, "size": size, "sha256": sha256, **hangs_on}
+            n = edits.create(store, "attachments", key, {**values, **said}, at, unit)
+            row_values = (key, name, kind, size, sha256)
+            store.execute("INSERT INTO files (key, name, media_type, size, sha256) VALUES (?, ?, ?, ?, ?)", row_values)
+            return n
+    except BaseException:
+        copy.unlink(missing_ok=True)
+        raise
+
+
+def _place(store: Store, entity: str, key: str) -> dict[str, str]:
+    row = view.row(store, entity, key)
+    if row is None or (entity != "accounts" and entity not in PARENTS):
+        raise Refused("row_unknown", f"there is no {entity} row {key!r} on this device that files hang on")
+    if entity == "accounts":
+        return {"account_key": key}
+    if row.get("account_key") is None:
+        raise Refused("field_required", f"this {entity} row has no customer for a file to hang on")
+    return {"account_key": row["account_key"], PARENTS[entity]: key}
+
+
+def _folder(store: Store) -> Path:
+    if store.folder is None:
+        raise Refused("request_invalid", "a store in memory keeps no files")
+    store.folder.mkdir(exist_ok=True, mode=0o700)
+    return store.folder
+
+
+def _copied(path: Path, copy: Path) -> tuple[str, int]:
+    """-> (SHA-256, size) of the copy, which survives a power cut."""
+    digest, size = hashlib.sha256(), 0
+    part = copy.with_name(f"{uuid.uuid4().hex}.part")
+    try:
+        with path.open("rb") as source, part.open("wb") as target:
+            while chunk := source.read(READ_BYTES):
+                digest.update(chunk)
+                size += target.write(chunk)
+            target.flush()
+            os.fsync(target.fileno())
+        part.replace(copy)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise Refused("request_invalid", f"{path.name} cannot be copied: {error.strerror}") from error
+    return digest.hexdigest(), size
+
+
+def attached(store: Store) -> list[Attached]:
+    """What is kept here, in the order of attaching."""
+    query = "SELECT key, name, media_type, size, sha256, upload, is_sent, code FROM files ORDER BY rowid"
+    return [Attached(*row[:6], is_sent=bool(row[6]), code=row[7]) for row in store.execute(query)]
+
+
+# -- uploading ------------------------------------------------------------------------------------------------------
+
+
+def upload(store: Store, transport: Transport) -> Iterator[Attached]:
+    """Send what waits, file by file, and say how each ended. Raises `ConnectionLost`; calling again goes on.
+
+    A file goes only when the server has its row: what became of the row decides first."""
+    tidy(store)
+    if not isinstance(transport, FileTransport):
+        return
+    for item in attached(store):
+        if not item.is_sent and item.code is None and _synced(store, item.key) is not None:
+            yield Upload(store, transport, item).run()
+
+
+def tidy(store: Store) -> None:
+    """Let copies go whose bytes are at the server, or whose row is no more, and what a killed device left."""
+    if store.folder is None or not store.folder.is_dir():
+        return
+    for item in attached(store):
+        row = _synced(store, item.key)
+        if (row is not None and row["stored"]) or (row is None and not _is_wanted(store, item.key)):
+            store.execute("DELETE FROM files WHERE key = ?", (item.key,))
+    known = {item.key for item in attached(store)}
+    for path in store.folder.iterdir():
+        if path.name not in known:
+            path.unlink(missing_ok=True)
+
+
+def _synced(store: Store, key: str) -> dict[str, Any] | None:
+    found = view.synced_row(store, "attachments", key)
+    return found.row if found is not None else None
+
+
+def _is_wanted(store: Store, key: str) -> bool:
+    """Queued, or refused and not settled: the user may repair it."""
+    if outbox.of_row(store, "attachments", key):
+        return True
+    refusals = view.rows(store, "refusals").values()
+    return any(row["row_key"] == key and row["status"] == "open" for row in refusals)
+
+
+class Upload:
+    """One file on its way."""
+
+    def __init__(self, store: Store, transport: FileTransport, item: Attached) -> None:
+        self._store, self._transport, self._item = store, transport, item
+        self._place = item.upload
+
+    def run(self) -> Attached:
+        for _ in range(TRIES_MAX):
+            try:
+                if self._try():
+                    return self._note("is_sent", 1)
+            except ServerRefused as refused:
+                if refused.code in FINAL:
+                    return self._note("code", refused.code)
+                raise
+        raise ConnectionLost("the upload does not come forward: again later")
+
+    def _try(self) -> bool:
+        """-> whether all bytes are there; not, where the upload is gone or stands elsewhere."""
+        offset = self._begin() if self._place is None else self._ask()
+        if offset is None:
+            return False
+        assert self._place is not None
+        with (_folder(self._store) / self._item.key).open("rb") as file:
+            while offset < self._item.size:
+                file.seek(offset)
+                headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+                status, told, body = self._send("PATCH", self._place, headers, file.read(SEND_BYTES))
+                if status in (*GONE, *ELSEWHERE):
+                    return False
+                offset = self._number(status, told, body)
+        return True
+
+    def _begin(self) -> int:
+        said = {"attachment": self._item.key, "sha256": self._item.sha256, "filetype": self._item.media_type}
+        said["filename"] = self._item.name
+        pairs = ",".join(f"{name} {base64.b64encode(text.encode()).decode()}" for name, text in said.items())
+        headers = {"Upload-Length": str(self._item.size), "Upload-Metadata": pairs}
+        status, told, body = self._send("POST", UPLOADS, headers, b"")
+        if status != 201 or "location" not in told:
+            raise session.refusal_of(status, body)
+        self._place = told["location"]
+        self._note("upload", self._place)
+        return 0
+
+    def _ask(self) -> int | None:
+        assert self._place is not None
+        status, told, body = self._send("HEAD", self._place, {}, b"")
+        if status in GONE:
+            self._place = None
+            self._note("upload", None)
+            return None
+        return self._number(status, told, body)
+
+    def _number(self, status: int, told: Mapping[str, str], body: bytes) -> int:
+        text = told.get("upload-offset", "")
+        if not 200 <= status < 300:
+            raise session.refusal_of(status, body)
+        if not text.isdigit():
+            raise ConnectionLost(f"HTTP {status} without an offset: somebody between answered")
+        return int(text)
+
+    def _send(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        said = {"Tus-Resumable": "1.0.0", **headers}
+        token = self._store.state().access_token
+        answer = self._transport.send(method, path, said, body, token)
+        if answer[0] == 401 and _code(answer[2]) in (*EXPIRED, ""):
+            token = session.renewed(self._store, self._transport, token)
+            answer = self._transport.send(method, path, said, body, token)
+        return answer
+
+    def _note(self, column: str, value: Any) -> Attached:
+        self._store.execute(f"UPDATE files SET {column} = ? WHERE key = ?", (value, self._item.key))
+        return next(item for item in attached(self._store) if item.key == self._item.key)
+
+
+def _code(body: bytes) -> str:
+    """Of a problem body; HEAD has none."""
+    try:
+        return session.refusal_of(401, body).code
+    except ConnectionLost:
+        return ""
