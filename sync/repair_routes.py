@@ -25,12 +25,13 @@ from sync.versions import VERSIONS, Versions
 class RepairRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """What differs from the refused content: fields to `set`, fields that it goes `without` (in the words that are kept
     or in those of today), the `key` of a row that is created under another one, the `base` that the caller looked at.
-    Nothing: it is offered again as it is."""
+    Nothing: it is offered again as it is. A `reason` makes the edit of a locked visit its amendment (R14)."""
 
     set: dict[str, Any] = {}
     without: list[str] = []
     key: Annotated[str, Meta(max_length=200)] | None = None
     base: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    reason: Annotated[str, Meta(min_length=1, max_length=2_000)] | None = None
 
 
 class RepairAnswer(Struct, frozen=True):
@@ -64,10 +65,13 @@ def repair_online(
 
 
 def _patched(content: Mutation, refusal: str, asked: RepairRequest, now_ms: int) -> Mutation:
+    said = {**content.set, **asked.set}
+    if asked.reason is not None:  # of a locked visit, which is amended (R14): any other refusal says that it is not one
+        content, said = structs.replace(content, kind="visit.amend"), {"values": said, "reason": asked.reason}
     return structs.replace(
         content,
         key=asked.key if asked.key is not None else content.key,
-        set={**content.set, **asked.set},
+        set=said,
         base=asked.base if asked.base is not None else content.base,
         at=now_ms,
         unit=None,

@@ -26,6 +26,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
 from sync.device import ConnectionLost, Device, Progress, ServerRefused, Store, SyncResult, Transport, trace
 from sync.device.http import HttpTransport
+from sync.device.visits import open_visits
 from sync.device.waiting import REPLACED
 
 VERSION = version("sfa-backend")
@@ -311,10 +312,13 @@ def plan_visit(desk: Desk, account: str, when: str | None, purpose: str | None) 
 @click.argument("visit")
 @click.option("--latitude", type=float)
 @click.option("--longitude", type=float)
+@click.option("--accuracy", "accuracy_m", type=float, help="In metres.")
 @on_desk
-def check_in(desk: Desk, visit: str, latitude: float | None, longitude: float | None) -> None:
-    """Begin a visit."""
-    run(desk, "visit.check_in", "visits", visit, {"latitude": latitude, "longitude": longitude})
+def check_in(desk: Desk, /, visit: str, **place: float | None) -> None:
+    """Begin a visit. Says so if another one is still open."""
+    for other in open_visits(desk.device()):
+        click.echo(f"visit {other} is still open: check out of it, or a person will be asked (visit_open)", err=True)
+    run(desk, "visit.check_in", "visits", visit, place)
 
 
 @device.command("check-out")
@@ -378,4 +382,5 @@ from sfa.app import (  # noqa: E402 - their commands join the group above
     cli_device_decisions,  # noqa: F401
     cli_device_files,  # noqa: F401
     cli_device_route,  # noqa: F401
+    cli_device_visits,  # noqa: F401
 )

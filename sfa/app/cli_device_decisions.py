@@ -59,13 +59,16 @@ def dismiss(desk: Desk, row: str) -> None:
 @click.argument("values", nargs=-1, metavar="[FIELD=VALUE]...")
 @click.option("--without", multiple=True, metavar="FIELD", help="Leave a field out.")
 @click.option("--key", help="Create the row under another key.")
+@click.option("--reason", help="Make the edit of a submitted visit its amendment.")
 @on_desk
-def repair(desk: Desk, refusal: str, values: tuple[str, ...], without: tuple[str, ...], key: str | None) -> None:
+def repair(
+    desk: Desk, refusal: str, values: tuple[str, ...], without: tuple[str, ...], key: str | None, reason: str | None
+) -> None:
     """Send a refused change again, with other values; with none as it was."""
     found = desk.device()
     place = find(found, "refusals", refusal)
     entity = found.list("refusals")[place]["entity"]
-    found.repair(place, fields_of(entity, values) if values else {}, without=without, key=key)
+    found.repair(place, fields_of(entity, values) if values else {}, without=without, key=key, reason=reason)
 
 
 @device.command()

@@ -40,6 +40,7 @@ from sfa.files.service import Files
 from sfa.files.upload_routes import upload_routes
 from sfa.files.wire import Door
 from sfa.routing.routes import Planner, route_routes
+from sfa.visits.routes import visit_routes
 from sfa.web.authenticator import Authenticator
 from sfa.web.compression import CompressedAnswers
 from sfa.web.errors import answer_problem
@@ -179,6 +180,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *route_routes(services.screens, services.planner),
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
+        *visit_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         _health(services.database),

@@ -25,6 +25,7 @@ from sfa.db.tables import job_runs
 from sfa.db.writes import Door
 from sfa.files import arrivals, collecting
 from sfa.files.service import FileLimits, Files
+from sfa.visits import plans
 
 MINUTE_S = 60
 HOUR_S = 3600
@@ -33,6 +34,7 @@ AGED_ROWS_MAX = 2_000  # of each entity in one run
 TOMBSTONES_KEPT_DAYS = 180  # the longest time offline that is promised (S15)
 RUNS_KEPT_DAYS = 30
 FINDER_S = 15  # 500 rows a run and a transaction: an import of 100,000 customers is looked at within the hour
+PLANS_S = 15  # 50 plans a run and a transaction: who changes a plan sees its visits move
 _log = logging.getLogger("sfa.jobs")
 
 
@@ -88,6 +90,12 @@ def find_duplicates(connection: Connection, now_ms: int) -> str:
     return f"{made} suggestions from {looked} rows"
 
 
+def plan_visits(connection: Connection, now_ms: int) -> str:
+    """Plans become visits of the weeks ahead, and changed plans are followed."""
+    looked, made = plans.expand(connection, now_ms)
+    return f"{made} visits of {looked} plans"
+
+
 JOBS: dict[str, Job] = {
     job.name: job
     for job in (
@@ -98,6 +106,7 @@ JOBS: dict[str, Job] = {
         Job("find_duplicates", FINDER_S, find_duplicates),
         Job("link_files", MINUTE_S, link_files),
         Job("collect_files", HOUR_S, collect_files),
+        Job("plan_visits", PLANS_S, plan_visits),
         Job("forget_old_runs", DAY_S, forget_old_runs),
     )
 }

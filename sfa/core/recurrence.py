@@ -6,7 +6,7 @@ written, not when it is expanded: `sfa.visits.recurrence` does that, with a cale
 """
 
 import re
-from datetime import datetime
+from datetime import date, time
 
 from sfa.core.errors import Refused
 
@@ -96,7 +96,9 @@ def _check_until(text: str | None) -> None:
         return
     try:
         if _UNTIL.fullmatch(text):
-            datetime.strptime(f"{text.removesuffix('Z')}+0000", "%Y%m%dT%H%M%S%z" if "T" in text else "%Y%m%d%z")
+            day, _, clock = text.removesuffix("Z").partition("T")
+            date.fromisoformat(day)
+            time.fromisoformat(clock or "000000")
             return
     except ValueError:
         pass

@@ -156,12 +156,18 @@ class Device:
         return files.upload(self.store, self.transport)
 
     def repair(
-        self, refusal: str, values: Mapping[str, Any], *, without: Collection[str] = (), key: str | None = None
+        self,
+        refusal: str,
+        values: Mapping[str, Any],
+        *,
+        without: Collection[str] = (),
+        key: str | None = None,
+        reason: str | None = None,
     ) -> int:
         """Send a refused change again, with other values, without some fields, or a create under another key (S19);
-        -> the mutation's number."""
+        or, of a locked visit, as its amendment with a reason (R14). -> the mutation's number."""
         at = self.clock.now_ms()
-        return edits.repair(self.store, refusal, values, at, self._unit, without=without, key=key)
+        return edits.repair(self.store, refusal, values, at, self._unit, without=without, key=key, reason=reason)
 
     @contextmanager
     def unit(self) -> Iterator[None]:

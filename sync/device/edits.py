@@ -85,9 +85,11 @@ def repair(
     *,
     without: Collection[str] = (),
     key: str | None = None,
+    reason: str | None = None,
 ) -> int:
     """Queue a refused change again, with other `values`, `without` some fields, or (a create) under another `key`; with
-    nothing of it as it was. It is compared with what stood when it was first typed. -> the mutation's number."""
+    nothing of it as it was. It is compared with what stood when it was first typed. With a `reason` what was refused of
+    a locked visit becomes its amendment (R14). -> the mutation's number."""
     with store.transaction():
         row = _visible(store, "refusals", refusal)
         if row["status"] == "repaired":
@@ -100,6 +102,10 @@ def repair(
             raise Refused("mutation_invalid", "only a create is repaired under another key")
         check_key(key)
         fields = {f: v for f, v in content.get("set", {}).items() if f not in without} | dict(values)
+        if reason is not None:
+            if (row["code"], kind) != ("visit_locked", "update"):
+                raise Refused("mutation_invalid", "only an edit of a locked visit becomes an amendment")
+            kind, fields = "visit.amend", {"values": fields, "reason": reason}
         if kind in ("create", "update"):
             _known(entity)
             check_values(entity, fields)

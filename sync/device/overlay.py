@@ -62,6 +62,15 @@ def blank(entity: str) -> dict[str, Any]:
     return row
 
 
+def completed(entity: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A document that an older app or server wrote, with what the entity has gained since at its default."""
+    return row if len(row) >= len(SHAPES[entity].types) else {**blank(entity), **row}
+
+
+def _base_row(edit: Queued) -> dict[str, Any]:
+    return completed(edit.entity, edit.base_row) if edit.base_row else blank(edit.entity)
+
+
 def on_top(
     synced: Synced | None, queue: Sequence[Queued], seen_seq: int, device: str, user: str, lookup: Lookup
 ) -> dict[str, Any] | None:
@@ -96,7 +105,7 @@ class _Prediction:
         if self.synced is None or edit.kind == "delete":
             return
         shape = SHAPES[edit.entity]
-        said = self._said(edit, edit.base_row or blank(edit.entity))
+        said = self._said(edit, _base_row(edit))
         if edit.kind in TRANSITIONS:  # its instants were corrected by the server
             said = {field: said[field] for field in TRANSITIONS[edit.kind].agree if field in said}
         for group in {shape.group_of[field] for field in said}:
@@ -111,12 +120,12 @@ class _Prediction:
             return base_row
         if self.last.base == edit.base:
             return {**base_row, **self.shown}
-        before = self.last.base_row or blank(edit.entity)
+        before = _base_row(self.last)
         both = {f: words.merge(before[f] or "", base_row[f] or "", v) for f, v in self.shown.items()}
         return {**base_row, **{f: v for f, v in both.items() if v is not None}}
 
     def _show(self, edit: Queued, said: Mapping[str, Any]) -> None:
-        held = self._held(edit, edit.base_row or blank(edit.entity))
+        held = self._held(edit, _base_row(edit))
         merging = (f for f in SHAPES[edit.entity].types if strategy_of(edit.entity, f) == "text")
         self.shown = {field: said.get(field, held[field]) for field in merging}
         self.last = edit
@@ -158,7 +167,7 @@ class _Prediction:
 
     def _merge(self, edit: Queued, said: Mapping[str, Any]) -> None:
         assert self.row is not None
-        base_row = edit.base_row or blank(edit.entity)
+        base_row = _base_row(edit)
         stamps = self._stamps(edit, {SHAPES[edit.entity].group_of[field] for field in said})
         meant = Edit(said, edit.base, self.device, edit.at)
         held = self._held(edit, base_row)
@@ -174,7 +183,7 @@ class _Prediction:
     def _stamps(self, edit: Queued, groups: "Mapping[str, Any] | set[str]") -> Stamps:
         """The stamps as far as this device can know them: its own later edits, and others' since the edit's base."""
         found: Stamps = {}
-        base_row = edit.base_row or blank(edit.entity)
+        base_row = _base_row(edit)
         for group in groups:
             if group in self.stamps:
                 found[group] = self.stamps[group]

@@ -7,7 +7,7 @@ import msgspec
 
 from sfa.core.transitions import Lookup
 from sync.device import outbox
-from sync.device.overlay import Synced, on_top
+from sync.device.overlay import Synced, completed, on_top
 from sync.device.store import Store
 
 Row = dict[str, Any]
@@ -30,7 +30,7 @@ def rows(store: Store, entity: str) -> dict[str, Row]:
     """key -> row of everything of an entity that the user sees, in the order of keys."""
     with store.reading():
         found = {
-            key: Synced(rev, _decode(doc))
+            key: Synced(rev, completed(entity, _decode(doc)))
             for key, rev, doc in store.execute(
                 "SELECT key, rev, doc FROM rows WHERE entity = ? ORDER BY key", (entity,)
             )
@@ -61,7 +61,7 @@ def synced_rows(store: Store) -> dict[tuple[str, str], tuple[int, Row]]:
 def synced_row(store: Store, entity: str, key: str) -> Synced | None:
     """One row without the own queue."""
     found = store.execute("SELECT rev, doc FROM rows WHERE entity = ? AND key = ?", (entity, key)).fetchone()
-    return None if found is None else Synced(found[0], _decode(found[1]))
+    return None if found is None else Synced(found[0], completed(entity, _decode(found[1])))
 
 
 def _shown(store: Store, synced: Synced | None, queue: list[outbox.Queued]) -> Row | None:

@@ -188,9 +188,9 @@ def test_commands_move_a_record_through_its_states_and_go_on_after_the_first_cam
     """S27."""
     base = Synced(1, visit())
     check_in, check_out = command(1, "visit.check_in", base, 10), command(2, "visit.check_out", base, 20)
-    both = visit(status="completed", checked_in_at=10, checked_out_at=20)
+    both = visit(status="completed", checked_in_at=10, checked_out_at=20, verdict="unverifiable")
     assert shown(base, check_in, check_out) == both
-    came_back = Synced(2, visit(status="checked_in", checked_in_at=9))  # at corrected time
+    came_back = Synced(2, visit(status="checked_in", checked_in_at=9, verdict="unverifiable"))  # at corrected time
     acknowledged = command(1, "visit.check_in", base, 10, outcome="applied", rev=2, seq=4)
     assert shown(came_back, acknowledged, check_out) == {**both, "checked_in_at": 9}
 
