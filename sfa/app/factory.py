@@ -15,7 +15,6 @@ from litestar import Litestar, Response, Router, get
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 from sqlalchemy import Connection, literal, select
@@ -32,6 +31,7 @@ from sfa.crm.account_routes import account_routes, history_routes
 from sfa.crm.contact_routes import contact_routes
 from sfa.crm.merge_routes import merge_routes
 from sfa.crm.online import Online
+from sfa.crm.rest.routes import places, rest_routes
 from sfa.crm.routes import decision_routes
 from sfa.db.database import Database, open_database
 from sfa.db.migrations import is_current
@@ -41,11 +41,13 @@ from sfa.files.upload_routes import upload_routes
 from sfa.files.wire import Door
 from sfa.routing.routes import Planner, route_routes
 from sfa.visits.routes import visit_routes
+from sfa.web.api_page import api_page
 from sfa.web.authenticator import Authenticator
 from sfa.web.compression import CompressedAnswers
 from sfa.web.errors import answer_problem
 from sfa.web.limits import INFLATED_BYTES_MAX, RequestRate
 from sfa.web.middleware import PUBLIC, Authentication, LimitedRequest
+from sfa.web.openapi import DescriptionPlugin
 from sfa.web.passwords import HASHER, PasswordChecks
 from sfa.web.routes import auth_routes, errors_page
 from sfa.web.secret import Secret
@@ -161,7 +163,13 @@ def connect(
 
 
 def routes(services: Services) -> Sequence[ControllerRouterHandler]:
-    """Every address of the server; a new slice's routes are added here."""
+    """Every address of the server; those of every entity leave to a slice what it answers itself."""
+    own = slice_routes(services)
+    return [*own, *rest_routes(services.screens, {place for handler in own for place in places(handler)})]
+
+
+def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
+    """What the slices answer; a new slice's routes are added here."""
     door = Door(services.authenticator, services.rate)
     return [
         *auth_routes(services.sessions),
@@ -183,6 +191,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *visit_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
+        api_page,
         _health(services.database),
     ]
 
@@ -260,6 +269,6 @@ def _openapi() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Sales force automation",
         version=VERSION,
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-        openapi_router=Router("/schema", route_handlers=[], opt=PUBLIC),
+        render_plugins=[DescriptionPlugin(path="/openapi.json")],
+        openapi_router=Router("/schema", route_handlers=[], opt=PUBLIC, include_in_schema=False),
     )

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
 from sfa.crm import finder
+from sfa.crm.rest import repeats
 from sfa.db import ageing, feed, scope
 from sfa.db.database import Database
 from sfa.db.tables import job_runs
@@ -85,6 +86,10 @@ def collect_files(connection: Connection, now_ms: int, grace_ms: int = FileLimit
     return collecting.collect(connection, now_ms, grace_ms)
 
 
+def forget_idempotency_keys(connection: Connection, now_ms: int) -> str:
+    return f"{repeats.forget(connection, now_ms)} keys"
+
+
 def find_duplicates(connection: Connection, now_ms: int) -> str:
     looked, made = finder.find(connection, now_ms)
     return f"{made} suggestions from {looked} rows"
@@ -108,6 +113,7 @@ JOBS: dict[str, Job] = {
         Job("collect_files", HOUR_S, collect_files),
         Job("plan_visits", PLANS_S, plan_visits),
         Job("forget_old_runs", DAY_S, forget_old_runs),
+        Job("forget_idempotency_keys", HOUR_S, forget_idempotency_keys),
     )
 }
 

@@ -45,6 +45,7 @@ CATALOGUE: dict[str, Entry] = {
     "contract_unsupported": Entry(426, "This contract version is no longer served: upgrade the app"),
     "device_ahead": Entry(400, "The device speaks a newer contract than this server: wait for the server"),
     "rev_stale": Entry(412, "Somebody changed this row since you looked at it: look again"),
+    "idempotency_key_reused": Entry(422, "This Idempotency-Key came with another request"),
     "not_found": Entry(404, "There is nothing here, or nothing that you may see"),
     "method_not_allowed": Entry(405, "This address does not answer that method"),
     "server_busy": Entry(503, "The database is busy: try again"),

@@ -25,14 +25,21 @@ class Desk:
         self._tokens: dict[str, str] = {}
 
     def ask(self, as_: str, method: str, path: str, rev: int | None = None, **more: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.token(as_)}"}
+        if rev is not None:
+            headers["If-Match"] = f'"{rev}"'
+        return self.client.request(method, path, headers=headers, **more)
+
+    def token(self, as_: str) -> str:
         if as_ not in self._tokens:
             device = {"name": "desk", "platform": "web", "app_version": "1"}
             body = {"email": f"{as_}@example.com", "password": "correct horse", "device": device}
             self._tokens[as_] = self.client.post("/auth/login", json=body).json()["access_token"]
-        headers = {"Authorization": f"Bearer {self._tokens[as_]}"}
-        if rev is not None:
-            headers["If-Match"] = f'"{rev}"'
-        return self.client.request(method, path, headers=headers, **more)
+        return self._tokens[as_]
+
+    def forget_tokens(self) -> None:
+        """After their life everybody logs in again."""
+        self._tokens.clear()
 
     def get(self, as_: str, path: str) -> Any:
         return self.ask(as_, "GET", path)

@@ -58,11 +58,13 @@ def jobs() -> set[str]:
 
 
 def routes(folder: Path) -> set[tuple[str, str]]:
-    """(method, path) of every route, with `{id}` for a path parameter; an ASGI route answers to `*`."""
+    """(method, path) of every route, with `{id}` for a path parameter; an ASGI route answers to `*`. The routes of
+    every entity are one address with `{entity}`."""
     from litestar.routes import ASGIRoute, HTTPRoute, WebSocketRoute
 
     from sfa.app.factory import build
     from sfa.app.settings import Settings
+    from sfa.web.openapi import GENERAL
 
     app = build(Settings(database_url=f"sqlite:///{folder}/docs.db"))
     found: set[tuple[str, str]] = set()
@@ -70,7 +72,9 @@ def routes(folder: Path) -> set[tuple[str, str]]:
         path = re.sub(r":[a-z]+}", "}", route.path)
         match route:
             case HTTPRoute():
-                found |= {(method, path) for method in set(route.methods) - ANSWERED_BY_LITESTAR}
+                for handler in route.route_handlers:
+                    place = handler.opt[GENERAL].place if GENERAL in handler.opt else path
+                    found |= {(str(method), place) for method in handler.http_methods - ANSWERED_BY_LITESTAR}
             case WebSocketRoute():
                 found.add(("WS", path))
             case ASGIRoute():

@@ -1,0 +1,21 @@
+"""What REST keeps beside the rows: answers to requests that may be sent again."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
+
+from sfa.db.tables.rows import METADATA
+
+# One request with an `Idempotency-Key`, and what it was answered; status 0 until its transaction is done.
+idempotency_keys = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("user_key", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("rev", BigInteger),
+    Column("location", Text),
+    Index("ix_idempotency_keys_at", "at"),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,212 @@
+"""The description of the API, held against the running application: generated requests get documented answers only."""
+
+import copy
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
+from hypothesis.strategies import booleans
+from requests import Request
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from sfa.app.factory import build
+from sfa.app.settings import Settings
+from sfa.core.access import SERVER_ONLY_ENTITIES
+from sfa.core.entities import ENTITIES
+from sfa.core.errors import CATALOGUE
+from sfa.core.shapes import SHAPES
+from sfa.web.api_page import page
+from sfa.web.openapi import description
+from tests.crm.desk import CHEAP, Desk, opened
+from tests.office import Office
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+]
+PERIOD = {"name": "2026", "kind": "year", "start_on": "2026-01-01", "end_on": "2027-01-01"}
+VISIT = {"account_key": "acme", "owner_key": "ana"}
+EXAMPLES, EXAMPLES_OF_GENERAL_ROUTES = 5, 2  # the general ones are one code for all entities
+ENDS_A_LOGIN = {
+    ("post", path)
+    for path in ("/auth/logout", "/auth/refresh", "/api/devices/{device_key}/revoke", "/api/devices/{device_key}/wipe")
+}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder: Path = tmp_path_factory.mktemp("described")
+    return description(build(Settings(database_url=f"sqlite:///{folder}/x.db"), hasher=CHEAP, jobs=False))
+
+
+def operations(said: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in said["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def test_every_operation_says_who_may_ask_what_it_answers_and_an_example(said: dict[str, Any]) -> None:
+    for method, path, operation in operations(said):
+        where = f"{method} {path}"
+        assert operation["security"] or path in ("/auth/login", "/auth/refresh", "/health"), where
+        if path != "/health":
+            assert {"429", "503"} <= operation["responses"].keys(), where
+        if operation["security"]:
+            assert "401" in operation["responses"], where
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        assert all("example" in c for body in bodies for c in body.get("content", {}).values()), where
+    ids = [operation["operationId"] for _, _, operation in operations(said)]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_error_code_can_be_found_in_the_description(said: dict[str, Any]) -> None:
+    assert said["components"]["schemas"]["Problem"]["properties"]["code"]["enum"] == list(CATALOGUE)
+    assert "`rev_stale`" in said["components"]["responses"]["Refused412"]["description"]
+
+
+def test_the_page_of_the_api_asks_nobody_else_for_anything(desk: Desk) -> None:
+    answer = desk.client.get("/docs/api")
+    assert answer.status_code == 200
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "<script" not in answer.text
+    assert not [part for part in answer.text.split('"') if part.startswith(("http:", "https:", "//"))]
+    assert all(f"/api/{entity}" in answer.text for entity in ENTITIES)
+
+
+def test_the_page_escapes_what_it_shows(said: dict[str, Any]) -> None:
+    bad = copy.deepcopy(said)
+    bad["info"]["title"] = "<script>1</script>"
+    bad["paths"]["/health"]["get"]["summary"] = "<b onclick=x>"
+    assert "<script" not in page(bad)
+    assert "<b onclick" not in page(bad)
+
+
+@pytest.fixture
+def desk(office: Office) -> Iterator[Desk]:
+    with opened(office) as made:
+        yield made
+
+
+def test_generated_requests_get_documented_answers_only(desk: Desk) -> None:
+    """Every operation, by a person who may do much and by one who may do little; the same requests in every run."""
+    asked, wrong = fuzzed(desk, description(desk.client.app))
+    assert wrong == []
+    assert all(asked[status] > 5 for status in (200, 201, 204, 400, 403, 404, 422)), asked
+
+
+def test_every_example_of_a_new_row_is_taken_when_what_it_names_exists(desk: Desk) -> None:
+    desk.office.put(("fiscal_periods", "period-1", PERIOD), ("visits", "visit-1", VISIT))
+    desk.office.put(("teams", "without-place", {"name": "T"}), ("territories", "without-place", {"name": "T"}))
+    desk.office.put(("stages", "yes", {"name": "Yes"}))
+    taken: list[str] = []
+    for entity in ENTITIES:
+        if entity in SERVER_ONLY_ENTITIES:
+            continue
+        said = description(desk.client.app)["paths"][f"/api/{entity}"]["post"]
+        row = said["requestBody"]["content"]["application/json"]["example"]["row"]
+        for field, target in SHAPES[entity].references.items():
+            row |= {field: _known(desk.office, target)} if field in row else {}
+        row |= {"email": "new@example.com"} if entity == "users" else {}
+        made = desk.post("dirk" if entity == "unit_costs" else "root", f"/api/{entity}", json={"row": row})
+        if made.status_code == 201:
+            taken.append(entity)
+            assert desk.get("fay", f"/api/{entity}/{made.json()['key']}").json() == made.json()
+        else:  # a rule of the whole row may ask for more than is required
+            assert made.json()["code"] in ("invariant_failed", "quota_owner_invalid"), (entity, row, made.text)
+    assert len(taken) > 20
+
+
+def test_an_undocumented_answer_is_found(desk: Desk) -> None:
+    said = copy.deepcopy(description(desk.client.app))
+    path = "/api/accounts/{key}"
+    said["paths"] = {path: {"get": said["paths"][path]["get"]}}
+    del said["paths"][path]["get"]["responses"]["404"]
+    said["components"]["schemas"]["AccountRow"]["properties"]["rev"]["type"] = "string"
+    _, wrong = fuzzed(desk, said)
+    assert any("404" in text for text in wrong), wrong
+    assert any("schema" in text for text in wrong), wrong
+
+
+def fuzzed(desk: Desk, said: dict[str, Any]) -> tuple[Counter[int], list[str]]:
+    """-> (answers by status, what was not as described). What deletes comes last."""
+    schema = schemathesis.openapi.from_dict(said)
+    asked: Counter[int] = Counter()
+    wrong: list[str] = []
+    found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    assert len(found) == sum(len(methods) for methods in said["paths"].values())
+    for operation in sorted(
+        found, key=lambda o: (o.method.lower() == "delete", o.path.endswith(("/merge", "/decline")))
+    ):
+        if (operation.method.lower(), operation.path) not in ENDS_A_LOGIN:
+            for mode, user in ((GenerationMode.POSITIVE, "root"), (GenerationMode.NEGATIVE, "ana")):
+                _fuzz(desk, operation, mode, user, asked, wrong)
+    return asked, wrong
+
+
+def _fuzz(desk: Desk, operation: Any, mode: GenerationMode, user: str, asked: Counter[int], wrong: list[str]) -> None:
+    """A few requests; of every second one the row exists."""
+
+    @seed(20260302)
+    @settings(
+        max_examples=EXAMPLES if _is_own(operation.path) else EXAMPLES_OF_GENERAL_ROUTES,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), exists=booleans())
+    def ask(case: Any, exists: bool) -> None:
+        if exists and "key" in (case.path_parameters or {}):
+            case.path_parameters["key"] = _known(desk.office, operation.path.split("/")[2])
+        answer = _sent(desk, case, user)
+        asked[answer.status_code] += 1
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except FailureGroup as failures:
+            texts = [str(failure)[:600] for failure in failures.exceptions]
+            wrong.append(
+                f"{operation.method} {operation.path} as {user}: {answer.status_code} {answer.text[:300]} {texts}"
+            )
+
+    with suppress(Unsatisfiable):  # nothing can be wrong with a request that says nothing
+        ask()
+
+
+def _is_own(path: str) -> bool:
+    return path.split("/")[-1] not in ENTITIES and path.split("/")[-2:-1] not in [[entity] for entity in ENTITIES]
+
+
+def _known(office: Office, entity: str) -> str:
+    if entity == "users":
+        return "cleo"  # whoever asks must remain who he is
+    rows = office.rows(entity) if entity in ENTITIES else []
+    return str(rows[-1]["key"]) if rows else "nothing"
+
+
+def _sent(desk: Desk, case: Any, user: str) -> Any:
+    desk.office.clock.advance(100)  # more would be too many requests
+    said = Request(**case.as_transport_kwargs(base_url="http://testserver.local")).prepare()
+    headers: Any = {
+        name: value for name, value in said.headers.items() if name.lower() not in ("authorization", "host")
+    }
+    headers["Authorization"] = f"Bearer {desk.token(user)}"
+    body: Any = said.body
+    return desk.client.request(str(said.method), str(said.url), headers=headers, content=body)
