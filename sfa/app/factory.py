@@ -33,6 +33,7 @@ from sfa.crm.merge_routes import merge_routes
 from sfa.crm.online import Online
 from sfa.crm.rest.routes import places, rest_routes
 from sfa.crm.routes import decision_routes
+from sfa.crm.search import search_routes
 from sfa.db.database import Database, open_database
 from sfa.db.migrations import is_current
 from sfa.files.download_routes import download_routes
@@ -189,6 +190,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *visit_routes(services.screens),
+        *search_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         api_page,

@@ -7,13 +7,14 @@ nothing, neither for nor against.
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 import phonenumbers
 from msgspec import Struct
 from rapidfuzz import fuzz
+
+from sfa.core.names import plain
 
 SUGGESTED_FROM_BP = 8_500
 NAME_FROM = 0.7  # below it nothing else makes two names one
@@ -43,12 +44,6 @@ class Likeness(Struct, frozen=True):
 
     score_bp: int
     reasons: tuple[str, ...]
-
-
-def plain(text: str) -> str:
-    """Small letters and digits with single spaces; accents and punctuation go."""
-    letters = (c for c in unicodedata.normalize("NFKD", text).casefold() if not unicodedata.combining(c))
-    return " ".join(re.sub(r"[^\w]|_", " ", "".join(letters)).split())
 
 
 def plain_name(text: str) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
 from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles
 from sfa.core.shapes import ABOUT_PAIRS, ABOUT_ROWS, SHAPES
-from sfa.db import feed, past, scope
+from sfa.db import feed, names, past, scope
 from sfa.db.ageing import read_profiles
 from sfa.db.bulk import inserting, updating
 from sfa.db.cells import Cell, Lock, parents_of, read_cells, read_children, read_column, read_where
@@ -334,7 +334,9 @@ class Door:
         settled = self._settle()
         if not settled and not self.redirects.log:
             return 0
-        self._write_rows([cell for cell, _ in settled if cell.dirty])
+        changed = [cell for cell, _ in settled if cell.dirty]
+        self._write_rows(changed)
+        names.write(self.connection, changed)
         self.redirects.write()
         plan = None
         if any(cell.touched and cell.entity in DECIDES_SCOPE for cell, _ in settled):

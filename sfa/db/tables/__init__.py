@@ -2,6 +2,7 @@
 
 from sfa.db.tables.files import blobs, upload_parts, uploads
 from sfa.db.tables.rest import idempotency_keys
+from sfa.db.tables.rest import idempotency_keys, name_words
 from sfa.db.tables.rows import METADATA, ROWS
 from sfa.db.tables.sync import (
     bucket_heads,
@@ -46,6 +47,7 @@ __all__ = [
     "job_runs",
     "likeness_blocks",
     "login_attempts",
+    "name_words",
     "note_updates",
     "plan_horizons",
     "receipts",

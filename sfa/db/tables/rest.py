@@ -1,8 +1,8 @@
-"""What REST keeps beside the rows: answers to requests that may be sent again."""
+"""What REST keeps beside the rows: answers to requests that may be sent again, and words by which names are found."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 
-from sfa.db.tables.rows import METADATA
+from sfa.db.tables.rows import KEY, METADATA
 
 # One request with an `Idempotency-Key`, and what it was answered; status 0 until its transaction is done.
 idempotency_keys = Table(
@@ -17,5 +17,17 @@ idempotency_keys = Table(
     Column("rev", BigInteger),
     Column("location", Text),
     Index("ix_idempotency_keys_at", "at"),
+    sqlite_with_rowid=False,
+)
+
+# By which words a row is found, in each bucket where it lies: the beginning of a word is one stretch of the first key.
+name_words = Table(
+    "name_words",
+    METADATA,
+    Column("entity", KEY, primary_key=True),
+    Column("bucket", KEY, primary_key=True),
+    Column("word", KEY, primary_key=True),
+    Column("key", KEY, primary_key=True),
+    Index("ix_name_words_entity_key_word", "entity", "key", "word"),
     sqlite_with_rowid=False,
 )

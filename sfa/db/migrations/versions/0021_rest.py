@@ -1,13 +1,26 @@
-"""Requests that may be sent again, and lists ordered by name."""
+"""Requests that may be sent again, lists ordered by name, and the words by which names are found."""
+
+import json
 
 import sqlalchemy as sa
 from alembic import op
+
+from sfa.core.names import words
 
 revision = "0021"
 down_revision = "0020"
 branch_labels = None
 depends_on = None
 
+SEARCHED = {
+    "accounts": ("name",),
+    "contacts": ("name",),
+    "deals": ("name",),
+    "products": ("name", "sku"),
+    "users": ("name",),
+}
+ROWS = 1_000  # at a time
+KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 NAMED = ("accounts", "contacts", "deals", "products")
 
 
@@ -28,3 +41,44 @@ def upgrade() -> None:
     op.create_index("ix_idempotency_keys_at", "idempotency_keys", ["at"])
     for entity in NAMED:
         op.create_index(op.f(f"ix_{entity}_name_key"), entity, ["name", "key"])
+    op.create_table(
+        "name_words",
+        sa.Column("entity", KEY, nullable=False),
+        sa.Column("bucket", KEY, nullable=False),
+        sa.Column("word", KEY, nullable=False),
+        sa.Column("key", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("entity", "bucket", "word", "key", name=op.f("pk_name_words")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_name_words_entity_key_word", "name_words", ["entity", "key", "word"])
+    fill(op.get_bind())
+
+
+def fill(connection: sa.Connection) -> None:
+    """The words of the rows that are there."""
+    for entity, fields in SEARCHED.items():
+        _fill(connection, entity, fields)
+
+
+def _fill(connection: sa.Connection, entity: str, fields: tuple[str, ...]) -> None:
+    """A stretch of keys at a time."""
+    table = sa.table(entity, *(sa.column(name) for name in ("key", "gone", "buckets", *fields)))
+    into = sa.table("name_words", *(sa.column(name) for name in ("entity", "bucket", "word", "key")))
+    last = ""
+    while True:
+        query = sa.select(table).where(table.c.key > last).order_by(table.c.key).limit(ROWS)
+        found = connection.execute(query).mappings().all()
+        if not found:
+            return
+        last = found[-1]["key"]
+        rows = []
+        for row in found:
+            buckets = row["buckets"] if isinstance(row["buckets"], list) else json.loads(row["buckets"])
+            by = words(*(row[field] for field in fields)) if not row["gone"] else ()
+            rows += [
+                {"entity": entity, "bucket": bucket, "word": word, "key": row["key"]}
+                for bucket in buckets
+                for word in by
+            ]
+        if rows:
+            connection.execute(sa.insert(into), rows)

@@ -1,0 +1,105 @@
+"""The words by which rows are found, kept by the door beside the rows: in each bucket where a row lies, its words.
+
+`write` runs in every flush and touches only what differs. `find` is a few stretches of one index for each bucket held,
+however many rows there are; it answers at most `FOUND_MAX` keys of whole words and as many of beginnings.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from sqlalchemy import Connection, bindparam, delete, select, text
+
+from sfa.core.names import END, SEARCHED, words
+from sfa.db.bulk import inserting
+from sfa.db.cells import KEYS_PER_QUERY, Cell
+from sfa.db.prepared import Prepared, among, listed
+from sfa.db.tables import name_words
+
+FOUND_MAX = 200
+Place = tuple[str, str]  # a bucket and a word
+_INSERT = inserting(name_words)
+_HAD = Prepared(
+    select(name_words.c.key, name_words.c.bucket, name_words.c.word).where(
+        name_words.c.entity == bindparam("of"), among(name_words.c.key, "keys")
+    )
+)
+_DELETE = delete(name_words).where(
+    name_words.c.entity == bindparam("of"),
+    name_words.c.bucket == bindparam("lay"),
+    name_words.c.word == bindparam("said"),
+    name_words.c.key == bindparam("at"),
+)
+
+
+def write(connection: Connection, cells: Iterable[Cell]) -> None:
+    """Keep the words of rows that are about to be flushed. New rows are not looked up."""
+    old: dict[str, list[Cell]] = {}
+    added: list[dict[str, str]] = []
+    for cell in cells:
+        if cell.entity not in SEARCHED:
+            continue
+        if cell.stored:
+            old.setdefault(cell.entity, []).append(cell)
+        else:
+            added += _rows(cell, _wanted(cell))
+    gone: list[dict[str, str]] = []
+    for entity, stored in old.items():
+        had = _had(connection, entity, [cell.key for cell in stored])
+        for cell in stored:
+            mine, wanted = had.get(cell.key, set()), _wanted(cell)
+            added += _rows(cell, wanted - mine)
+            gone += [{"of": entity, "lay": b, "said": w, "at": cell.key} for b, w in sorted(mine - wanted)]
+    if gone:
+        connection.execute(_DELETE, gone)
+    _INSERT.run(connection, added)
+
+
+def _wanted(cell: Cell) -> set[Place]:
+    if cell.gone:
+        return set()
+    said = words(*(cell.row[field] for field in SEARCHED[cell.entity]))
+    return {(bucket, word) for bucket in cell.buckets for word in said}
+
+
+def _rows(cell: Cell, places: set[Place]) -> list[dict[str, str]]:
+    return [{"entity": cell.entity, "bucket": b, "word": w, "key": cell.key} for b, w in sorted(places)]
+
+
+def _had(connection: Connection, entity: str, keys: Sequence[str]) -> dict[str, set[Place]]:
+    found: dict[str, set[Place]] = {}
+    for start in range(0, len(keys), KEYS_PER_QUERY):
+        part = listed(connection, keys[start : start + KEYS_PER_QUERY])
+        for key, bucket, word in _HAD.rows(connection, of=entity, keys=part):
+            found.setdefault(key, set()).add((bucket, word))
+    return found
+
+
+def find(connection: Connection, entity: str, held: Iterable[str], question: Sequence[str]) -> list[str]:
+    """Keys of rows in these buckets of which every word of the question begins a word; first those that have the first
+    word whole."""
+    bound: dict[str, object] = {"held": listed(connection, held), "entity": entity, "most": FOUND_MAX}
+    for place, word in enumerate(question):
+        bound |= {f"from{place}": word, f"until{place}": word + END}
+    found: dict[str, None] = {}
+    for whole in (True, False):
+        sql = text(_sql(connection.dialect.name, len(question), whole=whole))
+        found.update(dict.fromkeys(connection.execute(sql, bound).scalars()))
+    return list(found)
+
+
+@cache
+def _sql(dialect: str, count: int, *, whole: bool) -> str:
+    """Bucket by bucket, each a stretch of the first key: a planner that may choose goes through every key instead."""
+    also = "".join(
+        f" AND EXISTS (SELECT 1 FROM name_words o WHERE o.entity = :entity AND o.key = n.key "
+        f"AND o.word >= :from{place} AND o.word < :until{place})"
+        for place in range(1, count)
+    )
+    first = "n.word = :from0 AND :until0 <> ''" if whole else "n.word >= :from0 AND n.word < :until0"
+    here = f"n.entity = :entity AND n.bucket = h.bucket AND {first}{also}"
+    if dialect == "sqlite":
+        held = "(SELECT value AS bucket FROM json_each(:held))"
+        return f"SELECT n.key FROM {held} h CROSS JOIN name_words n WHERE {here} LIMIT :most"
+    part = f"SELECT n.key FROM name_words n WHERE {here} LIMIT CAST(:most AS bigint)"
+    held = "unnest(CAST(:held AS text[])) AS h (bucket)"
+    return f"SELECT f.key FROM {held} CROSS JOIN LATERAL ({part}) f LIMIT CAST(:most AS bigint)"
