@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("decided_at", sa.BigInteger(), nullable=True),
         sa.Column("source", sa.Text(), nullable=True),
         sa.Column("evidence", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["contact_key"], ["contacts.key"], name=op.f("fk_consents_contact_key")),
     )
     op.create_index(op.f("ix_consents_contact_key"), "consents", ["contact_key"])
 
