@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from sfa.core.errors import Refused
-from sync.device import edits, outbox, session, view
+from sync.device import edits, session, view
 from sync.device.session import EXPIRED, ServerRefused
 from sync.device.store import Store
 from sync.device.transport import ConnectionLost, FileTransport, Transport
@@ -111,7 +111,10 @@ def _copied(path: Path, copy: Path) -> tuple[str, int]:
 def attached(store: Store) -> list[Attached]:
     """What is kept here, in the order of attaching."""
     query = "SELECT key, name, media_type, size, sha256, upload, is_sent, code FROM files ORDER BY rowid"
-    return [Attached(*row[:6], is_sent=bool(row[6]), code=row[7]) for row in store.execute(query)]
+    return [
+        Attached(key, name, kind, size, sha256, place, bool(is_sent), code)
+        for key, name, kind, size, sha256, place, is_sent, code in store.execute(query)
+    ]
 
 
 # -- uploading ------------------------------------------------------------------------------------------------------
@@ -149,8 +152,8 @@ def _synced(store: Store, key: str) -> dict[str, Any] | None:
 
 
 def _is_wanted(store: Store, key: str) -> bool:
-    """Queued, or refused and not settled: the user may repair it."""
-    if outbox.of_row(store, "attachments", key):
+    """The user sees it (it is queued), or it was refused and not settled: he may repair it."""
+    if view.row(store, "attachments", key) is not None:
         return True
     refusals = view.rows(store, "refusals").values()
     return any(row["row_key"] == key and row["status"] == "open" for row in refusals)

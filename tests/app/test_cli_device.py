@@ -21,6 +21,7 @@ from sfa.web.auth import set_password_hash
 from sync.device import ConnectionLost, Transport
 from sync.device.http import HttpTransport
 from tests.builders import NOW
+from tests.files.cabinet import padded
 from tests.office import Office
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -55,7 +56,13 @@ def terminals(office: Office, tmp_path: Path) -> Iterator[Callable[[str], Termin
     """name of a folder -> a terminal."""
     for user in ("ana", "bob"):
         office.database.write(set_password_hash, user, CHEAP.hash("correct horse"), NOW)
-    app = build(Settings(), clock=office.clock, database=office.database, hasher=CHEAP, jobs=False)
+    app = build(
+        Settings(files_url=f"file://{tmp_path}/files"),
+        clock=office.clock,
+        database=office.database,
+        hasher=CHEAP,
+        jobs=False,
+    )
     with TestClient(app) as client:
         yield lambda name: Terminal(lambda server: HttpTransport(server, client), tmp_path / name)
 
@@ -253,3 +260,30 @@ def test_decisions_are_made_offline_and_land_with_the_next_sync(
     assert office.row("contacts", "karl")["gone"]
     assert (office.row("contacts", "c-9")["name"], office.row("contacts", "c-9")["title"]) == ("Nora", "Boss")
     assert "are meant by" in ana.run("dismiss", "nothing", code=1)
+
+
+@on_sqlite
+def test_a_photo_is_attached_offline_and_uploaded_by_the_next_sync(
+    terminals: Callable[[str], Terminal], tmp_path: Path
+) -> None:
+    ana, bob = terminals("ana"), terminals("bob")
+    for terminal, user in ((ana, "ana"), (bob, "bob")):
+        login(terminal, user)
+        terminal.run("sync")
+    ana.signal = False
+    photo = tmp_path / "factory.jpg"
+    photo.write_bytes(padded(700_000))
+    key = ana.run("attach", "accounts", "Acme", str(photo), "--kind", "photo")
+    assert "waits  factory.jpg" in ana.run("files")
+    assert "no connection" in ana.run("sync", code=3)
+    ana.signal = True
+    assert "uploaded factory.jpg" in ana.run("sync")
+    assert [item["is_sent"] for item in ana.json("files")] == [True]
+    ana.run("sync")
+    assert ana.run("files") == "no files wait"
+    bob.run("sync")
+    (seen,) = bob.json("list", "attachments")
+    assert (seen["key"], seen["stored"], seen["sniffed_type"]) == (key, True, "image/jpeg")
+    odd = tmp_path / "odd"
+    odd.write_bytes(b"?")
+    assert "field_required" in ana.run("attach", "accounts", "Acme", str(odd), code=1)

@@ -22,6 +22,7 @@ def test_who_sees_the_row_gets_the_bytes_under_their_name(shown: Cabinet) -> Non
     for user in ("ana", "bob", "mia", "dirk", "fay"):
         answer = shown.ask("GET", "/files/pic", user)
         assert (answer.status_code, answer.content) == (200, PHOTO)
+    answer = shown.ask("GET", "/files/pic")
     assert answer.headers["etag"] == f'"{digest(PHOTO)}"'
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.headers["content-length"] == str(len(PHOTO))

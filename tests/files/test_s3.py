@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from sfa.core.errors import Refused

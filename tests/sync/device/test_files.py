@@ -1,0 +1,192 @@
+"""Files on the reference device: attached without signal, uploaded with resume, kept until the server has them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sfa.core.errors import Refused
+from sfa.core.ids import KeyMaker
+from sync.device import ConnectionLost, Device, Store
+from sync.device.http import HttpTransport
+from tests.files.cabinet import Cabinet, digest, opened, padded
+from tests.office import Office
+
+CONTENT = padded(1_500_000)
+on_sqlite = pytest.mark.parametrize("office", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
+
+
+class Weak(HttpTransport):
+    """Loses a PATCH now and then: its answer, or all of it. `methods` is what was sent."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        super().__init__("http://testserver.local", client)
+        self.methods: list[str] = []
+        self.lose: dict[int, str] = {}  # the number of a PATCH -> "request" or "answer"
+
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, token: str | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        self.methods.append(method)
+        fate = self.lose.pop(self.methods.count("PATCH"), None) if method == "PATCH" else None
+        if fate == "request":
+            raise ConnectionLost("lost on its way")
+        answer = super().send(method, path, headers, body, token)
+        if fate == "answer":
+            raise ConnectionLost("the answer was lost")
+        return answer
+
+
+@pytest.fixture
+def cabinet(office: Office, tmp_path: Path) -> Iterator[Cabinet]:
+    with opened(office, tmp_path / "files") as found:
+        yield found
+
+
+@pytest.fixture
+def line(cabinet: Cabinet) -> Weak:
+    return Weak(cabinet.client)
+
+
+@pytest.fixture
+def ana(cabinet: Cabinet, line: Weak, tmp_path: Path) -> Iterator[Device]:
+    clock = cabinet.office.clock
+    store = Store(tmp_path / "ana.sqlite")
+    found = Device(store, line, clock, KeyMaker(clock))
+    found.login("ana@example.com", "correct horse")
+    found.sync()
+    yield found
+    store.close()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "factory.jpg"
+    path.write_bytes(CONTENT)
+    return path
+
+
+def copies(device: Device) -> list[str]:
+    folder = device.store.folder
+    assert folder is not None
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_a_photo_is_attached_offline_and_seen_at_once(ana: Device, photo: Path) -> None:
+    key = ana.attach("accounts", "acme", photo, {"kind": "photo"})
+    photo.unlink()
+    row = ana.get("attachments", key)
+    assert row is not None
+    assert (row["name"], row["kind"], row["media_type"], row["size"]) == (
+        *("factory.jpg", "photo", "image/jpeg"),
+        len(CONTENT),
+    )
+    assert (row["sha256"], row["stored"], row["author_key"]) == (digest(CONTENT), False, "ana")
+    assert copies(ana) == [key]
+    assert list(ana.upload()) == []  # the server does not have the row yet
+    assert copies(ana) == [key]
+
+
+def test_a_sync_and_an_upload_bring_it_to_the_server_and_free_the_copy(
+    ana: Device, photo: Path, cabinet: Cabinet
+) -> None:
+    key = ana.attach("accounts", "acme", photo)
+    ana.sync()
+    (sent,) = ana.upload()
+    assert (sent.key, sent.is_sent, sent.code) == (key, True, None)
+    assert cabinet.ask("GET", f"/files/{key}", "bob").content == CONTENT
+    ana.sync()
+    assert list(ana.upload()) == []
+    assert (copies(ana), ana.files()) == ([], [])
+    row = ana.get("attachments", key)
+    assert row is not None
+    assert row["stored"] is True
+
+
+@pytest.mark.parametrize("fate", ["request", "answer"])
+@pytest.mark.parametrize("patch", [1, 2, 3])
+def test_an_upload_that_was_cut_goes_on_where_it_was(
+    ana: Device, photo: Path, line: Weak, cabinet: Cabinet, fate: str, patch: int
+) -> None:
+    key = ana.attach("accounts", "acme", photo)
+    ana.sync()
+    line.lose = {patch: fate}
+    with pytest.raises(ConnectionLost):
+        list(ana.upload())
+    (waiting,) = ana.files()
+    assert (waiting.is_sent, waiting.upload is not None) == (False, True)
+    (sent,) = ana.upload()
+    assert sent.is_sent
+    assert line.methods.count("POST") == 1
+    assert line.methods.count("PATCH") == (4 if fate == "request" else 3)
+    assert cabinet.ask("GET", f"/files/{key}").content == CONTENT
+
+
+def test_an_upload_that_has_expired_begins_anew(ana: Device, photo: Path, line: Weak, cabinet: Cabinet) -> None:
+    key = ana.attach("accounts", "acme", photo)
+    ana.sync()
+    line.lose = {2: "request"}
+    with pytest.raises(ConnectionLost):
+        list(ana.upload())
+    cabinet.advance(8 * 24 * 3600 * 1000)
+    ana.sync()
+    (sent,) = ana.upload()
+    assert sent.is_sent
+    assert line.methods.count("POST") == 2
+    assert cabinet.ask("GET", f"/files/{key}").content == CONTENT
+
+
+def test_a_file_hangs_on_a_visit_a_deal_or_a_note_of_its_customer(ana: Device, photo: Path) -> None:
+    visit = ana.create("visits", {"account_key": "acme"})
+    for entity, row, field in (("visits", visit, "visit_key"), ("deals", "deal-a", "deal_key")):
+        found = ana.get("attachments", ana.attach(entity, row, photo))
+        assert found is not None
+        assert (found["account_key"], found[field]) == ("acme", row)
+    ana.sync()
+    assert [sent.code for sent in ana.upload()] == [None, None]
+
+
+def test_what_cannot_be_attached_is_refused_and_leaves_nothing(ana: Device, photo: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "what"
+    odd.write_bytes(b"x")
+    for entity, row, path, code in (
+        ("accounts", "nothing", photo, "row_unknown"),
+        ("products", "pump", photo, "row_unknown"),
+        ("accounts", "acme", odd, "field_required"),
+        ("accounts", "acme", tmp_path / "no-file.jpg", "request_invalid"),
+    ):
+        with pytest.raises(Refused) as caught:
+            ana.attach(entity, row, path)
+        assert caught.value.code == code
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(Refused):
+        ana.attach("accounts", "acme", tmp_path / "empty.txt")
+    assert (copies(ana), ana.files(), ana.pending()) == ([], [], [])
+
+
+def test_content_that_the_server_refuses_is_told_and_not_sent_again(ana: Device, tmp_path: Path, line: Weak) -> None:
+    lie = tmp_path / "lie.png"
+    lie.write_bytes(CONTENT)
+    ana.attach("accounts", "acme", lie)
+    ana.sync()
+    (refused,) = ana.upload()
+    assert (refused.code, refused.is_sent) == ("file_type_refused", False)
+    sent = len(line.methods)
+    assert list(ana.upload()) == []
+    assert len(line.methods) == sent
+
+
+def test_a_copy_goes_with_its_row_and_with_the_device(ana: Device, photo: Path, cabinet: Cabinet) -> None:
+    key = ana.attach("accounts", "acme", photo)
+    ana.sync()
+    ana.delete("attachments", key)
+    ana.sync()
+    assert list(ana.upload()) == []
+    assert (copies(ana), ana.files()) == ([], [])
+    ana.attach("accounts", "acme", photo)
+    ana.store.erase(0, "device_wiped")
+    assert ana.store.folder is not None
+    assert not ana.store.folder.exists()
+    assert ana.files() == []
