@@ -73,14 +73,14 @@ def sweep(database: Database, place: Place, now_ms: int) -> tuple[int, int]:
         database.write(_forget_uploads, ended)
     for key in _unknown(database, place.uploads()):
         place.drop_upload(key)
-    _tidy(place.scratch(), now_ms - 24 * HOUR_MS)
+    _tidy(place.scraps(), now_ms - 24 * HOUR_MS)
     going = database.read(_going)
     return len(ended), sum(database.write(_delete, place, sha256) for sha256 in going)
 
 
-def _tidy(scratch: Path, before_ms: int) -> None:
+def _tidy(scraps: list[Path], before_ms: int) -> None:
     """What a process that died was putting together."""
-    for path in scratch.iterdir():
+    for path in scraps:
         with suppress(FileNotFoundError):
             if path.stat().st_mtime * 1000 < before_ms:
                 path.unlink()

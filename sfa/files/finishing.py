@@ -32,9 +32,9 @@ async def finish(files: Files, upload: Upload, holder: str, last: Sequence[Part]
         await files.aside(files.place.keep, content.sha256, path)
         await files.database.write_async(_complete, files.clock.now_ms(), upload, holder, content)
     except Refused as refused:
-        if refused.code in ("file_differs", "file_type_refused"):
-            if await files.database.write_async(table.end, upload.key, refused.code, holder):
-                await files.aside(files.place.drop_upload, upload.key)
+        final = refused.code in ("file_differs", "file_type_refused")
+        if final and await files.database.write_async(table.end, upload.key, refused.code, holder):
+            await files.aside(files.place.drop_upload, upload.key)
         raise
     finally:
         await files.aside(path.unlink, missing_ok=True)

@@ -26,6 +26,11 @@ class Folder:
     def scratch(self) -> Path:
         return self._made(self.root / "scratch")
 
+    def scraps(self) -> list[Path]:
+        with suppress(FileNotFoundError):
+            return list((self.root / "scratch").iterdir())
+        return []
+
     def put_part(self, upload: str, name: str, pieces: Iterable[bytes]) -> None:
         self._write(self._made(self.root / "parts" / upload) / name, pieces)
 

@@ -51,6 +51,9 @@ class Bucket:
         folder.mkdir(exist_ok=True, mode=0o700)
         return folder
 
+    def scraps(self) -> list[Path]:
+        return list(self.scratch().iterdir())
+
     def put_part(self, upload: str, name: str, pieces: Iterable[bytes]) -> None:
         obstore.put(self._store, f"parts/{upload}/{name}", b"".join(pieces))
 

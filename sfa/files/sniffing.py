@@ -15,7 +15,6 @@ from PIL import Image
 from sfa.files.rules import canonical
 
 HEAD_BYTES = 64 << 10
-PIXELS_MAX = 100_000_000  # more is not opened: a small file can pretend to be a large image
 DECODED = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/gif": "GIF"}
 EXIF_ORIENTATION, ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
 OFFICE = {
@@ -85,7 +84,8 @@ def _measured(path: Path, media_type: str) -> Seen:
             warnings.simplefilter("ignore")
             with Image.open(path, formats=[DECODED[media_type]]) as image:
                 width, height = image.size
-                turned = image.getexif().get(EXIF_ORIENTATION) in ON_ITS_SIDE
+                notes = image.getexif() if media_type != "image/png" else {}  # of a PNG they would be decoded
+                turned = notes.get(EXIF_ORIENTATION) in ON_ITS_SIDE
     except Exception:  # a decoder may fail in any way on hostile bytes
         return Seen(None)
     return Seen(media_type, height, width) if turned else Seen(media_type, width, height)

@@ -11,10 +11,12 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from sfa.core.errors import Refused
-from sfa.files.sniffing import DECODED, PIXELS_MAX
+from sfa.files.sniffing import DECODED
 
 SIZES = (96, 256, 512, 1024)
 QUALITY = 80
+PIXELS_MAX = 40_000_000  # a small file can pretend to be a large image
+JPEG_PIXELS_MAX = 120_000_000  # which is decoded at a fraction of its size
 WHITE = (255, 255, 255)
 
 
@@ -26,8 +28,9 @@ def draw(path: Path, media_type: str, pixels: int) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=[DECODED[media_type]]) as image:
-                if image.width * image.height > PIXELS_MAX:
-                    raise Refused("thumbnail_impossible", f"more than {PIXELS_MAX} pixels")
+                limit = JPEG_PIXELS_MAX if image.format == "JPEG" else PIXELS_MAX
+                if image.width * image.height > limit:
+                    raise Refused("thumbnail_impossible", f"more than {limit} pixels")
                 return _drawn(image, pixels)
     except Refused:
         raise

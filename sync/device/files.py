@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from sfa.core.errors import Refused
-from sync.device import edits, session, view
+from sync.device import edits, outbox, session, view
 from sync.device.session import EXPIRED, ServerRefused
 from sync.device.store import Store
 from sync.device.transport import ConnectionLost, FileTransport, Transport
@@ -29,11 +29,13 @@ UPLOADS = "/files/uploads"
 PARENTS = {"visits": "visit_key", "deals": "deal_key", "notes": "note_key"}
 FINAL = frozenset({"file_differs", "file_type_refused", "upload_too_large", "not_permitted"})
 GONE = (404, 410)
+UNTAKEN = (None, "refused", "skipped")
 ELSEWHERE = (409, 423)
 
 
 class Attached(Struct, frozen=True):
-    """A file that is kept on this device. `upload` is its address at the server, `code` why it was refused there."""
+    """A file that is kept on this device. `is_known`: the server has taken its row; `upload` is its address there, and
+    `code` why its content was refused."""
 
     key: str
     name: str
@@ -41,6 +43,7 @@ class Attached(Struct, frozen=True):
     size: int
     sha256: str
     upload: str | None = None
+    is_known: bool = False
     is_sent: bool = False
     code: str | None = None
 
@@ -110,10 +113,10 @@ def _copied(path: Path, copy: Path) -> tuple[str, int]:
 
 def attached(store: Store) -> list[Attached]:
     """What is kept here, in the order of attaching."""
-    query = "SELECT key, name, media_type, size, sha256, upload, is_sent, code FROM files ORDER BY rowid"
+    query = "SELECT key, name, media_type, size, sha256, upload, is_known, is_sent, code FROM files ORDER BY rowid"
     return [
-        Attached(key, name, kind, size, sha256, place, bool(is_sent), code)
-        for key, name, kind, size, sha256, place, is_sent, code in store.execute(query)
+        Attached(key, name, kind, size, sha256, place, bool(is_known), bool(is_sent), code)
+        for key, name, kind, size, sha256, place, is_known, is_sent, code in store.execute(query)
     ]
 
 
@@ -123,12 +126,13 @@ def attached(store: Store) -> list[Attached]:
 def upload(store: Store, transport: Transport) -> Iterator[Attached]:
     """Send what waits, file by file, and say how each ended. Raises `ConnectionLost`; calling again goes on.
 
-    A file goes only when the server has its row: what became of the row decides first."""
+    A file goes when the server has taken its row, also where the user does not see the row any more: the customer may
+    have gone to somebody else meanwhile, and the picture belongs to the customer."""
     tidy(store)
     if not isinstance(transport, FileTransport):
         return
     for item in attached(store):
-        if not item.is_sent and item.code is None and _synced(store, item.key) is not None:
+        if not item.is_sent and item.code is None and fate(store, item) == "send":
             yield Upload(store, transport, item).run()
 
 
@@ -137,8 +141,7 @@ def tidy(store: Store) -> None:
     if store.folder is None or not store.folder.is_dir():
         return
     for item in attached(store):
-        row = _synced(store, item.key)
-        if (row is not None and row["stored"]) or (row is None and not _is_wanted(store, item.key)):
+        if fate(store, item) == "drop":
             store.execute("DELETE FROM files WHERE key = ?", (item.key,))
     known = {item.key for item in attached(store)}
     for path in store.folder.iterdir():
@@ -146,15 +149,25 @@ def tidy(store: Store) -> None:
             path.unlink(missing_ok=True)
 
 
-def _synced(store: Store, key: str) -> dict[str, Any] | None:
-    found = view.synced_row(store, "attachments", key)
-    return found.row if found is not None else None
+def fate(store: Store, item: Attached) -> str:
+    """`send`, `wait` or `drop`: what the server, as far as this device knows, thinks of the row."""
+    synced, queue = view.synced_row(store, "attachments", item.key), outbox.of_row(store, "attachments", item.key)
+    if synced is not None and synced.row["stored"]:
+        return "drop"
+    ended = item.is_sent or item.code is not None
+    if synced is None and (ended or any(one.kind == "delete" and one.outcome is not None for one in queue)):
+        return "drop"
+    if any(one.kind == "delete" and one.outcome is None for one in queue):
+        return "wait"  # the deletion may be refused
+    if synced is not None or item.is_known or any(one.outcome not in UNTAKEN for one in queue):
+        store.execute("UPDATE files SET is_known = 1 WHERE key = ?", (item.key,))
+        return "send"
+    is_queued = any(one.outcome is None for one in queue)
+    return "wait" if is_queued or _is_refused(store, item.key) else "drop"
 
 
-def _is_wanted(store: Store, key: str) -> bool:
-    """The user sees it (it is queued), or it was refused and not settled: he may repair it."""
-    if view.row(store, "attachments", key) is not None:
-        return True
+def _is_refused(store: Store, key: str) -> bool:
+    """And not settled: the user may repair it."""
     refusals = view.rows(store, "refusals").values()
     return any(row["row_key"] == key and row["status"] == "open" for row in refusals)
 

@@ -112,6 +112,7 @@ CREATE TABLE IF NOT EXISTS files (        -- copies that lie in the folder besid
     size INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
     upload TEXT,                            -- where the server has it, once it was begun
+    is_known INTEGER NOT NULL DEFAULT 0,    -- the server took its row, or handed it over
     is_sent INTEGER NOT NULL DEFAULT 0,
     code TEXT                               -- why the server refused the content
 );

@@ -1,5 +1,6 @@
 """What is no longer needed goes after its time, and nothing that somebody still needs (or is about to)."""
 
+import os
 from typing import Any
 
 import pytest
@@ -173,3 +174,16 @@ def test_a_run_looks_at_a_bounded_number_and_the_next_one_goes_on(
     for left in (2, 1, 0):
         pass_(cabinet, 31 * DAY_MS if left == 2 else DAY_MS // 24)
         assert len(cabinet.contents()) == left
+
+
+def test_what_a_dead_process_was_putting_together_goes_after_a_day(cabinet: Cabinet) -> None:
+    assert cabinet.files.place.scraps() == []
+    collect(cabinet)
+    assert not cabinet.folder.exists(), "a server without files leaves no folder"
+    old, young = (cabinet.files.place.scratch() / name for name in ("old", "young"))
+    now_s = cabinet.office.clock.now_ms() / 1000
+    for path, age_s in ((old, 25 * 3600), (young, 3600)):
+        path.touch()
+        os.utime(path, (now_s - age_s, now_s - age_s))
+    collect(cabinet)
+    assert cabinet.files.place.scraps() == [young]

@@ -210,5 +210,5 @@ def test_a_bomb_and_a_broken_picture_are_refused(tmp_path: Path, monkeypatch: py
     path.write_bytes(jpeg(400, 300))
     assert code_of(thumbnails.draw, path, "image/png", 96) == "thumbnail_impossible"
     assert code_of(thumbnails.draw, path, "application/pdf", 96) == "thumbnail_impossible"
-    monkeypatch.setattr(thumbnails, "PIXELS_MAX", 400 * 300 - 1)
+    monkeypatch.setattr(thumbnails, "JPEG_PIXELS_MAX", 400 * 300 - 1)
     assert code_of(thumbnails.draw, path, "image/jpeg", 96) == "thumbnail_impossible"

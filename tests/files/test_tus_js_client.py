@@ -15,7 +15,7 @@ from sfa.web.auth import set_password_hash
 from tests import clients
 from tests.crm.desk import HASHED
 from tests.files.bad_line import BadLine
-from tests.files.cabinet import digest, padded, values
+from tests.files.cabinet import digest, padded, told, values
 from tests.office import Office
 from tests.sync.clients.served import Server
 
@@ -123,3 +123,29 @@ def test_twenty_megabytes_arrive_whole_and_once_over_cuts_and_kills(
     assert [tuple(row) for row in office.database.read(lambda c: c.execute(query).all())] == [("done", 20 * MB)]
     assert office.rev("attachments", "pic") == 2
     assert list((tmp_path / "files").glob("parts/*/*")) == []
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("office", ["postgresql"], indirect=True)
+def test_an_upload_goes_on_in_another_server_process(office: Office, server: Server, tmp_path: Path) -> None:
+    """Nothing is shared but the database and the folder."""
+    sender = Sender(server, tmp_path, padded(MB))
+    attach(office, sender.content)
+    (tmp_path / "second").mkdir()
+    second = Server(office.database.url, tmp_path / "second")
+    second.start()
+    try:
+        said = {"Authorization": f"Bearer {sender.token}", "Tus-Resumable": "1.0.0"}
+        length = {"Upload-Length": str(MB), "Upload-Metadata": told("pic", sender.content)}
+        place = httpx.post(f"{sender.home}/files/uploads", headers=said | length, timeout=30).headers["location"]
+        body = {**said, "Content-Type": "application/offset+octet-stream"}
+        first, rest = sender.content[:400_000], sender.content[400_000:]
+        added = httpx.patch(f"{sender.home}{place}", headers=body | {"Upload-Offset": "0"}, content=first, timeout=30)
+        assert added.status_code == 204
+        other = f"http://127.0.0.1:{second.port}"
+        assert httpx.head(f"{other}{place}", headers=said, timeout=30).headers["upload-offset"] == "400000"
+        going_on = body | {"Upload-Offset": "400000"}
+        assert httpx.patch(f"{other}{place}", headers=going_on, content=rest, timeout=30).status_code == 204
+    finally:
+        second.kill()
+    assert sender.fetch().content == sender.content

@@ -190,3 +190,52 @@ def test_a_copy_goes_with_its_row_and_with_the_device(ana: Device, photo: Path, 
     assert ana.store.folder is not None
     assert not ana.store.folder.exists()
     assert ana.files() == []
+
+
+def test_a_photo_of_a_customer_that_went_to_somebody_else_still_arrives(
+    ana: Device, photo: Path, cabinet: Cabinet
+) -> None:
+    key = ana.attach("accounts", "acme", photo)
+    ana.sync()
+    cabinet.office.put(("accounts", "acme", {"territory_key": "t-south"}))
+    ana.sync()
+    assert ana.get("attachments", key) is None
+    assert [sent.is_sent for sent in ana.upload()] == [True]
+    assert cabinet.ask("GET", f"/files/{key}", "cleo").content == CONTENT
+    assert list(ana.upload()) == []
+    assert (copies(ana), ana.files()) == ([], [])
+
+
+def test_a_photo_whose_row_was_handed_over_is_there_when_it_is_accepted(
+    ana: Device, photo: Path, cabinet: Cabinet
+) -> None:
+    """S37: the bytes wait at the server for the decision."""
+    key = ana.attach("accounts", "acme", photo)
+    cabinet.office.put(("accounts", "acme", {"territory_key": "t-south"}))
+    ana.sync()
+    assert [sent.is_sent for sent in ana.upload()] == [True]
+    (suggestion,) = cabinet.ask("GET", "/api/suggestions", "cleo").json()["items"]
+    assert cabinet.ask("POST", f"/api/suggestions/{suggestion['key']}/accept", "cleo").status_code == 200
+    assert cabinet.ask("GET", f"/files/{key}", "cleo").content == CONTENT
+
+
+def test_a_copy_waits_while_its_row_is_refused_and_may_be_repaired(ana: Device, photo: Path, cabinet: Cabinet) -> None:
+    key = ana.attach("accounts", "acme", photo, {"visit_key": "nothing"})
+    ana.sync()
+    (refusal,) = ana.refusals()
+    assert list(ana.upload()) == []
+    assert copies(ana) == [key]
+    ana.repair(refusal, {}, without=["visit_key"])
+    ana.sync()
+    assert [sent.is_sent for sent in ana.upload()] == [True]
+    assert cabinet.row(key)["stored"] is True
+
+
+def test_a_copy_goes_when_its_refusal_is_dismissed(ana: Device, photo: Path) -> None:
+    ana.attach("accounts", "acme", photo, {"visit_key": "nothing"})
+    ana.sync()
+    (refusal,) = ana.refusals()
+    ana.command("refusal.dismiss", refusal)
+    ana.sync()
+    assert list(ana.upload()) == []
+    assert (copies(ana), ana.files()) == ([], [])
