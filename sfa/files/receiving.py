@@ -29,6 +29,16 @@ class Receiving:
         self._held = 0  # bytes in memory
         self._pending: list[Part] = []  # on the disk, not counted: their checksum is not known yet
         self._since = asyncio.get_running_loop().time()
+        self._patience: asyncio.Timeout | None = None  # while it waits for bytes
+        self._is_stopped = False
+        self.is_finishing = False
+        self.done = asyncio.Event()
+
+    def stop(self) -> None:
+        """A newer request wants to go on: what came is counted, and then this one ends."""
+        self._is_stopped = True
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time())
 
     async def run(self, receive: Receive) -> int:
         """-> the offset after it. Refuses what was cut only where that means that nothing counts."""
@@ -40,17 +50,23 @@ class Receiving:
         except Refused:
             await self._drop_pending()
             raise
+        finally:
+            self.done.set()
+        if self._is_stopped and not whole:
+            raise Refused("upload_taken", offset=self.offset)
         return self.offset
 
     async def _read(self, receive: Receive) -> bool:
         """Take the body -> whether it came to its end."""
         room = self._upload.size - self.offset
-        while True:
+        while not self._is_stopped:
             try:
-                async with asyncio.timeout(self._files.limits.stall_s):
+                async with asyncio.timeout(self._files.limits.stall_s) as self._patience:
                     message = await receive()
             except TimeoutError:
                 return False
+            finally:
+                self._patience = None
             if message["type"] != "http.request":
                 return False
             piece = message.get("body") or b""
@@ -61,6 +77,7 @@ class Receiving:
                 await self._take(piece, is_last=room == 0)
             if not message.get("more_body", False):
                 return True
+        return False
 
     async def _take(self, piece: bytes, *, is_last: bool) -> None:
         if self._digest is not None:
@@ -103,6 +120,7 @@ class Receiving:
         await self._put()
         end = self._pending[-1].start + self._pending[-1].size if self._pending else self.offset
         if end == self._upload.size:
+            self.is_finishing = True
             last, self._pending = self._pending, []
             await finish(self._files, self._upload, self._holder, last)
             self.offset = end

@@ -4,8 +4,10 @@ A body is taken while it arrives and under a limit of its own. An upload belongs
 person who began it; for everybody else there is none.
 """
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -26,6 +28,7 @@ from sfa.files.wire import Asked, Door, allowed, answer, plain, refuse
 from sfa.web.principal import Principal
 
 RESUMABLE = ("tus-resumable", rules.TUS_VERSION)
+STOPPING_S, FINISHING_S = 2.0, 30.0  # how long a newer request waits for an older one
 NO_STORE = ("cache-control", "no-store")
 EXTENSIONS = "creation,creation-with-upload,expiration,checksum,termination"
 Handle = Callable[[Asked, Principal, Send], Awaitable[None]]
@@ -47,8 +50,13 @@ def upload_routes(files: Files, door: Door) -> list[HTTPRouteHandler]:
 
 
 class Uploading:
+    """`_running` are the requests of this process that take bytes: an older one is stopped when a newer one comes for
+    its upload, and what it has is counted before the newer one looks. Between processes the newer one just takes over.
+    """
+
     def __init__(self, files: Files) -> None:
         self._files = files
+        self._running: dict[str, Receiving] = {}
 
     async def handle(self, asked: Asked, send: Send, door: Door, ways: Mapping[str, Handle]) -> None:
         try:
@@ -102,6 +110,8 @@ class Uploading:
         return size
 
     async def tell(self, asked: Asked, who: Principal, send: Send) -> None:
+        await self._read(asked, who)
+        await self._stop_older(str(asked.parameters["upload"]))
         upload = await self._read(asked, who)
         told = [("upload-offset", str(upload.offset)), ("upload-length", str(upload.size))]
         if upload.metadata:
@@ -139,11 +149,26 @@ class Uploading:
         self, key: str, asked: Asked, who: Principal, offset: int, checksum: rules.Checksum | None
     ) -> int:
         files, holder = self._files, uuid.uuid4().hex
+        await self._stop_older(key)
         claimed = (files.clock.now_ms(), key, who.user_key, offset, holder)
         upload = await files.database.write_async(table.claim, *claimed)
         if upload.state == "done":
             return upload.offset
-        return await Receiving(files, upload, holder, checksum).run(asked.receive)
+        self._running[key] = receiving = Receiving(files, upload, holder, checksum)
+        try:
+            return await receiving.run(asked.receive)
+        finally:
+            if self._running.get(key) is receiving:
+                del self._running[key]
+
+    async def _stop_older(self, key: str) -> None:
+        """A phone that comes back is mostly faster than the news that its last connection is dead."""
+        older = self._running.get(key)
+        if older is not None:
+            older.stop()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FINISHING_S if older.is_finishing else STOPPING_S):
+                    await older.done.wait()
 
 
 def _has_body(asked: Asked) -> bool:

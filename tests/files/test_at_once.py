@@ -52,13 +52,50 @@ def play(cabinet: Cabinet, work: Any) -> Any:
         return portal.call(work)
 
 
-def test_of_two_requests_at_once_the_newer_one_wins(cabinet: Cabinet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_request_goes_on_with_what_the_older_one_has(cabinet: Cabinet) -> None:
+    """A phone that comes back is mostly faster than the news that its last connection is dead."""
+    place = cabinet.begin("pic", CONTENT)
+
+    async def meet() -> tuple[int, int]:
+        older = Request(cabinet, place, 0)
+        older.give(CONTENT[:5_000], more=True)  # it is too little to be counted, and then it waits
+        waiting = asyncio.create_task(older.play())
+        await older.asked.wait()
+        newer = Request(cabinet, place, 0)
+        newer.give(CONTENT, more=False)
+        return await newer.play(), await waiting
+
+    assert play(cabinet, meet) == (409, 423)
+    assert cabinet.offset(place) == 5_000
+    assert cabinet.add(place, 5_000, CONTENT[5_000:]).status_code == 204
+    assert cabinet.contents() == [digest(CONTENT)]
+
+
+def test_asking_for_the_offset_tells_all_that_has_come(cabinet: Cabinet) -> None:
+    place = cabinet.begin("pic", CONTENT)
+
+    async def meet() -> int:
+        older = Request(cabinet, place, 0)
+        older.give(CONTENT[:5_000], more=True)
+        waiting = asyncio.create_task(older.play())
+        await older.asked.wait()
+        await asyncio.to_thread(lambda: offsets.append(cabinet.offset(place)))
+        return await waiting
+
+    offsets: list[int] = []
+    assert play(cabinet, meet) == 423
+    assert offsets == [5_000]
+
+
+def test_of_two_requests_in_two_processes_the_newer_one_wins(cabinet: Cabinet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The older one is not of this process: it cannot be stopped, and counts no more."""
     monkeypatch.setattr(Folder, "flush_bytes", 10_000)
+    monkeypatch.setattr("sfa.files.upload_routes.Uploading._stop_older", _nobody)
     place = cabinet.begin("pic", CONTENT)
 
     async def meet() -> tuple[int, int]:
         older, newer = Request(cabinet, place, 0), Request(cabinet, place, 0)
-        older.give(CONTENT[:5_000], more=True)  # it is too little to be counted, and then it waits
+        older.give(CONTENT[:5_000], more=True)
         waiting = asyncio.create_task(older.play())
         await older.asked.wait()
         newer.give(CONTENT[:30_000], more=True)
@@ -73,7 +110,15 @@ def test_of_two_requests_at_once_the_newer_one_wins(cabinet: Cabinet, monkeypatc
     assert cabinet.offset(place) == len(CONTENT)
 
 
-def test_many_requests_at_once_make_one_file(cabinet: Cabinet) -> None:
+async def _nobody(*_args: object) -> None:
+    pass
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_many_requests_at_once_make_one_file(cabinet: Cabinet, monkeypatch: pytest.MonkeyPatch, apart: bool) -> None:
+    """In one process, and as if each came to another one."""
+    if apart:
+        monkeypatch.setattr("sfa.files.upload_routes.Uploading._stop_older", _nobody)
     cabinet.office.phone("ana").do("create", "attachments", "pic", set=values(CONTENT))
     place = cabinet.begin("pic", CONTENT)
 
@@ -84,8 +129,11 @@ def test_many_requests_at_once_make_one_file(cabinet: Cabinet) -> None:
         return await asyncio.gather(*(request.play() for request in requests))
 
     found = play(cabinet, meet)
-    assert found.count(204) == 1
     assert set(found) <= {204, 409, 423}
+    assert found.count(204) <= 1
+    stands = cabinet.offset(place)
+    if stands < len(CONTENT):
+        assert cabinet.add(place, stands, CONTENT[stands:]).status_code == 204
     assert cabinet.contents() == [digest(CONTENT)]
     assert cabinet.office.rev("attachments", "pic") == 2
 
