@@ -57,7 +57,9 @@ def test_every_role_is_listed_with_the_entities_that_it_may_write() -> None:
 def entities_in(text: str) -> set[str]:
     found = {
         WRITTEN.get(word, word)
-        for word in re.findall(r"[a-z]+(?: (?:costs|lines|periods|members|profiles|needs))?", text)
+        for word in re.findall(
+            r"[a-z]+(?: (?:costs|lines|periods|members|profiles|needs|plans|legs|policies|templates|rules))?", text
+        )
     }
     names = {name.replace(" ", "_") for name in found} & set(ENTITIES)
     if "their edges and memberships" in text:
