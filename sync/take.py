@@ -210,7 +210,9 @@ class Taker:
             raise Refused("illegal_transition", f"{mutation.kind}: {done.illegal}")
         merged = self._merge(cell, done.values, base, origin)
         receipt = self._write(mutation, cell, merged, done.values, origin, base, mutation.kind)
-        met = open_visits.settle(self.door, cell, mutation.kind, origin)
+        name = f"{self.name or origin.device_key}.{mutation.n}"
+        args = (self.door, cell, mutation.kind, origin)
+        met = open_visits.settle(*args, lambda place: f"{name}.{len(receipt.conflicts) + place}")
         return structs.replace(receipt, outcome="conflict", conflicts=[*receipt.conflicts, *met]) if met else receipt
 
     def _agreed(

@@ -1,11 +1,12 @@
 """One open visit for each person (R13): at a screen a second check-in is refused, offline both are kept and one asks.
 
 Two visits of one person contradict each other where their times meet. A push keeps both and opens one conflict for the
-pair, about the later one, whose losing values would take that check-in back; a check-out that shows that they never met
-closes it again. Check-ins of one person wait for each other, so two server processes cannot both find nothing open.
+pair, about the one that came later: its losing values would take that check-in back. A check-out that shows that they
+never met dismisses it. Check-ins of one person wait for each other, so two server processes cannot both find nothing
+open.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import and_, func, or_, select
 
 from sfa.core.errors import Refused
 from sfa.core.shapes import SHAPES
+from sfa.crm import conflicts
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
@@ -39,8 +41,11 @@ def refuse_second(door: Door, cell: Cell) -> None:
         raise Refused(REASON, f"visit {min(found)} is open: check out of it first", key=min(found))
 
 
-def settle(door: Door, cell: Cell, command: str, origin: Origin) -> list[str]:
-    """After a check-in or check-out that was taken; -> the keys of conflicts that ask about a pair now."""
+def settle(
+    door: Door, cell: Cell, command: str, origin: Origin, named: Callable[[int], str] | None = None
+) -> list[str]:
+    """After a check-in or check-out that was taken; -> the keys of conflicts that it opened. `named(0)`, `named(1)`, …
+    are their keys; at a screen those of the pairs."""
     row = cell.row
     if command not in ("visit.check_in", "visit.check_out") or row["checked_in_at"] is None or cell.gone:
         return []
@@ -51,8 +56,14 @@ def settle(door: Door, cell: Cell, command: str, origin: Origin) -> list[str]:
         met = [o for o in others if o["checked_out_at"] is None or meets(start, start, *_span(o))]
     else:
         met = [o for o in _others(door, cell, start, end) if meets(start, end, *_span(o))]
-        _close_apart(door, cell, {o["key"] for o in met}, origin)
-    return [key for other in met if (key := _ask(door, cell, other, origin)) is not None]
+    asked = _asked(door, cell)
+    if command == "visit.check_out":
+        _dismiss_apart(door, asked, {o["key"] for o in met}, origin)
+    new = [other for other in met if other["key"] not in asked]
+    return [
+        _ask(door, named(place) if named is not None else pair_key(cell.key, other["key"]), cell, other, origin)
+        for place, other in enumerate(new)
+    ]
 
 
 def _span(row: Mapping[str, Any]) -> tuple[int, int | None]:
@@ -86,17 +97,21 @@ def _others(door: Door, cell: Cell, start: int, end: int) -> list[Mapping[str, A
 
 
 def pair_key(one: str, other: str) -> str:
-    """The key of the conflict about two visits: there is one, whichever came first."""
+    """The key of a conflict about two visits that no mutation met: whichever came first."""
     return "open." + sha256("/".join(sorted((one, other))).encode()).hexdigest()[:40]
 
 
-def _ask(door: Door, cell: Cell, other: Mapping[str, Any], origin: Origin) -> str | None:
-    """Open the conflict of a pair, unless a person has settled it: -> its key if it is open."""
-    conflict = door.cell("conflicts", pair_key(cell.key, other["key"]))
-    if conflict.exists and conflict.row["status"] in ("restored", "dismissed"):
-        return None
-    if conflict.exists and conflict.row["status"] == "open":
-        return conflict.key
+def _asked(door: Door, cell: Cell) -> dict[str, Cell]:
+    """The other visit -> the conflict of the pair, settled or not: what a person decided is not asked again."""
+    found: dict[str, Cell] = {}
+    for column, beside in (("row_key", "other_key"), ("other_key", "row_key")):
+        for conflict in door.load_where("conflicts", column, (cell.key,)):
+            if conflict.exists and conflict.row["reason"] == REASON:
+                found[conflict.row[beside]] = conflict
+    return found
+
+
+def _ask(door: Door, key: str, cell: Cell, other: Mapping[str, Any], origin: Origin) -> str:
     defaults = SHAPES["visits"].defaults
     values = {
         "entity": "visits",
@@ -112,14 +127,11 @@ def _ask(door: Door, cell: Cell, other: Mapping[str, Any], origin: Origin) -> st
         "reason": REASON,
         "status": "open",
     }
-    door.put(conflict, values, origin, "create")
-    return conflict.key
+    return conflicts.write(door, key, values, origin)
 
 
-def _close_apart(door: Door, cell: Cell, met: set[str], origin: Origin) -> None:
+def _dismiss_apart(door: Door, asked: Mapping[str, Cell], met: set[str], origin: Origin) -> None:
     """The visit is over: conflicts with those that it did not meet ask nobody any more."""
-    for column, beside in (("row_key", "other_key"), ("other_key", "row_key")):
-        for conflict in door.load_where("conflicts", column, (cell.key,)):
-            row = conflict.row
-            if conflict.exists and (row["reason"], row["status"]) == (REASON, "open") and row[beside] not in met:
-                door.put(conflict, {"status": "closed"}, origin, "visit.check_out")
+    for other, conflict in asked.items():
+        if conflict.row["status"] == "open" and other not in met:
+            door.put(conflict, {"status": "dismissed"}, origin, "visit.check_out")

@@ -142,6 +142,6 @@ def _calendar(online_: Online) -> list[HTTPRouteHandler]:
     @get("/calendar/{token:str}", opt=PUBLIC, media_type=MediaType.TEXT, tags=["visits"])
     async def read(token: FromPath[str]) -> Response[bytes]:
         body = await online_.read(calendar.read, token, online_.clock.now_ms())
-        return Response(body, media_type="text/calendar; charset=utf-8", headers=FEED_HEADERS)
+        return Response(body, media_type="text/calendar", headers=FEED_HEADERS)
 
     return [made, revoked, read]

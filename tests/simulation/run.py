@@ -11,6 +11,7 @@ from tests.simulation.checkers import (
     in_its_version,
     notes_whole,
     nothing_lost,
+    one_open,
     settled,
     suggested,
 )
@@ -60,4 +61,5 @@ def _audit(connection: Connection, world: World) -> None:
     notes_whole.check(books)
     suggested.check(books)
     settled.check(books)
+    one_open.check(books)
     handed_over.check(books, world.seen, world.held)

@@ -23,6 +23,7 @@ from tests.simulation.checkers import in_its_version, in_scope, no_skips
 from tests.simulation.company import PEOPLE
 from tests.simulation.crashes import Crashes
 from tests.simulation.databases import Worlds
+from tests.simulation.driving import Driving
 from tests.simulation.endings import Endings
 from tests.simulation.failure import Crash, Failed
 from tests.simulation.handing import Handing
@@ -62,6 +63,7 @@ class World:
         self.phones = self._make_phones()
         self.endings = Endings(seed, self, worlds)
         self.handing = Handing(seed, self.maker.known, self.log)
+        self.driving = Driving(seed, self.log)
         self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
         self.seen: dict[str, dict[Place, set[int]]] = {user: {} for user in self.allowed}
         self.held: dict[str, set[str]] = {user: set() for user in self.allowed}
@@ -191,6 +193,7 @@ class World:
                     if one[0] == REPAIR:
                         self._repair_elsewhere(phone, one)
         self.handing.work(phone, rows)
+        self.driving.work(self.maker, phone, rows)
 
     def _sync(self, phone: Phone, page_rows: int | None = None) -> bool:
         if phone.is_out():
