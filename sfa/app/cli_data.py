@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from sqlalchemy import Connection, func, select
 
 from sfa.app.seed.write import ACCOUNTS_MAX, REPS_MAX
 from sfa.app.seed.write import seed as make
@@ -16,12 +17,16 @@ from sfa.app.settings import Settings
 from sfa.core.clock import SystemClock
 from sfa.core.days import check_day
 from sfa.core.errors import Refused
+from sfa.crm.imports import sheets
+from sfa.crm.imports.columns import IDENTITY
 from sfa.crm.imports.load import OUTCOMES, Report, invalid, load, rehearse
 from sfa.crm.imports.opportunities import read_opportunities
 from sfa.crm.imports.plan import Planned, plan_rows
 from sfa.crm.imports.table import Fault
+from sfa.db import scope
 from sfa.db.database import Database, open_database
 from sfa.db.migrations import is_current, upgrade_database
+from sfa.db.tables import ROWS
 from sfa.web.passwords import hash_password
 
 TODAY = "2026-03-02"  # a fixed day, so that the same command makes the same company next year
@@ -56,6 +61,51 @@ def opportunities(folder: Path, dry_run: bool, skip_errors: bool, url: str | Non
     _show(report, dry_run)
     if report.faults and not skip_errors:
         raise click.exceptions.Exit(1)
+
+
+@import_.command("rows")
+@click.argument("entity", type=click.Choice(sorted(IDENTITY)))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--as", "email", required=True, help="E-mail of the person who imports, with that person's rights.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
+@DATABASE
+def import_rows(entity: str, file: Path, email: str, dry_run: bool, url: str | None) -> None:
+    """Create and change rows of ENTITY from a CSV FILE (docs/import.md). The same command continues a killed run."""
+    with _current_database(url) as database:
+        user, clock = database.read(person_by_email, email), SystemClock()
+        sheet = sheets.read_sheet(user, entity, file.read_bytes(), file.name)
+        if dry_run:
+            now = database.read(sheets.rehearse, clock.now_ms(), sheet)
+        else:
+            now = database.write(sheets.start, clock.now_ms(), sheet)
+            while now.done < now.lines:
+                now = _advanced(database, clock.now_ms(), sheet)
+                click.echo(f"{now.done:,} of {now.lines:,} lines", err=True)
+    _tell(now.faults)
+    for outcome, count in now.counts.items():
+        click.echo(f"{outcome:<12}{count:>11,}")
+    if now.faulty:
+        click.echo(f"{now.faulty:,} errors")
+        raise click.exceptions.Exit(1)
+
+
+def _advanced(database: Database, now_ms: int, sheet: sheets.Sheet) -> sheets.Progress:
+    """The next batch; assignments whose day has come are made effective first."""
+    try:
+        return database.write(sheets.advance, now_ms, sheet)
+    except scope.Due:
+        database.write(scope.make_due, now_ms)
+        return database.write(sheets.advance, now_ms, sheet)
+
+
+def person_by_email(connection: Connection, email: str) -> str:
+    """The key of the active person with this e-mail."""
+    users = ROWS["users"].c
+    query = select(users.key).where(func.lower(users.email) == email.lower(), users.active, ~users.gone)
+    found = connection.execute(query).scalar()
+    if found is None:
+        raise Refused("row_unknown", f"there is no active person with the e-mail {email}")
+    return str(found)
 
 
 def _load(

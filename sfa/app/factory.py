@@ -29,6 +29,7 @@ from sfa.core.clock import Clock, SystemClock
 from sfa.core.errors import Refused
 from sfa.crm.account_routes import account_routes, history_routes
 from sfa.crm.contact_routes import contact_routes
+from sfa.crm.imports.routes import import_routes
 from sfa.crm.merge_routes import merge_routes
 from sfa.crm.online import Online
 from sfa.crm.rest.routes import places, rest_routes
@@ -191,6 +192,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *download_routes(services.files, door),
         *visit_routes(services.screens),
         *search_routes(services.screens),
+        *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         api_page,

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
 from sfa.crm import finder
+from sfa.crm.imports import sheets
 from sfa.crm.rest import repeats
 from sfa.db import ageing, feed, scope
 from sfa.db.database import Database
@@ -75,7 +76,8 @@ def age_rows(connection: Connection, now_ms: int) -> str:
 
 def forget_old_runs(connection: Connection, now_ms: int) -> str:
     old = job_runs.c.claimed_at < now_ms - RUNS_KEPT_DAYS * DAY_S * 1000
-    return f"{connection.execute(delete(job_runs).where(old)).rowcount} runs"
+    imports = sheets.forget(connection, now_ms)
+    return f"{connection.execute(delete(job_runs).where(old)).rowcount} runs, {imports} imports"
 
 
 def link_files(connection: Connection, now_ms: int) -> str:

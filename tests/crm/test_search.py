@@ -45,9 +45,7 @@ def test_search_finds_by_the_beginnings_of_words_in_the_scope(office: Office, de
         ("contacts", "mula", {"account_key": "acme", "name": "Ana Mulá"}),
         ("products", "valve", {"name": "Valve", "sku": "MUL-7"}),
     )
-    assert found(desk, "ana", "mul") == ["accounts/mueller", "products/valve", "contacts/mula"] or set(
-        found(desk, "ana", "mul")
-    ) == {"accounts/mueller", "contacts/mula", "products/valve"}
+    assert set(found(desk, "ana", "mul")) == {"accounts/mueller", "contacts/mula", "products/valve"}
     assert found(desk, "cleo", "mul", entity="accounts") == ["accounts/mulder"]
     assert found(desk, "dirk", "söh mull") == ["accounts/mueller"]
     assert found(desk, "ana", "ler") == []

@@ -6,7 +6,7 @@ bad line costs that line, a bad header the file. Does not do: types and meaning 
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -52,14 +52,19 @@ def read_table(folder: Path, file: str, columns: Sequence[str]) -> Table:
         raise Refused("import_file_missing", f"{file} is not in {folder.name or folder}", file=file)
     if path.stat().st_size > FILE_BYTES_MAX:
         raise Refused("import_invalid", f"{file} is larger than {FILE_BYTES_MAX} bytes", file=file)
+    return parsed(path.read_bytes(), file, lambda names: _header_faults(file, names, columns))
+
+
+def parsed(data: bytes, file: str, header_faults: Callable[[Sequence[str]], tuple[Fault, ...]]) -> Table:
+    """The lines of a file whose header has no faults."""
     # Bytes that are not UTF-8 become lone surrogates, so that they can be told apart line by line.
-    text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+    text = data.decode("utf-8-sig", "surrogateescape")
     records = _records(text)
     header = next(records, (1, []))[1]
     if isinstance(header, str):
         return Table(file, (), (Fault(file, 1, None, "field_invalid", header),), usable=False)
     names = [name.strip() for name in header]
-    wrong = _header_faults(file, names, columns)
+    wrong = header_faults(names)
     if wrong:
         return Table(file, (), wrong, usable=False)
     lines: list[Line] = []
@@ -94,7 +99,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str] | str]]:
 def _header_faults(file: str, names: Sequence[str], columns: Sequence[str]) -> tuple[Fault, ...]:
     expected = f"the header must be {','.join(columns)}"
     missing = [Fault(file, 1, c, "field_required", expected) for c in columns if c not in names]
-    unknown = [Fault(file, 1, _shown(n), "field_unknown", expected) for n in names if n not in columns]
+    unknown = [Fault(file, 1, shown(n), "field_unknown", expected) for n in names if n not in columns]
     twice = [Fault(file, 1, c, "field_invalid", "the header names it twice") for c in columns if names.count(c) > 1]
     return (*missing, *unknown, *twice)
 
@@ -110,5 +115,5 @@ def _line_fault(record: list[str], names: list[str]) -> tuple[str | None, str] |
     return None
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     return name.encode("utf-8", "replace").decode()[:60] or "(empty)"

@@ -1,7 +1,7 @@
 """Every table. `METADATA` is what Alembic compares the database with; `ROWS` finds an entity's table by its name."""
 
 from sfa.db.tables.files import blobs, upload_parts, uploads
-from sfa.db.tables.rest import idempotency_keys, name_words
+from sfa.db.tables.rest import idempotency_keys, import_runs, name_words
 from sfa.db.tables.rows import METADATA, ROWS
 from sfa.db.tables.sync import (
     bucket_heads,
@@ -43,6 +43,7 @@ __all__ = [
     "feed",
     "history",
     "idempotency_keys",
+    "import_runs",
     "job_runs",
     "likeness_blocks",
     "login_attempts",

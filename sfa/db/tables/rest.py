@@ -1,6 +1,6 @@
-"""What REST keeps beside the rows: answers to requests that may be sent again, and words by which names are found."""
+"""What REST keeps beside the rows: answers that may be asked for again, words by which names are found, imports."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 
 from sfa.db.tables.rows import KEY, METADATA
 
@@ -30,4 +30,21 @@ name_words = Table(
     Column("key", KEY, primary_key=True),
     Index("ix_name_words_entity_key_word", "entity", "key", "word"),
     sqlite_with_rowid=False,
+)
+
+# How far an import of one file by one person has come: `done` lines of `lines` are decided, in the transaction that
+# wrote them. `faults` are the first ones, `faulty` counts all.
+import_runs = Table(
+    "import_runs",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("user_key", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("lines", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("faults", JSON, nullable=False),
+    Column("faulty", Integer, nullable=False),
+    Index("ix_import_runs_begun_at", "begun_at"),
 )

@@ -1,4 +1,4 @@
-"""Requests that may be sent again, lists ordered by name, and the words by which names are found."""
+"""Requests that may be sent again, lists ordered by name, words by which names are found, and imports."""
 
 import json
 
@@ -52,6 +52,20 @@ def upgrade() -> None:
     )
     op.create_index("ix_name_words_entity_key_word", "name_words", ["entity", "key", "word"])
     fill(op.get_bind())
+    op.create_table(
+        "import_runs",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("user_key", sa.Text(), nullable=False),
+        sa.Column("entity", sa.Text(), nullable=False),
+        sa.Column("begun_at", sa.BigInteger(), nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("faults", sa.JSON(), nullable=False),
+        sa.Column("faulty", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_import_runs")),
+    )
+    op.create_index("ix_import_runs_begun_at", "import_runs", ["begun_at"])
 
 
 def fill(connection: sa.Connection) -> None:
