@@ -13,20 +13,16 @@ from sfa.core.shapes import SHAPES
 from sfa.crm import edits
 from sfa.crm.edits import Who
 from sfa.db.cells import Cell
+from sfa.db.looking import looking
 from sfa.db.writes import Door, Origin
 
 
 def step(door: Door, who: Who, cell: Cell, command: str, arguments: Mapping[str, Any], origin: Origin) -> None:
     """Move the row by one of `TRANSITIONS`, or refuse it; asked twice it happens once."""
-
-    def lookup(entity: str, key: str) -> Mapping[str, Any] | None:
-        found = door.cell(entity, key, "none")
-        return found.row if found.exists else None
-
     rule = TRANSITIONS[command]
     edits.check_rights(who, cell.entity, (), creating=False)
     edits.check_owned(door, who, cell)
-    done = transition(command, cell.row, arguments, origin.at, lookup)
+    done = transition(command, cell.row, arguments, origin.at, looking(door))
     if all(cell.row[f] == done.values[f] for f in rule.agree):
         _again(door, who, cell, command, done.values, origin)
     elif done.illegal is not None:
