@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from sfa.app.demo import rounds, stage, story, troubles
+from sfa.app.demo import photos, rounds, stage, story, troubles
 from sfa.app.demo.phones import phone
 from sfa.app.seed.write import seed as seed_company
 from sfa.core.clock import SystemClock
@@ -21,8 +21,7 @@ from sfa.web.passwords import hash_password
 PASSWORD = "demo-password-1"
 DEFAULT_PORT = 8080
 LOG = "server.log"
-LEFT_BEHIND = (".db", ".db-wal", ".db-shm", ".db-files", ".log", ".jpg")
-FILES = "company-files"
+LEFT_BEHIND = (".db", ".db-wal", ".db-shm", ".db-files", ".log", ".files")
 
 
 @click.command()
@@ -66,7 +65,7 @@ def _clear(folder: Path) -> None:
     """Remove what an earlier demo left, and nothing else: a folder of another kind is refused."""
     found = list(folder.iterdir()) if folder.is_dir() else []
     names = {path.name for path in found}
-    if found and (LOG not in names or not all(path.suffix in LEFT_BEHIND or path.name == FILES for path in found)):
+    if found and (LOG not in names or not all(path.suffix in LEFT_BEHIND for path in found)):
         raise click.UsageError(f"{folder} holds other things than an earlier demo: choose another --folder")
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -82,7 +81,8 @@ def _play(console: Console, database: Database, address: str, folder: Path) -> N
         troubles.write_one_note(day, customer)
         troubles.enter_a_customer_twice(day, customer)
         troubles.lose_a_phone(day, spare, address, customer)
-        rounds.travel(day, address, folder)
+        rounds.travel(day, address)
+        photos.send_a_photo(day, folder, address, customer)
         day.evening()
     console.print(f"\n[bold green]All {day.steps} steps were as they should be.[/bold green]")
 

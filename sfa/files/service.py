@@ -102,5 +102,5 @@ def open_place(url: str, database_url: str, access_key: str = "", secret_key: st
         return Folder(Path(folder))
     if database_url.startswith("sqlite:///") and ":memory:" not in database_url:
         path = Path(database_url.removeprefix("sqlite:///").partition("?")[0])
-        return Folder(path.with_name(f"{path.stem}-files"))
+        return Folder(path.with_suffix(".files"))
     return Folder(Path("var/files"))

@@ -11,7 +11,7 @@ from types import TracebackType
 import httpx
 import zstandard
 
-from sync.device.transport import ConnectionLost, Lines
+from sync.device.transport import ConnectionLost, Content, Lines
 from sync.protocol import LIVE_HEARTBEAT_MS
 
 COMPRESS_FROM_BYTES = 1_024
@@ -60,7 +60,7 @@ class HttpTransport:
             answer.close()
 
     def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes, token: str | None
+        self, method: str, path: str, headers: Mapping[str, str], body: Content, token: str | None
     ) -> tuple[int, Mapping[str, str], bytes]:
         said = {**headers, **({"Authorization": f"Bearer {token}"} if token is not None else {})}
         try:

@@ -180,7 +180,7 @@ class Store:
         self, path: str | Path = ":memory:", connect: Callable[..., sqlite3.Connection] = sqlite3.connect
     ) -> None:
         self._path = None if str(path) == ":memory:" else Path(path)
-        self.folder = self._path.with_name(f"{self._path.name}-files") if self._path is not None else None
+        self.folder = self._path.with_name(f"{self._path.name}.files") if self._path is not None else None
         if self._path is not None:
             _keep_private(self._path)
         self._connection = connect(str(path), isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)

@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
-from sync.device.transport import ConnectionLost, FileTransport, Lines, LiveTransport, Transport
+from sync.device.transport import ConnectionLost, Content, FileTransport, Lines, LiveTransport, Transport
 
 FORMAT = 1
 SYNC = "/sync"
@@ -78,7 +78,7 @@ class Recorder:
         return status, answer
 
     def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes, token: str | None
+        self, method: str, path: str, headers: Mapping[str, str], body: Content, token: str | None
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Bytes of files are not written down."""
         if not isinstance(self._transport, FileTransport):

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
+Content = bytes | Iterator[bytes]
+
 
 class ConnectionLost(Exception):
     """No whole answer came: the request, the answer or a part of it was lost."""
@@ -54,7 +56,7 @@ class FileTransport(Transport, Protocol):
     """A transport that can also carry the bytes of files."""
 
     def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes, token: str | None
+        self, method: str, path: str, headers: Mapping[str, str], body: Content, token: str | None
     ) -> tuple[int, Mapping[str, str], bytes]:
         """-> (HTTP status, headers in small letters, body). Raises `ConnectionLost`."""
         ...

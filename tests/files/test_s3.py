@@ -140,7 +140,7 @@ def test_a_store_out_of_reach_is_told_as_busy_and_nothing_is_counted(
 def test_the_setting_says_where_bytes_lie(tmp_path: Path) -> None:
     beside = open_place("", f"sqlite:///{tmp_path}/company.db")
     assert isinstance(beside, Folder)
-    assert beside.root == tmp_path / "company-files"
+    assert beside.root == tmp_path / "company.files"
     named = open_place(f"file://{tmp_path}/a%20b", "postgresql://host/name")
     assert isinstance(named, Folder)
     assert named.root == tmp_path / "a b"

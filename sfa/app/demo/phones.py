@@ -10,6 +10,7 @@ from sfa.core.clock import SystemClock
 from sfa.core.ids import KeyMaker
 from sync.device import ConnectionLost, Device, Store
 from sync.device.http import HttpTransport
+from sync.device.transport import Content, FileTransport
 
 
 class Signal:
@@ -20,8 +21,7 @@ class Signal:
         self._inner = inner
         self.on = True
         self.answers_to_lose = 0
-        self.dies_after: int | None = None
-        self._passed = 0
+        self.dies_every = self._left = self.cuts = 0
 
     def post(self, path: str, body: bytes, token: str | None) -> tuple[int, bytes]:
         if not self.on:
@@ -33,17 +33,28 @@ class Signal:
         return status, answer
 
     def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes, token: str | None
+        self, method: str, path: str, headers: Mapping[str, str], body: Content, token: str | None
     ) -> tuple[int, Mapping[str, str], bytes]:
+        """Bytes of files; after `dies_every` of them the connection breaks in the middle of a request."""
         if not self.on:
             raise ConnectionLost("no signal in this valley")
-        left = None if self.dies_after is None else self.dies_after - self._passed
-        answer = self._inner.send(method, path, headers, body[:left], token)
-        self._passed += len(body[:left])
-        if left is not None and len(body) >= left:
-            self._passed = 0
-            raise ConnectionLost("the line died in the middle")
-        return answer
+        if not isinstance(self._inner, FileTransport):
+            raise ConnectionLost("this transport carries no files")
+        if not isinstance(body, bytes) or not self.dies_every or len(body) <= self._left:
+            self._left -= len(body) if isinstance(body, bytes) else 0
+            return self._inner.send(method, path, headers, body, token)
+        part, self._left = body[: self._left], self.dies_every
+        self.cuts += 1
+        return self._inner.send(method, path, {**headers, "Content-Length": str(len(body))}, _dying(part), token)
+
+    def die_every(self, count: int) -> None:
+        """0: it lives on."""
+        self.dies_every = self._left = count
+
+
+def _dying(part: bytes) -> Iterator[bytes]:
+    yield part
+    raise ConnectionLost("the connection broke")
 
 
 class Phone(Struct, frozen=True):

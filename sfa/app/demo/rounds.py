@@ -1,28 +1,24 @@
-"""The demo's day on the road: a route, three visits, a photo on a bad line, what was heard, and who is due next."""
+"""The demo's day on the road: a route, three visits, what was heard, and who is due next."""
 
-import random
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
-from PIL import Image
 
 from sfa.app.demo.phones import Phone
 from sfa.app.demo.story import Day
 from sfa.core.days import day_bounds_ms, local_day, plus_days
 from sfa.routing import visits as stops
 from sfa.routing.order import route
-from sync.device import ConnectionLost, visits
+from sync.device import visits
 
 TIMEOUT_S = 30.0
 HOUR_MS = 3_600_000
 FAR_DEGREES = 0.05  # some five kilometres
 EVERY_DAYS = 21
-CUT_BYTES = 500_000
 
 
-def travel(day: Day, server: str, folder: Path) -> None:
+def travel(day: Day, server: str) -> None:
     """A rep's day, without signal until the evening."""
     ana, eva = day.ana, day.eva
     with httpx.Client(base_url=server, timeout=TIMEOUT_S) as web:
@@ -32,7 +28,6 @@ def travel(day: Day, server: str, folder: Path) -> None:
         _set_the_pace(day, customers)
         planned = _plan(day, web, customers)
         _visit(day, planned)
-        _send_a_photo(day, web, planned[0], folder)
         _add_up(day, web)
         _see_who_is_due(day, web, customers[0])
 
@@ -124,32 +119,6 @@ def _visit(day: Day, planned: list[str]) -> None:
     stands = ana.device.list("visits")[planned[0]]["outcome"] == "wants an offer"
     day.check("what was submitted stays, a correction stands beside it", stands and not result.refused)
     day.check("and is what counts", corrected.get("outcome") == "wants two offers")
-
-
-def _send_a_photo(day: Day, web: httpx.Client, visit: str, folder: Path) -> None:
-    ana = day.ana
-    path = folder / "shelf.jpg"
-    Image.frombytes("RGB", (2400, 1600), random.Random(7).randbytes(2400 * 1600 * 3)).save(path, quality=80)
-    size = path.stat().st_size
-    day.title(f"{ana.name} sends a photo of {size / 1e6:.1f} MB on a line that dies every {CUT_BYTES // 1000} kB")
-    key = ana.device.attach("visits", visit, path, {"kind": "photo"})
-    day.sync(ana)
-    day.check("its row is there before its bytes", ana.device.list("attachments")[key]["stored"] is False)
-    cuts = 0
-    ana.signal.dies_after = CUT_BYTES
-    while ana.device.files():
-        try:
-            list(ana.device.upload())
-        except ConnectionLost:
-            cuts += 1
-        ana.device.sync()
-    ana.signal.dies_after = None
-    day.check(f"the line died {cuts} times, and the photo is whole", cuts >= size // CUT_BYTES)
-    headers = _sign_in(web, day.eva, day.password)
-    there = web.get(f"/files/{key}", headers=headers).raise_for_status().content
-    day.check(f"{day.eva.name} opens it, byte for byte", there == path.read_bytes())
-    small = web.get(f"/files/{key}/thumbnail", headers=headers).raise_for_status()
-    day.check(f"and a thumbnail of {len(small.content) / 1000:.0f} kB", len(small.content) < size / 10)
 
 
 def _add_up(day: Day, web: httpx.Client) -> None:

@@ -81,6 +81,7 @@ def free_port() -> int:
 def server(url: str, port: int, log: Path, environment: Mapping[str, str]) -> Iterator[str]:
     """`sfa serve` in a process of its own; -> its address. Ended when the block ends."""
     settings = {**environment, "SFA_DATABASE_URL": url, "SFA_HOST": "127.0.0.1", "SFA_PORT": str(port)}
+    settings["SFA_FILES_URL"] = (log.parent / "company.files").absolute().as_uri()
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", "from sfa.app.cli import main; main()", "serve"],

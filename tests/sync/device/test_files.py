@@ -10,6 +10,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
 from sync.device import ConnectionLost, Device, Store
 from sync.device.http import HttpTransport
+from sync.device.transport import Content
 from tests.files.cabinet import Cabinet, digest, opened, padded
 from tests.office import Office
 
@@ -27,7 +28,7 @@ class Weak(HttpTransport):
         self.lose: dict[int, str] = {}  # the number of a PATCH -> "request" or "answer"
 
     def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes, token: str | None
+        self, method: str, path: str, headers: Mapping[str, str], body: Content, token: str | None
     ) -> tuple[int, Mapping[str, str], bytes]:
         self.methods.append(method)
         fate = self.lose.pop(self.methods.count("PATCH"), None) if method == "PATCH" else None
