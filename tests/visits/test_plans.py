@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sfa.app.jobs import JOBS
 from sfa.core.days import plus_days
 from sfa.visits import plans
 from sfa.visits.recurrence import HORIZON_DAYS, occurrence_key
@@ -247,3 +248,9 @@ def test_the_device_reckons_its_own_cadence(net: Net) -> None:  # noqa: F811
 
 def test_the_horizon_is_longer_than_a_phone_is_without_signal() -> None:
     assert HORIZON_DAYS >= 28
+
+
+def test_the_job_says_what_it_did(office: Office) -> None:
+    office.put(("visit_plans", "p", WEEKLY))
+    job = JOBS["plan_visits"]
+    assert office.database.write(job.work, office.clock.now_ms()) == "8 visits of 1 plans"

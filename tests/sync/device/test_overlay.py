@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sfa.core.shapes import SHAPES
 from sfa.core.transitions import Lookup
 from sync.device.outbox import Queued
-from sync.device.overlay import Synced, blank, on_top
+from sync.device.overlay import Synced, blank, completed, on_top
 from sync.merge import Edit, merge
 
 GROUPS = SHAPES["accounts"].groups
@@ -206,3 +206,12 @@ def test_settling_a_conflict_shows_its_new_status_only() -> None:
     row = {**blank("conflicts"), "entity": "deals", "row_key": "d", "status": "open"}
     restore = Queued(1, "conflicts", "c", "conflict.restore", 1, 1, {}, None, row, None, 0, 0, None)
     assert on_top(Synced(1, row), [restore], -1, ME, "me", Lookup(no_stages)) == {**row, "status": "restored"}
+
+
+def test_a_visit_of_an_older_document_is_checked_in_all_the_same() -> None:
+    """S32: what the entity has gained since is at its default."""
+    old = {f: v for f, v in visit().items() if f not in ("verdict", "distance_m", "submitted", "participants")}
+    assert completed("visits", old) == visit()
+    check_in = command(1, "visit.check_in", Synced(1, old), 10)
+    seen = shown(Synced(1, completed("visits", old)), check_in)
+    assert seen == visit(status="checked_in", checked_in_at=10, verdict="unverifiable")
