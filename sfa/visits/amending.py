@@ -74,6 +74,7 @@ def _append(
         "new": new,
         "reason": reason,
     }
+    check_values(ENTITY, values)
     door.put(door.cell(ENTITY, f"{digest}.{ordinal}"), values, origin, "visit.amend")
 
 

@@ -56,6 +56,8 @@ def settle(
         met = [o for o in others if o["checked_out_at"] is None or meets(start, start, *_span(o))]
     else:
         met = [o for o in _others(door, cell, start, end) if meets(start, end, *_span(o))]
+    if not met and command == "visit.check_in":
+        return []
     asked = _asked(door, cell)
     if command == "visit.check_out":
         _dismiss_apart(door, asked, {o["key"] for o in met}, origin)

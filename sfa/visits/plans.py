@@ -21,7 +21,8 @@ from sfa.db.writes import Door, Origin
 from sfa.visits.recurrence import HORIZON_DAYS, visits_of
 
 PLANS_MAX = 50  # in one run and transaction: a daily plan has HORIZON_DAYS visits
-WINDOW = 20_000  # numbers of the feed that one run goes through
+WINDOW = 20_000  # numbers of the feed that are gone through at once
+WINDOWS_MAX = 20  # of them without a plan, in one run
 POSITION = "plans_seq"
 TOUCHES = ("notes", "signals", "travel_legs")  # whatever names a visit says that somebody worked with it
 _CHANGED = text(
@@ -32,18 +33,28 @@ _CHANGED = text(
 
 def expand(connection: Connection, now_ms: int) -> tuple[int, int]:
     """One run; -> (plans looked at, visits made, moved, withdrawn or brought back)."""
-    head = feed.face(connection).seq  # before the feed is read: what commits now is next time's
-    seq = _position(connection)
-    until = min(head, seq + WINDOW)
-    changed = connection.execute(_CHANGED, {"seq": seq, "until": until, "limit": PLANS_MAX}).all()
-    reached = int(changed[-1][1]) if len(changed) == PLANS_MAX else until
+    changed, reached = _changed(connection)
     wanted_until = plus_days(local_day(now_ms, "UTC"), HORIZON_DAYS)
     short = select(plan_horizons.c.plan_key).where(plan_horizons.c.done_until < wanted_until)
     due = connection.execute(short.order_by(plan_horizons.c.done_until).limit(PLANS_MAX)).scalars()
-    keys = sorted({str(row[0]) for row in changed} | set(due))
+    keys = sorted(changed | set(due))
     made = _expand_plans(connection, keys, now_ms)
     _note(connection, keys, wanted_until, reached)
     return len(keys), made
+
+
+def _changed(connection: Connection) -> tuple[set[str], int]:
+    """-> the plans of the next batch, and the number up to which the feed was gone through. Numbers are used once, so a
+    window of them holds a bounded number of entries."""
+    head = feed.face(connection).seq  # before the feed is read: what commits now is next time's
+    until = _position(connection)
+    for _ in range(WINDOWS_MAX):
+        seq, until = until, min(head, until + WINDOW)
+        found = connection.execute(_CHANGED, {"seq": seq, "until": until, "limit": PLANS_MAX}).all()
+        if found or until == head:
+            reached = int(found[-1][1]) if len(found) == PLANS_MAX else until
+            return {str(row[0]) for row in found}, reached
+    return set(), until
 
 
 def _expand_plans(connection: Connection, keys: list[str], now_ms: int) -> int:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from sfa.core.errors import Refused
+from sfa.core.ids import is_key
 from sfa.core.rules import transition
 from sfa.core.shapes import SHAPES
 from sfa.crm import edits
@@ -70,6 +71,8 @@ def _is_done(row: Mapping[str, Any], command: str, values: Mapping[str, Any]) ->
 
 def told(connection: Connection, user_key: str, key: str) -> VisitTold:
     """One visit with its corrections, for whoever sees it."""
+    if not is_key(key):
+        raise Refused("not_found")
     who = person(connection, user_key)
     held = {"held": listed(connection, who.held or ())}
     query = select(_VISITS).where(_VISITS.c.key == key, ~_VISITS.c.gone, lies_in(_VISITS.c.buckets, "held"))

@@ -101,6 +101,7 @@ def test_corrections_lie_where_their_visit_lies(office: Office) -> None:
         ({"contact_key": "zoe"}, "reference_unknown"),
         ({"checked_out_at": 5}, "invariant_failed"),
         ({"answers": {"a b": 1}}, "invariant_failed"),
+        ({"outcome": "nul \x00"}, "field_invalid"),
     ],
 )
 def test_what_could_not_be_is_not_amended(office: Office, values: dict[str, Any], code: str) -> None:
@@ -114,6 +115,7 @@ def test_who_may_not_change_the_visit_may_not_amend_it(office: Office) -> None:
     assert amend(office, "bob", outcome="lost").code == "not_permitted"
     assert amend(office, "cleo", outcome="lost").code == "row_unknown"
     assert amend(office, reason=" ", outcome="lost").code == "command_invalid"
+    assert amend(office, reason="nul \x00", outcome="lost").code == "field_invalid"
     visit(office, "v2")
     sent = {"values": {"outcome": "lost"}, "reason": "r"}
     assert office.phone("ana").do("visit.amend", "visits", "v2", base=1, set=sent).code == "visit_not_submitted"

@@ -126,6 +126,20 @@ def test_runs_are_bounded_and_come_to_everybody(office: Office, monkeypatch: pyt
     assert len(office.rows("visits")) == 5
 
 
+def test_a_plan_is_found_behind_any_number_of_other_changes(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "WINDOW", 3)
+    monkeypatch.setattr(plans, "WINDOWS_MAX", 2)
+    for n in range(20):
+        office.put(("accounts", "acme", {"city": f"City {n}"}))
+    office.put(("visit_plans", "p", WEEKLY))
+    runs = 0
+    while not office.rows("visits"):
+        run(office)
+        runs += 1
+        assert runs < 100
+    assert runs > 3
+
+
 def test_a_job_that_dies_in_the_middle_has_done_nothing(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     office.put(("visit_plans", "p", WEEKLY))
 

@@ -68,6 +68,7 @@ def test_what_is_no_visit_or_no_argument_is_refused(office: Office, desk: Desk) 
     nowhere = desk.post("ana", "/api/visits/v1/check-in", json={"latitude": 400.0, "longitude": 1.0})
     assert (nowhere.status_code, nowhere.json()["code"]) == (422, "field_invalid")
     assert desk.post("ana", "/api/visits/v1/amend", json={"values": {}}).status_code == 400
+    assert desk.get("ana", "/api/visits/a%00b/effective").status_code == 404
     office.delete("visits", "v1")
     assert desk.post("ana", "/api/visits/v1/check-in").status_code == 404
 

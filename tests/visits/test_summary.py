@@ -97,7 +97,7 @@ def test_a_deleted_signal_counts_no_more(office: Office, desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["by=mood", "limit=0", "from=2026-01-02&to=2026-01-02", "from=2020-01-01&to=2026-01-01"]
+    "question", ["by=mood", "limit=1001", "limit=0", "from=2026-01-02&to=2026-01-02", "from=2020-01-01&to=2026-01-01"]
 )
 def test_a_question_that_makes_no_sense_is_refused(desk: Desk, question: str) -> None:
     answer = desk.get("mia", f"/api/signals/summary?{question}")
@@ -202,6 +202,8 @@ def test_what_is_outside_the_scope_or_former_is_not_listed(office: Office, desk:
     assert desk.get("cleo", "/api/cadence").json()["items"] == []
     assert desk.get("mia", "/api/cadence?status=late").json()["code"] == "request_invalid"
     assert desk.get("mia", "/api/cadence?as_of=2026-13-01").json()["code"] == "field_invalid"
+    assert desk.get("mia", "/api/cadence?as_of=9999-12-31&status=due").json()["code"] == "period_unknown"
+    assert desk.get("mia", "/api/cadence?as_of=0001-01-01&status=due").json()["items"] == []
 
 
 def test_a_corrected_check_in_moves_the_due_day(office: Office, desk: Desk) -> None:
