@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import select
 
+from sfa.core.erasing import ENTITY as ERASABLE
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.edits import Who
+from sfa.db.erasures import is_erased
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
 from sync.numbers import Numbered
@@ -48,13 +50,21 @@ def _first(door: Door, who: Who, item: Numbered, receipt: Receipt) -> str | None
     return found
 
 
+def _is_of_erased(door: Door, content: object) -> bool:
+    """Whether it is about a person who was erased: why it was refused does not matter then, nor its form."""
+    if not isinstance(content, dict) or content.get("entity") != ERASABLE:
+        return False
+    key = content.get("key")
+    return isinstance(key, str) and is_key(key) and is_erased(door.connection, key)
+
+
 def write(
     door: Door, who: Who, device: str, item: Numbered, receipt: Receipt, origin: Origin, suffix: str = ""
 ) -> None:
     cell = door.cell("refusals", key_of(device, item.n, suffix), "none")
     if cell.rev:
         return
-    mutation = item.mutation
+    mutation, content = item.mutation, content_of(item)
     values = {
         "author_key": who.user_key,
         "device_key": device,
@@ -65,7 +75,7 @@ def write(
         "code": receipt.code,
         "text": (receipt.text or "")[:TEXT_MAX],
         "depends_on_n": receipt.depends_on_n,
-        "mutation": content_of(item),
+        "mutation": None if _is_of_erased(door, content) else content,
         "repairs_key": _first(door, who, item, receipt),
         "status": "open",
         "details": receipt.details,

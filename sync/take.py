@@ -11,6 +11,7 @@ from msgspec import structs
 from sqlalchemy import select
 
 from sfa.core.access import SERVER_ONLY_ENTITIES
+from sfa.core.erasing import ENTITY as ERASABLE
 from sfa.core.errors import Refused
 from sfa.core.ids import check_key
 from sfa.core.rules import TRANSITIONS, check_values, transition
@@ -18,7 +19,7 @@ from sfa.core.shapes import SHAPES
 from sfa.crm import conflicts, edits
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
-from sfa.db import past
+from sfa.db import erasures, past
 from sfa.db.cells import Cell
 from sfa.db.looking import looking
 from sfa.db.tables import redirects
@@ -66,7 +67,8 @@ class Taker:
             receipt = self._one(mutation, origin)
         except Refused as refused:
             self.door.undo_to(mark)
-            again = mutation is not None and mutation.repairs is not None  # it stays with its author
+            # A repair stays with its author; what was erased is kept nowhere.
+            again = mutation is not None and (mutation.repairs is not None or refused.code == "erased")
             waits, refused = self.handed.offer(item, origin, refused) if self.handed and not again else (None, refused)
             return waits or self.refused(item, entity, key, refused)
         return structs.replace(receipt, n=item.n, entity=entity, key=receipt.key or key, digest=item.digest)
@@ -115,6 +117,8 @@ class Taker:
     def _one(self, mutation: Mutation, origin: Origin) -> Receipt:
         edits.known_entity(mutation.entity)
         check_key(mutation.key)
+        if mutation.entity == ERASABLE:
+            erasures.refuse_erased(self.door.connection, self.door.cell(mutation.entity, mutation.key))
         if mutation.kind in TRANSITIONS:
             return self._transition(mutation, origin)
         if mutation.kind in self.commands:

@@ -88,6 +88,7 @@ CATALOGUE: dict[str, Entry] = {
     "already_repaired": Entry(409, "This refusal was repaired before, with other content"),
     "repair_impossible": Entry(422, "This refusal can only be dismissed: its content cannot be read, or is on its way"),
     "already_merged": Entry(422, "The row was merged into another one and cannot be deleted by its old key"),
+    "erased": Entry(410, "This person was erased: nothing about the person is taken or kept"),
     "merge_invalid": Entry(422, "These two rows cannot be merged"),
     "merge_unknown": Entry(404, "There is no such merge, or it was undone"),
     "undo_too_late": Entry(409, "The time in which this merge could be undone is over"),

@@ -53,11 +53,11 @@ def rebuilt(row: Mapping[str, Any], steps: Iterable[Step], as_of: int, by: By = 
 
 
 def _gone(was_gone: bool, step: Step) -> bool:
-    """A merge ends the loser by a revision without changes; what it moves stays as it was, deleted or not."""
+    """Merging and erasing end a row by a revision without changes; what they change else stays as it was."""
     match step.kind:
         case "delete":
             return True
-        case "merge":
+        case "merge" | "erase":
             return was_gone or not step.changes
         case _:
             return False

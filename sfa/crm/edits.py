@@ -18,7 +18,7 @@ from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
 from sfa.crm import rights, trees
-from sfa.db import scope
+from sfa.db import erasures, scope
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
@@ -129,6 +129,7 @@ def revive_parent(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
     parent = door.cell(place[0], cell.row[place[1]], "share")
     if parent.rev == 0 or not parent.gone:
         return
+    erasures.refuse_erased(door.connection, parent)
     if not is_visible(door, who, parent) or not access.may_write(who.role, place[0]):
         raise Refused("parent_deleted", f"its {place[0]} row {parent.key!r} is deleted", key=parent.key)
     door.put(parent, {}, origin, "restore")
@@ -231,6 +232,7 @@ def update(
     check_unlocked(who, cell, values)
     rights.check_change(door, who.role, who.user_key, who.held, cell, values)
     was_gone = cell.gone
+    erasures.refuse_erased(door.connection, cell)
     if cell.entity == "accounts":
         values = _dated(door, cell.row, values, origin)
     door.put(cell, values, origin, kind, verbatim)

@@ -20,6 +20,7 @@ from sfa.db.tables.sync import (
 from sfa.db.tables.system import (
     calendar_tokens,
     credentials,
+    erasures,
     job_runs,
     likeness_blocks,
     login_attempts,
@@ -40,6 +41,7 @@ __all__ = [
     "credentials",
     "devices",
     "drains",
+    "erasures",
     "feed",
     "history",
     "idempotency_keys",

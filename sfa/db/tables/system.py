@@ -15,6 +15,20 @@ likeness_blocks = Table(
     sqlite_with_rowid=False,
 )
 
+# Who was erased, by every key that led to the person: no data of anybody. Never purged, and kept apart from backups.
+erasures = Table(
+    "erasures",
+    METADATA,
+    Column("entity", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("survivor_key", Text, nullable=False),
+    Column("erased_at", BigInteger, nullable=False),
+    Column("erased_by", Text),
+    Column("reason", Text, nullable=False),
+    Index("ix_erasures_survivor_key", "survivor_key"),
+    sqlite_with_rowid=False,
+)
+
 server_state = Table(
     "server_state",
     METADATA,

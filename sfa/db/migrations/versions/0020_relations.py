@@ -1,4 +1,5 @@
-"""Needs of customers, calls, consents; the preferred channel of a person, and since when a customer has its tier."""
+"""Needs of customers, calls, consents, the preferred channel of a person, since when a customer has its tier; and the
+ledger of erased people."""
 
 from typing import Any
 
@@ -56,6 +57,18 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["contact_key"], ["contacts.key"], name=op.f("fk_consents_contact_key")),
     )
     op.create_index(op.f("ix_consents_contact_key"), "consents", ["contact_key"])
+    op.create_table(
+        "erasures",
+        sa.Column("entity", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("survivor_key", sa.Text(), nullable=False),
+        sa.Column("erased_at", sa.BigInteger(), nullable=False),
+        sa.Column("erased_by", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("entity", "key", name=op.f("pk_erasures")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_erasures_survivor_key"), "erasures", ["survivor_key"])
 
 
 def _entity(name: str, *columns: Any) -> None:
