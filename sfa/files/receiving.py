@@ -17,6 +17,8 @@ from sfa.files.rules import Checksum
 from sfa.files.service import Files
 from sfa.files.uploads import Part, Upload
 
+QUIET_S, LAST_S = 0.05, 1.0  # a request that was stopped ends when nothing comes any more, or after so long
+
 
 class Receiving:
     """One request that adds to an upload which it holds."""
@@ -30,15 +32,17 @@ class Receiving:
         self._pending: list[Part] = []  # on the disk, not counted: their checksum is not known yet
         self._since = asyncio.get_running_loop().time()
         self._patience: asyncio.Timeout | None = None  # while it waits for bytes
-        self._is_stopped = False
+        self._stop_at: float | None = None  # the last moment of one that was stopped
         self.is_finishing = False
         self.done = asyncio.Event()
 
     def stop(self) -> None:
-        """A newer request wants to go on: what came is counted, and then this one ends."""
-        self._is_stopped = True
-        if self._patience is not None:
-            self._patience.reschedule(asyncio.get_running_loop().time())
+        """A newer request wants to go on: what has arrived is read and counted, and then this one ends."""
+        if self._stop_at is None:
+            now = asyncio.get_running_loop().time()
+            self._stop_at = now + LAST_S
+            if self._patience is not None:
+                self._patience.reschedule(now + QUIET_S)
 
     async def run(self, receive: Receive) -> int:
         """-> the offset after it. Refuses what was cut only where that means that nothing counts."""
@@ -52,16 +56,18 @@ class Receiving:
             raise
         finally:
             self.done.set()
-        if self._is_stopped and not whole:
+        if self._stop_at is not None and not whole:
             raise Refused("upload_taken", offset=self.offset)
         return self.offset
 
     async def _read(self, receive: Receive) -> bool:
         """Take the body -> whether it came to its end."""
         room = self._upload.size - self.offset
-        while not self._is_stopped:
+        now = asyncio.get_running_loop().time
+        while self._stop_at is None or now() < self._stop_at:
+            quiet_s = self._files.limits.stall_s if self._stop_at is None else QUIET_S
             try:
-                async with asyncio.timeout(self._files.limits.stall_s) as self._patience:
+                async with asyncio.timeout(quiet_s) as self._patience:
                     message = await receive()
             except TimeoutError:
                 return False

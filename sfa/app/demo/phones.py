@@ -1,5 +1,6 @@
 """The demo's phones: reference devices over real HTTP, on a connection that can be cut and can lose answers."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from sfa.core.ids import KeyMaker
 from sync.device import ConnectionLost, Device, Store
 from sync.device.http import HttpTransport
 from sync.device.transport import Content, FileTransport
+
+PIECE_BYTES, PIECE_S = 16_000, 0.004
 
 
 class Signal:
@@ -53,7 +56,10 @@ class Signal:
 
 
 def _dying(part: bytes) -> Iterator[bytes]:
-    yield part
+    """As a radio sends: a little at a time."""
+    for start in range(0, len(part), PIECE_BYTES):
+        yield part[start : start + PIECE_BYTES]
+        time.sleep(PIECE_S)
     raise ConnectionLost("the connection broke")
 
 
