@@ -100,7 +100,8 @@ def test_a_visit_that_is_under_way_is_todays_work_although_it_was_planned_for_ye
     )
     other = office.phone("ana", "other")
     for key in ("begun", "unplanned"):
-        assert other.do("visit.check_in", "visits", key, base=1).outcome == "applied"
+        taken = other.do("visit.check_in", "visits", key, base=1)
+        assert taken.outcome != "refused", "two are open, so the second one asks a person (R13)"
     assert told(first_pages(office.phone("ana")), "visits") == {"begun", "unplanned"}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sfa.app.seed.company import Company, Rep
 from sfa.app.seed.deals import make_deals
+from sfa.app.seed.field_work import make_field_work
 from sfa.app.seed.made import DAYS_BACK, Days, Dice, Made
 from sfa.app.seed.visits import make_visits
 from sfa.app.seed.words import LANGUAGES, TAGS, TASKS, TITLES, Language
@@ -43,6 +44,7 @@ class Customers:
             made.append(Made("account_members", self._keys.new(), member, made[0].at, rep.manager))
         people = self._contacts(made, rep, words, values["website"])
         make_visits(made, rep, people, values, VISITS_OF_TIER[tier], self._planned_share, days, dice, self._keys)
+        make_field_work(made, rep, number, days)
         make_deals(made, self._reps, rep, account, people, tier, min(met, 500), days, dice, self._keys)
         if dice.happens(TASK_SHARE):
             due = days.text(days.working(dice.between(-10, 20)))
