@@ -1,6 +1,7 @@
 """A person exported and erased, on both databases (S1): afterwards no table says anything of the person."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ from click.testing import CliRunner
 from sqlalchemy import select
 
 from sfa.app import cli_erasures
+from sfa.core.errors import Refused
+from sfa.crm.erasure import erase_person
+from sfa.db.database import open_database
 from sfa.db.tables import METADATA, erasures
-from tests.builders import NOW
+from sfa.db.writes import Door, Origin
+from tests.builders import NOW, put_rows
 from tests.crm.desk import Desk
 from tests.office import Office
 
@@ -181,3 +186,47 @@ def test_a_restored_backup_is_erased_again(
     assert everywhere(other_office) == []
     assert run(other_office, "replay", str(ledger)) == "1 erased, 1 not in this database\n"
     assert run(other_office, "replay") == "1 erased, 0 not in this database\n"
+
+
+@pytest.mark.parametrize("first", ["edit", "erase"])
+def test_an_edit_at_the_same_moment_leaves_nothing_either(office: Office, first: str) -> None:
+    """Who comes second waits: an edit is blanked with the rest, or refused."""
+    office.put(("contacts", "zs", {"account_key": "acme", "name": SECRET}))
+    databases = [open_database(office.database.url, durable=False) for _ in range(2)]
+    holding, go_on = threading.Event(), threading.Event()
+
+    def pause(boundary: str) -> None:
+        if boundary == "before_commit":
+            holding.set()
+            assert go_on.wait(20)
+
+    def erase(connection: Any) -> None:
+        erase_person(Door(connection, NOW), "zs", Origin("root", at=NOW, stored_at=NOW), "letter")
+
+    def edit(connection: Any) -> None:
+        put_rows(connection, [("contacts", "zs", {"phone": SECRET})])
+
+    outcomes: list[str] = []
+
+    def run(database: Any, work: Any) -> None:
+        try:
+            database.write(work)
+            outcomes.append("landed")
+        except Refused as refused:
+            outcomes.append(refused.code)
+
+    databases[0].probe = pause
+    works = [edit, erase] if first == "edit" else [erase, edit]
+    threads = [threading.Thread(target=run, args=pair) for pair in zip(databases, works, strict=True)]
+    threads[0].start()
+    assert holding.wait(20)
+    threads[1].start()
+    threads[1].join(0.3)
+    assert threads[1].is_alive(), "the second one waits for the first"
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    for database in databases:
+        database.close()
+    assert outcomes == ["landed", "landed" if first == "edit" else "erased"]
+    assert everywhere(office) == []
