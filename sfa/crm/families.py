@@ -16,6 +16,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.online import person
 from sfa.crm.rights import PARENTS_MAX
+from sfa.db.collation import as_key, as_name
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS, redirects
@@ -100,26 +101,28 @@ def tree(connection: Connection, caller: str, key: str) -> Family:
 def rollup(connection: Connection, caller: str, key: str) -> Rollup:
     top, held = seen_account(connection, caller, key)
     below = _below(top)
-    seen = select(_ACCOUNTS.c.key).where(_ACCOUNTS.c.key.in_(select(below.c.key)), lies_in(_ACCOUNTS.c.buckets, "held"))
-    facts = [connection.execute(query, {"held": held}).mappings().all() for query in _questions(seen.cte("mine"), top)]
+    mine = _ACCOUNTS.c.key.in_(select(as_key(below.c.key)))
+    seen = select(as_name(_ACCOUNTS.c.key).label("key")).where(mine, lies_in(_ACCOUNTS.c.buckets, "held")).cte("mine")
+    facts = [connection.execute(query, {"held": held}).mappings().all() for query in _questions(seen, top)]
     own = [[row for row in part if row["own"]] for part in facts]
     return Rollup(top, _sums(own), _sums(facts))
 
 
 def _top(top: str, name: str) -> CTE:
-    return select(_ACCOUNTS.c.key, literal(0).label("depth")).where(_ACCOUNTS.c.key == top).cte(name, recursive=True)
+    key = as_name(_ACCOUNTS.c.key).label("key")
+    return select(key, literal(0).label("depth")).where(_ACCOUNTS.c.key == top).cte(name, recursive=True)
 
 
 def _below(top: str) -> CTE:
     below, child = _top(top, "below"), _ACCOUNTS.alias("child")
-    step = select(child.c.key, below.c.depth + 1).join(below, child.c.parent_key == below.c.key)
+    step = select(as_name(child.c.key), below.c.depth + 1).join(below, child.c.parent_key == below.c.key)
     return below.union(step.where(~child.c.gone, below.c.depth < PARENTS_MAX))
 
 
 def _above(top: str) -> CTE:
     above, child, parent = _top(top, "above"), _ACCOUNTS.alias("child"), _ACCOUNTS.alias("parent")
-    step = select(parent.c.key, above.c.depth + 1).join(child, child.c.parent_key == parent.c.key)
-    return above.union(step.join(above, child.c.key == above.c.key).where(above.c.depth < PARENTS_MAX))
+    step = select(as_name(parent.c.key), above.c.depth + 1).join(child, as_key(child.c.parent_key) == parent.c.key)
+    return above.union(step.join(above, child.c.key == as_key(above.c.key)).where(above.c.depth < PARENTS_MAX))
 
 
 def _nodes(found: CTE) -> Select[Any]:
@@ -127,7 +130,7 @@ def _nodes(found: CTE) -> Select[Any]:
     once = select(found.c.key, func.min(found.c.depth).label("depth")).group_by(found.c.key).subquery()
     visible = case((lies_in(_ACCOUNTS.c.buckets, "held"), 1), else_=0).label("visible")
     columns = (_ACCOUNTS.c.key, _ACCOUNTS.c.parent_key, *(_ACCOUNTS.c[name] for name in SHOWN))
-    query = select(once.c.depth, visible, *columns).join(once, once.c.key == _ACCOUNTS.c.key)
+    query = select(once.c.depth, visible, *columns).join(once, as_key(once.c.key) == _ACCOUNTS.c.key)
     return query.order_by(once.c.depth, _ACCOUNTS.c.name, _ACCOUNTS.c.key)
 
 
@@ -149,7 +152,8 @@ def _questions(mine: CTE, top: str) -> list[Select[Any]]:
 
     def of(table: Any, column: Any, *facts: Any) -> Select[Any]:
         own = case((column == top, 1), else_=0).label("own")
-        query = select(own, func.count().label("count"), *facts).join(mine, mine.c.key == column)
+        key = as_key(mine.c.key) if column is _ACCOUNTS.c.key else mine.c.key
+        query = select(own, func.count().label("count"), *facts).join(mine, key == column)
         return query.where(~table.c.gone, lies_in(table.c.buckets, "held")).group_by(own)
 
     there = func.coalesce(_VISITS.c.checked_out_at, _VISITS.c.checked_in_at)

@@ -16,6 +16,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.families import seen_account
 from sfa.db.changed import changed
+from sfa.db.collation import as_key, as_name
 from sfa.db.places import lies_in
 from sfa.db.tables import ROWS, history, redirects
 
@@ -62,7 +63,7 @@ def page(connection: Connection, caller: str, key: str, after: str | None, limit
     keys = [account, *connection.execute(merged).scalars()]
     found: list[Event] = []
     for kind in wanted:
-        query = _behind(connection, kind, keys, past).limit(limit + 1)
+        query = _behind(kind, keys, past).limit(limit + 1)
         found += [_event(kind, row) for row in connection.execute(query, {"held": held}).mappings()]
     found.sort(key=_order, reverse=True)
     last = found[limit - 1] if len(found) > limit else None
@@ -88,11 +89,11 @@ def _place(after: str) -> tuple[int, str, str, int]:
     return int(at), kind, key, int(rev)
 
 
-def _behind(connection: Connection, kind: str, keys: list[str], past: tuple[int, str, str, int] | None) -> Select[Any]:
+def _behind(kind: str, keys: list[str], past: tuple[int, str, str, int] | None) -> Select[Any]:
     """The events of a kind behind that place, the newest first."""
     query, lies = SOURCES[kind].query(keys)
     rows = query.where(lies).subquery()
-    key = rows.c.key.collate("C") if connection.dialect.name == "postgresql" else rows.c.key
+    key = as_key(rows.c.key)
     found = select(rows)
     if past is not None:
         at, of, behind_key, rev = past
@@ -132,11 +133,13 @@ def _rows(entity: str, at: Sequence[str], author: str, told: tuple[str, ...]) ->
 def _stages(keys: list[str]) -> tuple[Select[Any], ColumnElement[Any]]:
     """Every move of a deal of the customer through its stages, as it was written then (R20)."""
     deals = ROWS["deals"]
+    others = deals.alias("theirs")
+    theirs = select(as_name(others.c.key)).where(others.c.account_key.in_(keys))  # first, then the history of each
     query = (
         select(history.c.at, history.c.key, history.c.rev, history.c.author_key.label("author"))
         .add_columns(deals.c.name, history.c.kind.label("by"), history.c.changes)
-        .join(deals, deals.c.key == history.c.key)
-        .where(deals.c.account_key.in_(keys), ~deals.c.gone, history.c.entity == "deals")
+        .join(deals, deals.c.key == as_key(history.c.key))
+        .where(~deals.c.gone, history.c.entity == "deals", history.c.key.in_(theirs))
         .where(changed(history.c.changes, "stage_key"))
     )
     return query, lies_in(deals.c.buckets, "held")
@@ -148,7 +151,7 @@ def _changes(keys: list[str]) -> tuple[Select[Any], ColumnElement[Any]]:
     query = (
         select(history.c.at, history.c.key, history.c.rev, history.c.author_key.label("author"))
         .add_columns(history.c.kind.label("by"), history.c.changes)
-        .join(accounts, accounts.c.key == history.c.key)
+        .join(accounts, accounts.c.key == as_key(history.c.key))
         .where(history.c.entity == "accounts", history.c.key.in_(keys))
         .where(or_(*(changed(history.c.changes, field) for field in OWN_CHANGES)))
     )
@@ -160,7 +163,7 @@ def _merges(keys: list[str]) -> tuple[Select[Any], ColumnElement[Any]]:
     query = (
         select(redirects.c.merged_at.label("at"), redirects.c.loser_key.label("key"), literal(0).label("rev"))
         .add_columns(redirects.c.merged_by.label("author"), lay.c.name, redirects.c.survivor_key)
-        .join(lay, lay.c.key == redirects.c.loser_key)
+        .join(lay, lay.c.key == as_key(redirects.c.loser_key))
         .where(redirects.c.entity == "accounts", redirects.c.loser_key.in_(keys))
     )
     return query, lies_in(lay.c.buckets, "held")
