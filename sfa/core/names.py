@@ -21,6 +21,7 @@ WORD_CHARACTERS_MAX = 40
 ASKED_CHARACTERS_MAX = 200
 ASKED_WORDS_MAX = 6
 END = "\U0010ffff"  # above every character that a word may have
+_ASCII_OTHER = re.compile(r"[^a-z0-9]+")
 _SPACELESS = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
@@ -28,6 +29,8 @@ _SPACELESS = re.compile(
 
 def plain(text: str) -> str:
     """Small letters and digits with single spaces; accents and punctuation go."""
+    if text.isascii():  # the same, sooner
+        return " ".join(_ASCII_OTHER.sub(" ", text.lower()).split())
     letters = (c for c in normalize("NFKD", text).casefold() if not combining(c))
     return " ".join("".join(c if c.isalnum() or category(c) in MARKS else " " for c in letters).split())
 

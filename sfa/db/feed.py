@@ -8,6 +8,7 @@ Reading runs on prepared statements: `delta` after a position over the buckets t
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from heapq import merge as merge_sorted
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -75,6 +76,7 @@ _TAKE_AND_TELL = Prepared(_ADVANCE.returning(clock.c.seq, literal_column(f"pg_no
 
 
 _ENTRIES = upserting(feed, ("bucket", "entity", "key"), ("seq", "rev", "gone", "doc"))  # `first` stays
+_PLACE = itemgetter("bucket", "entity", "key")
 _HEADS = upserting(bucket_heads, ("bucket",), ("seq",), ("live", "digest_high", "digest_low"))
 
 
@@ -88,6 +90,7 @@ def write(connection: Connection, found: Sequence[Entry], last: int) -> None:
         row = {"bucket": e.bucket, "entity": e.entity, "key": e.key, "seq": seq, "first": seq}
         rows.append({**row, "rev": e.rev, "gone": e.gone, "doc": e.doc})
         heads[e.bucket] = seq
+    rows.sort(key=_PLACE)  # as the table is clustered: a large write touches each page once
     _ENTRIES.run(connection, rows)
     _HEADS.run(connection, [_head(bucket, seq, sums[bucket]) for bucket, seq in sorted(heads.items())])
 

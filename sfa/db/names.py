@@ -6,6 +6,7 @@ however many rows there are; it answers at most `FOUND_MAX` keys of whole words 
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from operator import itemgetter
 
 from sqlalchemy import Connection, bindparam, delete, select, text
 
@@ -16,6 +17,7 @@ from sfa.db.prepared import Prepared, among, listed
 from sfa.db.tables import name_words
 
 FOUND_MAX = 200
+_PLACE = itemgetter("entity", "bucket", "word", "key")
 Place = tuple[str, str]  # a bucket and a word
 _INSERT = inserting(name_words)
 _HAD = Prepared(
@@ -51,6 +53,7 @@ def write(connection: Connection, cells: Iterable[Cell]) -> None:
             gone += [{"of": entity, "lay": b, "said": w, "at": cell.key} for b, w in sorted(mine - wanted)]
     if gone:
         connection.execute(_DELETE, gone)
+    added.sort(key=_PLACE)  # as the table is clustered
     _INSERT.run(connection, added)
 
 
@@ -62,7 +65,7 @@ def _wanted(cell: Cell) -> set[Place]:
 
 
 def _rows(cell: Cell, places: set[Place]) -> list[dict[str, str]]:
-    return [{"entity": cell.entity, "bucket": b, "word": w, "key": cell.key} for b, w in sorted(places)]
+    return [{"entity": cell.entity, "bucket": b, "word": w, "key": cell.key} for b, w in places]
 
 
 def _had(connection: Connection, entity: str, keys: Sequence[str]) -> dict[str, set[Place]]:

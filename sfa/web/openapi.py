@@ -55,6 +55,7 @@ class DescriptionPlugin(JsonRenderPlugin):
 
 def _completed(app: Litestar) -> Json:
     found: Json = worded(msgspec.to_builtins(copy.deepcopy(app.openapi_schema.to_schema()), str_keys=True))
+    found["paths"] = dict(sorted(found["paths"].items()))  # one order for everybody
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     components["securitySchemes"] = {

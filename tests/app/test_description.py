@@ -136,12 +136,13 @@ def test_every_example_of_a_new_row_is_taken_when_what_it_names_exists(desk: Des
 
 def test_an_undocumented_answer_is_found(desk: Desk) -> None:
     said = copy.deepcopy(description(desk.client.app))
-    path = "/api/accounts/{key}"
-    said["paths"] = {path: {"get": said["paths"][path]["get"]}}
-    del said["paths"][path]["get"]["responses"]["404"]
-    said["components"]["schemas"]["AccountRow"]["properties"]["rev"]["type"] = "string"
+    one, every = "/api/accounts/{key}", "/api/accounts"
+    said["paths"] = {path: {"get": said["paths"][path]["get"]} for path in (one, every)}
+    del said["paths"][one]["get"]["responses"]["404"]
+    page_ = said["paths"][every]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    page_["properties"]["items"] = {"type": "string"}
     _, wrong = fuzzed(desk, said)
-    assert any("404" in text for text in wrong), wrong
+    assert any("Undocumented" in text for text in wrong), wrong
     assert any("schema" in text for text in wrong), wrong
 
 

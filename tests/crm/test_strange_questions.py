@@ -40,8 +40,11 @@ def test_no_value_of_a_parameter_is_the_servers_mistake(shared_desk: Desk, user:
     description = shared_desk.client.get("/schema/openapi.json").json()
     asked = list(questions(description))
     assert len(asked) > 50
-    failed = [path for path in asked if shared_desk.get(user, path).status_code >= 500]
-    assert failed == []
+    found: dict[str, int] = {}
+    for path in asked:
+        shared_desk.office.clock.advance(100)  # more would be too many requests
+        found[path] = shared_desk.get(user, path).status_code
+    assert [path for path, status in found.items() if status >= 500 or status == 429] == []
 
 
 @pytest.mark.parametrize("what", ["conflicts", "refusals", "suggestions"])

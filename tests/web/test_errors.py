@@ -63,6 +63,7 @@ def test_only_what_says_so_is_public(server: Server) -> None:
         "/auth/refresh",
         "/health",
         "/docs/errors",
+        "/docs/api",
         "/sync",
         "/sync/live",
         "/sync/drain",

@@ -17,10 +17,11 @@ from sfa.app.seed.made import Days, Dice, Made, key_maker
 from sfa.core.errors import Refused
 from sfa.db.cells import Cell
 from sfa.db.database import Database
+from sfa.db.loading import unhindered
 from sfa.db.tables import ROWS, credentials
 from sfa.db.writes import Door, Origin
 
-BATCH_ROWS = 8_000
+BATCH_ROWS = 16_000
 REPS_MAX, ACCOUNTS_MAX = 10_000, 2_000_000
 
 Counts = Counter[str]
@@ -43,7 +44,7 @@ def seed(
     customers = Customers(company, accounts, days, dice, key_maker(seed, days))
     database.write(_begin, company.rows, days.now_ms, list(company.emails), password_hash)
     counts = Counter(row.entity for row in company.rows)
-    with _without_collector():
+    with _without_collector(), unhindered(database):
         for batch in _batches(customers.make(number) for number in range(accounts)):
             database.write(_put, batch, days.now_ms)
             counts.update(row.entity for row in batch if row.kind == "create")

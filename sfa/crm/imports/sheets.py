@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from sfa.core.access import may_write
 from sfa.core.errors import Refused
+from sfa.core.ids import is_key
 from sfa.core.rules import check_values
 from sfa.core.shapes import SHAPES
 from sfa.crm import edits
@@ -161,7 +162,7 @@ def advance(connection: Connection, now_ms: int, sheet: Sheet) -> Progress:
 
 def progress(connection: Connection, user_key: str, key: str) -> Progress:
     """Of an import of the caller; `not_found` for any other."""
-    found = _standing(connection, key, of=user_key)
+    found = _standing(connection, key, of=user_key) if is_key(key) else None
     if found is None:
         raise Refused("not_found")
     return found

@@ -9,7 +9,9 @@ from sfa.core.access import SERVER_ONLY_ENTITIES
 from sfa.core.entities import ENTITIES
 from sfa.core.rules import TRANSITIONS
 from sfa.crm.rest import listing
+from sfa.crm.rest.changes import Asked, create
 from sfa.crm.rest.listing import filters, orders
+from sfa.crm.rest.repeats import forget, repeat_of
 from sfa.crm.rest.routes import commands_of
 from sync.decisions import COMMANDS
 from tests.builders import DAY_MS
@@ -324,6 +326,24 @@ def test_a_refused_request_leaves_its_idempotency_key_free(office: Office, desk:
     assert with_key(desk, "ana", "k1", "POST", "/api/contacts", body).status_code == 201
 
 
+@pytest.mark.parametrize("boundary", ["before_commit", "after_commit"])
+def test_a_server_that_dies_leaves_the_work_and_its_answer_or_neither(office: Office, boundary: str) -> None:
+    asked = Asked("ana", "contacts", "n1", {"account_key": "acme", "name": "Nora"}, None, repeat_of("k1", b"x"))
+
+    def dies(at: str) -> None:
+        if at == boundary:
+            raise RuntimeError("killed")
+
+    office.database.probe = dies
+    with pytest.raises(RuntimeError):
+        office.database.write(create, office.clock.now_ms(), asked)
+    office.database.probe = None
+    answer = office.database.write(create, office.clock.now_ms() + 5, asked)
+    row = office.row("contacts", "n1")
+    assert (answer.status, answer.rev, row["rev"]) == (201, 1, 1)
+    assert row["created_at"] == office.clock.now_ms() + (5 if boundary == "before_commit" else 0)
+
+
 def test_of_two_equal_requests_at_once_one_waits_and_both_get_one_answer(office: Office, desk: Desk) -> None:
     body = {"row": {"account_key": "acme", "name": "Nora"}}
     desk.token("ana")
@@ -335,8 +355,6 @@ def test_of_two_equal_requests_at_once_one_waits_and_both_get_one_answer(office:
 
 
 def test_idempotency_keys_are_forgotten_after_a_day(office: Office, desk: Desk) -> None:
-    from sfa.crm.rest.repeats import forget
-
     body = {"row": {"account_key": "acme", "name": "Nora"}}
     first = with_key(desk, "ana", "k1", "POST", "/api/contacts", body).json()["key"]
     office.clock.advance(DAY_MS - 1)
