@@ -99,7 +99,7 @@ def _refusals(operation: Json, path: str, method: str, handler: Any) -> None:
         wanted.add(401)
     if path.startswith("/auth/"):
         wanted |= {401}
-    if "{" in path:
+    if "{" in path or operation.get("parameters"):  # a question may name somebody, too
         wanted.add(404)
     if operation.get("parameters") or operation.get("requestBody"):
         wanted |= {400, 422}

@@ -14,6 +14,10 @@ BY_NAME: dict[str, Any] = {
     "app_version": "1.0",
     "end_on": "2026-03-31",
     "valid_to": "2027-01-01",
+    "start_time": "09:30",
+    "zone": "UTC",
+    "media_type": "image/jpeg",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 }
 
 
@@ -53,8 +57,10 @@ def text(name: str, pattern: str) -> str:
         return "2026-03-02"
     if pattern.startswith("^[0-9]"):
         return "1.25"
-    if pattern.startswith("^[A-Z]"):
+    if pattern.startswith(("^[A-Z]", "^[A-D]")):
         return "EUR" if "{3}" in pattern else "A"
+    if pattern.startswith("^[a-z]"):
+        return name.lower()
     if name == "key" or name.endswith(("_key", "_id")) or pattern.startswith("^[A-Za-z0-9"):
         return f"{name.removesuffix('_key').removesuffix('_id') or 'row'}-1"
     return name.replace("_", " ").capitalize() or "text"

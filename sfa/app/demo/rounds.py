@@ -128,7 +128,9 @@ def _add_up(day: Day, web: httpx.Client) -> None:
     headers = _sign_in(web, eva, day.password)
     told = web.get("/api/signals/summary", params={"by": "kind"}, headers=headers).raise_for_status().json()
     counts = {group["value"]: group["count"] for group in told["groups"]}
-    mine = [row["kind"] for row in eva.device.list("signals").values()]
+    zone = visits.zone_of_company(eva.device)
+    heard = ((local_day(row["said_at"], zone), row["kind"]) for row in eva.device.list("signals").values())
+    mine = [kind for on, kind in heard if told["from_on"] <= on < told["until_on"]]
     recount = {kind: mine.count(kind) for kind in set(mine)}
     day.tell(", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())))
     day.check(

@@ -1,4 +1,5 @@
-"""How visits are judged and repeated in a made-up company, and what was heard: no dice, so nothing else shifts."""
+"""How visits are judged and repeated in a made-up company, what was heard and agreed: no dice, so nothing else
+shifts."""
 
 from typing import Any
 
@@ -32,9 +33,27 @@ def make_field_work(made: list[Made], rep: Rep, number: int, days: Days) -> None
     said = {"account_key": account.key, "author_key": rep.key, "visit_key": visit.key, "said_at": at}
     kind = KINDS[number // EVERY % len(KINDS)]
     made.append(Made("signals", f"{account.key}.signal", {**said, "kind": kind}, visit.at, rep.key))
+    made += _relations(made, own, number, visit)
     way: dict[str, Any] = {"owner_key": rep.key, "visit_key": visit.key, "started_at": at - 20 * MINUTE_MS}
     way |= {"ended_at": at, "source": "odometer", "distance_m": 9_400}
     made.append(Made("travel_legs", f"{account.key}.way", way, visit.at, rep.key))
+
+
+def _relations(made: list[Made], own: dict[str, Any], number: int, visit: Made) -> list[Made]:
+    """What became known of the customer around a visit: a need, a call, and what somebody there allows."""
+    account, at, author = own["account_key"], visit.values["checked_in_at"], own["owner_key"]
+    person = next((row.key for row in made if row.entity == "contacts"), None)
+    need = {"account_key": account, "contact_key": person, "text": "Spare parts within a day"}
+    call = {**own, "contact_key": person, "called_at": at - 26 * 60 * MINUTE_MS, "minutes": 6, "outcome": "Date agreed"}
+    found = [
+        Made("customer_needs", f"{account}.need", need, visit.at, author),
+        Made("calls", f"{account}.call", call, visit.at, author),
+    ]
+    if person is not None:
+        said = {"contact_key": person, "purpose": "newsletter", "channel": "email", "granted": number // EVERY % 3 > 0}
+        said |= {"decided_at": at, "source": "asked on a visit"}
+        found.append(Made("consents", f"{account}.consent", said, visit.at, author))
+    return found
 
 
 def _rules(days: Days) -> list[Made]:
