@@ -19,6 +19,7 @@ from sfa.core.erasing import ENTITY, blanked, without_person
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.online import begin
+from sfa.crm.rest import repeats
 from sfa.db import erasures
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS, redirects
@@ -75,6 +76,7 @@ def erase_person(door: Door, key: str, origin: Origin, reason: str) -> Erased:
         named = {cell.key for cell in (*touched, *consents, *told) if cell.entity == entity}
         erasures.blank_history(connection, entity, named)
     erasures.forget(connection, keys)
+    repeats.erase(connection, keys)
     erasures.note(connection, keys, survivor, origin.at, origin.author_key, reason)
     return _told(connection, survivor)
 

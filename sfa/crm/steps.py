@@ -31,6 +31,12 @@ def step(door: Door, who: Who, cell: Cell, command: str, arguments: Mapping[str,
         edits.update(door, who, cell, done.values, origin, kind=command)
 
 
+def stands(door: Door, cell: Cell, command: str, arguments: Mapping[str, Any], origin: Origin) -> bool:
+    """Whether the row is already where the command leads."""
+    done = transition(command, cell.row, arguments, origin.at, looking(door))
+    return all(cell.row[field] == done.values[field] for field in TRANSITIONS[command].agree)
+
+
 def _again(door: Door, who: Who, cell: Cell, command: str, values: Mapping[str, Any], origin: Origin) -> None:
     """The row is there already and its times stand. What is said beside the state is an edit; what contradicts the way
     in which it got there is refused."""

@@ -4,7 +4,6 @@ A transition asked for twice is answered twice and done once, whatever revision 
 visit is refused here and named (R13): whoever is online can close the first one first.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -12,12 +11,11 @@ from sqlalchemy import Connection, select
 
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
-from sfa.core.rules import transition
 from sfa.core.shapes import SHAPES
 from sfa.crm import edits
 from sfa.crm.decisions import viewed
 from sfa.crm.online import Order, RowView, begin, check_rev, person, seen, shown
-from sfa.db.looking import looking
+from sfa.crm.steps import stands, step
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS
@@ -48,25 +46,17 @@ def act(connection: Connection, now_ms: int, asked: Order) -> RowView:
     cell = seen(screen, "visits", asked.key)
     if cell.gone:
         raise Refused("not_found")
-    edits.check_rights(screen.who, "visits", (), creating=False)
-    edits.check_owned(screen.door, screen.who, cell)
-    rule_says = transition(asked.command, cell.row, asked.arguments, now_ms, looking(screen.door))
-    if _is_done(cell.row, asked.command, rule_says.values):
-        return shown(cell)
-    check_rev(cell, asked.rev)
-    if rule_says.illegal is not None:
-        raise Refused("illegal_transition", f"{asked.command}: {rule_says.illegal}")
-    if asked.command == "visit.check_in":
-        open_visits.refuse_second(screen.door, cell)
-    edits.update(screen.door, screen.who, cell, rule_says.values, screen.origin, kind=asked.command)
-    open_visits.settle(screen.door, cell, asked.command, screen.origin)
+    was_there = stands(screen.door, cell, asked.command, asked.arguments, screen.origin)
+    if not was_there:
+        check_rev(cell, asked.rev)
+        if asked.command == "visit.check_in" and cell.row["status"] == "planned":
+            edits.check_owned(screen.door, screen.who, cell)
+            open_visits.refuse_second(screen.door, cell)
+    step(screen.door, screen.who, cell, asked.command, asked.arguments, screen.origin)
+    if not was_there:
+        open_visits.settle(screen.door, cell, asked.command, screen.origin)
     screen.door.flush()
     return shown(cell)
-
-
-def _is_done(row: Mapping[str, Any], command: str, values: Mapping[str, Any]) -> bool:
-    field = "submitted" if command == "visit.submit" else "status"
-    return bool(row[field] == values[field])
 
 
 def told(connection: Connection, user_key: str, key: str) -> VisitTold:

@@ -65,6 +65,18 @@ def test_afterwards_no_table_says_anything_of_the_person(known: Office, desk: De
     ]
 
 
+def test_answers_that_wait_for_a_repeated_request_forget_the_person(known: Office, desk: Desk) -> None:
+    headers = {"Authorization": f"Bearer {desk.token('root')}", "Idempotency-Key": "once"}
+    row = {"row": {"account_key": "acme", "name": SECRET}}
+    made = desk.client.post("/api/contacts", json=row, headers=headers)
+    assert made.status_code == 201
+    for key in (made.json()["key"], "zs"):
+        assert desk.post("root", f"/api/contacts/{key}/erase", json=WHY).status_code == 200
+    assert everywhere(known) == []
+    again = desk.client.post("/api/contacts", json=row, headers=headers)
+    assert (again.status_code, again.json()["code"]) == (410, "erased")
+
+
 def test_devices_lose_the_person_with_their_next_sync(known: Office, desk: Desk) -> None:
     bob = known.phone("bob")
     bob.catch_up()

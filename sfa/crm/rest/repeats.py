@@ -7,13 +7,15 @@ refused request is not kept: nothing happened, so the same key may try again.
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, LargeBinary, bindparam, delete, insert, select, text, update
 
 from sfa.core.errors import Refused
 from sfa.db.tables import idempotency_keys as kept
 
+ERASED = 410
 KEPT_MS = 24 * 3600 * 1000
 KEY_CHARACTERS_MAX = 255
 _KEY = re.compile(rf"[!-~]{{1,{KEY_CHARACTERS_MAX}}}")
@@ -56,6 +58,8 @@ def answered(connection: Connection, now_ms: int, user_key: str, repeat: Repeat 
     if found is not None and found["at"] > now_ms - KEPT_MS:
         if found["digest"] != repeat.digest:
             raise Refused("idempotency_key_reused")
+        if found["status"] == ERASED:
+            raise Refused("erased")
         return Answer(found["status"], bytes(found["body"]), found["rev"], found["location"])
     if found is not None:
         connection.execute(delete(kept).where(*mine))
@@ -70,6 +74,14 @@ def keep(connection: Connection, user_key: str, repeat: Repeat | None, answer: A
         mine = (kept.c.user_key == user_key, kept.c.key == repeat.key)
         connection.execute(update(kept).where(*mine).values(said))
     return answer
+
+
+def erase(connection: Connection, keys: Iterable[str]) -> None:
+    """Empty the answers that tell of these rows: all of the last day are looked at."""
+    place = "instr(body, :key)" if connection.dialect.name == "sqlite" else "position(:key in body)"
+    for key in keys:
+        tells = text(f"{place} > 0").bindparams(bindparam("key", key.encode(), LargeBinary))
+        connection.execute(update(kept).where(tells).values(status=ERASED, body=b"", rev=None, location=None))
 
 
 def forget(connection: Connection, now_ms: int) -> int:
