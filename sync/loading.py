@@ -36,8 +36,12 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
         if entity in written:
             found = door.peek(entity, field, written[entity])
             above.setdefault(parent, set()).update(found)
-    for entity in ("accounts", "deals"):
-        door.load(entity, named.pop(entity, set()) | above.get(entity, set()), "share")
+    for entity, (parent, field) in (("visits", PARENTS["visits"]), ("contacts", PARENTS["contacts"])):
+        further = named.get(entity, set()) | above.get(entity, set())
+        if further:  # a storey more: what they hang on is shared before them
+            above.setdefault(parent, set()).update(door.peek(entity, field, further))
+    for entity in ("accounts", "deals", "contacts", "visits"):
+        door.load(entity, (named.pop(entity, set()) | above.get(entity, set())) - written.get(entity, set()), "share")
     for entity in ENTITIES:
         door.load(entity, written.get(entity, ()))
     for entity, keys in named.items():

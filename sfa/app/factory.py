@@ -52,6 +52,7 @@ from sfa.web.middleware import PUBLIC, Authentication, LimitedRequest
 from sfa.web.openapi import DescriptionPlugin
 from sfa.web.passwords import HASHER, PasswordChecks
 from sfa.web.routes import auth_routes, errors_page
+from sfa.web.sealed import Places
 from sfa.web.secret import Secret
 from sfa.web.sessions import Sessions
 from sfa.web.tokens import AccessTokens, TokenCache
@@ -167,7 +168,12 @@ def connect(
 def routes(services: Services) -> Sequence[ControllerRouterHandler]:
     """Every address of the server; those of every entity leave to a slice what it answers itself."""
     own = slice_routes(services)
-    return [*own, *rest_routes(services.screens, {place for handler in own for place in places(handler)})]
+    return [
+        *own,
+        *rest_routes(
+            services.screens, Places(services.secret), {place for handler in own for place in places(handler)}
+        ),
+    ]
 
 
 def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:

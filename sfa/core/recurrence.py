@@ -21,6 +21,7 @@ PARTS = {
 }
 LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _WEEKDAY = re.compile(r"([+-]?[1-5])?(MO|TU|WE|TH|FR|SA|SU)")
+YEAR_MIN, YEAR_MAX = 1970, 9998  # whatever the zone, there is a day before and after
 _UNTIL = re.compile(r"[0-9]{8}(T[0-9]{6}Z?)?")
 
 
@@ -97,12 +98,12 @@ def _check_until(text: str | None) -> None:
     try:
         if _UNTIL.fullmatch(text):
             day, _, clock = text.removesuffix("Z").partition("T")
-            date.fromisoformat(day)
-            time.fromisoformat(clock or "000000")
-            return
+            if YEAR_MIN <= date.fromisoformat(day).year <= YEAR_MAX:
+                time.fromisoformat(clock or "000000")
+                return
     except ValueError:
         pass
-    raise _bad("UNTIL is a day, or a time, as 20261231 or 20261231T235959Z")
+    raise _bad(f"UNTIL is a day, or a time, as 20261231 or 20261231T235959Z, of the years {YEAR_MIN} to {YEAR_MAX}")
 
 
 def _bad(text: str) -> Refused:

@@ -6,17 +6,20 @@ organisation's; what was cancelled or deleted says so while it lies in the windo
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import icalendar
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, case, delete, insert, select
 
 from sfa.core.days import zone_of
 from sfa.core.errors import Refused
+from sfa.crm.online import person
+from sfa.db.places import lies_in
+from sfa.db.prepared import listed
 from sfa.db.tables import ROWS, calendar_tokens, feed
 from sfa.visits.summary import zone_of_company
 
@@ -26,6 +29,7 @@ EVENTS_MAX = 2_000
 MINUTES_DEFAULT = 60
 TOKEN_BYTES = 32
 SUFFIX = ".ics"
+UNSEEN = "Visit"  # at a customer whom the person does not see
 _USERS, _VISITS, _ACCOUNTS, _PLANS = (ROWS[entity] for entity in ("users", "visits", "accounts", "visit_plans"))
 
 
@@ -63,26 +67,34 @@ def read(connection: Connection, name: str, now_ms: int) -> bytes:
     found = connection.execute(query).first()
     if found is None or not name.endswith(SUFFIX):
         raise Refused("not_found")
-    return written(_visits(connection, found.key, now_ms), found.name, zone_of_company(connection), now_ms)
+    held = person(connection, found.key).held or frozenset()
+    return written(_visits(connection, found.key, held, now_ms), found.name, zone_of_company(connection), now_ms)
 
 
-def _visits(connection: Connection, user_key: str, now_ms: int) -> list[Mapping[str, Any]]:
-    """Own visits, and those that the person goes along to, which lie in the person's bucket."""
+def _visits(connection: Connection, user_key: str, held: Collection[str], now_ms: int) -> list[Mapping[str, Any]]:
+    """Own visits, and those that the person goes along to, as far as the person sees them today; names and places of
+    customers that the person sees."""
     along = select(feed.c.key).where(feed.c.bucket == f"user:{user_key}", feed.c.entity == "visits", ~feed.c.gone)
     rows: dict[str, Mapping[str, Any]] = {}
     for mine in (_VISITS.c.owner_key == user_key, _VISITS.c.key.in_(along)):
         query = (
-            select(_VISITS, _ACCOUNTS.c.name, _ACCOUNTS.c.street, _ACCOUNTS.c.city, _PLANS.c.zone.label("plan_zone"))
+            select(_VISITS, *(_seen(column) for column in ("name", "street", "city")), _PLANS.c.zone.label("plan_zone"))
             .join_from(_VISITS, _ACCOUNTS, _ACCOUNTS.c.key == _VISITS.c.account_key)
             .outerjoin(_PLANS, _PLANS.c.key == _VISITS.c.plan_key)
             .where(mine, _VISITS.c.planned_at.between(now_ms - BACK_MS, now_ms + AHEAD_MS))
+            .where(lies_in(_VISITS.c.buckets, "held"))
             .order_by(_VISITS.c.planned_at, _VISITS.c.key)
             .limit(EVENTS_MAX)
         )
-        for row in connection.execute(query).mappings():
+        for row in connection.execute(query, {"held": listed(connection, held)}).mappings():
             if row["owner_key"] == user_key or user_key in (row["participants"] or ()):
                 rows[row["key"]] = dict(row)
     return sorted(rows.values(), key=lambda row: (row["planned_at"], row["key"]))[:EVENTS_MAX]
+
+
+def _seen(column: str) -> Any:
+    """A field of the customer, null where the person does not see the customer."""
+    return case((lies_in(_ACCOUNTS.c.buckets, "held"), _ACCOUNTS.c[column])).label(column)
 
 
 def written(visits: Iterable[Mapping[str, Any]], name: str, zone: str, now_ms: int) -> bytes:
@@ -109,7 +121,7 @@ def _event(visit: Mapping[str, Any], zone: str) -> icalendar.Event:
     event.add("last-modified", changed)
     event.add("dtstart", start)
     event.add("duration", timedelta(minutes=visit["planned_minutes"] or MINUTES_DEFAULT))
-    event.add("summary", visit["name"])
+    event.add("summary", visit["name"] or UNSEEN)
     event.add("status", "CANCELLED" if visit["gone"] or visit["status"] == "cancelled" else "CONFIRMED")
     for field, text in (("description", visit["purpose"]), ("location", _place(visit))):
         if text:

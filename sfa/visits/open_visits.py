@@ -49,8 +49,10 @@ def settle(
     row = cell.row
     if command not in ("visit.check_in", "visit.check_out") or row["checked_in_at"] is None or cell.gone:
         return []
-    _one_at_a_time(door, row["owner_key"])
     start, end = row["checked_in_at"], row["checked_out_at"]
+    if command == "visit.check_out" and end is None:
+        return []  # what stood before stands: a person decides about this check-out
+    _one_at_a_time(door, row["owner_key"])
     if command == "visit.check_in":  # when it ends is not known yet
         others = _others(door, cell, start, start)
         met = [o for o in others if o["checked_out_at"] is None or meets(start, start, *_span(o))]
@@ -92,6 +94,8 @@ def _others(door: Door, cell: Cell, start: int, end: int) -> list[Mapping[str, A
     )
     found: dict[str, Mapping[str, Any]] = {row["key"]: dict(row) for row in door.connection.execute(query).mappings()}
     for other in door.cells_of("visits"):
+        if not other.touched:
+            continue  # perhaps read before the others of this person waited: what was found now is newer
         found.pop(other.key, None)
         if other.exists and other is not cell and other.row["owner_key"] == owner and other.row["checked_in_at"]:
             found[other.key] = {"key": other.key, **other.row}

@@ -24,7 +24,7 @@ PLANS_MAX = 50  # in one run and transaction: a daily plan has HORIZON_DAYS visi
 WINDOW = 20_000  # numbers of the feed that are gone through at once
 WINDOWS_MAX = 20  # of them without a plan, in one run
 POSITION = "plans_seq"
-TOUCHES = ("notes", "signals", "travel_legs")  # whatever names a visit says that somebody worked with it
+TOUCHES = ("notes", "signals", "travel_legs", "attachments")  # whatever names a visit says that somebody worked with it
 _CHANGED = text(
     "SELECT f.key, max(f.seq) FROM bucket_heads h CROSS JOIN feed f WHERE h.seq > :seq AND f.bucket = h.bucket "
     "AND f.seq > :seq AND f.seq <= :until AND f.entity = 'visit_plans' GROUP BY f.key ORDER BY 2, 1 LIMIT :limit"
@@ -92,11 +92,11 @@ def _wanted(door: Door, plan: Cell, now_ms: int) -> dict[str, dict[str, Any]]:
     account = door.cell("accounts", plan.row["account_key"], "share")
     if plan.gone or account.gone or not owner.exists or not owner.row["active"]:
         return {}
-    today = local_day(now_ms, plan.row["zone"])
     row = plan.row if _has_contact(door, plan.row["contact_key"]) else {**plan.row, "contact_key": None}
     try:
+        today = local_day(now_ms, plan.row["zone"])
         return visits_of(plan.key, row, today, plus_days(today, HORIZON_DAYS))
-    except Refused:
+    except (Refused, OverflowError, ValueError):  # one plan that cannot be expanded stops no other
         return {}
 
 

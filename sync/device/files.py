@@ -154,7 +154,8 @@ def fate(store: Store, item: Attached) -> str:
     synced, queue = view.synced_row(store, "attachments", item.key), outbox.of_row(store, "attachments", item.key)
     if synced is not None and synced.row["stored"]:
         return "drop"
-    ended = item.is_sent or item.code is not None
+    is_queued = any(one.kind == "create" and one.outcome is None for one in queue)
+    ended = (item.is_sent or item.code is not None) and not is_queued
     if synced is None and (ended or any(one.kind == "delete" and one.outcome is not None for one in queue)):
         return "drop"
     if any(one.kind == "delete" and one.outcome is None for one in queue):

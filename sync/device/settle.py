@@ -213,6 +213,7 @@ def _forget_epoch(store: Store) -> None:
     this one hears of it."""
     outbox.requeue(store, 1)
     store.execute("UPDATE outbox SET seq = 0")
+    store.execute("UPDATE files SET upload = NULL, is_sent = 0, code = NULL")
     store.set_state(cursor=None, seen_seq=-1, push_seq=0, durable_n=0)
 
 

@@ -33,10 +33,10 @@ def plan_ahead(device: Device, days: int = HORIZON_DAYS) -> list[str]:
     held, asked = device.list("visits"), {item.key for item in device.kept() if item.entity == "visits"}
     made: list[str] = []
     for key, plan in plans.items():
-        today = local_day(now_ms, plan["zone"])
         try:
+            today = local_day(now_ms, plan["zone"])
             wanted = visits_of(key, plan, today, plus_days(today, days))
-        except Refused:  # the plan of a newer app: the server makes its visits
+        except (Refused, OverflowError, ValueError):  # the plan of a newer app: the server makes its visits
             continue
         for visit, values in wanted.items():
             if visit not in held and visit not in asked:

@@ -4,6 +4,7 @@ The request carries the file and is answered when it is through; each batch is a
 between them. A request that was cut is sent again and goes on.
 """
 
+import asyncio
 import csv
 import io
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ Asked = Request[Principal, Any, Any]
 
 
 def import_routes(screens: Online) -> Sequence[HTTPRouteHandler]:
+    reading = asyncio.Semaphore(1)  # a large file is much memory
     takes = (CSV, {"type": "string"}, EXAMPLE)
 
     @post("/api/imports/{entity:str}", status_code=HTTP_200_OK, tags=["imports"], opt={TAKES: takes})
@@ -43,7 +45,8 @@ def import_routes(screens: Online) -> Sequence[HTTPRouteHandler]:
         await screens.read(_check, user, entity)
         limits = {"body_max": FILE_BYTES_MAX, "inflated_max": FILE_INFLATED_BYTES_MAX}
         data = await read_body(request.receive, request.scope["headers"], **limits)
-        sheet = sheets.read_sheet(user, entity, data)
+        async with reading:
+            sheet = await asyncio.to_thread(sheets.read_sheet, user, entity, data)
         if dry_run:
             return await screens.read(sheets.rehearse, screens.clock.now_ms(), sheet)
         now = await screens.write(sheets.start, sheet)

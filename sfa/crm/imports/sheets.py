@@ -28,6 +28,7 @@ from sfa.crm.imports.load import invalid
 from sfa.crm.imports.table import Fault, parsed
 from sfa.crm.online import begin, person
 from sfa.db.cells import Lock
+from sfa.db.places import lies_in
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, import_runs
 from sfa.db.writes import Door, Origin
@@ -37,6 +38,7 @@ LINES_MAX = 200_000
 FAULTS_KEPT = 1_000
 KEPT_MS = 30 * 24 * 3600 * 1000
 IMPORTERS = frozenset({"manager", "director", "finance", "admin"})
+TAKEN = "this identity cannot be used: several rows have it, or one that you may not see"
 OUTCOMES = ("created", "updated", "unchanged", "deleted")
 
 
@@ -77,11 +79,9 @@ def read_sheet(user_key: str, entity: str, data: bytes, file: str = "file") -> S
         names.extend(header)
         return header_faults(entity, file, header)
 
-    table = parsed(data, file, check)
+    table = parsed(data, file, check, LINES_MAX)
     if not table.usable:
         raise invalid(table.faults)
-    if len(table.lines) > LINES_MAX:
-        raise Refused("import_invalid", f"a file has up to {LINES_MAX} lines", errors=[])
     columns = columns_of(entity, names)
     good: list[Stated] = []
     faults = list(table.faults)
@@ -203,7 +203,7 @@ def _put(
 ) -> list[Fault]:
     """Change the rows in the door's memory; a line that is refused leaves no trace but its fault."""
     origin = Origin(author_key=who.user_key, at=now_ms, stored_at=now_ms)
-    named = _found(door, sheet, part)
+    named = _found(door, who, sheet, part)
     keyed = [values for item in part if isinstance(values := _resolved(sheet, item, named), dict)]
     known = _known(door, sheet.entity, keyed)
     _bring(door, sheet.entity, [(_key(sheet.entity, values, known), values) for values in keyed], lock)
@@ -242,8 +242,9 @@ def _resolved(sheet: Sheet, item: Stated, named: Names) -> dict[str, Any] | Faul
     return values
 
 
-def _found(door: Door, sheet: Sheet, part: Sequence[Stated]) -> Names:
-    """The rows that these lines name by external id, stored or made in this transaction."""
+def _found(door: Door, who: Who, sheet: Sheet, part: Sequence[Stated]) -> Names:
+    """The rows that these lines name by external id, stored or made in this transaction, as far as the person sees
+    them: whether there is another is not told."""
     found: Names = {}
     for entity in sorted({of for _, of in sheet.columns.named.values()}):
         fields = [field for field, (_, of) in sheet.columns.named.items() if of == entity]
@@ -251,6 +252,9 @@ def _found(door: Door, sheet: Sheet, part: Sequence[Stated]) -> Names:
         table = ROWS[entity]
         query = select(table.c.external_id, table.c.key).where(among(table.c.external_id, "texts"), ~table.c.gone)
         bound = {"texts": listed(door.connection, sorted(texts))}
+        if who.held is not None:
+            query = query.where(lies_in(table.c.buckets, "held"))
+            bound["held"] = listed(door.connection, who.held)
         pairs = {(text, key) for text, key in door.connection.execute(query, bound)}
         here = door.cells_of(entity) if entity == sheet.entity else ()
         pairs |= {(cell.row["external_id"], cell.key) for cell in here if cell.exists and cell.touched}
@@ -295,17 +299,15 @@ def _one(door: Door, who: Who, entity: str, values: dict[str, Any], known: Known
     """Create or change the row of one line; -> what happened."""
     identity = tuple(values[field] for field in IDENTITY[entity])
     if len(known.get(identity, ())) > 1:
-        raise Refused("duplicate_external_id", f"{', '.join(sorted(known[identity])[:5])} are this row")
+        raise Refused("duplicate_external_id", TAKEN, field=IDENTITY[entity][0])
     cell = door.cell(entity, _key(entity, values, known))
     if cell.rev == 0:
         edits.create(door, who, entity, cell.key, values, origin)
         return "created"
+    if not edits.is_visible(door, who, cell):
+        raise Refused("duplicate_external_id", TAKEN, field=IDENTITY[entity][0])
     if cell.gone:
         return "deleted"
-    if not edits.is_visible(door, who, cell):
-        raise Refused(
-            "duplicate_external_id", "a row that you may not see has this identity", field=IDENTITY[entity][0]
-        )
     check_values(entity, values)
     wanted = {field: value for field, value in values.items() if cell.row[field] != value}
     edits.check_rights(who, entity, wanted, creating=False)

@@ -55,8 +55,11 @@ def read_table(folder: Path, file: str, columns: Sequence[str]) -> Table:
     return parsed(path.read_bytes(), file, lambda names: _header_faults(file, names, columns))
 
 
-def parsed(data: bytes, file: str, header_faults: Callable[[Sequence[str]], tuple[Fault, ...]]) -> Table:
-    """The lines of a file whose header has no faults."""
+def parsed(
+    data: bytes, file: str, header_faults: Callable[[Sequence[str]], tuple[Fault, ...]], most: int | None = None
+) -> Table:
+    """The lines of a file whose header has no faults; refuses `import_invalid` where there are more than `most`,
+    good or not."""
     # Bytes that are not UTF-8 become lone surrogates, so that they can be told apart line by line.
     text = data.decode("utf-8-sig", "surrogateescape")
     records = _records(text)
@@ -69,7 +72,9 @@ def parsed(data: bytes, file: str, header_faults: Callable[[Sequence[str]], tupl
         return Table(file, (), wrong, usable=False)
     lines: list[Line] = []
     faults: list[Fault] = []
-    for number, record in records:
+    for count, (number, record) in enumerate(records):
+        if most is not None and count >= most:
+            raise Refused("import_invalid", f"a file has up to {most} lines", errors=[])
         found = record if isinstance(record, str) else _line_fault(record, names)
         if isinstance(found, str):
             faults.append(Fault(file, number, None, "field_invalid", found))

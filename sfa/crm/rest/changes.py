@@ -57,6 +57,7 @@ def create(connection: Connection, now_ms: int, asked: Asked) -> Answer:
 
     def work(screen: Screen) -> Answer:
         check_key(asked.key)
+        edits.check_rights(screen.who, asked.entity, (), creating=True)
         cell = screen.door.cell(asked.entity, asked.key)
         if cell.rev == 0:
             return _told(

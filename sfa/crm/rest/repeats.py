@@ -80,7 +80,7 @@ def erase(connection: Connection, keys: Iterable[str]) -> None:
     """Empty the answers that tell of these rows: all of the last day are looked at."""
     place = "instr(body, :key)" if connection.dialect.name == "sqlite" else "position(:key in body)"
     for key in keys:
-        tells = text(f"{place} > 0").bindparams(bindparam("key", key.encode(), LargeBinary))
+        tells = text(f"{place} > 0").bindparams(bindparam("key", b'"%b"' % key.encode(), LargeBinary))
         connection.execute(update(kept).where(tells).values(status=ERASED, body=b"", rev=None, location=None))
 
 

@@ -4,6 +4,7 @@ Each entity has addresses of its own, so a slice's special route stands beside t
 (`taken`) is left to it. A command is the last part of its address, with `-` for `_`: `POST /api/deals/{key}/win`.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ from sfa.crm.routes import IfMatch, revision
 from sfa.web.limits import check_depth
 from sfa.web.openapi import GENERAL
 from sfa.web.principal import Principal
+from sfa.web.sealed import Places
 
 Caller = Request[Principal, Any, Any]
 IdempotencyKey = Annotated[
@@ -49,7 +51,7 @@ class ChangedRow(Struct, frozen=True, forbid_unknown_fields=True):
     row: dict[str, Any]
 
 
-def rest_routes(screens: Online, taken: Iterable[tuple[str, str]]) -> Sequence[HTTPRouteHandler]:
+def rest_routes(screens: Online, places_in: Places, taken: Iterable[tuple[str, str]]) -> Sequence[HTTPRouteHandler]:
     """The routes of every entity, but for those (method, path) that `taken` has. One handler answers all addresses of a
     kind: a handler for each would cost half a second of every start."""
     others = set(taken)
@@ -65,7 +67,7 @@ def rest_routes(screens: Online, taken: Iterable[tuple[str, str]]) -> Sequence[H
         for name in commands_of(entity, screens.commands)
     }
     return [
-        _list(screens, free("GET", every)),
+        _list(screens, places_in, free("GET", every)),
         _read(screens, free("GET", (f"{path}/{{key:str}}" for path in every))),
         _create(screens, free("POST", ours)),
         _change(screens, free("PATCH", (f"{path}/{{key:str}}" for path in ours))),
@@ -138,10 +140,15 @@ def _asked(
     return Asked(request.user.user_key, _part(request, 2), key, said, revision(if_match), repeat)
 
 
-def _list(screens: Online, paths: list[str]) -> HTTPRouteHandler:
+def _list(screens: Online, places_in: Places, paths: list[str]) -> HTTPRouteHandler:
     @get(paths, opt={GENERAL: Described("list")})
     async def rows(request: Caller) -> RowList:
-        return await screens.read(listing.page, request.user.user_key, _part(request, 2), _page(query(request)))
+        user, entity, wanted = request.user.user_key, _part(request, 2), _page(query(request))
+        about = json.dumps([user, entity, wanted.order, sorted(wanted.filters.items())])
+        if wanted.after is not None:
+            wanted = msgspec.structs.replace(wanted, after=places_in.open(wanted.after, about))
+        found = await screens.read(listing.page, user, entity, wanted)
+        return found if found.next is None else RowList(found.items, places_in.seal(found.next, about))
 
     return rows
 

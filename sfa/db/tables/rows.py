@@ -57,7 +57,7 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "signals": [("account_key",), ("said_at",), ("visit_key",)],
     "travel_legs": [("owner_key", "started_at"), ("visit_key",)],
     "notes": [("account_key",), ("visit_key",)],
-    "attachments": [("account_key",), ("sha256",)],
+    "attachments": [("account_key",), ("sha256",), ("visit_key",)],
     "customer_needs": [("account_key",), ("contact_key",)],
     "calls": [("account_key",), ("contact_key",), ("owner_key", "called_at")],
     "consents": [("contact_key",)],

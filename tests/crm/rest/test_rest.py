@@ -1,5 +1,6 @@
 """Every entity by REST: the rules, rights and rows of the sync, at general addresses (R53, S8, S10, S22)."""
 
+import base64
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.builders import DAY_MS
 from tests.crm.desk import Desk
 from tests.office import Office
 
+COST = {"product_key": "pump", "amount_minor": 1, "currency": "EUR", "valid_from": "2026-01-01"}
 PLANNED = {"account_key": "acme", "owner_key": "ana"}
 
 
@@ -132,6 +134,27 @@ def test_pages_bring_every_row_once_in_the_stated_order(
             assert found == sorted(mine, reverse=order.startswith("-"))
     forth, back = (every_key(desk, "ana", f"/api/accounts?limit=2&order={o}") for o in ("name", "-name"))
     assert forth == back[::-1]
+
+
+def test_where_a_page_ends_says_nothing_of_rows_that_the_caller_does_not_see(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S13: a window may end at somebody else's customer. Found by reading: `next` said its key and name."""
+    monkeypatch.setattr(listing, "SCANNED_MAX", 1)
+    page = desk.get("cleo", "/api/accounts?order=name").json()
+    assert page["items"] == []
+    raw = base64.urlsafe_b64decode(page["next"] + "===")
+    assert b"acme" not in raw.lower()
+    for asked in ("accounts?order=-name", "contacts?order=name", "accounts?order=name&status=customer"):
+        assert desk.get("cleo", f"/api/{asked}&after={page['next']}").json()["code"] == "request_invalid"
+    assert desk.get("ana", f"/api/accounts?order=name&after={page['next']}").json()["code"] == "request_invalid"
+    assert desk.get("cleo", f"/api/accounts?order=name&after={page['next']}").status_code == 200
+
+
+def test_a_role_that_may_not_write_an_entity_is_not_told_which_keys_it_has(office: Office, desk: Desk) -> None:
+    office.put(("unit_costs", "c1", COST))
+    for key in ("c1", "c2"):
+        assert desk.post("ana", "/api/unit_costs", json={"key": key, "row": {}}).json()["code"] == "not_permitted"
 
 
 def test_a_list_is_filtered_by_references_states_and_what_has_an_index(office: Office, desk: Desk) -> None:

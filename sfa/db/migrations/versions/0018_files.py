@@ -43,6 +43,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_attachments_account_key"), "attachments", ["account_key"], unique=False)
     op.create_index(op.f("ix_attachments_sha256"), "attachments", ["sha256"], unique=False)
+    op.create_index(op.f("ix_attachments_visit_key"), "attachments", ["visit_key"], unique=False)
     op.create_table(
         "uploads",
         sa.Column("key", sa.Text(), nullable=False),
