@@ -76,13 +76,21 @@ def _sql(dialect: str, name: str) -> str:
 
 def changes(connection: Connection, entries: Sequence[Told]) -> dict[str, Sums]:
     """What writing these entries changes in the sums of their buckets, against the entries that stand."""
-    found: dict[str, Sums] = {}
-    for e in entries:
-        sums = found.setdefault(e.bucket, Sums())
-        if not e.gone:
-            sums.add(e.entity, e.key, e.rev)
+    found = added(entries)
     for bucket, entity, key, rev in _standing(connection, entries):
         found[bucket].add(entity, key, rev, -1)
+    return found
+
+
+def added(entries: Iterable[Told]) -> dict[str, Sums]:
+    """What these entries add by themselves: all there is to say where none of them stood before."""
+    found: dict[str, Sums] = {}
+    for e in entries:
+        sums = found.get(e.bucket)
+        if sums is None:
+            sums = found[e.bucket] = Sums()
+        if not e.gone:
+            sums.add(e.entity, e.key, e.rev)
     return found
 
 

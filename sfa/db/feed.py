@@ -8,7 +8,6 @@ Reading runs on prepared statements: `delta` after a position over the buckets t
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from heapq import merge as merge_sorted
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,7 +26,10 @@ NEWS_CHANNEL = "sfa_news"  # what PostgreSQL tells after a commit that advanced 
 FEW_ROWS = 100  # of one bucket: read at once, without asking for numbers first
 
 
-class Entry(msgspec.Struct, frozen=True):
+Values = tuple[Any, ...]
+
+
+class Entry(NamedTuple):
     bucket: str
     entity: str
     key: str
@@ -76,27 +78,28 @@ _TAKE_AND_TELL = Prepared(_ADVANCE.returning(clock.c.seq, literal_column(f"pg_no
 
 
 _ENTRIES = upserting(feed, ("bucket", "entity", "key"), ("seq", "rev", "gone", "doc"))  # `first` stays
-_PLACE = itemgetter("bucket", "entity", "key")
 _HEADS = upserting(bucket_heads, ("bucket",), ("seq",), ("live", "digest_high", "digest_low"))
 
 
 def write(connection: Connection, found: Sequence[Entry], last: int) -> None:
     """Write entries under the numbers that end at `last`, and keep the sums of their buckets (S16)."""
-    if not found:
-        return
-    sums = digests.changes(connection, found)
+    if found:
+        write_values(connection, *values(found, last, digests.changes(connection, found)))
+
+
+def values(found: Sequence[Entry], last: int, sums: Mapping[str, digests.Sums]) -> tuple[list[Values], list[Values]]:
+    """-> what is written of entries under the numbers that end at `last`, and of the heads of their buckets."""
     rows, heads = [], {}
-    for seq, e in enumerate(found, last - len(found) + 1):
-        row = {"bucket": e.bucket, "entity": e.entity, "key": e.key, "seq": seq, "first": seq}
-        rows.append({**row, "rev": e.rev, "gone": e.gone, "doc": e.doc})
-        heads[e.bucket] = seq
-    rows.sort(key=_PLACE)  # as the table is clustered: a large write touches each page once
-    _ENTRIES.run(connection, rows)
-    _HEADS.run(connection, [_head(bucket, seq, sums[bucket]) for bucket, seq in sorted(heads.items())])
+    for seq, (bucket, entity, key, rev, gone, doc) in enumerate(found, last - len(found) + 1):
+        rows.append((bucket, entity, key, seq, seq, rev, gone, doc))
+        heads[bucket] = seq
+    rows.sort()  # as the table is clustered: a large write touches each page once
+    return rows, [(b, heads[b], (s := sums[b]).live, s.high, s.low) for b in sorted(heads)]
 
 
-def _head(bucket: str, seq: int, sums: digests.Sums) -> dict[str, Any]:
-    return {"bucket": bucket, "seq": seq, "live": sums.live, "digest_high": sums.high, "digest_low": sums.low}
+def write_values(connection: Connection, rows: Sequence[Values], heads: Sequence[Values]) -> None:
+    _ENTRIES.run_values(connection, rows)
+    _HEADS.run_values(connection, heads)
 
 
 class Standing(NamedTuple):

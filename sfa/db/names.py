@@ -6,7 +6,6 @@ however many rows there are; it answers at most `FOUND_MAX` keys of whole words 
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from operator import itemgetter
 
 from sqlalchemy import Connection, bindparam, delete, select, text
 
@@ -17,8 +16,8 @@ from sfa.db.prepared import Prepared, among, listed
 from sfa.db.tables import name_words
 
 FOUND_MAX = 200
-_PLACE = itemgetter("entity", "bucket", "word", "key")
 Place = tuple[str, str]  # a bucket and a word
+Word = tuple[str, str, str, str]  # a row of the table: an entity, a bucket, a word and a key
 _INSERT = inserting(name_words)
 _HAD = Prepared(
     select(name_words.c.key, name_words.c.bucket, name_words.c.word).where(
@@ -36,14 +35,13 @@ _DELETE = delete(name_words).where(
 def write(connection: Connection, cells: Iterable[Cell]) -> None:
     """Keep the words of rows that are about to be flushed. New rows are not looked up."""
     old: dict[str, list[Cell]] = {}
-    added: list[dict[str, str]] = []
+    new: list[Cell] = []
     for cell in cells:
-        if cell.entity not in SEARCHED:
-            continue
-        if cell.stored:
+        if not cell.stored:
+            new.append(cell)
+        elif cell.entity in SEARCHED:
             old.setdefault(cell.entity, []).append(cell)
-        else:
-            added += _rows(cell, _wanted(cell))
+    added = values(new)
     gone: list[dict[str, str]] = []
     for entity, stored in old.items():
         had = _had(connection, entity, [cell.key for cell in stored])
@@ -53,8 +51,17 @@ def write(connection: Connection, cells: Iterable[Cell]) -> None:
             gone += [{"of": entity, "lay": b, "said": w, "at": cell.key} for b, w in sorted(mine - wanted)]
     if gone:
         connection.execute(_DELETE, gone)
-    added.sort(key=_PLACE)  # as the table is clustered
-    _INSERT.run(connection, added)
+    added.sort()  # as the table is clustered
+    write_values(connection, added)
+
+
+def values(cells: Iterable[Cell]) -> list[Word]:
+    """What is written of new rows, in the order of the table."""
+    return sorted(word for cell in cells if cell.entity in SEARCHED for word in _rows(cell, _wanted(cell)))
+
+
+def write_values(connection: Connection, rows: Sequence[Word]) -> None:
+    _INSERT.run_values(connection, rows)
 
 
 def _wanted(cell: Cell) -> set[Place]:
@@ -64,8 +71,8 @@ def _wanted(cell: Cell) -> set[Place]:
     return {(bucket, word) for bucket in cell.buckets for word in said}
 
 
-def _rows(cell: Cell, places: set[Place]) -> list[dict[str, str]]:
-    return [{"entity": cell.entity, "bucket": b, "word": w, "key": cell.key} for b, w in places]
+def _rows(cell: Cell, places: set[Place]) -> list[Word]:
+    return [(cell.entity, bucket, word, cell.key) for bucket, word in places]
 
 
 def _had(connection: Connection, entity: str, keys: Sequence[str]) -> dict[str, set[Place]]:

@@ -16,13 +16,13 @@ from sqlalchemy import Connection
 from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
 from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles
 from sfa.core.shapes import ABOUT_PAIRS, ABOUT_ROWS, SHAPES
-from sfa.db import feed, names, past, scope
+from sfa.db import feed, names, past, scope, storing
 from sfa.db.ageing import read_profiles
-from sfa.db.bulk import inserting, updating
+from sfa.db.bulk import inserting
 from sfa.db.cells import Cell, Lock, parents_of, read_cells, read_children, read_column, read_where
 from sfa.db.redirects import Redirects
-from sfa.db.tables import ROWS, history, note_updates
-from sfa.db.tables.rows import LAYERED
+from sfa.db.storing import Version
+from sfa.db.tables import note_updates
 
 
 class Origin(Struct, frozen=True):
@@ -40,7 +40,8 @@ class Origin(Struct, frozen=True):
 
 
 class Door:
-    def __init__(self, connection: Connection, now_ms: int) -> None:
+    def __init__(self, connection: Connection, now_ms: int, profiles: Profiles | None = None) -> None:
+        """`profiles` spare a read where rows are old; they are those of the company."""
         self.connection = connection
         self.now_ms = now_ms
         self._cells: dict[tuple[str, str], Cell] = {}
@@ -48,10 +49,10 @@ class Door:
         self._teams_read: set[str] = set()
         self._weak: set[tuple[str, str]] = set()  # loaded without the lock of a row to be changed
         self._undo: list[tuple[Cell, tuple[Any, ...]]] = []
-        self._history: list[dict[str, Any]] = []
+        self._history: list[Version] = []
         self.redirects = Redirects(connection)
         self.texts: list[dict[str, Any]] = []  # rows of `note_updates` (S25), undone and flushed with the rest
-        self._profiles: Profiles | None = None
+        self._profiles = profiles
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -109,8 +110,8 @@ class Door:
 
     def since(self, cell: Cell, rev: int) -> list[past.Changes]:
         """Every change of a row after a revision, those of this transaction too."""
-        mine = (e for e in self._history if (e["entity"], e["key"]) == (cell.entity, cell.key) and e["rev"] > rev)
-        here = [(e["changes"], e["device_key"], e["rev"], e["kind"]) for e in mine]
+        mine = (v for v in self._history if (v.entity, v.key) == (cell.entity, cell.key) and v.rev > rev)
+        here = [(v.changes, v.device_key, v.rev, v.kind) for v in mine]
         return [*past.changes_after(self.connection, cell, rev), *here]
 
     def first_value(self, cell: Cell, field: str) -> Any:
@@ -146,11 +147,12 @@ class Door:
         cell.rev += 1
         cell.row = {**base, **values}
         cell.gone = False
-        own = None if verbatim is None else set(verbatim)
-        stamps = dict(cell.stamps)
-        for group in {shape.group_of[f] for f in values}:
-            device = origin.device_key if own is None or group in own else None
-            stamps[group] = [cell.rev, device, origin.at, origin.device_key, origin.author_key]
+        said = [cell.rev, origin.device_key, origin.at, origin.device_key, origin.author_key]
+        stamps = {**cell.stamps, **dict.fromkeys(map(shape.group_of.__getitem__, values), said)}
+        if verbatim is not None:
+            merged = [cell.rev, None, *said[2:]]
+            own = set(verbatim)
+            stamps |= {g: merged for g in map(shape.group_of.__getitem__, values) if g not in own}
         cell.stamps = stamps
         self._adopt(cell)
         self._record(cell, kind, changes, origin)
@@ -209,11 +211,9 @@ class Door:
         cell.dirty = cell.moved = cell.touched = True
 
     def _record(self, cell: Cell, kind: str, changes: dict[str, Any], origin: Origin) -> None:
-        entry = {"entity": cell.entity, "key": cell.key, "rev": cell.rev, "kind": kind, "changes": changes}
-        entry["author_key"], entry["device_key"], entry["n"] = origin.author_key, origin.device_key, origin.n
-        entry["device_at"], entry["at"], entry["stored_at"] = origin.device_at, origin.at, origin.stored_at
-        entry["via"], entry["reviewed_by"] = origin.via, origin.reviewed_by
-        self._history.append(entry)
+        of, by = (cell.entity, cell.key, cell.rev, kind, changes), (origin.author_key, origin.device_key, origin.n)
+        times = (origin.device_at, origin.at, origin.stored_at)
+        self._history.append(Version(*of, *by, *times, origin.via, origin.reviewed_by))
 
     # -- where rows lie -----------------------------------------------------------------------------------------
 
@@ -254,11 +254,17 @@ class Door:
     def _load_parents(self, cells: list[Cell]) -> None:
         """Two storeys up (a line's deal, an amendment's visit, a consent's contact; its account), each in one query for
         all of them."""
+        named: dict[str, dict[str, None]] = {}
+        for cell in cells:
+            if cell.entity not in ABOUT_PAIRS:
+                for entity, key in parents_of(cell):
+                    named.setdefault(entity, {})[key] = None
         for above in ("visits", "deals", "contacts", "accounts"):
-            alone = (c for c in cells if c.entity not in ABOUT_PAIRS)
-            places = [place for c in alone for place in parents_of(c) if place[0] == above]
-            self.load(above, [key for _, key in places], "share")
-            cells = [*cells, *(self._cells[place] for place in places)]
+            keys = named.get(above, {})
+            self.load(above, keys, "share")
+            for key in keys:
+                for entity, parent in parents_of(self._cells[above, key]):
+                    named.setdefault(entity, {})[parent] = None
 
     def _lock_movers(self, moved: list[Cell]) -> None:
         """Whose place may change was perhaps only shared: wait for whoever writes below it, so that its children, which
@@ -285,17 +291,20 @@ class Door:
         waiting = [cell for cell in self._cells.values() if cell.moved]
         placed: dict[Cell, tuple[str, ...]] = {}
         order = {"accounts": 0, "deals": 1, "visits": 1, "contacts": 1, **dict.fromkeys(ABOUT_ROWS, 3)}
+        rounds = 0
+        known: dict[Cell, tuple[str, ...]] = {}
         while waiting:
+            rounds += 1
             cells, waiting = sorted(waiting, key=lambda c: order.get(c.entity, 2)), []
             changed: dict[str, list[str]] = {}
-            known: dict[Cell, tuple[str, ...]] = {}  # of this round: in the next one more rows have moved
+            known = {}  # of this round: in the next one more rows have moved
             for cell in cells:
                 layers, after = self._layers(cell), self.buckets(cell, known)
                 moves, ages = after != placed.get(cell, cell.buckets), layers != cell.layers
                 if (moves or ages) and cell.stored:
                     changed.setdefault(cell.entity, []).append(cell.key)
                 if cell not in placed:
-                    settled.append((cell, () if cell.was_gone else cell.places))
+                    settled.append((cell, cell.places if cell.stored and not cell.was_gone else ()))
                 placed[cell] = after
                 cell.dirty = cell.dirty or moves or ages
                 cell.layers = layers
@@ -306,7 +315,7 @@ class Door:
                     if child not in placed or self.buckets(child) != placed[child]:
                         waiting.append(child)
             waiting = list(dict.fromkeys(waiting))
-        final: dict[Cell, tuple[str, ...]] = {}
+        final = known if rounds == 1 else {}  # nothing has moved since
         for cell, _ in settled:
             after = self.buckets(cell, final)
             cell.dirty = cell.dirty or after != cell.buckets
@@ -327,6 +336,10 @@ class Door:
 
     # -- writing ------------------------------------------------------------------------------------------------
 
+    def settled(self) -> tuple[list[Cell], list[Version]]:
+        """Every row with the place where it lies, and every version, as a flush would write them (`sfa.db.sealed`)."""
+        return [cell for cell, _ in self._settle()], self._history
+
     def flush(self) -> int:
         """Write everything; -> the clock's seq after it (0 where nothing changed)."""
         _TEXTS.run(self.connection, self.texts)
@@ -335,7 +348,7 @@ class Door:
         if not settled and not self.redirects.log:
             return 0
         changed = [cell for cell, _ in settled if cell.dirty]
-        self._write_rows(changed)
+        storing.write(self.connection, changed)
         names.write(self.connection, changed)
         self.redirects.write()
         plan = None
@@ -345,7 +358,7 @@ class Door:
         last = feed.take(self.connection, len(entries) + (len(plan.changes) if plan else 0))
         stood = last - (plan.begins if plan else 0)
         feed.write(self.connection, entries, stood)
-        _HISTORY.run(self.connection, [{**entry, "seq": stood} for entry in self._history])
+        storing.write_versions(self.connection, storing.version_values(self._history, stood))
         if plan is not None:
             scope.write(self.connection, plan, last, len(entries))
         for cell, _ in settled:
@@ -355,36 +368,7 @@ class Door:
         self._history.clear()
         return last
 
-    def _write_rows(self, cells: list[Cell]) -> None:
-        new: dict[str, list[dict[str, Any]]] = {}
-        old: dict[str, list[dict[str, Any]]] = {}
-        for cell in cells:
-            values = {
-                "key": cell.key,
-                "rev": cell.rev,
-                "gone": cell.gone,
-                "aged": cell.aged,
-                **({"layers": ",".join(cell.layers or ()) or None} if cell.entity in LAYERED else {}),
-                "stamps": cell.stamps,
-                **cell.row,
-            }
-            values["buckets"] = cell.buckets
-            (old if cell.stored else new).setdefault(cell.entity, []).append(values)
-        for entity in _PARENTS_FIRST:
-            if entity in new:
-                _INSERTS[entity].run(self.connection, new[entity])
-            if entity in old:
-                for values in old[entity]:
-                    values["at_key"] = values.pop("key")
-                _UPDATES[entity].run(self.connection, old[entity])
-
 
 _BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}
-
-
 _AGES_WITH = {"deal_lines": ("deals", "deal_key"), "visit_amendments": ("visits", "visit_key")}
-_PARENTS_FIRST = ("accounts", "deals", *(e for e in ROWS if e not in ("accounts", "deals")))
-_INSERTS = {entity: inserting(table) for entity, table in ROWS.items()}
-_UPDATES = {entity: updating(table) for entity, table in ROWS.items()}
-_HISTORY = inserting(history)
 _TEXTS = inserting(note_updates)

@@ -161,7 +161,7 @@ def the_feed_keeps_an_old_document() -> Sequence[tuple[Any, str, Any]]:
 @fault
 def bucket_heads_stay_behind() -> Sequence[tuple[Any, str, Any]]:
     class Lazy:
-        def run(self, connection: Connection, rows: Any) -> None:
+        def run_values(self, connection: Connection, rows: Any) -> None:
             assert connection is not None
             assert rows is not None
 

@@ -1,0 +1,146 @@
+"""A company made by the short way is the company that the door writes, wherever its customers are made."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from sfa.app.seed import write
+from sfa.app.seed.company import make_company
+from sfa.app.seed.customers import Customers
+from sfa.app.seed.made import Days, Dice, key_maker
+from sfa.app.seed.making import Order, batches, put, sealed_batches
+from sfa.core.profiles import profiles_of
+from sfa.db import digests
+from sfa.db.ageing import HISTORY_DAYS_DEFAULT
+from sfa.db.database import Database, open_database
+from sfa.db.tables import METADATA
+from sfa.db.writes import Door
+
+TODAY = "2026-03-02"
+REPS, ACCOUNTS, NUMBER, BATCH_ROWS = 9, 120, 3, 300
+Opened = Callable[[str], Database]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
+    """As many empty databases as a test asks for, by name."""
+    with ExitStack() as stack:
+
+        def sqlite(name: str) -> Database:
+            template = request.getfixturevalue("sqlite_template")
+            path = shutil.copy(template, tmp_path / f"{name}.db")
+            return stack.enter_context(closing(open_database(f"sqlite:///{path}", durable=False)))
+
+        def postgresql(name: str) -> Database:
+            server = request.getfixturevalue("postgres")
+            url = server.create(name, template=request.getfixturevalue("postgres_template"))
+            stack.callback(server.drop, name)
+            return stack.enter_context(closing(open_database(url)))
+
+        yield sqlite if request.param == "sqlite" else postgresql
+
+
+def order(**other: Any) -> Order:
+    asked = {"reps": REPS, "accounts": ACCOUNTS, "seed": NUMBER, "today": TODAY, "batch_rows": BATCH_ROWS, "after": 7}
+    return Order(**{**asked, "profiles": profiles_of((), HISTORY_DAYS_DEFAULT), **other})
+
+
+def everything(database: Database) -> dict[str, list[Any]]:
+    """Every table as it is stored, on SQLite with the types of its values; the epoch is the database's own."""
+
+    def read(connection: Connection) -> dict[str, list[Any]]:
+        found = {}
+        for name, table in METADATA.tables.items():
+            columns = [column.name for column in table.c if (name, column.name) != ("clock", "epoch")]
+            told = ", ".join(f'"{column}"' for column in columns)
+            if connection.dialect.name == "sqlite":
+                told += ", " + ", ".join(f'typeof("{column}")' for column in columns)
+            found[name] = sorted(map(repr, connection.execute(text(f'SELECT {told} FROM "{name}"'))))
+        return found
+
+    return database.read(read)
+
+
+def through_the_door(database: Database) -> None:
+    """The same batches, each a transaction in which the door loads, settles and flushes."""
+    days, dice = Days(TODAY), Dice(NUMBER)
+    company = make_company(REPS, days, dice)
+    customers = Customers(company, ACCOUNTS, days, dice, key_maker(NUMBER, days))
+    database.write(write._begin, company.rows, days.now_ms, list(company.emails), "x")
+
+    def flush(connection: Connection, rows: Any) -> None:
+        door = Door(connection, days.now_ms)
+        put(door, rows)
+        door.flush()
+
+    for rows in batches((customers.make(number) for number in range(ACCOUNTS)), BATCH_ROWS):
+        database.write(flush, rows)
+
+
+def test_every_table_holds_what_the_door_would_have_written(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S8: rows, versions, feed with its numbers, heads with their sums, words, layers, intervals and the clock."""
+    door = opened("door")
+    through_the_door(door)
+    expected = everything(door)
+    for name, apart_from in (("here", ACCOUNTS + 1), ("apart", ACCOUNTS)):
+        database = opened(name)
+        monkeypatch.setattr(write, "APART_FROM", apart_from)
+        told: list[int] = []
+        counts, _ = write.seed(
+            database,
+            reps=REPS,
+            accounts=ACCOUNTS,
+            seed=NUMBER,
+            today=TODAY,
+            password_hash="x",
+            batch_rows=BATCH_ROWS,
+            after_batch=told.append,
+        )
+        found = everything(database)
+        assert len(told) > 3
+        assert told[-1] == counts.total()
+        for table, rows in expected.items():
+            assert found[table] == rows, (name, table)
+        assert database.read(digests.wrong) == {}
+    for table in ("accounts", "visits", "deals", "history", "feed", "name_words", "bucket_heads", "scope_intervals"):
+        assert len(expected[table]) > 8, table
+
+
+def test_another_process_makes_the_same_batches_byte_for_byte() -> None:
+    here = list(sealed_batches(order(), apart=False))
+    assert list(sealed_batches(order(), apart=True)) == here
+    assert len(here) > 3
+    assert [batch.last - batch.taken for batch in here] == [7, *(batch.last for batch in here[:-1])]
+
+
+def test_a_maker_ends_with_its_reader() -> None:
+    making = sealed_batches(order(accounts=100_000), apart=True)
+    assert next(making).taken
+    (maker,) = multiprocessing.active_children()
+    making.close()
+    assert not maker.is_alive()
+
+
+def test_a_maker_that_was_killed_is_noticed() -> None:
+    making = sealed_batches(order(accounts=100_000), apart=True)
+    assert next(making).taken
+    (maker,) = multiprocessing.active_children()
+    assert maker.pid is not None
+    os.kill(maker.pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="ended before its work did"):
+        list(making)
+    assert not maker.is_alive()
+
+
+def test_a_maker_that_fails_is_noticed(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="ended before its work did"):
+        list(sealed_batches(order(today="no day"), apart=True))
+    assert "ValueError" in capfd.readouterr().err
