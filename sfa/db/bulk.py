@@ -73,7 +73,7 @@ def inserting(table: Table) -> Bulk:
 def updating(table: Table) -> Bulk:
     """Every column of the row that has the key, which rows call `at_key`."""
     names = [column.name for column in table.c]
-    set_to = {name: bindparam(name) for name in names if name != "key"}
+    set_to: dict[str, Any] = {name: bindparam(name) for name in names if name != "key"}
     statement = update(table).where(table.c.key == bindparam("at_key")).values(set_to)
     return Bulk(table, names, lambda _dialect: statement, "at_key")
 

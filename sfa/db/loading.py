@@ -1,8 +1,8 @@
-"""A bulk load into a new database: one process writes, nobody else reads, and a load that was killed is thrown away.
+"""A bulk load in one transaction: one process writes, and what was killed or failed has left nothing.
 
 `unhindered` takes the secondary indexes of growing tables away and builds each once at the end, which costs a sort
-where keeping it would cost a page for every row; on SQLite it gives the writer room in memory and lets hot pages be
-copied to the file seldom. Unique indexes stay. Used by the seed only.
+where keeping it would cost a page for every row; on SQLite it gives the writer room in memory, so that pages which
+many rows share are written once. Unique indexes stay. Used by the seed only: others wait for it.
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,10 @@ from sqlalchemy import Connection, Index
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 from sfa.db.cells import CHILDREN
-from sfa.db.database import Database
 from sfa.db.tables import METADATA
 from sfa.db.tables.rows import LAYERED
 
 CACHE_KIB = 256 * 1024
-CHECKPOINT_PAGES = 50_000  # 200 MB
 GROWING = frozenset({"accounts", "tasks", "feed", "history", "name_words", *LAYERED}) | {
     child for children in CHILDREN.values() for child, _ in children
 }
@@ -29,23 +27,12 @@ def _indexes() -> list[Index]:
 
 
 @contextmanager
-def unhindered(database: Database) -> Iterator[None]:
-    """Within it many rows are written; indexes stand again after it, also where it fails."""
-    database.write(_without)
-    try:
-        yield
-    finally:
-        database.write(_with)
-
-
-def _without(connection: Connection) -> None:
+def unhindered(connection: Connection) -> Iterator[None]:
+    """Within it many rows are written; indexes stand again after it. Where it fails its transaction must fail too."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
-        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     for index in _indexes():
         connection.execute(DropIndex(index))
-
-
-def _with(connection: Connection) -> None:
+    yield
     for index in _indexes():
         connection.execute(CreateIndex(index))

@@ -40,7 +40,7 @@ class Version(NamedTuple):
 def values(cell: Cell) -> Values:
     """A row with what every table has beside its fields."""
     in_order, json = _FIELDS[cell.entity]
-    fields = in_order(cell.row)
+    fields: Values = in_order(cell.row)
     if json:
         fields = with_json(fields, json)
     layers = cell.layers

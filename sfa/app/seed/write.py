@@ -1,4 +1,4 @@
-"""The seed written through the one door: a customer is never parted, thousands of rows are one transaction.
+"""The seed written through the one door, in one transaction: there is a whole company or none.
 
 The rows are trusted, so what `sfa.crm.edits` asks of people is not asked again here; a test holds every made row
 against the same rules. Their keys are new, so no query looks for them: a key that is taken fails at its insert. The
@@ -11,11 +11,10 @@ from contextlib import closing
 
 from sqlalchemy import Connection, insert, select
 
-from sfa.app.seed.company import make_company
-from sfa.app.seed.made import Days, Dice, Made
+from sfa.app.seed.company import Company, make_company
+from sfa.app.seed.made import Days, Dice
 from sfa.app.seed.making import APART_FROM, BATCH_ROWS, Order, put, sealed_batches, without_collector
 from sfa.core.errors import Refused
-from sfa.core.profiles import Profiles
 from sfa.db import feed, sealed
 from sfa.db.ageing import read_profiles
 from sfa.db.database import Database
@@ -43,29 +42,32 @@ def seed(
     `after_batch` is told the rows written so far. `key_taken` where there is a company already."""
     days = Days(today)
     company = make_company(reps, days, Dice(seed))
-    database.write(_begin, company.rows, days.now_ms, list(company.emails), password_hash)
-    profiles, after = database.read(_standing)
-    order = Order(reps, accounts, seed, today, profiles, after, batch_rows)
-    counts = Counter(row.entity for row in company.rows)
-    making = sealed_batches(order, apart=accounts >= APART_FROM)
-    with without_collector(), unhindered(database), closing(making):
-        for batch in making:
-            database.write(sealed.write, batch)
-            counts.update(batch.counts)
-            if after_batch is not None:
-                after_batch(counts.total())
+    counts: Counts = Counter()
+
+    def work(connection: Connection) -> None:
+        counts.clear()  # PostgreSQL may have it done again
+        begin(connection, company, days.now_ms, password_hash)
+        counts.update(row.entity for row in company.rows)
+        profiles, after = read_profiles(connection), feed.face(connection).seq
+        order = Order(reps, accounts, seed, today, profiles, after, batch_rows)
+        with unhindered(connection), closing(sealed_batches(order, apart=accounts >= APART_FROM)) as making:
+            for batch in making:
+                sealed.write(connection, batch)
+                counts.update(batch.counts)
+                if after_batch is not None:
+                    after_batch(counts.total())
+
+    with without_collector():
+        database.write(work)
     return counts, company.emails
 
 
-def _begin(connection: Connection, rows: list[Made], now_ms: int, users: list[str], password_hash: str) -> None:
+def begin(connection: Connection, company: Company, now_ms: int, password_hash: str) -> None:
+    """The company itself, which decides who sees what, by the door's flush."""
     if connection.execute(select(ROWS["organisations"].c.key).limit(1)).first() is not None:
         raise Refused("key_taken", "The database holds a company already: seed a new one")
     door = Door(connection, now_ms)
-    put(door, rows)
+    put(door, company.rows)
     door.flush()
-    logins = [{"user_key": user, "password_hash": password_hash, "changed_at": now_ms} for user in users]
+    logins = [{"user_key": user, "password_hash": password_hash, "changed_at": now_ms} for user in company.emails]
     connection.execute(insert(credentials), logins)
-
-
-def _standing(connection: Connection) -> tuple[Profiles, int]:
-    return read_profiles(connection), feed.face(connection).seq

@@ -74,7 +74,7 @@ def through_the_door(database: Database) -> None:
     days, dice = Days(TODAY), Dice(NUMBER)
     company = make_company(REPS, days, dice)
     customers = Customers(company, ACCOUNTS, days, dice, key_maker(NUMBER, days))
-    database.write(write._begin, company.rows, days.now_ms, list(company.emails), "x")
+    database.write(write.begin, company, days.now_ms, "x")
 
     def flush(connection: Connection, rows: Any) -> None:
         door = Door(connection, days.now_ms)
