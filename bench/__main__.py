@@ -18,7 +18,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
-from bench import company, floors, live, subjects, versions
+from bench import company, floors, live, seeding, subjects, versions
 from bench.company import Device
 from bench.report import Report
 from bench.server import SECRET, TTL_S, running
@@ -31,7 +31,7 @@ from sfa.web.secret import Secret
 from sfa.web.tokens import AccessTokens
 from tests.postgres import durable_postgres
 
-SUBJECTS = ("first", "delta", "poll", "push", "live", "versions")
+SUBJECTS = ("first", "delta", "poll", "push", "live", "versions", "seed")
 LIVE_RUNS = 20
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -44,14 +44,15 @@ class Sizes(Struct, frozen=True):
     polls: int
     pushes: int
     runs: int
+    accounts: int
 
     @property
     def middle(self) -> int:
         return self.copies[1]
 
 
-FULL = Sizes((10, 100, 1000), deltas=1000, polls=8000, pushes=48, runs=3)
-QUICK = Sizes((4, 40), deltas=200, polls=1600, pushes=8, runs=2)
+FULL = Sizes((10, 100, 1000), deltas=1000, polls=8000, pushes=48, runs=3, accounts=20_000)
+QUICK = Sizes((4, 40), deltas=200, polls=1600, pushes=8, runs=2, accounts=4_000)
 
 
 class Bench:
@@ -180,6 +181,16 @@ class Bench:
         self.report.ratio("push", "server_cpu_us", f"{middle}, create, 1 client", "floor: sqlite3 writes")
 
 
+def _seed(report: Report, kind: str, url: str, floor: str | None, accounts: int) -> None:
+    """A made-up company, and on SQLite what its rows cost alone."""
+    name, alone = f"{kind}, {accounts:,} customers", "floor: sqlite3 writes the same values"
+    report.add("seed", name, seeding.seeded(url, accounts))
+    if floor is not None:
+        report.add("seed", alone, seeding.plain(floor, accounts))
+        report.ratio("seed", "rows_per_s", name, alone)
+        report.ratio("seed", "cpu_us_a_row", name, alone)
+
+
 def _epoch(connection: Connection) -> str:
     return str(connection.execute(text("SELECT epoch FROM clock WHERE id = 1")).scalar_one())
 
@@ -203,11 +214,11 @@ def _settle(database: Database, url: str) -> None:
 
 
 @contextmanager
-def _postgres(folder: Path) -> Iterator[tuple[str, int]]:
-    """The URL of a new database in a durable PostgreSQL, and the process that serves it."""
+def _postgres(folder: Path) -> Iterator[tuple[str, str, int]]:
+    """The URLs of two new databases in a durable PostgreSQL, and the process that serves it."""
     with durable_postgres(folder) as server:
-        url = server.create("bench")
-        yield url, int((folder / "pg" / "postmaster.pid").read_text().split()[0])
+        url, other = server.create("bench"), server.create("seed")
+        yield url, other, int((folder / "pg" / "postmaster.pid").read_text().split()[0])
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -224,15 +235,22 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="sfa-bench-") as name:
         folder = Path(name)
         if which in (SQLITE, "both"):
-            bench = Bench(report, sizes, wanted, SQLITE, f"sqlite:///{folder / 'bench.db'}")
-            bench.measure()
-            bench.ratios()
-        if which in (POSTGRESQL, "both"):
-            with _postgres(folder) as (url, postmaster):
-                bench = Bench(report, sizes, wanted, POSTGRESQL, url)
-                bench.postmaster = postmaster
+            if wanted - {"seed"}:
+                bench = Bench(report, sizes, wanted, SQLITE, f"sqlite:///{folder / 'bench.db'}")
                 bench.measure()
                 bench.ratios()
+            if "seed" in wanted:
+                url, floor = (f"sqlite:///{folder / name}.db" for name in ("seed", "floor"))
+                _seed(report, SQLITE, url, floor, sizes.accounts)
+        if which in (POSTGRESQL, "both"):
+            with _postgres(folder) as (url, other, postmaster):
+                if wanted - {"seed"}:
+                    bench = Bench(report, sizes, wanted, POSTGRESQL, url)
+                    bench.postmaster = postmaster
+                    bench.measure()
+                    bench.ratios()
+                if "seed" in wanted:
+                    _seed(report, POSTGRESQL, other, None, sizes.accounts)
     report.show()
     if save_to is not None:
         report.save(save_to)

@@ -68,6 +68,12 @@ class Database(ABC):
         """A read that may take more than a millisecond or two: never on SQLite's event loop."""
         return await self.read_async(work, *args, **kwargs)
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Around one large write into a database that nobody else uses: it may be written in a way that others would
+        have to wait for. A write that is killed leaves what there was, here as well."""
+        yield
+
     @abstractmethod
     def close(self) -> None: ...
 
@@ -131,11 +137,9 @@ class SqliteDatabase(Database):
         with self._turn:
             self._writing.on = True
             try:
-                if self._writer is None:
-                    with _told_by_sqlite():
-                        self._writer = self._writer_engine.connect()
-                with _told_by_sqlite(), self._writer.begin() as transaction:
-                    result = work(self._writer, *args, **kwargs)
+                writer = self._opened_writer()
+                with _told_by_sqlite(), writer.begin() as transaction:
+                    result = work(writer, *args, **kwargs)
                     self._at("before_commit")
                     transaction.commit()
             except BaseException:
@@ -156,6 +160,26 @@ class SqliteDatabase(Database):
         self._writer.rollback()
         if raw is not None:
             raw.rollback()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """With a rollback journal, which holds the few pages that there were, where a write-ahead log would hold all
+        that is new and be copied. With the log as always where somebody has the file open."""
+        raw: Any = self._opened_writer().connection.driver_connection
+        raw.execute("PRAGMA busy_timeout = 0")
+        with contextlib.suppress(sqlite3.OperationalError):
+            raw.execute("PRAGMA journal_mode = DELETE")
+        raw.execute(f"PRAGMA busy_timeout = {int(SQLITE_BUSY_S * 1000)}")
+        try:
+            yield
+        finally:
+            raw.execute("PRAGMA journal_mode = WAL")
+
+    def _opened_writer(self) -> Connection:
+        if self._writer is None:
+            with _told_by_sqlite():
+                self._writer = self._writer_engine.connect()
+        return self._writer
 
     def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         if self._memory:

@@ -26,9 +26,6 @@ NEWS_CHANNEL = "sfa_news"  # what PostgreSQL tells after a commit that advanced 
 FEW_ROWS = 100  # of one bucket: read at once, without asking for numbers first
 
 
-Values = tuple[Any, ...]
-
-
 class Entry(NamedTuple):
     bucket: str
     entity: str
@@ -84,22 +81,18 @@ _HEADS = upserting(bucket_heads, ("bucket",), ("seq",), ("live", "digest_high", 
 def write(connection: Connection, found: Sequence[Entry], last: int) -> None:
     """Write entries under the numbers that end at `last`, and keep the sums of their buckets (S16)."""
     if found:
-        write_values(connection, *values(found, last, digests.changes(connection, found)))
+        write_numbered(connection, found, last, digests.changes(connection, found))
 
 
-def values(found: Sequence[Entry], last: int, sums: Mapping[str, digests.Sums]) -> tuple[list[Values], list[Values]]:
-    """-> what is written of entries under the numbers that end at `last`, and of the heads of their buckets."""
+def write_numbered(connection: Connection, found: Sequence[Entry], last: int, sums: Mapping[str, digests.Sums]) -> None:
+    """The same, where it is known what they change in the sums of their buckets."""
     rows, heads = [], {}
     for seq, (bucket, entity, key, rev, gone, doc) in enumerate(found, last - len(found) + 1):
         rows.append((bucket, entity, key, seq, seq, rev, gone, doc))
         heads[bucket] = seq
     rows.sort()  # as the table is clustered: a large write touches each page once
-    return rows, [(b, heads[b], (s := sums[b]).live, s.high, s.low) for b in sorted(heads)]
-
-
-def write_values(connection: Connection, rows: Sequence[Values], heads: Sequence[Values]) -> None:
     _ENTRIES.run_values(connection, rows)
-    _HEADS.run_values(connection, heads)
+    _HEADS.run_values(connection, [(b, heads[b], (s := sums[b]).live, s.high, s.low) for b in sorted(heads)])
 
 
 class Standing(NamedTuple):

@@ -12,11 +12,12 @@ from sqlalchemy import Connection, Index
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 from sfa.db.cells import CHILDREN
+from sfa.db.database import SQLITE_CACHE_KIB, SQLITE_MMAP_BYTES
 from sfa.db.tables import METADATA
 from sfa.db.tables.rows import LAYERED
 
 CACHE_KIB = 256 * 1024
-GROWING = frozenset({"accounts", "tasks", "feed", "history", "name_words", *LAYERED}) | {
+GROWING = frozenset({"accounts", "tasks", "feed", *LAYERED}) | {
     child for children in CHILDREN.values() for child, _ in children
 }
 
@@ -29,10 +30,22 @@ def _indexes() -> list[Index]:
 @contextmanager
 def unhindered(connection: Connection) -> Iterator[None]:
     """Within it many rows are written; indexes stand again after it. Where it fails its transaction must fail too."""
+    _room(connection, CACHE_KIB, 0)  # all the room is the cache's: pages that are mapped as well are there twice
+    try:
+        drop_indexes(connection)
+        yield
+        for index in _indexes():
+            connection.execute(CreateIndex(index))
+    finally:
+        _room(connection, SQLITE_CACHE_KIB, SQLITE_MMAP_BYTES)
+
+
+def _room(connection: Connection, cache_kib: int, mmap_bytes: int) -> None:
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{cache_kib}")
+        connection.exec_driver_sql(f"PRAGMA mmap_size = {mmap_bytes}")
+
+
+def drop_indexes(connection: Connection) -> None:
     for index in _indexes():
         connection.execute(DropIndex(index))
-    yield
-    for index in _indexes():
-        connection.execute(CreateIndex(index))

@@ -51,17 +51,16 @@ def write(connection: Connection, cells: Iterable[Cell]) -> None:
             gone += [{"of": entity, "lay": b, "said": w, "at": cell.key} for b, w in sorted(mine - wanted)]
     if gone:
         connection.execute(_DELETE, gone)
-    added.sort()  # as the table is clustered
     write_values(connection, added)
 
 
 def values(cells: Iterable[Cell]) -> list[Word]:
-    """What is written of new rows, in the order of the table."""
-    return sorted(word for cell in cells if cell.entity in SEARCHED for word in _rows(cell, _wanted(cell)))
+    """What is written of new rows."""
+    return [word for cell in cells if cell.entity in SEARCHED for word in _rows(cell, _wanted(cell))]
 
 
 def write_values(connection: Connection, rows: Sequence[Word]) -> None:
-    _INSERT.run_values(connection, rows)
+    _INSERT.run_values(connection, sorted(rows))  # as the table is clustered
 
 
 def _wanted(cell: Cell) -> set[Place]:

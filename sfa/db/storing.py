@@ -1,7 +1,7 @@
 """Cells and versions as the values that their tables take: built without a database, written in sets.
 
 `write` and `write_versions` are the last steps of the door; `values` and `version_values` say what they write. Values
-are in the order of a table's columns, with JSON encoded.
+are in the order of a table's columns, with JSON encoded; numbers of the clock are put to them when they are written.
 """
 
 from collections.abc import Iterable, Sequence
@@ -73,13 +73,13 @@ def insert(connection: Connection, entity: str, rows: Sequence[Values]) -> None:
     _INSERTS[entity].run_values(connection, rows)
 
 
-def version_values(versions: Iterable[Version], seq: int) -> list[Values]:
-    """`seq` is the number of the clock from which they stand."""
-    return [(*v[:4], json_text(v.changes), *v[5:], seq) for v in versions]
+def version_values(versions: Iterable[Version]) -> list[Values]:
+    """All but the number of the clock from which they stand."""
+    return [(*v[:4], json_text(v.changes), *v[5:]) for v in versions]
 
 
-def write_versions(connection: Connection, rows: Sequence[Values]) -> None:
-    _HISTORY.run_values(connection, rows)
+def write_versions(connection: Connection, rows: Iterable[Values], seq: int) -> None:
+    _HISTORY.run_values(connection, [(*row, seq) for row in rows])
 
 
 _FIELDS = {

@@ -358,7 +358,7 @@ class Door:
         last = feed.take(self.connection, len(entries) + (len(plan.changes) if plan else 0))
         stood = last - (plan.begins if plan else 0)
         feed.write(self.connection, entries, stood)
-        storing.write_versions(self.connection, storing.version_values(self._history, stood))
+        storing.write_versions(self.connection, storing.version_values(self._history), stood)
         if plan is not None:
             scope.write(self.connection, plan, last, len(entries))
         for cell, _ in settled:

@@ -1,5 +1,7 @@
 """Transactions: what a failed one leaves behind for the next."""
 
+import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,54 @@ def test_a_file_that_is_no_database_is_named_in_one_line(tmp_path: Path) -> None
     with pytest.raises(Refused, match="SFA_DATABASE_URL"):
         open_database(f"sqlite:///{tmp_path}/letter.txt/below/sfa.db")
     assert (tmp_path / "letter.txt").read_text().startswith("Dear customer")
+
+
+MANY = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) INSERT INTO parent SELECT i FROM n"
+)
+
+
+def journal(database: Database) -> str:
+    return str(database.read(lambda c: c.exec_driver_sql("PRAGMA journal_mode").scalar_one()))
+
+
+def test_a_large_write_alone_that_is_cut_off_leaves_what_there_was(tmp_path: Path) -> None:
+    """What lies on the disk in the middle of it is what a killed process leaves."""
+    cut = tmp_path / "cut"
+    cut.mkdir()
+
+    def work(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA cache_size = 10")  # so that most is in the file before the commit
+        connection.exec_driver_sql(MANY)
+        assert (tmp_path / "one.db").stat().st_size > 200_000
+        for file in tmp_path.glob("one.db*"):
+            shutil.copy(file, cut)
+
+    with closing(open_database(f"sqlite:///{tmp_path / 'one.db'}", durable=False)) as database:
+        run(database, PARENT, "INSERT INTO parent VALUES (0)")
+        with database.alone():
+            database.write(work)
+        assert (count(database, "parent"), journal(database)) == (50_001, "wal")
+    assert (cut / "one.db-journal").exists()
+    with closing(open_database(f"sqlite:///{cut / 'one.db'}")) as left:
+        assert (count(left, "parent"), journal(left)) == (1, "wal")
+
+
+def test_a_write_alone_leaves_readers_alone_who_have_the_file_open(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'one.db'}"
+    with closing(open_database(url)) as database, closing(open_database(url)) as other:
+        run(database, PARENT)
+        assert count(other, "parent") == 0
+        with database.alone():
+            run(database, MANY)
+            assert journal(other) == "wal"
+            assert count(other, "parent") == 50_000
+
+
+def test_a_write_alone_is_a_write_on_every_database(database: Database) -> None:
+    with database.alone():
+        run(database, PARENT, "INSERT INTO parent VALUES (1)")
+    with pytest.raises(ZeroDivisionError), database.alone():
+        raise ZeroDivisionError
+    run(database, "INSERT INTO parent VALUES (2)")
+    assert count(database, "parent") == 2

@@ -31,14 +31,13 @@ LAST = b""
 
 
 class Order(Struct, frozen=True):
-    """What is to be made, by the profiles of the company and after that number of the clock."""
+    """What is to be made, by the profiles of the company."""
 
     reps: int
     accounts: int
     seed: int
     today: str
     profiles: Profiles
-    after: int
     batch_rows: int = BATCH_ROWS
 
 
@@ -74,14 +73,11 @@ def _made_here(order: Order) -> Generator[Sealed, None, None]:
     days, dice = Days(order.today), Dice(order.seed)
     company = make_company(order.reps, days, dice)  # again: its dice are where customers begin
     customers = Customers(company, order.accounts, days, dice, key_maker(order.seed, days))
-    last = order.after
     with create_engine("sqlite://").connect() as nothing:  # whatever the door would read here is not there
         for batch in batches((customers.make(number) for number in range(order.accounts)), order.batch_rows):
             door = Door(nothing, days.now_ms, order.profiles)
             put(door, batch)
-            sealed = seal(door, last)
-            last = sealed.last
-            yield sealed
+            yield seal(door)
 
 
 def batches(customers: Iterable[list[Made]], batch_rows: int) -> Iterator[list[Made]]:

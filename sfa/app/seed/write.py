@@ -15,7 +15,7 @@ from sfa.app.seed.company import Company, make_company
 from sfa.app.seed.made import Days, Dice
 from sfa.app.seed.making import APART_FROM, BATCH_ROWS, Order, put, sealed_batches, without_collector
 from sfa.core.errors import Refused
-from sfa.db import feed, sealed
+from sfa.db import sealed
 from sfa.db.ageing import read_profiles
 from sfa.db.database import Database
 from sfa.db.loading import unhindered
@@ -48,8 +48,7 @@ def seed(
         counts.clear()  # PostgreSQL may have it done again
         begin(connection, company, days.now_ms, password_hash)
         counts.update(row.entity for row in company.rows)
-        profiles, after = read_profiles(connection), feed.face(connection).seq
-        order = Order(reps, accounts, seed, today, profiles, after, batch_rows)
+        order = Order(reps, accounts, seed, today, read_profiles(connection), batch_rows)
         with unhindered(connection), closing(sealed_batches(order, apart=accounts >= APART_FROM)) as making:
             for batch in making:
                 sealed.write(connection, batch)
@@ -57,7 +56,7 @@ def seed(
                 if after_batch is not None:
                     after_batch(counts.total())
 
-    with without_collector():
+    with without_collector(), database.alone():
         database.write(work)
     return counts, company.emails
 

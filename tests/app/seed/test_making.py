@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from sfa.app.seed import write
@@ -21,6 +22,7 @@ from sfa.core.profiles import profiles_of
 from sfa.db import digests
 from sfa.db.ageing import HISTORY_DAYS_DEFAULT
 from sfa.db.database import Database, open_database
+from sfa.db.sealed import packed
 from sfa.db.tables import METADATA
 from sfa.db.writes import Door
 
@@ -49,7 +51,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
 
 
 def order(**other: Any) -> Order:
-    asked = {"reps": REPS, "accounts": ACCOUNTS, "seed": NUMBER, "today": TODAY, "batch_rows": BATCH_ROWS, "after": 7}
+    asked = {"reps": REPS, "accounts": ACCOUNTS, "seed": NUMBER, "today": TODAY, "batch_rows": BATCH_ROWS}
     return Order(**{**asked, "profiles": profiles_of((), HISTORY_DAYS_DEFAULT), **other})
 
 
@@ -114,16 +116,20 @@ def test_every_table_holds_what_the_door_would_have_written(opened: Opened, monk
         assert len(expected[table]) > 8, table
 
 
-def test_another_process_makes_the_same_batches_byte_for_byte() -> None:
-    here = list(sealed_batches(order(), apart=False))
-    assert list(sealed_batches(order(), apart=True)) == here
+def test_another_process_makes_the_same_batches() -> None:
+    """Byte for byte, but for the order of words, which are a set until they are written."""
+
+    def made(*, apart: bool) -> list[bytes]:
+        return [packed(replace(b, words=sorted(b.words))) for b in sealed_batches(order(), apart=apart)]
+
+    here = made(apart=False)
+    assert made(apart=True) == here
     assert len(here) > 3
-    assert [batch.last - batch.taken for batch in here] == [7, *(batch.last for batch in here[:-1])]
 
 
 def test_a_maker_ends_with_its_reader() -> None:
     making = sealed_batches(order(accounts=100_000), apart=True)
-    assert next(making).taken
+    assert next(making).rows
     (maker,) = multiprocessing.active_children()
     making.close()
     assert not maker.is_alive()
@@ -131,7 +137,7 @@ def test_a_maker_ends_with_its_reader() -> None:
 
 def test_a_maker_that_was_killed_is_noticed() -> None:
     making = sealed_batches(order(accounts=100_000), apart=True)
-    assert next(making).taken
+    assert next(making).rows
     (maker,) = multiprocessing.active_children()
     assert maker.pid is not None
     os.kill(maker.pid, signal.SIGKILL)
