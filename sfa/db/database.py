@@ -173,7 +173,8 @@ class SqliteDatabase(Database):
         try:
             yield
         finally:
-            raw.execute("PRAGMA journal_mode = WAL")
+            with contextlib.suppress(sqlite3.OperationalError):  # somebody reads by now: whoever opens it next does it
+                raw.execute("PRAGMA journal_mode = WAL")
 
     def _opened_writer(self) -> Connection:
         if self._writer is None:
