@@ -1,10 +1,10 @@
 """Files that wait for signal: attached offline, kept beside the store, uploaded by tus where the last attempt ended.
 
 A copy belongs to the device from the moment of attaching: the picture may be deleted from the gallery. It goes when the
-synced row has said `stored` for as long as receipts take to be durable (a server that is restored from a backup of before
-that is sent the bytes again, S21), when the row is no more, and with everything else when the registration is wiped. The
-upload's address is stored before its first byte is sent, so a device that is killed at any line goes on with the same
-upload.
+synced row has said `stored` for as long as receipts take to be durable (a server that is restored from a backup of
+before that is sent the bytes again, S21), when the row is no more, and with everything else when the registration is
+wiped. The upload's address is stored before its first byte is sent, so a device that is killed at any line goes on with
+the same upload.
 """
 
 import base64

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, false, insert, update
+from sqlalchemy import Connection, false
 
-from sfa.db.tables import blobs, upload_parts, uploads
 from sfa.files import arrivals, collecting, download_routes, finishing
 from sfa.files.receiving import Receiving
 from sfa.files.rules import Content
 from sfa.files.uploads import Part
-from sync.device import files, outbox, settle, view
+from sync.device import files, settle
 from tests.simulation.faults import fault
 
 ARRIVALS: Any = arrivals  # what a module imports can be replaced in it, whether it exports it or not
@@ -31,22 +30,6 @@ def the_collector_ignores_who_needs_a_content() -> Sequence[tuple[Any, str, Any]
 
 
 @fault
-def the_collector_forgets_what_a_second_attachment_has() -> Sequence[tuple[Any, str, Any]]:
-    """A deletion lets the content go at once, as if nobody else had the same."""
-    real = COLLECTING._look
-
-    def look(connection: Connection, now_ms: int, grace_ms: int) -> tuple[int, int]:
-        rows = ARRIVALS._rows
-        gone = connection.execute(rows.select().with_only_columns(rows.c.sha256).where(rows.c.gone)).scalars()
-        going = update(blobs).where(blobs.c.sha256.in_(list(gone)))
-        connection.execute(going.values(state="going"))
-        found: tuple[int, int] = real(connection, now_ms, grace_ms)
-        return found
-
-    return [(COLLECTING, "_look", look)]
-
-
-@fault
 def bytes_are_counted_before_they_are_on_the_disk() -> Sequence[tuple[Any, str, Any]]:
     """A server that dies in between says more than it has."""
     real = Receiving._put
@@ -63,17 +46,6 @@ def bytes_are_counted_before_they_are_on_the_disk() -> Sequence[tuple[Any, str, 
         await real(self)
 
     return [(Receiving, "_put", put)]
-
-
-@fault
-def bytes_of_a_request_that_lost_its_upload_count() -> Sequence[tuple[Any, str, Any]]:
-    def advance(connection: Connection, key: str, _holder: str, parts: list[Part], expires_at: int) -> None:
-        end = parts[-1].start + parts[-1].size
-        connection.execute(update(uploads).where(uploads.c.key == key).values(offset=end, expires_at=expires_at))
-        rows = [{"upload_key": key, "start": p.start, "size": p.size, "name": p.name} for p in parts]
-        connection.execute(insert(upload_parts).prefix_with("OR REPLACE"), rows)
-
-    return [(FINISHING.table, "advance", advance)]
 
 
 @fault
@@ -137,19 +109,6 @@ def a_restored_server_is_not_sent_the_files_again() -> Sequence[tuple[Any, str, 
             store.execute("UPDATE files SET is_sent = ?, stored_at = ? WHERE key = ?", state)
 
     return [(SETTLE, "_forget_epoch", forget)]
-
-
-@fault
-def a_copy_goes_when_its_customer_went_to_somebody_else() -> Sequence[tuple[Any, str, Any]]:
-    real = FILES.fate
-
-    def fate(store: Any, item: Any, now_ms: int) -> str:
-        found: str = real(store, item, now_ms)
-        synced = view.synced_row(store, "attachments", item.key)
-        waits = any(one.outcome is None for one in outbox.of_row(store, "attachments", item.key))
-        return "drop" if found == "send" and synced is None and not waits else found
-
-    return [(FILES, "fate", fate)]
 
 
 @fault
