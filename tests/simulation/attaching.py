@@ -102,7 +102,8 @@ class Attaching:
             self._attach(phone, rows)
 
     def _attach(self, phone: Phone, rows: Rows) -> None:
-        there = sorted((entity, key) for entity, key in rows if entity == self.rng.choice(ON))
+        kind = self.rng.choice(ON)
+        there = sorted(place for place in rows if place[0] == kind)
         if not there:
             return
         entity, row = self.rng.choice(there)
