@@ -31,9 +31,14 @@ async def finish(files: Files, upload: Upload, holder: str, last: Sequence[Part]
         await files.database.write_async(arrivals.claim, now_ms, content)
         await files.aside(files.place.keep, content.sha256, path)
         await files.database.write_async(_complete, files.clock.now_ms(), upload, holder, content)
+    except FileNotFoundError as missing:
+        if await files.database.write_async(table.end, upload.key, "upload_gone", holder):
+            raise  # the disk has lost what was counted: the log says so, and the device begins anew
+        raise Refused("upload_taken") from missing  # somebody else finished or ended it meanwhile
     except Refused as refused:
-        final = refused.code in ("file_differs", "file_type_refused")
-        if final and await files.database.write_async(table.end, upload.key, refused.code, holder):
+        if refused.code in ("file_differs", "file_type_refused"):
+            if not await files.database.write_async(table.end, upload.key, refused.code, holder):
+                raise Refused("upload_taken") from refused  # what was put together was partly another request's
             await files.aside(files.place.drop_upload, upload.key)
         raise
     finally:

@@ -153,7 +153,7 @@ class Device:
     def upload(self) -> Iterator[Attached]:
         """Send the bytes of files whose rows are synced; each is told when it ended. Raises `ConnectionLost`, and
         goes on from there when it is called again."""
-        return files.upload(self.store, self.transport)
+        return files.upload(self.store, self.transport, self.clock.now_ms())
 
     def repair(
         self,

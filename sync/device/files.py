@@ -1,8 +1,10 @@
 """Files that wait for signal: attached offline, kept beside the store, uploaded by tus where the last attempt ended.
 
 A copy belongs to the device from the moment of attaching: the picture may be deleted from the gallery. It goes when the
-synced row says `stored`, when the row is no more, and with everything else when the registration is wiped. The upload's
-address is stored before its first byte is sent, so a device that is killed at any line goes on with the same upload.
+synced row has said `stored` for as long as receipts take to be durable (a server that is restored from a backup of
+before that is sent the bytes again, S21), when the row is no more, and with everything else when the registration is
+wiped. The upload's address is stored before its first byte is sent, so a device that is killed at any line goes on with
+the same upload.
 """
 
 import base64
@@ -21,6 +23,7 @@ from sync.device import edits, outbox, session, view
 from sync.device.session import EXPIRED, ServerRefused
 from sync.device.store import Store
 from sync.device.transport import ConnectionLost, FileTransport, Transport
+from sync.protocol import DURABLE_AFTER_MS
 
 SEND_BYTES = 512 << 10  # in one request; each is acknowledged
 READ_BYTES = 1 << 20
@@ -30,12 +33,13 @@ PARENTS = {"visits": "visit_key", "deals": "deal_key", "notes": "note_key"}
 FINAL = frozenset({"file_differs", "file_type_refused", "upload_too_large", "not_permitted"})
 GONE = (404, 410)
 UNTAKEN = (None, "refused", "skipped")
+TAKEN = ("applied", "merged", "conflict")  # and so not handed over: others may decide against it
 ELSEWHERE = (409, 423)
 
 
 class Attached(Struct, frozen=True):
     """A file that is kept on this device. `is_known`: the server has taken its row; `upload` is its address there, and
-    `code` why its content was refused."""
+    `code` why its content was refused; `stored_at` is when this device learned that the server has its bytes."""
 
     key: str
     name: str
@@ -46,6 +50,7 @@ class Attached(Struct, frozen=True):
     is_known: bool = False
     is_sent: bool = False
     code: str | None = None
+    stored_at: int | None = None
 
 
 # -- attaching ------------------------------------------------------------------------------------------------------
@@ -112,51 +117,59 @@ def _copied(path: Path, copy: Path) -> tuple[str, int]:
 
 
 def attached(store: Store) -> list[Attached]:
-    """What is kept here, in the order of attaching."""
-    query = "SELECT key, name, media_type, size, sha256, upload, is_known, is_sent, code FROM files ORDER BY rowid"
+    """What waits here until the server has its bytes, in the order of attaching."""
+    return [item for item in kept(store) if item.stored_at is None]
+
+
+def kept(store: Store) -> list[Attached]:
+    """Every copy, also those that the server could only need if it were restored from a backup."""
+    columns = "key, name, media_type, size, sha256, upload, is_known, is_sent, code, stored_at"
     return [
-        Attached(key, name, kind, size, sha256, place, bool(is_known), bool(is_sent), code)
-        for key, name, kind, size, sha256, place, is_known, is_sent, code in store.execute(query)
+        Attached(key, name, kind, size, sha256, place, bool(is_known), bool(is_sent), code, stored_at)
+        for key, name, kind, size, sha256, place, is_known, is_sent, code, stored_at in store.execute(
+            f"SELECT {columns} FROM files ORDER BY rowid"
+        )
     ]
 
 
 # -- uploading ------------------------------------------------------------------------------------------------------
 
 
-def upload(store: Store, transport: Transport) -> Iterator[Attached]:
+def upload(store: Store, transport: Transport, now_ms: int) -> Iterator[Attached]:
     """Send what waits, file by file, and say how each ended. Raises `ConnectionLost`; calling again goes on.
 
     A file goes when the server has taken its row, also where the user does not see the row any more: the customer may
     have gone to somebody else meanwhile, and the picture belongs to the customer."""
-    tidy(store)
+    tidy(store, now_ms)
     if not isinstance(transport, FileTransport):
         return
-    for item in attached(store):
-        if not item.is_sent and item.code is None and fate(store, item) == "send":
+    for item in kept(store):
+        if not item.is_sent and item.code is None and fate(store, item, now_ms) == "send":
             yield Upload(store, transport, item).run()
 
 
-def tidy(store: Store) -> None:
-    """Let copies go whose bytes are at the server, or whose row is no more, and what a killed device left."""
+def tidy(store: Store, now_ms: int) -> None:
+    """Let copies go whose bytes are safe at the server, or whose row is no more, and what a killed device left."""
     if store.folder is None or not store.folder.is_dir():
         return
-    for item in attached(store):
-        if fate(store, item) == "drop":
+    for item in kept(store):
+        if fate(store, item, now_ms) == "drop":
             store.execute("DELETE FROM files WHERE key = ?", (item.key,))
-    known = {item.key for item in attached(store)}
+    known = {item.key for item in kept(store)}
     for path in store.folder.iterdir():
         if path.name not in known:
             path.unlink(missing_ok=True)
 
 
-def fate(store: Store, item: Attached) -> str:
-    """`send`, `wait` or `drop`: what the server, as far as this device knows, thinks of the row."""
+def fate(store: Store, item: Attached, now_ms: int) -> str:
+    """`send`, `wait` or `drop`: what the server, as far as this device knows, thinks of the row. `now_ms` is the
+    device's clock."""
     synced, queue = view.synced_row(store, "attachments", item.key), outbox.of_row(store, "attachments", item.key)
     if synced is not None and synced.row["stored"]:
-        return "drop"
+        return "drop" if _is_durable(store, item, now_ms) else "wait"
     is_queued = any(one.kind == "create" and one.outcome is None for one in queue)
     ended = (item.is_sent or item.code is not None) and not is_queued
-    if synced is None and (ended or any(one.kind == "delete" and one.outcome is not None for one in queue)):
+    if synced is None and (ended or any(one.kind == "delete" and one.outcome in TAKEN for one in queue)):
         return "drop"
     if any(one.kind == "delete" and one.outcome is None for one in queue):
         return "wait"  # the deletion may be refused
@@ -165,6 +178,14 @@ def fate(store: Store, item: Attached) -> str:
         return "send"
     is_queued = any(one.outcome is None for one in queue)
     return "wait" if is_queued or _is_refused(store, item.key) else "drop"
+
+
+def _is_durable(store: Store, item: Attached, now_ms: int) -> bool:
+    """Whether the server has had the bytes for longer than any backup is old that would be restored."""
+    if item.stored_at is None or now_ms < item.stored_at:  # or the clock was put back
+        store.execute("UPDATE files SET stored_at = ? WHERE key = ?", (now_ms, item.key))
+        return False
+    return now_ms - item.stored_at >= DURABLE_AFTER_MS
 
 
 def _is_refused(store: Store, key: str) -> bool:
@@ -249,7 +270,7 @@ class Upload:
 
     def _note(self, column: str, value: Any) -> Attached:
         self._store.execute(f"UPDATE files SET {column} = ? WHERE key = ?", (value, self._item.key))
-        return next(item for item in attached(self._store) if item.key == self._item.key)
+        return next(item for item in kept(self._store) if item.key == self._item.key)
 
 
 def _code(body: bytes) -> str:

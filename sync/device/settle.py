@@ -165,6 +165,8 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
         if answer.lease_until is not None:
             store.keep_lease(now_ms, now_ms + answer.lease_until - answer.now)
         receipts = outbox.acknowledge(store, push) if push is not None else []
+        if receipts:
+            store.execute(_KNOWN_FILES)  # the receipt may be gone when there is signal for their bytes
         # A page goes on from the cursor that it was asked with. Another sync of this store may have been faster.
         page = answer.page if request.cursor == before.cursor else None
         reset = _take_page(store, page, request, is_new_epoch=is_new_epoch) if page is not None else None
@@ -207,13 +209,19 @@ def _compare(store: Store, page: Page, now_ms: int) -> tuple[str, ...]:
     return agree.differing(store, page.digests)
 
 
+_KNOWN_FILES = (
+    "UPDATE files SET is_known = 1 WHERE key IN (SELECT key FROM outbox WHERE entity = 'attachments' "
+    "AND kind <> 'delete' AND outcome IS NOT NULL AND outcome NOT IN ('refused', 'skipped'))"
+)
+
+
 def _forget_epoch(store: Store) -> None:
     """The server was restored from a backup: its numbers of before mean nothing now. All that is kept is sent again:
     for what the server has it repeats the receipts, and if another copy of this device has used a number meanwhile,
     this one hears of it."""
     outbox.requeue(store, 1)
     store.execute("UPDATE outbox SET seq = 0")
-    store.execute("UPDATE files SET upload = NULL, is_sent = 0, code = NULL")
+    store.execute("UPDATE files SET upload = NULL, is_sent = 0, code = NULL, stored_at = NULL")
     store.set_state(cursor=None, seen_seq=-1, push_seq=0, durable_n=0)
 
 

@@ -23,7 +23,7 @@ from msgspec import Struct
 from sync.device.transport import ConnectionLost
 from sync.protocol import CONTRACT_MAX
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 BUSY_TIMEOUT_S = 10.0
 ALONE_TIMEOUT_S = 90.0  # longer than a request may take
 PRIVATE = 0o600
@@ -114,7 +114,8 @@ CREATE TABLE IF NOT EXISTS files (        -- copies that lie in the folder besid
     upload TEXT,                            -- where the server has it, once it was begun
     is_known INTEGER NOT NULL DEFAULT 0,    -- the server took its row, or handed it over
     is_sent INTEGER NOT NULL DEFAULT 0,
-    code TEXT                               -- why the server refused the content
+    code TEXT,                              -- why the server refused the content
+    stored_at INTEGER                       -- this device's clock, when it learned that the server has the bytes
 );
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
@@ -196,12 +197,16 @@ class Store:
             self._connection.executescript(SCHEMA)
 
     def _add_columns(self) -> None:
-        """What a file of an older app lacks: its queue was written by an app of version 1."""
+        """What a file of an older app lacks: its queue was written by an app of version 1, and it let copies go as soon
+        as they had arrived."""
         columns = [row[1] for row in self.execute("PRAGMA table_info(outbox)")]
         if columns and "repairs" not in columns:
             self.execute("ALTER TABLE outbox ADD COLUMN repairs TEXT")
         if columns and "contract" not in columns:
             self.execute("ALTER TABLE outbox ADD COLUMN contract INTEGER NOT NULL DEFAULT 1")
+        columns = [row[1] for row in self.execute("PRAGMA table_info(files)")]
+        if columns and "stored_at" not in columns:
+            self.execute("ALTER TABLE files ADD COLUMN stored_at INTEGER")
 
     def close(self) -> None:
         self._connection.close()

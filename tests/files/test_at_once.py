@@ -2,13 +2,14 @@
 
 import asyncio
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from msgspec import structs
 
 from sfa.app.jobs import JOBS, run_collection
+from sfa.files import uploads
 from sfa.files.local import Folder
 from tests.builders import DAY_MS
 from tests.files.cabinet import BODY_TYPE, VERSION, Cabinet, digest, jpeg, padded, values
@@ -223,3 +224,56 @@ def test_the_job_takes_the_bytes_of_what_it_decided_about(cabinet: Cabinet) -> N
         cabinet.advance(days * DAY_MS)
         play(cabinet, collect)
     assert (cabinet.contents(), cabinet.parts()) == ([], [])
+
+
+def test_a_request_that_lost_its_upload_is_not_told_that_its_bytes_are_wrong(
+    cabinet: Cabinet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process counted a part while this one read to the end: together they are no file, and nobody's copy is
+    damaged. An app that is told `file_differs` would never send it again."""
+    monkeypatch.setattr("sfa.files.upload_routes.Uploading._stop_older", _nobody)
+    place = cabinet.begin("pic", CONTENT)
+
+    async def meet() -> tuple[int, int]:
+        older, newer = Request(cabinet, place, 0), Request(cabinet, place, 0)
+        older.give(CONTENT[:5_000], more=True)
+        waiting = asyncio.create_task(older.play())
+        await older.asked.wait()
+        newer.give(CONTENT[:30_000], more=False)
+        second = await newer.play()
+        older.give(CONTENT[5_000:], more=False)
+        return await waiting, second
+
+    assert play(cabinet, meet) == (423, 204)
+    assert cabinet.offset(place) == 30_000
+    assert cabinet.add(place, 30_000, CONTENT[30_000:]).status_code == 204
+    assert cabinet.contents() == [digest(CONTENT)]
+
+
+def test_an_upload_that_another_process_ends_while_it_is_put_together_is_taken(
+    cabinet: Cabinet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = cabinet.begin("pic", CONTENT)
+    key, folder, database = place.rpartition("/")[2], cabinet.files.place, cabinet.office.database
+    read = folder.read_part
+
+    def too_late(upload: str, name: str) -> Iterator[bytes]:
+        database.write(uploads.end, upload, "upload_gone")
+        folder.drop_upload(upload)
+        return read(upload, name)
+
+    monkeypatch.setattr(folder, "read_part", too_late)
+    answer = cabinet.add(place, 0, CONTENT)
+    assert (answer.status_code, answer.json()["code"]) == (423, "upload_taken")
+    assert (cabinet.contents(), key in cabinet.parts()) == ([], False)
+
+
+def test_an_upload_whose_part_the_disk_has_lost_begins_anew(cabinet: Cabinet) -> None:
+    """The log tells of it, and the device need not wait until the upload expires."""
+    place = cabinet.begin("pic", CONTENT)
+    assert cabinet.add(place, 0, CONTENT[:100]).status_code == 204
+    cabinet.files.place.drop_upload(place.rpartition("/")[2])
+    assert cabinet.add(place, 100, CONTENT[100:]).status_code == 500
+    assert cabinet.tus("HEAD", place).status_code == 410
+    assert cabinet.upload("pic", CONTENT).status_code == 204
+    assert cabinet.contents() == [digest(CONTENT)]

@@ -51,7 +51,7 @@ class Endings:
             (self._lease, 8),
             (self._review, 18),
             (self._save, 14),
-            (self._restore, 14),
+            (self.restore, 14),
             (self._login, 20),
         )
         acts, weights = zip(*fates, strict=True)
@@ -90,6 +90,7 @@ class Endings:
             self.world.log(f"{phone.key} is copied")
             self.world.ledger.cloned.add(phone.key)
             self.world.phones.append(phone.copied())
+            self.world.attaching.copied(phone, self.world.phones[-1])
 
     def _lease(self) -> None:
         """Longer than a lease passes: nobody shows anything who has not synced since."""
@@ -155,17 +156,21 @@ class Endings:
 
     # -- the server -------------------------------------------------------------------------------------------------
 
-    def _save(self) -> None:
+    def back_up(self) -> None:
         self._worlds.save()
+        self.world.attaching.saved()
         self._saved = True
         self.world.log("the server is backed up")
+
+    def _save(self) -> None:
+        self.back_up()
         if self.rng.random() < 0.6:  # long enough for devices to forget what they sent
             for _ in range(3):
                 self.world.live(days=5)
             if self.rng.random() < 0.6:
-                self._restore()
+                self.restore()
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
         if not self._saved:
             return
         self.world.log("the server is restored from its backup")

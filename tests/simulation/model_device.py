@@ -43,10 +43,17 @@ class ModelDevice:
         self.ended: str | None = None  # why this registration pushes no more
         self.contract = CONTRACT_MAX
         self.handed: dict[str, tuple[str, str]] = {}  # suggestion -> the row that it was about
+        self.carried: dict[str, Any] = {}  # attachment -> its file (`pockets`)
+        self.erasures = 0
 
     def speak(self, contract: int) -> None:
         """The app is of another version from now on; what it holds and has queued stays as it is (S32)."""
         self.contract = contract
+
+    @property
+    def epoch(self) -> str | None:
+        """The history of the server that its last answer was of."""
+        return self._epoch
 
     # -- the queue ----------------------------------------------------------------------------------------------
 
@@ -129,6 +136,8 @@ class ModelDevice:
     def erase(self) -> None:
         self.rows, self._held, self.outbox, self.kept, self.handed, self.cursor = {}, {}, [], [], {}, None
         self._last_n, self._push_seq, self._expected, self._epoch, self._moving = 0, 0, 1, None, False
+        self.carried = {}
+        self.erasures += 1
 
     def register_anew(self) -> None:
         """Another registration: the queue moves along, when the next answer has said whether anything else must."""

@@ -7,8 +7,8 @@ app would, to see what the server makes of it.
 import random
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
@@ -20,7 +20,7 @@ from sync.device import outbox, view
 from sync.device.client import Device
 from sync.device.session import ServerRefused
 from sync.device.store import Person, Store
-from sync.device.transport import ConnectionLost
+from sync.device.transport import ConnectionLost, Content
 from sync.protocol import CONTRACT_MAX
 from tests import older_contract
 from tests.simulation.model_device import ModelDevice
@@ -191,6 +191,14 @@ class ModelPhone(Phone):
         self.device.register_anew()
 
 
+class Line(Protocol):
+    """Where the bytes of files go."""
+
+    def send(
+        self, user: str, device: str, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]: ...
+
+
 class _Wire:
     """Hands an answer on in pieces that know nothing of lines. The access token of this world is the registration's
     key."""
@@ -198,6 +206,7 @@ class _Wire:
     def __init__(self, network: Network, user: str, rng: random.Random) -> None:
         self._network, self._user, self._rng = network, user, rng
         self.received = 0
+        self.line: Line | None = None
 
     def stream(self, path: str, body: bytes, token: str | None) -> tuple[int, Iterator[bytes]]:
         try:
@@ -220,6 +229,15 @@ class _Wire:
         if token is None:  # another sync of this phone was told to erase it, in the middle of this one
             raise ConnectionLost("nobody is logged in")
         return self._network.post(self._user, token, body, path)
+
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: Content, token: str | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        assert self.line is not None
+        assert isinstance(body, bytes)
+        if token is None:
+            raise ConnectionLost("nobody is logged in")
+        return self.line.send(self._user, token, method, path, headers, body)
 
 
 class MortalStore(Store):
@@ -254,7 +272,8 @@ class ReferencePhone(Phone):
         self._network, self._rng = network, rng
         self._gone: str | None = None
         self.store.set_state(user=self._person(), device_key=key, access_token=key)
-        self.device = Device(self.store, _Wire(network, user, rng), clock, KeyMaker(clock, rng.getrandbits))
+        self.wire = _Wire(network, user, rng)
+        self.device = Device(self.store, self.wire, clock, KeyMaker(clock, rng.getrandbits))
 
     def _person(self) -> Person:
         return Person(self.user, self.user.title(), f"{self.user}@example.com")

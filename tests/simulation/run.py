@@ -4,6 +4,8 @@ from sqlalchemy import Connection
 
 from tests.simulation.checkers import (
     agreed,
+    bytes_in_scope,
+    bytes_kept,
     converged,
     ended,
     exactly_once,
@@ -36,6 +38,7 @@ class SeedFailed(AssertionError):
 def run_seed(seed: int, worlds: Worlds) -> list[str]:
     """-> the trace. Raises `SeedFailed`."""
     trace: list[str] = []
+    world = None
     try:
         world = World(seed, worlds)
         trace = world.trace
@@ -43,9 +46,25 @@ def run_seed(seed: int, worlds: Worlds) -> list[str]:
             world.step()
         world.make_peace()
         world.server.database.read(_audit, world)
+        _audit_files(world)
     except Exception as error:
         raise SeedFailed(seed, error, trace) from error
+    finally:
+        if world is not None:
+            world.attaching.close()
     return trace
+
+
+def _audit_files(world: World) -> None:
+    """Downloads, and what the collector leaves: time goes by, so this comes last."""
+    bytes_in_scope.check(world.attaching)
+    if world.attaching.is_on:
+        world.attaching.much_later()
+        world.server.database.read(_audit_much_later, world)
+
+
+def _audit_much_later(connection: Connection, world: World) -> None:
+    bytes_kept.check_much_later(connection, world.server.take(connection), world.attaching)
 
 
 def _audit(connection: Connection, world: World) -> None:
@@ -63,3 +82,4 @@ def _audit(connection: Connection, world: World) -> None:
     settled.check(books)
     one_open.check(books)
     handed_over.check(books, world.seen, world.held)
+    bytes_kept.check(connection, books, world)

@@ -19,6 +19,17 @@ MODULES = [
 ]
 SEEDS_MAX = 250
 FOUND_AT = {
+    "a_copy_goes_as_soon_as_its_bytes_have_arrived": 12,
+    "a_copy_goes_with_the_first_request_that_began_its_upload": 12,
+    "a_download_does_not_look_at_the_scope": 3,
+    "a_request_that_lost_its_upload_is_told_that_its_bytes_are_wrong": 83,
+    "a_restored_server_is_not_sent_the_files_again": 46,
+    "bytes_are_counted_before_they_are_on_the_disk": 132,
+    "parts_of_uploads_that_ended_stay": 3,
+    "the_collector_ignores_who_needs_a_content": 3,
+    "the_digest_of_a_file_is_not_looked_at": 6,
+    "the_row_of_a_file_is_not_told_of_its_bytes": 66,
+    "what_the_device_left_behind_is_not_tidied": 2,
     "a_second_open_visit_asks_nobody": 1,
     "a_bucket_being_filled_gets_no_delta": 4,
     "a_clone_is_answered_with_the_other_ones_receipts": 38,

@@ -19,6 +19,7 @@ from sfa.db import feed, scope
 from sync.device.transport import ConnectionLost
 from tests.builders import DAY_MS, NOW, register
 from tests.simulation import actions, decisions
+from tests.simulation.attaching import Attaching
 from tests.simulation.checkers import in_its_version, in_scope, no_skips
 from tests.simulation.company import PEOPLE
 from tests.simulation.crashes import Crashes
@@ -64,6 +65,7 @@ class World:
         self.endings = Endings(seed, self, worlds)
         self.handing = Handing(seed, self.maker.known, self.log)
         self.driving = Driving(seed, self.log)
+        self.attaching = Attaching(seed, self)
         self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
         self.seen: dict[str, dict[Place, set[int]]] = {user: {} for user in self.allowed}
         self.held: dict[str, set[str]] = {user: set() for user in self.allowed}
@@ -72,7 +74,7 @@ class World:
         self.network.peace = True
         for phone in self.phones:
             if self.rng.random() < 0.7:
-                self._sync(phone, PEACE_PAGE_ROWS)  # the others come later, or in the middle of a fault
+                self.sync(phone, PEACE_PAGE_ROWS)  # the others come later, or in the middle of a fault
         self.network.peace = False
 
     def log(self, line: str) -> None:
@@ -130,11 +132,12 @@ class World:
     def step(self) -> None:
         self.endings.step()
         self.upgrades.step(self.phones)
+        self.attaching.step()
         roll = self.rng.random()
         if roll < 0.38:
             self._work_offline()
         elif roll < 0.70:
-            self._sync(self.rng.choice(self.phones))
+            self.sync(self.rng.choice(self.phones))
         elif roll < 0.81:
             self._screen()
         elif roll < 0.86:
@@ -165,7 +168,7 @@ class World:
             self._decide()
         else:
             same = [phone for phone in self.phones if phone.key == device]
-            self._sync(self.rng.choice(same if self.rng.random() < 0.4 else self.phones))
+            self.sync(self.rng.choice(same if self.rng.random() < 0.4 else self.phones))
 
     def _work_offline(self) -> None:
         phone = self.rng.choice(self.phones)
@@ -194,8 +197,9 @@ class World:
                         self._repair_elsewhere(phone, one)
         self.handing.work(phone, rows)
         self.driving.work(self.maker, phone, rows)
+        self.attaching.work(phone, rows)
 
-    def _sync(self, phone: Phone, page_rows: int | None = None) -> bool:
+    def sync(self, phone: Phone, page_rows: int | None = None) -> bool:
         if phone.is_out():
             return False
         rows = page_rows if page_rows is not None else self.rng.choice((1, 2, 3, 5, 5, 20, 50))
@@ -223,12 +227,13 @@ class World:
         """Time goes by, and everybody works."""
         for phone in self.phones:
             self._work_offline()
-            self._sync(phone)
+            self.sync(phone)
         self.clock.advance(days * DAY_MS)
         self.log(f"{days} days pass")
 
     def restored(self) -> None:
         """The server is another one: everybody may see what he sees there."""
+        self.attaching.restored()
         self._look(self.server.snapshot())
 
     def _repair_elsewhere(self, phone: Phone, part: Part) -> None:
@@ -287,8 +292,10 @@ class World:
             self.endings.settle()
             self.server.write(scope.make_due, self.clock.now_ms())  # the job of every minute, where no phone is left
             self.server.write(self._find_duplicates)
+            self.attaching.settle()
             before = self.crashes.commits
-            done = [self._sync(phone, PEACE_PAGE_ROWS) for phone in self.phones if not phone.over]
+            done = [self.sync(phone, PEACE_PAGE_ROWS) for phone in self.phones if not phone.over]
+            done.append(self.attaching.in_peace())
             if all(done) and not decided:
                 decided = True
                 self.handing.decide_the_rest(self.phones, self.server)

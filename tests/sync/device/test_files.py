@@ -5,12 +5,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Connection, text
 
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
+from sfa.db import scope
+from sfa.db.tables import METADATA
 from sync.device import ConnectionLost, Device, Store
+from sync.device.files import tidy
 from sync.device.http import HttpTransport
 from sync.device.transport import Content
+from sync.protocol import DURABLE_AFTER_MS
+from tests.builders import DAY_MS
 from tests.files.cabinet import Cabinet, digest, opened, padded
 from tests.office import Office
 
@@ -100,10 +106,64 @@ def test_a_sync_and_an_upload_bring_it_to_the_server_and_free_the_copy(
     assert cabinet.ask("GET", f"/files/{key}", "bob").content == CONTENT
     ana.sync()
     assert list(ana.upload()) == []
-    assert (copies(ana), ana.files()) == ([], [])
+    assert (copies(ana), ana.files()) == ([key], []), "it is there, and not in last night's backup"
     row = ana.get("attachments", key)
     assert row is not None
     assert row["stored"] is True
+    cabinet.advance(DURABLE_AFTER_MS - 1)
+    assert list(ana.upload()) == []
+    assert copies(ana) == [key]
+    cabinet.advance(1)
+    assert list(ana.upload()) == []
+    assert copies(ana) == []
+
+
+def test_a_server_that_was_restored_is_sent_the_bytes_again(ana: Device, photo: Path, cabinet: Cabinet) -> None:
+    """S21: what a device was told is kept until no backup is older. Content that the restored server does not know is
+    given to nobody who only names its digest, so the bytes come once more."""
+    key = ana.attach("accounts", "acme", photo)
+    ana.sync()
+    cabinet.office.database.write(keep_tables)
+    assert [sent.is_sent for sent in ana.upload()] == [True]
+    ana.sync()
+    assert (list(ana.upload()), ana.files()) == ([], [])
+    cabinet.office.database.write(restore_tables)
+    cabinet.office.database.write(scope.renew_epoch, "r" * 32)
+    assert cabinet.row(key)["stored"] is False
+    ana.sync()
+    assert [item.key for item in ana.files()] == [key], "the user sees that it waits again"
+    assert [sent.is_sent for sent in ana.upload()] == [True]
+    assert cabinet.ask("GET", f"/files/{key}", "bob").content == CONTENT
+    assert cabinet.contents() == [digest(CONTENT)]
+
+
+def keep_tables(connection: Connection) -> None:
+    for table in METADATA.sorted_tables:
+        connection.execute(text(f'CREATE TABLE "saved_{table.name}" AS SELECT * FROM "{table.name}"'))
+
+
+def restore_tables(connection: Connection) -> None:
+    """As last night's backup has it."""
+    for table in reversed(METADATA.sorted_tables):
+        connection.execute(text(f'DELETE FROM "{table.name}"'))
+    for table in METADATA.sorted_tables:
+        connection.execute(text(f'INSERT INTO "{table.name}" SELECT * FROM "saved_{table.name}"'))
+
+
+def test_a_clock_that_was_put_back_keeps_a_copy_for_longer_and_not_for_ever(
+    ana: Device, photo: Path, cabinet: Cabinet
+) -> None:
+    key = ana.attach("accounts", "acme", photo)
+    ana.sync()
+    list(ana.upload())
+    ana.sync()
+    now_ms = cabinet.office.clock.now_ms()
+    tidy(ana.store, now_ms + 400 * DAY_MS)
+    tidy(ana.store, now_ms)
+    tidy(ana.store, now_ms + DURABLE_AFTER_MS - 1)
+    assert copies(ana) == [key]
+    tidy(ana.store, now_ms + DURABLE_AFTER_MS)
+    assert copies(ana) == []
 
 
 @pytest.mark.parametrize("fate", ["request", "answer"])
@@ -217,6 +277,40 @@ def test_a_photo_whose_row_was_handed_over_is_there_when_it_is_accepted(
     assert [sent.is_sent for sent in ana.upload()] == [True]
     (suggestion,) = cabinet.ask("GET", "/api/suggestions", "cleo").json()["items"]
     assert cabinet.ask("POST", f"/api/suggestions/{suggestion['key']}/accept", "cleo").status_code == 200
+    assert cabinet.ask("GET", f"/files/{key}", "cleo").content == CONTENT
+
+
+def test_a_photo_of_a_row_that_its_author_lost_waits_for_signal_longer_than_its_receipt(
+    ana: Device, photo: Path, cabinet: Cabinet
+) -> None:
+    """S37: receipts are forgotten after a week, copies that nobody else has are not."""
+    first, moved = (ana.attach("accounts", "acme", photo) for _ in range(2))
+    ana.sync()
+    cabinet.office.put(("accounts", "acme", {"territory_key": "t-south"}))
+    late = ana.attach("accounts", "acme", photo)
+    ana.sync()
+    cabinet.advance(2 * DURABLE_AFTER_MS)
+    ana.login("ana@example.com", "correct horse")
+    ana.create("tasks", {"title": "Call", "owner_key": "ana"})
+    ana.sync()
+    assert [item.entity for item in ana.kept()] == ["tasks"]
+    assert [(sent.key, sent.is_sent) for sent in ana.upload()] == [(key, True) for key in (first, moved, late)]
+    assert cabinet.ask("GET", f"/files/{moved}", "cleo").content == CONTENT
+
+
+def test_a_copy_stays_when_its_deletion_was_handed_over_and_declined(
+    ana: Device, photo: Path, cabinet: Cabinet
+) -> None:
+    """S37: the row stands until somebody decides otherwise, and its bytes are nowhere else."""
+    key = ana.attach("accounts", "acme", photo)
+    ana.sync()
+    ana.delete("attachments", key)
+    cabinet.office.put(("accounts", "acme", {"territory_key": "t-south"}))
+    ana.sync()
+    (suggestion,) = cabinet.ask("GET", "/api/suggestions", "cleo").json()["items"]
+    assert cabinet.ask("POST", f"/api/suggestions/{suggestion['key']}/decline", "cleo").status_code == 200
+    ana.sync()
+    assert [sent.is_sent for sent in ana.upload()] == [True]
     assert cabinet.ask("GET", f"/files/{key}", "cleo").content == CONTENT
 
 
