@@ -1,12 +1,13 @@
 """One open visit for each person (R13): at a screen a second check-in is refused, offline both are kept and one asks.
 
 Two visits of one person contradict each other where their times meet. A push keeps both and opens one conflict for the
-pair, about the one that came later: its losing values would take that check-in back. A check-out that shows that they
-never met dismisses it. Check-ins of one person wait for each other, so two server processes cannot both find nothing
-open.
+pair, about the one that came later: its losing values would take that check-in back. It names the other visit only
+where everybody who sees the one sees the other (S13); else only its key says of which pair it is. A check-out that
+shows that they never met dismisses it. Check-ins of one person wait for each other, so two server processes cannot both
+find nothing open.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -14,7 +15,8 @@ from sqlalchemy import and_, func, or_, select
 
 from sfa.core.errors import Refused
 from sfa.core.shapes import SHAPES
-from sfa.crm import conflicts
+from sfa.crm import conflicts, edits
+from sfa.crm.edits import Who
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
@@ -22,6 +24,7 @@ from sfa.db.writes import Door, Origin
 LONGEST_MS = 24 * 3600 * 1000  # a visit that ended is looked for among those that began a day before, at most
 REASON = "visit_open"
 STRATEGY = "one_open"
+LATER_MAX = 500  # visits begun since one that was checked out late: so many are looked through for what they asked
 BACK = ("status", "checked_in_at", "checked_out_at", "latitude", "longitude", "accuracy_m", "verdict", "distance_m")
 _VISITS = ROWS["visits"]
 
@@ -33,12 +36,17 @@ def meets(start: int, end: int | None, other_start: int, other_end: int | None) 
     return (end is None or other_start < end) and (other_end is None or start < other_end)
 
 
-def refuse_second(door: Door, cell: Cell) -> None:
-    """At a screen: refuse to open `cell` while another visit of its owner is open, and say which."""
+def refuse_second(door: Door, who: Who, cell: Cell) -> None:
+    """At a screen: refuse to open `cell` while another visit of its owner is open, and say which, if `who` sees it."""
     _one_at_a_time(door, cell.row["owner_key"])
-    found = [row["key"] for row in _others(door, cell, door.now_ms, door.now_ms) if row["checked_out_at"] is None]
-    if found:
-        raise Refused(REASON, f"visit {min(found)} is open: check out of it first", key=min(found))
+    found = sorted(row["key"] for row in _others(door, cell, door.now_ms, door.now_ms) if row["checked_out_at"] is None)
+    if not found:
+        return
+    door.load("visits", found, "none")
+    seen = next((key for key in found if edits.is_visible(door, who, door.cell("visits", key, "none"))), None)
+    if seen is None:
+        raise Refused(REASON, "a visit that you do not see is open: somebody who sees it checks out of it first")
+    raise Refused(REASON, f"visit {seen} is open: check out of it first", key=seen)
 
 
 def settle(
@@ -60,7 +68,10 @@ def settle(
         met = [o for o in _others(door, cell, start, end) if meets(start, end, *_span(o))]
     if not met and command == "visit.check_in":
         return []
-    asked = _asked(door, cell)
+    near = {other["key"] for other in met}
+    if command == "visit.check_out":
+        near |= _begun_after(door, cell, end)
+    asked = _asked(door, cell, near)
     if command == "visit.check_out":
         _dismiss_apart(door, asked, {o["key"] for o in met}, origin)
     new = [other for other in met if other["key"] not in asked]
@@ -107,22 +118,36 @@ def pair_key(one: str, other: str) -> str:
     return "open." + sha256("/".join(sorted((one, other))).encode()).hexdigest()[:40]
 
 
-def _asked(door: Door, cell: Cell) -> dict[str, Cell]:
-    """The other visit -> the conflict of the pair, settled or not: what a person decided is not asked again."""
+def _begun_after(door: Door, cell: Cell, end: int) -> set[str]:
+    """The owner's visits that began when this one was over: while its end was not known, they asked about it."""
+    table = _VISITS.c
+    query = select(table.key).where(table.owner_key == cell.row["owner_key"], table.checked_in_at >= end, ~table.gone)
+    return set(door.connection.execute(query.order_by(table.checked_in_at, table.key).limit(LATER_MAX)).scalars())
+
+
+def _asked(door: Door, cell: Cell, near: Iterable[str]) -> dict[str, Cell]:
+    """The other visit -> the conflict of the pair, settled or not: what a person decided is not asked again. One that
+    does not name the other is found by its key for those `near`; any other about this visit stands under its own."""
+    pairs = {pair_key(cell.key, other): other for other in near}
+    door.load("conflicts", pairs)
+    every = {conflict.key: conflict for conflict in (door.cell("conflicts", key) for key in pairs)}
+    for column in ("row_key", "other_key"):
+        every |= {conflict.key: conflict for conflict in door.load_where("conflicts", column, (cell.key,))}
     found: dict[str, Cell] = {}
-    for column, beside in (("row_key", "other_key"), ("other_key", "row_key")):
-        for conflict in door.load_where("conflicts", column, (cell.key,)):
-            if conflict.exists and conflict.row["reason"] == REASON:
-                found[conflict.row[beside]] = conflict
+    for key, conflict in every.items():
+        if conflict.exists and conflict.row["reason"] == REASON:
+            named = {conflict.row["row_key"], conflict.row["other_key"]} - {cell.key, None}
+            found[pairs.get(key) or min(named, default=key)] = conflict
     return found
 
 
 def _ask(door: Door, key: str, cell: Cell, other: Mapping[str, Any], origin: Origin) -> str:
     defaults = SHAPES["visits"].defaults
+    told = _seen_together(door, cell, other["key"])
     values = {
         "entity": "visits",
         "row_key": cell.key,
-        "other_key": other["key"],
+        "other_key": other["key"] if told else None,
         "field_group": "state",
         "strategy": STRATEGY,
         "losing": {field: "planned" if field == "status" else defaults[field] for field in BACK},
@@ -133,7 +158,14 @@ def _ask(door: Door, key: str, cell: Cell, other: Mapping[str, Any], origin: Ori
         "reason": REASON,
         "status": "open",
     }
-    return conflicts.write(door, key, values, origin)
+    return conflicts.write(door, key if told else pair_key(cell.key, other["key"]), values, origin)
+
+
+def _seen_together(door: Door, cell: Cell, other: str) -> bool:
+    """Whether the other visit lies wherever this one does; shared, so that it stays there until this is kept."""
+    door.load("accounts", door.peek("visits", "account_key", (other,)), "share")
+    beside = door.cell("visits", other, "share")
+    return set(door.buckets(cell)) <= set(door.buckets(beside))
 
 
 def _dismiss_apart(door: Door, asked: Mapping[str, Cell], met: set[str], origin: Origin) -> None:

@@ -51,7 +51,7 @@ def act(connection: Connection, now_ms: int, asked: Order) -> RowView:
         check_rev(cell, asked.rev)
         if asked.command == "visit.check_in" and cell.row["status"] == "planned":
             edits.check_owned(screen.door, screen.who, cell)
-            open_visits.refuse_second(screen.door, cell)
+            open_visits.refuse_second(screen.door, screen.who, cell)
     step(screen.door, screen.who, cell, asked.command, asked.arguments, screen.origin)
     if not was_there:
         open_visits.settle(screen.door, cell, asked.command, screen.origin)
