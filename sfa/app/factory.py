@@ -196,7 +196,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *route_routes(services.screens, services.planner),
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
-        *visit_routes(services.screens),
+        *visit_routes(services.screens, Places(services.secret)),
         *search_routes(services.screens),
         *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),

@@ -4,6 +4,7 @@ Each route is one transaction of `screens`, `summary` or `calendar`; a visit's r
 other row. Orders may carry `If-Match` with the revision that was looked at; answers carry it as `ETag`.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ from sfa.visits.screens import ACTIONS, VisitTold
 from sfa.visits.summary import GROUPS_DEFAULT, PAGE_DEFAULT, Period, Standings, Summary
 from sfa.web.middleware import PUBLIC
 from sfa.web.principal import Principal
+from sfa.web.sealed import Places
 
 Asked = Request[Principal, Any, Any]
 FEED_HEADERS = {"Cache-Control": "private, max-age=300", "Content-Disposition": 'inline; filename="visits.ics"'}
@@ -33,13 +35,13 @@ From = Annotated[str | None, QueryParameter(name="from", description="First loca
 To = Annotated[str | None, QueryParameter(name="to", description="The local day after the last one.")]
 
 
-def visit_routes(screen: Online) -> Sequence[HTTPRouteHandler]:
+def visit_routes(screen: Online, places_in: Places) -> Sequence[HTTPRouteHandler]:
     return [
         *(_act(screen, action) for action in ACTIONS),
         _amend(screen),
         _told(screen),
         _summary(screen),
-        _cadence(screen),
+        _cadence(screen, places_in),
         *_calendar(screen),
     ]
 
@@ -115,7 +117,7 @@ def _summary(online_: Online) -> HTTPRouteHandler:
     return summed
 
 
-def _cadence(online_: Online) -> HTTPRouteHandler:
+def _cadence(online_: Online, places_in: Places) -> HTTPRouteHandler:
     @get("/api/cadence", tags=["visits"])
     async def stands(
         request: Asked,
@@ -124,8 +126,14 @@ def _cadence(online_: Online) -> HTTPRouteHandler:
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = PAGE_DEFAULT,
     ) -> Standings:
+        user = request.user.user_key
         day = check_day(as_of) if as_of is not None else await _today(online_)
-        return await online_.read(summary.standings, request.user.user_key, day, status, after, limit)
+        about = json.dumps([user, "cadence", as_of, status])
+        place = places_in.open(after, about) if after is not None else None
+        found = await online_.read(summary.standings, user, day, status, place, limit)
+        if found.next is None:
+            return found
+        return msgspec.structs.replace(found, next=places_in.seal(found.next, about))
 
     return stands
 
