@@ -2,29 +2,28 @@
 
 Two visits of one person contradict each other where their times meet. A push keeps both and opens one conflict for the
 pair, about the one that came later: its losing values would take that check-in back. It names the other visit only
-where everybody who sees the one sees the other (S13); else only its key says of which pair it is. A check-out that
-shows that they never met dismisses it. Check-ins of one person wait for each other, so two server processes cannot both
-find nothing open.
+where everybody who sees the one sees the other (S13); else `visit_pairs` keeps the pair. A check-out that shows that
+they never met dismisses it; a visit that came back with its check-in, or got another owner, is looked at again.
+Check-ins of one person wait for each other, so two server processes cannot both find nothing open.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, delete, func, insert, or_, select
 
 from sfa.core.errors import Refused
 from sfa.core.shapes import SHAPES
-from sfa.crm import conflicts, edits
-from sfa.crm.edits import Who
 from sfa.db.cells import Cell
-from sfa.db.tables import ROWS
+from sfa.db.tables import ROWS, visit_pairs
 from sfa.db.writes import Door, Origin
 
 LONGEST_MS = 24 * 3600 * 1000  # a visit that ended is looked for among those that began a day before, at most
+COMMANDS = ("visit.check_in", "visit.check_out")  # after them `settle`, by whoever took them
+DECIDE = frozenset({"owner_key", "status", "checked_in_at", "checked_out_at"})  # after a change of them `settle_again`
 REASON = "visit_open"
 STRATEGY = "one_open"
-LATER_MAX = 500  # visits begun since one that was checked out late: so many are looked through for what they asked
 BACK = ("status", "checked_in_at", "checked_out_at", "latitude", "longitude", "accuracy_m", "verdict", "distance_m")
 _VISITS = ROWS["visits"]
 
@@ -36,14 +35,16 @@ def meets(start: int, end: int | None, other_start: int, other_end: int | None) 
     return (end is None or other_start < end) and (other_end is None or start < other_end)
 
 
-def refuse_second(door: Door, who: Who, cell: Cell) -> None:
-    """At a screen: refuse to open `cell` while another visit of its owner is open, and say which, if `who` sees it."""
+def refuse_second(door: Door, held: frozenset[str] | None, cell: Cell) -> None:
+    """At a screen: refuse to open `cell` while another visit of its owner is open, and say which, where it lies in a
+    bucket that the caller holds (None: all)."""
     _one_at_a_time(door, cell.row["owner_key"])
     found = sorted(row["key"] for row in _others(door, cell, door.now_ms, door.now_ms) if row["checked_out_at"] is None)
     if not found:
         return
     door.load("visits", found, "none")
-    seen = next((key for key in found if edits.is_visible(door, who, door.cell("visits", key, "none"))), None)
+    lie = ((key, door.buckets(door.cell("visits", key, "none"))) for key in found)
+    seen = next((key for key, buckets in lie if held is None or not held.isdisjoint(buckets)), None)
     if seen is None:
         raise Refused(REASON, "a visit that you do not see is open: somebody who sees it checks out of it first")
     raise Refused(REASON, f"visit {seen} is open: check out of it first", key=seen)
@@ -55,25 +56,50 @@ def settle(
     """After a check-in or check-out that was taken; -> the keys of conflicts that it opened. `named(0)`, `named(1)`, …
     are their keys; at a screen those of the pairs."""
     row = cell.row
-    if command not in ("visit.check_in", "visit.check_out") or row["checked_in_at"] is None or cell.gone:
+    if command not in COMMANDS or row["checked_in_at"] is None or cell.gone:
         return []
-    start, end = row["checked_in_at"], row["checked_out_at"]
-    if command == "visit.check_out" and end is None:
+    if command == "visit.check_out" and row["checked_out_at"] is None:
         return []  # what stood before stands: a person decides about this check-out
-    _one_at_a_time(door, row["owner_key"])
-    if command == "visit.check_in":  # when it ends is not known yet
-        others = _others(door, cell, start, start)
-        met = [o for o in others if o["checked_out_at"] is None or meets(start, start, *_span(o))]
-    else:
-        met = [o for o in _others(door, cell, start, end) if meets(start, end, *_span(o))]
-    if not met and command == "visit.check_in":
+    end = row["checked_out_at"] if command == "visit.check_out" else None
+    met = _met(door, cell, end)
+    if not met and end is None:
         return []
-    near = {other["key"] for other in met}
-    if command == "visit.check_out":
-        near |= _begun_after(door, cell, end)
-    asked = _asked(door, cell, near)
-    if command == "visit.check_out":
-        _dismiss_apart(door, asked, {o["key"] for o in met}, origin)
+    asked = _asked(door, cell)
+    if end is not None:
+        _dismiss_apart(door, asked, {o["key"] for o in met}, origin, command)
+    return _ask_new(door, cell, met, asked, origin, named)
+
+
+def settle_again(door: Door, cell: Cell, origin: Origin, kind: str) -> None:
+    """After an edit that gave a visit another owner, or its check-in back: that owner is asked about it and those that
+    it meets. What was asked about those that it does not meet, of whoever had it before, asks nobody any more."""
+    if cell.gone or cell.row["checked_in_at"] is None:
+        return
+    end = cell.row["checked_out_at"]
+    met = _met(door, cell, end)
+    asked = _asked(door, cell)
+    _dismiss_apart(door, asked, {o["key"] for o in met}, origin, kind)
+    _ask_new(door, cell, met, asked, origin, None)
+
+
+def _met(door: Door, cell: Cell, end: int | None) -> list[Mapping[str, Any]]:
+    """The owner's other visits that were open at one time with it; None: when it ends is not known yet."""
+    _one_at_a_time(door, cell.row["owner_key"])
+    start = cell.row["checked_in_at"]
+    if end is not None:
+        return [o for o in _others(door, cell, start, end) if meets(start, end, *_span(o))]
+    others = _others(door, cell, start, start)
+    return [o for o in others if o["checked_out_at"] is None or meets(start, start, *_span(o))]
+
+
+def _ask_new(
+    door: Door,
+    cell: Cell,
+    met: Iterable[Mapping[str, Any]],
+    asked: Mapping[str, Cell],
+    origin: Origin,
+    named: Callable[[int], str] | None,
+) -> list[str]:
     new = [other for other in met if other["key"] not in asked]
     return [
         _ask(door, named(place) if named is not None else pair_key(cell.key, other["key"]), cell, other, origin)
@@ -118,26 +144,21 @@ def pair_key(one: str, other: str) -> str:
     return "open." + sha256("/".join(sorted((one, other))).encode()).hexdigest()[:40]
 
 
-def _begun_after(door: Door, cell: Cell, end: int) -> set[str]:
-    """The owner's visits that began when this one was over: while its end was not known, they asked about it."""
-    table = _VISITS.c
-    query = select(table.key).where(table.owner_key == cell.row["owner_key"], table.checked_in_at >= end, ~table.gone)
-    return set(door.connection.execute(query.order_by(table.checked_in_at, table.key).limit(LATER_MAX)).scalars())
-
-
-def _asked(door: Door, cell: Cell, near: Iterable[str]) -> dict[str, Cell]:
-    """The other visit -> the conflict of the pair, settled or not: what a person decided is not asked again. One that
-    does not name the other is found by its key for those `near`; any other about this visit stands under its own."""
-    pairs = {pair_key(cell.key, other): other for other in near}
-    door.load("conflicts", pairs)
-    every = {conflict.key: conflict for conflict in (door.cell("conflicts", key) for key in pairs)}
+def _asked(door: Door, cell: Cell) -> dict[str, Cell]:
+    """The other visit -> the conflict of the pair, settled or not: what a person decided is not asked again."""
+    pairs, beside = visit_pairs.c, dict[str, str]()
+    for mine, other in ((pairs.visit_key, pairs.other_key), (pairs.other_key, pairs.visit_key)):
+        kept = door.connection.execute(select(pairs.conflict_key, other).where(mine == cell.key))
+        beside.update((key, of) for key, of in kept)
+    door.load("conflicts", beside)
+    every = {key: door.cell("conflicts", key) for key in beside}
     for column in ("row_key", "other_key"):
         every |= {conflict.key: conflict for conflict in door.load_where("conflicts", column, (cell.key,))}
     found: dict[str, Cell] = {}
     for key, conflict in every.items():
         if conflict.exists and conflict.row["reason"] == REASON:
             named = {conflict.row["row_key"], conflict.row["other_key"]} - {cell.key, None}
-            found[pairs.get(key) or min(named, default=key)] = conflict
+            found[beside.get(key) or min(named, default=key)] = conflict
     return found
 
 
@@ -158,7 +179,16 @@ def _ask(door: Door, key: str, cell: Cell, other: Mapping[str, Any], origin: Ori
         "reason": REASON,
         "status": "open",
     }
-    return conflicts.write(door, key if told else pair_key(cell.key, other["key"]), values, origin)
+    if not told:
+        _keep_pair(door, key, cell.key, other["key"])
+    door.put(door.cell("conflicts", key), values, origin, "create")
+    return key
+
+
+def _keep_pair(door: Door, key: str, one: str, other: str) -> None:
+    """It stays where the mutation is undone, and is of no conflict then: whoever comes to this key again says anew."""
+    door.connection.execute(delete(visit_pairs).where(visit_pairs.c.conflict_key == key))
+    door.connection.execute(insert(visit_pairs), [{"conflict_key": key, "visit_key": one, "other_key": other}])
 
 
 def _seen_together(door: Door, cell: Cell, other: str) -> bool:
@@ -168,8 +198,8 @@ def _seen_together(door: Door, cell: Cell, other: str) -> bool:
     return set(door.buckets(cell)) <= set(door.buckets(beside))
 
 
-def _dismiss_apart(door: Door, asked: Mapping[str, Cell], met: set[str], origin: Origin) -> None:
-    """The visit is over: conflicts with those that it did not meet ask nobody any more."""
+def _dismiss_apart(door: Door, asked: Mapping[str, Cell], met: set[str], origin: Origin, kind: str) -> None:
+    """Conflicts with those that it did not meet ask nobody any more."""
     for other, conflict in asked.items():
         if conflict.row["status"] == "open" and other not in met:
-            door.put(conflict, {"status": "dismissed"}, origin, "visit.check_out")
+            door.put(conflict, {"status": "dismissed"}, origin, kind)
