@@ -20,6 +20,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.file_service import file_service
 from sfa.app.jobs import scheduler
 from sfa.app.settings import Settings
@@ -125,7 +126,7 @@ def build(
         request_class=LimitedRequest,
         request_max_body_size=INFLATED_BYTES_MAX,
         lifespan=[_running, _scheduled] if jobs else [_running],
-        state=State({"services": services}),
+        state=State({"services": services, "api_words": (SUMMARIES, RAW)}),
         openapi_config=_openapi(),
         logging_config=None,
     )

@@ -26,11 +26,16 @@ from sfa.visits.calendar import CalendarAddress
 from sfa.visits.screens import ACTIONS, VisitTold
 from sfa.visits.summary import GROUPS_DEFAULT, PAGE_DEFAULT, Period, Standings, Summary
 from sfa.web.middleware import PUBLIC
+from sfa.web.openapi import JSON_TYPE, TAKES, schema_of
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
 
 Asked = Request[Principal, Any, Any]
 FEED_HEADERS = {"Cache-Control": "private, max-age=300", "Content-Disposition": 'inline; filename="visits.ics"'}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "visit.check_in": {"latitude": 43.263, "longitude": -2.935, "accuracy_m": 12.5},
+    "visit.check_out": {"outcome": "sold"},
+}
 From = Annotated[str | None, QueryParameter(name="from", description="First local day, as 2026-01-31.")]
 To = Annotated[str | None, QueryParameter(name="to", description="The local day after the last one.")]
 
@@ -49,7 +54,9 @@ def visit_routes(screen: Online, places_in: Places) -> Sequence[HTTPRouteHandler
 def _act(online_: Online, action: str) -> HTTPRouteHandler:
     command = f"visit.{action.replace('-', '_')}"
 
-    @post(f"/api/visits/{{key:str}}/{action}", status_code=HTTP_200_OK, tags=["visits"])
+    takes = (JSON_TYPE, schema_of(TRANSITIONS[command].args), EXAMPLES.get(command, {}))
+
+    @post(f"/api/visits/{{key:str}}/{action}", status_code=HTTP_200_OK, tags=["visits"], opt={TAKES: takes})
     async def acted(request: Asked, key: FromPath[str], if_match: IfMatch = None) -> Response[RowView]:
         said = _arguments(await request.body(), command)
         asked = Order(request.user.user_key, command, key, said, rev=revision(if_match))
