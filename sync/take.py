@@ -16,7 +16,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import check_key
 from sfa.core.rules import TRANSITIONS, check_values, transition
 from sfa.core.shapes import SHAPES
-from sfa.crm import conflicts, edits
+from sfa.crm import conflicts, edits, open_visits
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
 from sfa.db import erasures, past
@@ -24,7 +24,7 @@ from sfa.db.cells import Cell
 from sfa.db.looking import looking
 from sfa.db.tables import redirects
 from sfa.db.writes import Door, Origin
-from sfa.visits import occurrences, open_visits
+from sfa.visits import occurrences
 from sync import notes
 from sync.depends import refused_command, refused_create
 from sync.handover import HandOver

@@ -20,6 +20,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.file_service import file_service
 from sfa.app.jobs import scheduler
 from sfa.app.settings import Settings
@@ -125,7 +126,7 @@ def build(
         request_class=LimitedRequest,
         request_max_body_size=INFLATED_BYTES_MAX,
         lifespan=[_running, _scheduled] if jobs else [_running],
-        state=State({"services": services}),
+        state=State({"services": services, "api_words": (SUMMARIES, RAW)}),
         openapi_config=_openapi(),
         logging_config=None,
     )
@@ -196,7 +197,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *route_routes(services.screens, services.planner),
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
-        *visit_routes(services.screens),
+        *visit_routes(services.screens, Places(services.secret)),
         *search_routes(services.screens),
         *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),

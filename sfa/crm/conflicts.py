@@ -42,6 +42,9 @@ def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], ori
     else:
         edits.check_rights(who, target.entity, (), creating=False)
         _check_decides(who, row)
+        if locked := locked_fields(target.row, row):
+            text = "the visit was submitted: dismiss the conflict, and amend the visit if it says what is wrong"
+            raise Refused("visit_locked", text, key=target.key, fields=locked)
         replaced = {f: target.row[f] for f, v in row["losing"].items() if target.row[f] != v}
         stamps = target.stamps
         edits.update(door, who, target, row["losing"], origin, kind="restore")
@@ -57,6 +60,16 @@ def not_theirs(role: str, row: Mapping[str, Any]) -> str | None:
         return None
     found = forbidden_field(role, row["entity"], row["losing"] or (), creating=False)
     return found[1] if found is not None and found[0] == "field_not_permitted" else None
+
+
+def locked_fields(target: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
+    """What restoring would change of a visit that was submitted, and so says what it says (R14): such a conflict can
+    only be dismissed."""
+    if row["entity"] != "visits" or not target["submitted"]:
+        return []
+    if row["field_group"] == DELETION:
+        return [DELETION]
+    return sorted(field for field, value in (row["losing"] or {}).items() if target[field] != value)
 
 
 def _check_decides(who: Who, row: Mapping[str, Any]) -> None:

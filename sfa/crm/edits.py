@@ -17,7 +17,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
-from sfa.crm import rights, trees
+from sfa.crm import open_visits, rights, trees
 from sfa.db import erasures, scope
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS
@@ -133,6 +133,8 @@ def revive_parent(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
     if not is_visible(door, who, parent) or not access.may_write(who.role, place[0]):
         raise Refused("parent_deleted", f"its {place[0]} row {parent.key!r} is deleted", key=parent.key)
     door.put(parent, {}, origin, "restore")
+    if parent.entity == "visits":
+        open_visits.settle_again(door, parent, origin, "restore")
     revive_parent(door, who, parent, origin)
 
 
@@ -225,13 +227,14 @@ def update(
     kind: str = "update",
     verbatim: Iterable[str] | None = None,
 ) -> None:
-    """Write checked values; a deleted row comes back with them."""
+    """Write checked values; a deleted row comes back with them. A visit that is open then with another of its owner is
+    asked about (R13)."""
     check_owned(door, who, cell)
     followed = follow_references(door, who, cell.entity, values)
     origin, values = through(cell.entity, values, followed, origin), followed
     check_unlocked(who, cell, values)
     rights.check_change(door, who.role, who.user_key, who.held, cell, values)
-    was_gone = cell.gone
+    was_gone, before = cell.gone, cell.row
     erasures.refuse_erased(door.connection, cell)
     if cell.entity == "accounts":
         values = _dated(door, cell.row, values, origin)
@@ -241,6 +244,10 @@ def update(
     if was_gone or PARENTS.get(cell.entity, ("", ""))[1] in values:
         revive_parent(door, who, cell, origin)
     _finish(door, who, cell)
+    if cell.entity == "visits" and kind not in open_visits.COMMANDS:
+        decides = any(field in values and values[field] != before[field] for field in open_visits.DECIDE)
+        if was_gone or decides:
+            open_visits.settle_again(door, cell, origin, kind)
 
 
 def imported(

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from sfa.core.access import may_change_row, may_write
 from sfa.core.errors import CATALOGUE, Refused
 from sfa.core.ids import is_key
-from sfa.crm.conflicts import not_theirs
+from sfa.crm.conflicts import locked_fields, not_theirs
 from sfa.crm.decisions import viewed
 from sfa.crm.edits import Who
 from sfa.crm.online import RowView, person
@@ -217,6 +217,8 @@ def _actions(who: Who, what: str, row: Mapping[str, Any], target: Any) -> list[A
     found = []
     for action in ACTIONS[what]:
         over = "conflict_closed" if row["status"] in FORBIDS[action] else None
+        if code is None and over is None and action == "restore" and locked_fields(target, row):
+            over = "visit_locked"
         found.append(Action(action, over is None and code is None, BY[what], over or code))
     return found
 

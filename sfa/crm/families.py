@@ -2,15 +2,15 @@
 
 One recursive question finds the family, whatever its size; each customer is in it once, by its shortest way down, and a
 circle that older data might hold ends at `PARENTS_MAX` storeys. Only customers and rows that the caller sees count; a
-customer that he does not see is passed, so that what he sees below it still counts. Money is never added across
-currencies (R34).
+customer that he does not see is passed, so that what he sees below it still counts, and is no storey. Money is never
+added across currencies (R34).
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import CTE, Connection, Select, case, func, literal, select
+from sqlalchemy import CTE, Connection, Select, Text, bindparam, case, func, literal, null, select
 
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
@@ -28,7 +28,8 @@ _ACCOUNTS, _VISITS, _DEALS, _CONTACTS = (ROWS[e] for e in ("accounts", "visits",
 
 
 class Node(Struct, frozen=True):
-    """`under_key` is the nearest customer above it that the caller sees, null for the top; `depth` counts storeys."""
+    """`under_key` is the nearest customer above it that the caller sees, null for the top; `depth` counts the storeys
+    that he sees, from the customer asked about."""
 
     key: str
     under_key: str | None
@@ -42,7 +43,7 @@ class Node(Struct, frozen=True):
 
 class Family(Struct, frozen=True):
     """`above` from the top down to the parent, `items` the customer and all below it by storeys and names. `more` says
-    that the family is larger than an answer."""
+    that the caller sees more of it than an answer has."""
 
     key: str
     above: list[Node]
@@ -91,11 +92,13 @@ def seen_account(connection: Connection, caller: str, key: str) -> tuple[str, An
 
 def tree(connection: Connection, caller: str, key: str) -> Family:
     top, held = seen_account(connection, caller, key)
-    below = connection.execute(_nodes(_below(top)).limit(NODES_MAX + 1), {"held": held}).mappings().all()
-    above = connection.execute(_nodes(_above(top)), {"held": held}).mappings().all()
-    chain = _seen(sorted(above, key=lambda row: -row["depth"]), top=None)
-    items = _seen(below[:NODES_MAX], top=top)
-    return Family(top, [node for node in chain if node.key != top], items, len(below) > NODES_MAX)
+    below = connection.execute(_seen_below(top), {"held": held, "most": NODES_MAX + 1}).mappings().all()
+    above = connection.execute(_seen_above(top), {"held": held}).mappings().all()
+    items = [_node(row, row["under_key"], row["storey"]) for row in below[:NODES_MAX]]
+    chain = [row for row in above if row["key"] != top]
+    under = [None, *(row["key"] for row in chain)]
+    nodes = [_node(row, under[place], len(chain) - place) for place, row in enumerate(chain)]
+    return Family(top, nodes, items, len(below) > NODES_MAX)
 
 
 def rollup(connection: Connection, caller: str, key: str) -> Rollup:
@@ -125,26 +128,44 @@ def _above(top: str) -> CTE:
     return above.union(step.join(above, child.c.key == as_key(above.c.key)).where(above.c.depth < PARENTS_MAX))
 
 
-def _nodes(found: CTE) -> Select[Any]:
-    """Each of them once, with whether the caller sees it."""
+def _seen_below(top: str) -> Select[Any]:
+    """Those of the family that the caller sees, each by its shortest way down. What is passed takes no storey."""
+    child = _ACCOUNTS.alias("child")
+    start = select(
+        as_name(_ACCOUNTS.c.key).label("key"),
+        literal(0).label("depth"),
+        null().cast(Text).label("under_key"),
+        literal(0).label("storey"),
+        literal(1).label("visible"),
+    )
+    below = start.where(_ACCOUNTS.c.key == top).cte("family", recursive=True)
+    step = select(
+        as_name(child.c.key),
+        below.c.depth + 1,
+        case((below.c.visible == 1, below.c.key), else_=below.c.under_key),
+        below.c.storey + below.c.visible,
+        case((lies_in(child.c.buckets, "held"), 1), else_=0),
+    ).join(below, child.c.parent_key == below.c.key)
+    found = below.union(step.where(~child.c.gone, below.c.depth < PARENTS_MAX))
+    place = func.row_number().over(partition_by=found.c.key, order_by=found.c.depth).label("place")
+    ways = select(found, place).where(found.c.visible == 1).subquery("ways")
+    columns = (_ACCOUNTS.c.key, *(_ACCOUNTS.c[name] for name in SHOWN))
+    query = select(ways.c.under_key, ways.c.storey, *columns).join(ways, as_key(ways.c.key) == _ACCOUNTS.c.key)
+    order = (ways.c.storey, _ACCOUNTS.c.name, _ACCOUNTS.c.key)
+    return query.where(ways.c.place == 1).order_by(*order).limit(bindparam("most"))
+
+
+def _seen_above(top: str) -> Select[Any]:
+    """Those above that the caller sees, from the top down to the customer itself."""
+    found = _above(top)
     once = select(found.c.key, func.min(found.c.depth).label("depth")).group_by(found.c.key).subquery()
-    visible = case((lies_in(_ACCOUNTS.c.buckets, "held"), 1), else_=0).label("visible")
-    columns = (_ACCOUNTS.c.key, _ACCOUNTS.c.parent_key, *(_ACCOUNTS.c[name] for name in SHOWN))
-    query = select(once.c.depth, visible, *columns).join(once, as_key(once.c.key) == _ACCOUNTS.c.key)
-    return query.order_by(once.c.depth, _ACCOUNTS.c.name, _ACCOUNTS.c.key)
+    query = select(_ACCOUNTS.c.key, *(_ACCOUNTS.c[name] for name in SHOWN))
+    query = query.join(once, as_key(once.c.key) == _ACCOUNTS.c.key).where(lies_in(_ACCOUNTS.c.buckets, "held"))
+    return query.order_by(once.c.depth.desc())
 
 
-def _seen(rows: Sequence[Any], top: str | None) -> list[Node]:
-    """The visible ones; rows come with parents before children."""
-    stands: dict[str, str | None] = {}  # customer -> itself if it is seen, else the nearest one above that is
-    nodes = []
-    for row in rows:
-        key = row["key"]
-        under = None if key == top else stands.get(row["parent_key"] or "")
-        stands[key] = key if row["visible"] else under
-        if row["visible"]:
-            nodes.append(Node(key, under, row["depth"], *(row[name] for name in SHOWN)))
-    return nodes
+def _node(row: Any, under_key: str | None, depth: int) -> Node:
+    return Node(row["key"], under_key, depth, *(row[name] for name in SHOWN))
 
 
 def _questions(mine: CTE, top: str) -> list[Select[Any]]:

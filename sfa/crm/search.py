@@ -1,7 +1,8 @@
 """`GET /api/search`: rows in the caller's scope by what their names begin with, as it is typed.
 
 Without regard to accents and case, in any script, by the beginnings of words in any order (`sfa.core.names`). The cost
-is a few stretches of an index for each bucket held, not the rows that there are.
+is a few stretches of an index for each bucket held, not the rows that there are. What comes first is the best of what
+was found; where that was cut off, `more` says so.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ class Hit(Struct, frozen=True):
 
 
 class Hits(Struct, frozen=True):
-    """`more` says that a longer question would find better."""
+    """`more` says that there may be others, of which some fit better: a longer question finds them."""
 
     items: list[Hit]
     more: bool
@@ -54,14 +55,18 @@ def hits(connection: Connection, user_key: str, q: str, entity: str | None, limi
         return Hits([], more=False)
     held = person(connection, user_key).held or frozenset()
     found: list[tuple[Any, Hit]] = []
+    is_cut = False
     for name in SEARCHED if entity is None else (entity,):
-        found += _of(connection, name, held, question)
+        fitting = names.find(connection, name, held, question)
+        found += _of(connection, name, held, question, fitting.keys)
+        is_cut = is_cut or fitting.is_cut
     found.sort(key=lambda pair: pair[0])
-    return Hits([hit for _, hit in found[:limit]], more=len(found) > limit)
+    return Hits([hit for _, hit in found[:limit]], more=is_cut or len(found) > limit)
 
 
-def _of(connection: Connection, entity: str, held: frozenset[str], question: list[str]) -> list[tuple[Any, Hit]]:
-    keys = names.find(connection, entity, held, question)
+def _of(
+    connection: Connection, entity: str, held: frozenset[str], question: list[str], keys: list[str]
+) -> list[tuple[Any, Hit]]:
     if not keys:
         return []
     table = ROWS[entity]

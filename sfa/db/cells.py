@@ -114,6 +114,11 @@ def parents_of(cell: Cell) -> tuple[tuple[str, str], ...]:
     return ((target, cell.row[field]),) if target and cell.row.get(field) is not None else ()
 
 
+def of_pair(cell: Cell) -> bool:
+    """Whether it lies only where two rows lie. Whoever moves either of them locks it: it is the lock (S8)."""
+    return cell.entity in ABOUT_PAIRS and cell.row.get("other_key") is not None
+
+
 @cache
 def _by_key(entity: str, lock: Lock) -> Prepared:
     table = ROWS[entity]

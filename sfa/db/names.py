@@ -1,12 +1,15 @@
 """The words by which rows are found, kept by the door beside the rows: in each bucket where a row lies, its words.
 
 `write` runs in every flush and touches only what differs. `find` is a few stretches of one index for each bucket held,
-however many rows there are; it answers at most `FOUND_MAX` keys of whole words and as many of beginnings.
+however many rows there are: of several words it walks the rarest, along `LOOKED_MAX` places at most, and asks the
+others of each row there. It answers at most `FOUND_MAX` keys of whole words and as many of beginnings, and says whether
+it stopped before the end.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
+from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, select, text
 
 from sfa.core.names import END, SEARCHED, words
@@ -16,6 +19,7 @@ from sfa.db.prepared import Prepared, among, listed
 from sfa.db.tables import name_words
 
 FOUND_MAX = 200
+LOOKED_MAX = 20_000
 Place = tuple[str, str]  # a bucket and a word
 Word = tuple[str, str, str, str]  # a row of the table: an entity, a bucket, a word and a key
 _INSERT = inserting(name_words)
@@ -83,32 +87,67 @@ def _had(connection: Connection, entity: str, keys: Sequence[str]) -> dict[str, 
     return found
 
 
-def find(connection: Connection, entity: str, held: Iterable[str], question: Sequence[str]) -> list[str]:
-    """Keys of rows in these buckets of which every word of the question begins a word; first those that have the first
+class Found(Struct, frozen=True):
+    """`is_cut`: there may be more that fits, among it what fits better."""
+
+    keys: list[str]
+    is_cut: bool
+
+
+def find(connection: Connection, entity: str, held: Iterable[str], question: Sequence[str]) -> Found:
+    """Keys of rows in these buckets of which every word of the question begins a word; first those that have the rarest
     word whole."""
-    bound: dict[str, object] = {"held": listed(connection, held), "entity": entity, "most": FOUND_MAX}
+    bound: dict[str, object] = {"held": listed(connection, held), "entity": entity}
+    is_cut = False
+    if len(question) > 1:
+        question, is_cut = _rarest_first(connection, question, bound)
     for place, word in enumerate(question):
         bound |= {f"from{place}": word, f"until{place}": word + END}
+    bound |= {"looked": LOOKED_MAX if len(question) > 1 else FOUND_MAX, "most": FOUND_MAX}
     found: dict[str, None] = {}
     for whole in (True, False):
         sql = text(_sql(connection.dialect.name, len(question), whole=whole))
-        found.update(dict.fromkeys(connection.execute(sql, bound).scalars()))
-    return list(found)
+        keys = list(connection.execute(sql, bound).scalars())
+        is_cut = is_cut or len(keys) == FOUND_MAX
+        found.update(dict.fromkeys(keys))
+    return Found(list(found), is_cut)
+
+
+def _rarest_first(
+    connection: Connection, question: Sequence[str], bound: Mapping[str, object]
+) -> tuple[list[str], bool]:
+    """-> the words, that with the fewest places first, and whether even that one has more than are walked."""
+    sql = text(f"SELECT count(*) FROM ({_walk(connection.dialect.name, whole=False)}) c")
+    counts: dict[str, int] = {}
+    for word in question:
+        asked = {**bound, "from0": word, "until0": word + END, "looked": LOOKED_MAX + 1}
+        counts[word] = connection.execute(sql, asked).scalar_one()
+    ordered = sorted(question, key=lambda word: counts[word])
+    return ordered, counts[ordered[0]] > LOOKED_MAX
 
 
 @cache
 def _sql(dialect: str, count: int, *, whole: bool) -> str:
-    """Bucket by bucket, each a stretch of the first key: a planner that may choose goes through every key instead."""
     also = "".join(
-        f" AND EXISTS (SELECT 1 FROM name_words o WHERE o.entity = :entity AND o.key = n.key "
+        f" AND EXISTS (SELECT 1 FROM name_words o WHERE o.entity = :entity AND o.key = f.key "
         f"AND o.word >= :from{place} AND o.word < :until{place})"
         for place in range(1, count)
     )
+    return f"SELECT f.key FROM ({_walk(dialect, whole=whole)}) f WHERE 1 = 1{also} LIMIT {_number(dialect, 'most')}"
+
+
+def _walk(dialect: str, *, whole: bool) -> str:
+    """Bucket by bucket, each a stretch of the first key: a planner that may choose goes through every key instead."""
     first = "n.word = :from0 AND :until0 <> ''" if whole else "n.word >= :from0 AND n.word < :until0"
-    here = f"n.entity = :entity AND n.bucket = h.bucket AND {first}{also}"
+    here = f"n.entity = :entity AND n.bucket = h.bucket AND {first}"
     if dialect == "sqlite":
         held = "(SELECT value AS bucket FROM json_each(:held))"
-        return f"SELECT n.key FROM {held} h CROSS JOIN name_words n WHERE {here} LIMIT :most"
-    part = f"SELECT n.key FROM name_words n WHERE {here} LIMIT CAST(:most AS bigint)"
+        return f"SELECT n.key FROM {held} h CROSS JOIN name_words n WHERE {here} LIMIT :looked"
+    limit = _number(dialect, "looked")
+    part = f"SELECT n.key FROM name_words n WHERE {here} LIMIT {limit}"
     held = "unnest(CAST(:held AS text[])) AS h (bucket)"
-    return f"SELECT f.key FROM {held} CROSS JOIN LATERAL ({part}) f LIMIT CAST(:most AS bigint)"
+    return f"SELECT p.key FROM {held} CROSS JOIN LATERAL ({part}) p LIMIT {limit}"
+
+
+def _number(dialect: str, name: str) -> str:
+    return f":{name}" if dialect == "sqlite" else f"CAST(:{name} AS bigint)"

@@ -15,11 +15,11 @@ from sqlalchemy import Connection
 
 from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
 from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles
-from sfa.core.shapes import ABOUT_PAIRS, ABOUT_ROWS, SHAPES
+from sfa.core.shapes import ABOUT_ROWS, SHAPES
 from sfa.db import feed, names, past, scope, storing
 from sfa.db.ageing import read_profiles
 from sfa.db.bulk import inserting
-from sfa.db.cells import Cell, Lock, parents_of, read_cells, read_children, read_column, read_where
+from sfa.db.cells import Cell, Lock, of_pair, parents_of, read_cells, read_children, read_column, read_where
 from sfa.db.redirects import Redirects
 from sfa.db.storing import Version
 from sfa.db.tables import note_updates
@@ -240,8 +240,7 @@ class Door:
             return known[cell]
         parent: Parent | None = None
         for entity, key in parents_of(cell):
-            # Whoever moves either row of a suggestion locks the suggestion: it is the lock, so that nobody waits.
-            above = self.cell(entity, key, "none" if cell.entity in ABOUT_PAIRS else "share")
+            above = self.cell(entity, key, "none" if of_pair(cell) else "share")
             territory = above.row.get("territory_key") if entity == "accounts" else None
             found_there = Parent(self.buckets(above, known), f"territory:{territory}" if territory else None)
             parent = found_there if parent is None else parent.meeting(found_there)
@@ -256,7 +255,7 @@ class Door:
         all of them."""
         named: dict[str, dict[str, None]] = {}
         for cell in cells:
-            if cell.entity not in ABOUT_PAIRS:
+            if not of_pair(cell):
                 for entity, key in parents_of(cell):
                     named.setdefault(entity, {})[key] = None
         for above in ("visits", "deals", "contacts", "accounts"):

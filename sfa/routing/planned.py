@@ -1,5 +1,6 @@
 """A person's planned visits of a day, read for a route: one question by the index of (owner, planned_at), one for their
-customers. Who asks sees his own day, or that of whose book he holds; only visits in his scope are there."""
+customers. Who asks sees his own day, or that of whose book he holds; only visits in his scope are there, and of
+their customers no more than he sees: a visit that he went along to at a stranger's has no place."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -39,10 +40,12 @@ def day_of(connection: Connection, caller: str, user: str | None, asked: Asked) 
     rows = connection.execute(query, {"held": listed(connection, held)}).mappings().all()
     if len(rows) > STOPS_MAX:
         raise Refused("route_too_large", f"more than {STOPS_MAX} visits are planned", limit=STOPS_MAX)
-    return stops_of(((row["key"], dict(row)) for row in rows), _accounts(connection, rows), asked, zone), hours
+    return stops_of(((row["key"], dict(row)) for row in rows), _accounts(connection, rows, held), asked, zone), hours
 
 
-def _accounts(connection: Connection, visits: Any) -> Mapping[str, Mapping[str, Any]]:
+def _accounts(connection: Connection, visits: Any, held: frozenset[str]) -> Mapping[str, Mapping[str, Any]]:
     keys = sorted({row["account_key"] for row in visits})
     query = select(_ACCOUNTS.c.key, _ACCOUNTS.c.latitude, _ACCOUNTS.c.longitude, _ACCOUNTS.c.tier)
-    return {row["key"]: dict(row) for row in connection.execute(query.where(_ACCOUNTS.c.key.in_(keys))).mappings()}
+    query = query.where(_ACCOUNTS.c.key.in_(keys), lies_in(_ACCOUNTS.c.buckets, "held"))
+    found = connection.execute(query, {"held": listed(connection, held)}).mappings()
+    return {row["key"]: dict(row) for row in found}

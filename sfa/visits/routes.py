@@ -4,6 +4,7 @@ Each route is one transaction of `screens`, `summary` or `calendar`; a visit's r
 other row. Orders may carry `If-Match` with the revision that was looked at; answers carry it as `ETag`.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -25,21 +26,27 @@ from sfa.visits.calendar import CalendarAddress
 from sfa.visits.screens import ACTIONS, VisitTold
 from sfa.visits.summary import GROUPS_DEFAULT, PAGE_DEFAULT, Period, Standings, Summary
 from sfa.web.middleware import PUBLIC
+from sfa.web.openapi import JSON_TYPE, TAKES, schema_of
 from sfa.web.principal import Principal
+from sfa.web.sealed import Places
 
 Asked = Request[Principal, Any, Any]
 FEED_HEADERS = {"Cache-Control": "private, max-age=300", "Content-Disposition": 'inline; filename="visits.ics"'}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "visit.check_in": {"latitude": 43.263, "longitude": -2.935, "accuracy_m": 12.5},
+    "visit.check_out": {"outcome": "sold"},
+}
 From = Annotated[str | None, QueryParameter(name="from", description="First local day, as 2026-01-31.")]
 To = Annotated[str | None, QueryParameter(name="to", description="The local day after the last one.")]
 
 
-def visit_routes(screen: Online) -> Sequence[HTTPRouteHandler]:
+def visit_routes(screen: Online, places_in: Places) -> Sequence[HTTPRouteHandler]:
     return [
         *(_act(screen, action) for action in ACTIONS),
         _amend(screen),
         _told(screen),
         _summary(screen),
-        _cadence(screen),
+        _cadence(screen, places_in),
         *_calendar(screen),
     ]
 
@@ -47,7 +54,9 @@ def visit_routes(screen: Online) -> Sequence[HTTPRouteHandler]:
 def _act(online_: Online, action: str) -> HTTPRouteHandler:
     command = f"visit.{action.replace('-', '_')}"
 
-    @post(f"/api/visits/{{key:str}}/{action}", status_code=HTTP_200_OK, tags=["visits"])
+    takes = (JSON_TYPE, schema_of(TRANSITIONS[command].args), EXAMPLES.get(command, {}))
+
+    @post(f"/api/visits/{{key:str}}/{action}", status_code=HTTP_200_OK, tags=["visits"], opt={TAKES: takes})
     async def acted(request: Asked, key: FromPath[str], if_match: IfMatch = None) -> Response[RowView]:
         said = _arguments(await request.body(), command)
         asked = Order(request.user.user_key, command, key, said, rev=revision(if_match))
@@ -115,7 +124,7 @@ def _summary(online_: Online) -> HTTPRouteHandler:
     return summed
 
 
-def _cadence(online_: Online) -> HTTPRouteHandler:
+def _cadence(online_: Online, places_in: Places) -> HTTPRouteHandler:
     @get("/api/cadence", tags=["visits"])
     async def stands(
         request: Asked,
@@ -124,8 +133,14 @@ def _cadence(online_: Online) -> HTTPRouteHandler:
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = PAGE_DEFAULT,
     ) -> Standings:
+        user = request.user.user_key
         day = check_day(as_of) if as_of is not None else await _today(online_)
-        return await online_.read(summary.standings, request.user.user_key, day, status, after, limit)
+        about = json.dumps([user, "cadence", as_of, status])
+        place = places_in.open(after, about) if after is not None else None
+        found = await online_.read(summary.standings, user, day, status, place, limit)
+        if found.next is None:
+            return found
+        return msgspec.structs.replace(found, next=places_in.seal(found.next, about))
 
     return stands
 

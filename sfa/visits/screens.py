@@ -12,14 +12,13 @@ from sqlalchemy import Connection, select
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.core.shapes import SHAPES
-from sfa.crm import edits
+from sfa.crm import edits, open_visits
 from sfa.crm.decisions import viewed
 from sfa.crm.online import Order, RowView, begin, check_rev, person, seen, shown
 from sfa.crm.steps import stands, step
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS
-from sfa.visits import open_visits
 from sfa.visits.amendments import effective
 from sfa.visits.tracks import distances, visit_minutes
 
@@ -51,7 +50,7 @@ def act(connection: Connection, now_ms: int, asked: Order) -> RowView:
         check_rev(cell, asked.rev)
         if asked.command == "visit.check_in" and cell.row["status"] == "planned":
             edits.check_owned(screen.door, screen.who, cell)
-            open_visits.refuse_second(screen.door, cell)
+            open_visits.refuse_second(screen.door, screen.who.held, cell)
     step(screen.door, screen.who, cell, asked.command, asked.arguments, screen.origin)
     if not was_there:
         open_visits.settle(screen.door, cell, asked.command, screen.origin)

@@ -1,15 +1,16 @@
 """Signals added up for managers, and who is to be visited again: each one question in the caller's scope, in sets.
 
-A summary covers at most `SUMMARY_DAYS_MAX` local days of the organisation (R32) and costs what was said in them. The
-list of cadence walks the customers of the tiers asked about by key; a status becomes a span of instants of the last
-visit (`sfa.visits.cadence`), so the database filters and no page comes back half empty.
+A summary covers at most `SUMMARY_DAYS_MAX` local days of the organisation (R32) and costs what was said in them. A page
+of cadence walks customers by key from where the one before ended, looks at `SCANNED_MAX` at most and keeps those of the
+tiers asked about in scope; a status becomes a span of instants of the last visit (`sfa.visits.cadence`). So a page may
+be short, or empty, while `next` says that there is more.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Text, and_, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Subquery, Text, and_, cast, func, or_, select
 
 from sfa.core.days import day_bounds_ms, day_start_ms, plus_days, to_date
 from sfa.core.errors import Refused
@@ -24,6 +25,8 @@ from sfa.visits.signals import Group
 SUMMARY_DAYS_MAX = 800
 GROUPS_DEFAULT, GROUPS_MAX = 100, 1_000
 PAGE_DEFAULT, PAGE_MAX = 50, 200
+SCANNED_MAX = 5_000
+WALKED = ("key", "name", "tier", "status", "buckets")
 _SIGNALS, _ACCOUNTS, _VISITS, _AMENDED = (
     ROWS[entity] for entity in ("signals", "accounts", "visits", "visit_amendments")
 )
@@ -56,6 +59,8 @@ class Standing(Struct, frozen=True):
 
 
 class Standings(Struct, frozen=True):
+    """`next` says where the next page begins, null where there is none."""
+
     as_of: str
     zone: str
     items: list[Standing]
@@ -110,7 +115,7 @@ def summary(connection: Connection, user_key: str, today: str, by: str, period: 
 # -- cadence ----------------------------------------------------------------------------------------------------------
 
 
-def _last_visit(until: int) -> ColumnElement[Any]:
+def _last_visit(account: ColumnElement[Any], until: int) -> ColumnElement[Any]:
     """When the customer was last visited, by the corrected check-in of completed visits (R14)."""
     corrected = (
         select(cast(cast(_AMENDED.c.new, Text), BigInteger))
@@ -122,7 +127,7 @@ def _last_visit(until: int) -> ColumnElement[Any]:
     at = func.coalesce(corrected, _VISITS.c.checked_in_at)
     return (
         select(func.max(at))
-        .where(_VISITS.c.account_key == _ACCOUNTS.c.key, _VISITS.c.status == "completed", ~_VISITS.c.gone, at < until)
+        .where(_VISITS.c.account_key == account, _VISITS.c.status == "completed", ~_VISITS.c.gone, at < until)
         .scalar_subquery()
     )
 
@@ -130,7 +135,8 @@ def _last_visit(until: int) -> ColumnElement[Any]:
 def standings(
     connection: Connection, user_key: str, as_of: str, status: str | None, after: str | None, limit: int
 ) -> Standings:
-    """Customers whose tier has a rule on `as_of`, as they stand at the end of that local day, by key."""
+    """Customers whose tier has a rule on `as_of`, as they stand at the end of that local day, by key. `next` may be the
+    key of a customer that the caller does not see: whoever answers seals it."""
     if status not in (None, *cadence.STATUSES) or not 1 <= limit <= PAGE_MAX or not (after is None or is_key(after)):
         words = ", ".join(cadence.STATUSES)
         raise Refused("request_invalid", f"`status` is one of {words}, `limit` 1 to {PAGE_MAX}, `after` a `next`")
@@ -139,13 +145,21 @@ def standings(
     rules = _rules(connection, as_of)
     if not rules:
         return Standings(as_of, zone, [], None)
-    last = _last_visit(end)
-    query = _customers(rules, status, as_of, zone, last).limit(limit + 1)
+    walked = select(*(_ACCOUNTS.c[name] for name in WALKED)).where(~_ACCOUNTS.c.gone).order_by(_ACCOUNTS.c.key)
     if after is not None:
-        query = query.where(_ACCOUNTS.c.key > after)
+        walked = walked.where(_ACCOUNTS.c.key > after)
+    window = walked.limit(SCANNED_MAX).subquery("seen")  # both databases keep its order while they only filter it
+    query = _customers(window, rules, status, as_of, zone, end).limit(limit + 1)
     found = connection.execute(query, {"held": listed(connection, who.held or ())}).all()
     items = [_standing(row, rules[row.tier], as_of, zone) for row in found[:limit]]
-    return Standings(as_of, zone, items, items[-1].account_key if len(found) > limit else None)
+    if len(found) > limit:
+        return Standings(as_of, zone, items, items[-1].account_key)
+    return Standings(as_of, zone, items, connection.execute(_end_of(walked)).scalar())
+
+
+def _end_of(walked: Select[Any]) -> Select[Any]:
+    """The last key of a full window."""
+    return walked.with_only_columns(_ACCOUNTS.c.key).offset(SCANNED_MAX - 1).limit(1)
 
 
 def _rules(connection: Connection, as_of: str) -> dict[str, Mapping[str, Any]]:
@@ -157,11 +171,11 @@ def _rules(connection: Connection, as_of: str) -> dict[str, Mapping[str, Any]]:
 
 
 def _customers(
-    rules: Mapping[str, Mapping[str, Any]], status: str | None, as_of: str, zone: str, last: ColumnElement[Any]
+    seen: Subquery, rules: Mapping[str, Mapping[str, Any]], status: str | None, as_of: str, zone: str, end: int
 ) -> Select[Any]:
-    table = _ACCOUNTS.c
+    table, last = seen.c, _last_visit(seen.c.key, end)
     query = select(table.key, table.name, table.tier, last.label("last_at")).where(
-        ~table.gone, table.status != "former", lies_in(table.buckets, "held"), table.tier.in_(sorted(rules))
+        table.status != "former", table.tier.in_(sorted(rules)), lies_in(table.buckets, "held")
     )
     if status == "never_visited":
         query = query.where(last.is_(None))
@@ -173,7 +187,7 @@ def _customers(
             bounds += [last < high] if high is not None else []
             spans.append(and_(table.tier == tier, last.is_not(None), *bounds))
         query = query.where(or_(*spans))
-    return query.order_by(table.key)
+    return query
 
 
 def _standing(row: Any, rule: Mapping[str, Any], as_of: str, zone: str) -> Standing:

@@ -2,7 +2,8 @@
 
 Promises: each operation names every status that it answers, errors as problem bodies with the codes that they may
 carry, whether it needs a token, and an example of what it takes and answers. The general routes describe themselves
-(`GENERAL` in a handler's `opt`). Does not describe raw ASGI handlers: the offline round has a protocol of its own.
+(`GENERAL` in a handler's `opt`). The others are named, and what has a protocol of its own is described, by the words
+that the application is made with (`api_words` in its state: summaries by operation, and raw paths with theirs).
 """
 
 import copy
@@ -20,6 +21,7 @@ from sfa.web.samples import sample
 
 GENERAL = "general"
 TAKES = "takes"  # in a handler's `opt`: (media type, JSON schema, example) of a body that it reads by itself
+JSON_TYPE = "application/json"
 Json = dict[str, Any]
 EVERYBODY = (429, 503, 507)
 # What a write may be refused with: rights, what stands, limits, what the body says, rules.
@@ -55,7 +57,6 @@ class DescriptionPlugin(JsonRenderPlugin):
 
 def _completed(app: Litestar) -> Json:
     found: Json = worded(msgspec.to_builtins(copy.deepcopy(app.openapi_schema.to_schema()), str_keys=True))
-    found["paths"] = dict(sorted(found["paths"].items()))  # one order for everybody
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     components["securitySchemes"] = {
@@ -64,6 +65,7 @@ def _completed(app: Litestar) -> Json:
     schemas["Problem"] = _problem_schema()
     every = {*EVERYBODY, *OF_WRITES, *OF_BODIES, 401}
     components["responses"] = {f"Refused{status}": _refusal(status) for status in sorted(every)}
+    summaries, raw = app.state.get("api_words", ({}, {}))
     for path, method, handler in _operations(app):
         operation = found["paths"].get(path, {}).get(method)
         if operation is None:
@@ -72,10 +74,18 @@ def _completed(app: Litestar) -> Json:
             general.write(path, operation, schemas)
         if (takes := handler.opt.get(TAKES)) is not None:
             kind, schema, example = takes
-            operation["requestBody"] = {"required": True, "content": {kind: {"schema": schema, "example": example}}}
-        _secure(operation, handler)
-        _refusals(operation, path, method, handler)
+            needed = kind != JSON_TYPE or bool(schema.get("required"))
+            operation["requestBody"] = {"required": needed, "content": {kind: {"schema": schema, "example": example}}}
+        operation["summary"] = summaries.get(f"{method.upper()} {path}", operation.get("summary"))
+        _secure(operation, handler.opt)
+        _refusals(operation, path, method, handler.opt)
         _examples(operation, schemas)
+    for path, methods in raw.items():
+        for method, operation in copy.deepcopy(methods).items():
+            _secure(operation, {})
+            _refusals(operation, path, method, {})
+            found["paths"].setdefault(path, {})[method] = operation
+    found["paths"] = dict(sorted(found["paths"].items()))  # one order for everybody
     return found
 
 
@@ -87,15 +97,15 @@ def _operations(app: Litestar) -> Iterator[tuple[str, str, Any]]:
                     yield route.path_format, str(method).lower(), handler
 
 
-def _secure(operation: Json, handler: Any) -> None:
-    operation["security"] = [] if handler.opt.get("public") else [{"AccessToken": []}]
+def _secure(operation: Json, opt: Mapping[str, Any]) -> None:
+    operation["security"] = [] if opt.get("public") else [{"AccessToken": []}]
 
 
-def _refusals(operation: Json, path: str, method: str, handler: Any) -> None:
+def _refusals(operation: Json, path: str, method: str, opt: Mapping[str, Any]) -> None:
     """Every other status that may come, in the form in which it comes."""
     responses = operation["responses"]
     wanted = set(EVERYBODY)
-    if not handler.opt.get("public"):
+    if not opt.get("public"):
         wanted.add(401)
     if path.startswith("/auth/"):
         wanted |= {401}

@@ -4,7 +4,8 @@ A copy belongs to the device from the moment of attaching: the picture may be de
 synced row has said `stored` for as long as receipts take to be durable (a server that is restored from a backup of
 before that is sent the bytes again, S21), when the row is no more, and with everything else when the registration is
 wiped. The upload's address is stored before its first byte is sent, so a device that is killed at any line goes on with
-the same upload.
+the same upload. Two stores of one device may be at it at once: neither throws away what the other one is attaching, and
+what one has done the other leaves alone.
 """
 
 import base64
@@ -20,6 +21,7 @@ from msgspec import Struct
 
 from sfa.core.errors import Refused
 from sync.device import edits, outbox, session, view
+from sync.device.copying import attaching, tidying
 from sync.device.session import EXPIRED, ServerRefused
 from sync.device.store import Store
 from sync.device.transport import ConnectionLost, FileTransport, Transport
@@ -67,17 +69,21 @@ def attach(
     if not kind:
         raise Refused("field_required", f"nobody can tell by its name what {path.name} is: say its media type")
     copy = _folder(store) / key
-    sha256, size = _copied(path, copy)
-    try:
-        with store.transaction():
-            said = {"name": name, "media_type": kind, "size": size, "sha256": sha256, **hangs_on}
-            n = edits.create(store, "attachments", key, {**values, **said}, at, unit)
-            row_values = (key, name, kind, size, sha256)
-            store.execute("INSERT INTO files (key, name, media_type, size, sha256) VALUES (?, ?, ?, ?, ?)", row_values)
-            return n
-    except BaseException:
-        copy.unlink(missing_ok=True)
-        raise
+    with attaching(copy.parent):
+        sha256, size = _copied(path, copy)
+        try:
+            with store.transaction():
+                said = {"name": name, "media_type": kind, "size": size, "sha256": sha256, **hangs_on}
+                n = edits.create(store, "attachments", key, {**values, **said}, at, unit)
+                _keep(store, (key, name, kind, size, sha256))
+                return n
+        except BaseException:
+            copy.unlink(missing_ok=True)
+            raise
+
+
+def _keep(store: Store, row: tuple[str, str, str, int, str]) -> None:
+    store.execute("INSERT INTO files (key, name, media_type, size, sha256) VALUES (?, ?, ?, ?, ?)", row)
 
 
 def _place(store: Store, entity: str, key: str) -> dict[str, str]:
@@ -143,22 +149,33 @@ def upload(store: Store, transport: Transport, now_ms: int) -> Iterator[Attached
     tidy(store, now_ms)
     if not isinstance(transport, FileTransport):
         return
-    for item in kept(store):
-        if not item.is_sent and item.code is None and fate(store, item, now_ms) == "send":
-            yield Upload(store, transport, item).run()
+    for key in [item.key for item in kept(store)]:
+        item = _now(store, key)
+        if item is not None and not item.is_sent and item.code is None and fate(store, item, now_ms) == "send":
+            ended = Upload(store, transport, item).run()
+            if ended is not None:
+                yield ended
+
+
+def _now(store: Store, key: str) -> Attached | None:
+    """As it stands; None where another store of this device was done with it."""
+    return next((item for item in kept(store) if item.key == key), None)
 
 
 def tidy(store: Store, now_ms: int) -> None:
     """Let copies go whose bytes are safe at the server, or whose row is no more, and what a killed device left."""
     if store.folder is None or not store.folder.is_dir():
         return
-    for item in kept(store):
-        if fate(store, item, now_ms) == "drop":
-            store.execute("DELETE FROM files WHERE key = ?", (item.key,))
-    known = {item.key for item in kept(store)}
-    for path in store.folder.iterdir():
-        if path.name not in known:
-            path.unlink(missing_ok=True)
+    with tidying(store.folder) as is_alone:
+        with store.transaction():  # nothing is queued or settled between the look and the deletion
+            for item in kept(store):
+                if fate(store, item, now_ms) == "drop":
+                    store.execute("DELETE FROM files WHERE key = ?", (item.key,))
+            known = {item.key for item in kept(store)}
+        if is_alone:  # else there are copies whose rows do not stand yet: another time
+            for path in store.folder.glob("*"):
+                if path.name not in known:
+                    path.unlink(missing_ok=True)
 
 
 def fate(store: Store, item: Attached, now_ms: int) -> str:
@@ -201,11 +218,16 @@ class Upload:
         self._store, self._transport, self._item = store, transport, item
         self._place = item.upload
 
-    def run(self) -> Attached:
+    def run(self) -> Attached | None:
+        """How it ended; None where another store of this device was done with it meanwhile."""
         for _ in range(TRIES_MAX):
             try:
                 if self._try():
                     return self._note("is_sent", 1)
+            except FileNotFoundError:
+                if _now(self._store, self._item.key) is not None:
+                    raise
+                return None
             except ServerRefused as refused:
                 if refused.code in FINAL:
                     return self._note("code", refused.code)
@@ -268,9 +290,9 @@ class Upload:
             answer = self._transport.send(method, path, said, body, token)
         return answer
 
-    def _note(self, column: str, value: Any) -> Attached:
+    def _note(self, column: str, value: Any) -> Attached | None:
         self._store.execute(f"UPDATE files SET {column} = ? WHERE key = ?", (value, self._item.key))
-        return next(item for item in kept(self._store) if item.key == self._item.key)
+        return _now(self._store, self._item.key)
 
 
 def _code(body: bytes) -> str:

@@ -222,6 +222,8 @@ def _forget_epoch(store: Store) -> None:
     outbox.requeue(store, 1)
     store.execute("UPDATE outbox SET seq = 0")
     store.execute("UPDATE files SET upload = NULL, is_sent = 0, code = NULL, stored_at = NULL")
+    again = "SELECT key FROM outbox WHERE entity = 'attachments' AND kind = 'create'"
+    store.execute(f"UPDATE files SET is_known = 0 WHERE key IN ({again})")  # their rows go first
     store.set_state(cursor=None, seen_seq=-1, push_seq=0, durable_n=0)
 
 

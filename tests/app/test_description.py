@@ -12,6 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import booleans
+from litestar.routes import ASGIRoute, HTTPRoute
 from requests import Request
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -24,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.factory import build
 from sfa.app.settings import Settings
 from sfa.core.access import SERVER_ONLY_ENTITIES
@@ -76,6 +78,55 @@ def test_every_operation_says_who_may_ask_what_it_answers_and_an_example(said: d
         assert all("example" in c for body in bodies for c in body.get("content", {}).values()), where
     ids = [operation["operationId"] for _, _, operation in operations(said)]
     assert len(ids) == len(set(ids))
+
+
+def test_every_operation_has_a_summary_that_people_can_read(said: dict[str, Any]) -> None:
+    """A handler's bare name is none."""
+    for method, path, operation in operations(said):
+        assert " " in operation["summary"], (method, path, operation["summary"])
+    known = {f"{method.upper()} {path}" for method, path, _ in operations(said)}
+    assert SUMMARIES.keys() <= known
+    summaries = [operation["summary"] for _, _, operation in operations(said)]
+    assert [one for one, count in Counter(summaries).items() if count > 1] == []
+
+
+def test_what_has_a_protocol_of_its_own_is_described_as_it_is_mounted(
+    said: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No raw route is left out, and none is made up."""
+    folder: Path = tmp_path_factory.mktemp("mounted")
+    app = build(Settings(database_url=f"sqlite:///{folder}/x.db"), hasher=CHEAP, jobs=False)
+    described = {path: set(methods) for path, methods in RAW.items()}
+    raw = {route.path_format for route in app.routes if isinstance(route, ASGIRoute)}
+    assert raw <= described.keys()
+    mounted: dict[str, set[str]] = {}
+    for route in app.routes:
+        if isinstance(route, HTTPRoute) and not route.path.startswith(("/docs", "/schema")):
+            for handler in route.route_handlers:
+                methods = {str(method).lower() for method in handler.http_methods} - {"options"}  # on every path
+                if methods and not handler.resolve_include_in_schema():
+                    mounted.setdefault(route.path_format, set()).update(methods)
+    assert {path: methods - {"options"} for path, methods in described.items() if path not in raw} == mounted
+    for path, methods in described.items():
+        assert methods <= said["paths"][path].keys()
+
+
+@pytest.mark.parametrize("path", sorted(path for path in RAW if path.startswith("/sync")))
+def test_a_raw_route_answers_the_method_that_is_described_and_no_other(desk: Desk, path: str) -> None:
+    (method,) = RAW[path]
+    other = "get" if method == "post" else "post"
+    assert desk.ask("ana", other.upper(), path).json()["code"] == "method_not_allowed"
+
+
+def test_commands_of_a_visit_say_what_they_take(said: dict[str, Any], office: Office, desk: Desk) -> None:
+    """And their examples are taken."""
+    office.put(("visits", "v1", VISIT))
+    for action in ("check-in", "check-out", "submit"):
+        body = said["paths"][f"/api/visits/{{key}}/{action}"]["post"]["requestBody"]
+        example = body["content"]["application/json"]["example"]
+        assert desk.post("ana", f"/api/visits/v1/{action}", json=example).status_code == 200, action
+    row = office.row("visits", "v1")
+    assert (row["latitude"], row["outcome"], row["submitted"]) == (43.263, "sold", True)
 
 
 def test_every_error_code_can_be_found_in_the_description(said: dict[str, Any]) -> None:
@@ -157,7 +208,8 @@ def fuzzed(desk: Desk, said: dict[str, Any]) -> tuple[Counter[int], list[str]]:
     for operation in sorted(
         found, key=lambda o: (o.method.lower() == "delete", o.path.endswith(("/merge", "/decline")))
     ):
-        if (operation.method.lower(), operation.path) not in ENDS_A_LOGIN:
+        raw = operation.method.lower() in RAW.get(operation.path, {})  # a protocol with tests of its own
+        if (operation.method.lower(), operation.path) not in ENDS_A_LOGIN and not raw:
             for mode, user in ((GenerationMode.POSITIVE, "root"), (GenerationMode.NEGATIVE, "ana")):
                 _fuzz(desk, operation, mode, user, asked, wrong)
     return asked, wrong

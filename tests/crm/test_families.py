@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sfa.core.errors import Refused
+from sfa.crm import families
 from sfa.db.database import open_database
 from tests.builders import put_rows
 from tests.crm.desk import Desk
@@ -51,15 +52,31 @@ def test_a_tree_has_each_customer_that_the_caller_sees_once(group: Office, desk:
     found = desk.get("ana", "/api/accounts/acme/tree").json()
     assert [(n["key"], n["under_key"], n["depth"]) for n in found["items"]] == [
         ("acme", None, 0),
+        ("burgos", "acme", 1),  # not 2: that would say that there is somebody between
         ("iberia", "acme", 1),
         ("bilbao", "iberia", 2),
-        ("burgos", "acme", 2),
     ]
     assert (found["above"], found["more"]) == ([], False)
     everything = desk.get("dirk", "/api/accounts/acme/tree").json()
     assert [n["key"] for n in everything["items"]] == ["acme", "cadiz", "iberia", "bilbao", "burgos"]
     chain = desk.get("ana", "/api/accounts/bilbao/tree").json()["above"]
-    assert [(n["key"], n["under_key"]) for n in chain] == [("acme", None), ("iberia", "acme")]
+    assert [(n["key"], n["under_key"], n["depth"]) for n in chain] == [("acme", None, 2), ("iberia", "acme", 1)]
+    (over,) = desk.get("ana", "/api/accounts/burgos/tree").json()["above"]
+    assert (over["key"], over["depth"]) == ("acme", 1)
+
+
+def test_more_says_nothing_of_customers_that_the_caller_does_not_see(
+    group: Office, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S10, R19: four are hers, and they are all in an answer of four, however many others hang between them."""
+    south = {"territory_key": "t-south", "parent_key": "acme"}
+    group.put(*(("accounts", f"s{n}", {"name": f"A{n}", **south}) for n in range(5)))
+    monkeypatch.setattr(families, "NODES_MAX", 4)
+    found = desk.get("ana", "/api/accounts/acme/tree").json()
+    assert ([n["key"] for n in found["items"]], found["more"]) == (["acme", "burgos", "iberia", "bilbao"], False)
+    assert desk.get("dirk", "/api/accounts/acme/tree").json()["more"] is True
+    monkeypatch.setattr(families, "NODES_MAX", 3)
+    assert desk.get("ana", "/api/accounts/acme/tree").json()["more"] is True
 
 
 def test_sums_count_every_leaf_once_and_only_what_the_caller_sees(group: Office, desk: Desk) -> None:

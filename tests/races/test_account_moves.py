@@ -32,7 +32,8 @@ LATE_S = 0.02  # when the phones have begun, and have not committed
 
 
 def children(phone: Phone, name: str) -> list[Any]:
-    """A contact, a visit with its note, and a deal with a line, all of one customer."""
+    """A contact who consents, a visit with its note that is submitted and corrected, and a deal with a line, all of one
+    customer: every storey that there is below one."""
     owner, acme = phone.user, {"account_key": "acme"}
     deal = {"name": "Deal", "owner_key": owner, "stage_key": "lead"}
     rows = [
@@ -41,8 +42,12 @@ def children(phone: Phone, name: str) -> list[Any]:
         ("notes", f"n-{name}", {**acme, "visit_key": f"v-{name}", "body": "Words"}),
         ("deals", f"d-{name}", {**acme, **deal}),
         ("deal_lines", f"l-{name}", {"deal_key": f"d-{name}", "product_key": "pump"}),
+        ("consents", f"k-{name}", {"contact_key": f"c-{name}", "purpose": "news", "granted": True}),
     ]
-    return [phone.mutation("create", entity, key, set=values) for entity, key, values in rows]
+    correction = {"values": {"purpose": "Talk"}, "reason": "It was no look"}
+    done = [("visit.no_show", {}), ("visit.submit", {}), ("visit.amend", correction)]
+    made = [phone.mutation("create", entity, key, set=values) for entity, key, values in rows]
+    return made + [phone.mutation(kind, "visits", f"v-{name}", base=1, set=values) for kind, values in done]
 
 
 def move(phone: Phone, number: int) -> list[Any]:
@@ -112,6 +117,8 @@ def test_children_written_while_their_account_moves_lie_where_it_lies(postgres_c
     crew = Crew(office)
     assert run(postgres_company, lambda: crew.until_wrong(ROUNDS)) == []
     assert len(office.rows("contacts")) >= 2 + 3 * ROUNDS  # the director's always land, whoever holds the customer
+    for entity in ("consents", "visit_amendments", "deal_lines", "notes"):
+        assert len(office.rows(entity)) >= 3 * ROUNDS, entity
     assert len(office.history("accounts", "acme")) == 1 + ROUNDS
     assert postgres_company.read(findings, office.clock.now_ms()) == []
 

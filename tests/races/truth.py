@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from sfa.core.access import Parent, buckets_of, scopes_on
 from sfa.core.periods import local_day
-from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
+from sfa.core.shapes import ABOUT_PAIRS, ABOUT_ROWS, PARENTS, SHAPES
 from sfa.db import digests, scope
 from sfa.db.tables import ROWS, bucket_heads, clock, feed, history, scope_intervals
 
@@ -44,7 +44,7 @@ class Truth:
         if above is not None:
             territory = self.rows[above].get("territory_key") if above[0] == "accounts" else None
             parent = Parent(self.buckets(above), f"territory:{territory}" if territory else None)
-        if entity == "suggestions" and row["other_key"]:  # of a pair, and only where both lie
+        if entity in ABOUT_PAIRS and row["other_key"]:  # of a pair, and only where both lie
             other = set(self.buckets((row["entity"], row["other_key"])))
             return tuple(bucket for bucket in self.buckets((row["entity"], row["row_key"])) if bucket in other)
         return buckets_of(entity, row, parent, self._teams.get(key, ()) if entity == "accounts" else ())

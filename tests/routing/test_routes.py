@@ -61,6 +61,15 @@ def test_a_visit_to_a_customer_that_the_rep_lost_is_not_told(town: Office, desk:
     assert sorted(stop["key"] for stop in found["stops"]) == ["v-east", "v-middle"]
 
 
+def test_where_a_customer_is_that_the_caller_does_not_see_is_not_told(town: Office, desk: Desk) -> None:
+    """S10: a visit that somebody went along to is seen, its customer is not."""
+    town.put(("accounts", "west", {"territory_key": "t-south"}), ("visits", "v-west", {"participants": ["ana"]}))
+    found = desk.get("ana", f"/api/route?on={DAY}").json()
+    assert sorted(stop["key"] for stop in found["stops"]) == ["v-east", "v-middle"]
+    reasons = {left["key"]: left["reason"] for left in found["left_out"]}
+    assert reasons == {"v-acme": "no_coordinates", "v-west": "no_coordinates"}
+
+
 def test_a_day_without_visits_is_an_empty_route(office: Office, desk: Desk) -> None:
     found = desk.get("ana", f"/api/route?on={DAY}").json()
     assert (found["stops"], found["left_out"], found["depart_at"], found["minutes"]) == ([], [], None, 0)

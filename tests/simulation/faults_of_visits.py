@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sfa.visits import open_visits
+from sfa.crm import open_visits
 from tests.simulation.faults import fault
 
 OPEN_VISITS: Any = open_visits

@@ -15,7 +15,7 @@ from sqlalchemy import JSON, Boolean, Connection
 from sfa.core.access import ROLES, Membership, Organisation, Parent, buckets_of, scopes_on
 from sfa.core.hierarchy import Edge
 from sfa.core.periods import local_day
-from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
+from sfa.core.shapes import ABOUT_PAIRS, ABOUT_ROWS, PARENTS, SHAPES
 from sfa.db.tables import ROWS
 
 Place = tuple[str, str]  # entity, key
@@ -151,7 +151,7 @@ class Snapshot:
                 parent = Parent(self.buckets(above), f"territory:{territory}" if territory else None)
             team = self._team.get(stored.key, ()) if stored.entity == "accounts" else ()
             found = buckets_of(stored.entity, stored.row, parent, team)
-            if stored.entity == "suggestions" and stored.row["other_key"]:  # only where both rows lie
+            if stored.entity in ABOUT_PAIRS and stored.row["other_key"]:  # only where both rows lie
                 other = self.rows.get((stored.row["entity"], stored.row["other_key"]))
                 there = self.buckets(other) if other is not None else ()
                 found = tuple(bucket for bucket in found if bucket in there)

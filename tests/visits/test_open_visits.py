@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa.visits.open_visits import meets
+from sfa.crm.open_visits import meets
 from tests.crm.desk import Desk
 from tests.office import Office
 from tests.visits.conftest import visit

@@ -1,14 +1,16 @@
 """Signals add up for managers, and the list of cadence: in scope, in the organisation's days, equal to a recount."""
 
+import base64
 from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
 from sfa.core.days import day_start_ms, local_day, plus_days
-from sfa.visits import cadence
+from sfa.visits import cadence, summary
 from tests.builders import NOW
 from tests.crm.desk import Desk
 from tests.office import Office
@@ -181,6 +183,55 @@ def test_the_list_of_cadence_is_what_the_rule_says_of_every_customer(office: Off
         for status in cadence.STATUSES:
             some = [item["account_key"] for item in pages(desk, f"as_of={as_of}&status={status}")]
             assert some == sorted(key for key, due in wanted.items() if due.status == status)
+
+
+@pytest.mark.parametrize("scanned", [1, 3])
+def test_a_page_of_cadence_looks_at_a_window_and_loses_nobody(
+    office: Office, desk: Desk, monkeypatch: pytest.MonkeyPatch, scanned: int
+) -> None:
+    """S10: its cost does not grow with what others have; pages may be short, or empty."""
+    customers(office, Random(7), 12)
+    office.put(*(("accounts", f"a{n}", {"name": "South", "territory_key": "t-south", "tier": "A"}) for n in range(9)))
+    everybody = pages(desk, "as_of=2026-01-05"), pages(desk, "as_of=2026-01-05&status=overdue")
+    monkeypatch.setattr(summary, "SCANNED_MAX", scanned)
+    empty = desk.get("mia", "/api/cadence?as_of=2026-01-05").json()
+    assert (empty["items"], empty["next"] is not None) == ([], True)
+    assert pages(desk, "as_of=2026-01-05") == everybody[0]
+    assert pages(desk, "as_of=2026-01-05&status=overdue") == everybody[1]
+
+
+def test_where_a_page_of_cadence_ends_says_nothing_of_others(
+    office: Office, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S13: a window may end at somebody else's customer, so its place is sealed, for this list and this caller."""
+    office.put(("cadence_rules", "r", {"tier": "A", "every": 14, "valid_from": "2025-01-01"}))
+    office.put(("accounts", "acme", {"tier": "A"}), ("accounts", "zeta", {"tier": "A"}))
+    monkeypatch.setattr(summary, "SCANNED_MAX", 1)
+    place = desk.get("cleo", "/api/cadence").json()["next"]
+    assert b"acme" not in base64.urlsafe_b64decode(place + "===")
+    for user, asked in (("ana", ""), ("cleo", "status=due&"), ("cleo", "as_of=2026-01-05&")):
+        assert desk.get(user, f"/api/cadence?{asked}after={place}").json()["code"] == "request_invalid"
+    assert desk.get("cleo", "/api/cadence?after=acme").json()["code"] == "request_invalid"
+    assert [i["account_key"] for i in desk.get("cleo", f"/api/cadence?after={place}").json()["items"]] == ["zeta"]
+
+
+def test_a_window_of_cadence_goes_along_the_key(office: Office) -> None:
+    """Nothing is sorted, and nothing is gone through beside the window."""
+    if office.database.dialect != "sqlite":
+        return
+    office.put(("cadence_rules", "r", {"tier": "A", "every": 14, "valid_from": "2025-01-01"}))
+
+    def steps(connection: Connection) -> list[str]:
+        asked: list[tuple[str, Any]] = []
+        event.listen(connection, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+        summary.standings(connection, "mia", "2026-01-05", "overdue", "a", 50)
+        raw: Any = connection.connection.driver_connection
+        plans = [raw.execute(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in asked if "FROM accounts" in sql]
+        return [str(row[3]) for plan in plans for row in plan]
+
+    found = office.database.read(steps)
+    assert any("SEARCH accounts" in step and "key>?" in step for step in found), found
+    assert not [step for step in found if step.startswith("SCAN") and step.split()[1] in ("accounts", "visits")], found
 
 
 def test_the_list_changes_on_the_exact_day(office: Office, desk: Desk) -> None:

@@ -59,11 +59,11 @@ def parsed(
     data: bytes, file: str, header_faults: Callable[[Sequence[str]], tuple[Fault, ...]], most: int | None = None
 ) -> Table:
     """The lines of a file whose header has no faults; refuses `import_invalid` where there are more than `most`,
-    good or not."""
+    good or not, and blank ones too."""
     # Bytes that are not UTF-8 become lone surrogates, so that they can be told apart line by line.
     text = data.decode("utf-8-sig", "surrogateescape")
     records = _records(text)
-    header = next(records, (1, []))[1]
+    header = next((record for _, record in records if record), [])
     if isinstance(header, str):
         return Table(file, (), (Fault(file, 1, None, "field_invalid", header),), usable=False)
     names = [name.strip() for name in header]
@@ -75,6 +75,8 @@ def parsed(
     for count, (number, record) in enumerate(records):
         if most is not None and count >= most:
             raise Refused("import_invalid", f"a file has up to {most} lines", errors=[])
+        if not record:
+            continue
         found = record if isinstance(record, str) else _line_fault(record, names)
         if isinstance(found, str):
             faults.append(Fault(file, number, None, "field_invalid", found))
@@ -86,7 +88,7 @@ def parsed(
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str] | str]]:
-    """(number of the first line, cells or what is wrong) of each record; blank lines are passed over."""
+    """(number of the first line, cells or what is wrong) of each record; a blank line has no cells."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
         number = reader.line_num + 1
@@ -97,8 +99,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str] | str]]:
         except csv.Error as error:
             yield number, f"the line is not valid CSV: {error}"
             continue
-        if record:
-            yield number, record
+        yield number, record
 
 
 def _header_faults(file: str, names: Sequence[str], columns: Sequence[str]) -> tuple[Fault, ...]:

@@ -27,6 +27,7 @@ from sfa.db.tables.system import (
     plan_horizons,
     refresh_tokens,
     server_state,
+    visit_pairs,
     wakes,
 )
 
@@ -60,5 +61,6 @@ __all__ = [
     "server_state",
     "upload_parts",
     "uploads",
+    "visit_pairs",
     "wakes",
 ]

@@ -15,6 +15,15 @@ likeness_blocks = Table(
     sqlite_with_rowid=False,
 )
 
+# Of which two visits a conflict is that does not name the other one, because not everybody sees both (R13, S13).
+visit_pairs = Table(
+    "visit_pairs",
+    METADATA,
+    Column("conflict_key", Text, primary_key=True),
+    Column("visit_key", Text, nullable=False, index=True),
+    Column("other_key", Text, nullable=False, index=True),
+)
+
 # Who was erased, by every key that led to the person: no data of anybody. Never purged, and kept apart from backups.
 erasures = Table(
     "erasures",

@@ -1,6 +1,7 @@
 """A CSV file of any entity: idempotent, with the rights of who imports, resumable after a kill (R53)."""
 
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -251,6 +252,88 @@ def test_every_identity_can_be_stated(entity: str) -> None:
     columns = known(entity)
     assert header_faults(entity, "f", IDENTITY[entity]) == ()
     assert set(IDENTITY[entity]) <= columns.keys()
+
+
+@pytest.mark.parametrize("lines", ["X,A\nY,B\n", "X,A\n\n", "\n\n", 'X,A\n"Y\n', "X,A,B\nY\n"])
+def test_every_line_counts_for_the_limit_blank_and_bad_ones_too(monkeypatch: pytest.MonkeyPatch, lines: str) -> None:
+    text = f"\nexternal_id,name\n{lines}".encode()
+    monkeypatch.setattr(sheets, "LINES_MAX", 2)
+    sheets.read_sheet("mia", "accounts", text)
+    monkeypatch.setattr(sheets, "LINES_MAX", 1)
+    with pytest.raises(Refused) as refused:
+        sheets.read_sheet("mia", "accounts", text)
+    assert refused.value.code == "import_invalid"
+
+
+def test_large_files_are_read_one_at_a_time_beside_everything_else(
+    office: Office, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that takes long to read keeps nobody waiting but the next file."""
+    read, begun, go_on = sheets.read_sheet, threading.Event(), threading.Event()
+    at_once, most = 0, 0
+
+    def slow(*args: Any) -> Any:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        begun.set()
+        assert go_on.wait(20)
+        at_once -= 1
+        return read(*args)
+
+    desk.get("mia", "/auth/me")
+    monkeypatch.setattr(sheets, "read_sheet", slow)
+    with ThreadPoolExecutor(3) as pool:
+        texts = [f"external_id,name,territory_external_id\nS-{n},Slow,N\n" for n in range(3)]
+        answers = [pool.submit(send, desk, "mia", "accounts", text) for text in texts]
+        assert begun.wait(20)
+        assert desk.get("mia", "/api/accounts/acme").status_code == 200
+        assert not any(answer.done() for answer in answers)
+        go_on.set()
+        assert [answer.result().json()["counts"]["created"] for answer in answers] == [1, 1, 1]
+    assert most == 1
+
+
+def test_a_line_finds_rows_by_their_name_elsewhere_as_far_as_its_sender_sees_them(office: Office, desk: Desk) -> None:
+    """S10: acme is in the north; whether somebody else's customer has the same name is not told."""
+    office.put(("teams", "team-south", {"name": "South"}), ("users", "sia", {"name": "Sia", **SIA}))
+    office.put(
+        ("team_members", "sia-m", {"team_key": "team-south", "user_key": "sia", "role": "manager", **SINCE}),
+        ("territory_members", "sia-t", {"territory_key": "t-south", "user_key": "sia", **SINCE}),
+    )
+    text = "external_id,name,account_external_id\nC-1,Nora,A-1\n"
+    found = office.database.read(sheets.rehearse, office.clock.now_ms(), sheet_of("sia", text))
+    assert [(fault.field, fault.code) for fault in found.faults] == [("account_external_id", "reference_unknown")]
+    assert "no row" in found.faults[0].text
+    office.put(("accounts", "zeta", {"external_id": "A-1"}))  # two have it, and each sees one of them
+    for user in ("sia", "mia"):
+        seen = office.database.read(sheets.rehearse, office.clock.now_ms(), sheet_of(user, text))
+        assert (seen.faulty, seen.counts["created"]) == (0, 1), user
+
+
+def test_an_identity_that_is_taken_is_told_alike_whoever_has_it(office: Office, desk: Desk) -> None:
+    """S10: by a customer of the south, or by two that mia sees."""
+    office.put(("accounts", "zeta", {"external_id": "Z-1"}))
+    twins = (
+        ("accounts", f"twin-{n}", {"name": "Twin", "territory_key": "t-north", "external_id": "T-1"}) for n in (1, 2)
+    )
+    office.put(*twins)
+    text = "external_id,name,territory_external_id\nZ-1,Mine,N\nT-1,Mine,N\n"
+    faults = send(desk, "mia", "accounts", text).json()["faults"]
+    assert [(fault["line"], fault["code"]) for fault in faults] == [
+        (2, "duplicate_external_id"),
+        (3, "duplicate_external_id"),
+    ]
+    assert len({fault["text"] for fault in faults}) == 1
+    assert not any(word in str(faults) for word in ("zeta", "twin", "Zeta", "Twin"))
+
+
+SINCE = {"valid_from": "2025-01-01"}
+SIA = {"email": "sia@example.com", "role": "manager"}
+
+
+def sheet_of(user: str, text: str) -> sheets.Sheet:
+    return sheets.read_sheet(user, "contacts", text.encode())
 
 
 def test_a_file_that_is_not_utf_8_or_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,171 @@
+"""What each operation is called in the description of the API, in a few words, and the operations that have a protocol
+of their own: the round of a device, and files in pieces (docs/sync-protocol.md, docs/files.md).
+
+Operations of every entity name themselves (`sfa/crm/rest/description.py`). A test holds these tables to the routes.
+"""
+
+from typing import Any
+
+Json = dict[str, Any]
+SUMMARIES: dict[str, str] = {
+    "POST /auth/login": "Log in and register this device",
+    "POST /auth/refresh": "Renew an access token",
+    "POST /auth/logout": "Log this device out",
+    "GET /auth/me": "Read who is logged in",
+    "GET /health": "Ask whether the server works",
+    "GET /api/accounts/{key}/tree": "Read the customers above and below a customer",
+    "GET /api/accounts/{key}/rollup": "Add up a customer with all below it",
+    "GET /api/accounts/{key}/timeline": "List what happened with a customer",
+    "GET /api/contacts/{key}/may-contact": "Ask whether a person may be contacted",
+    "GET /api/contacts/{key}/export": "Export all that is held about a person",
+    "POST /api/contacts/{key}/erase": "Erase a person everywhere",
+    "GET /api/history/{entity}/{key}": "List the versions of a row",
+    "GET /api/notes/{key}/document": "Read a note as a Yjs document",
+    "GET /api/notes/{key}/history": "List the versions of a note",
+    "GET /api/notes/{key}/history/{rev}": "Read one version of a note",
+    "GET /api/search": "Search by the beginnings of words in names",
+    "POST /api/imports/{entity}": "Import a CSV file",
+    "GET /api/imports/runs/{key}": "Read how far an import is",
+    "GET /api/imports/runs/{key}/faults.csv": "Read the faults of an import as a file",
+    "GET /api/conflicts": "List conflicts that wait for a decision",
+    "GET /api/conflicts/{key}": "Explain a conflict",
+    "POST /api/conflicts/{key}/restore": "Put back what lost",
+    "POST /api/conflicts/{key}/dismiss": "Let stand what stands",
+    "GET /api/refusals": "List refused changes of one's own",
+    "GET /api/refusals/{key}": "Explain a refusal",
+    "POST /api/refusals/{key}/repair": "Send a refused change again, repaired",
+    "POST /api/refusals/{key}/dismiss": "Give a refused change up",
+    "GET /api/suggestions": "List suggestions that wait for a decision",
+    "GET /api/suggestions/{key}": "Explain a suggestion",
+    "POST /api/suggestions/{key}/accept": "Do what is suggested",
+    "POST /api/suggestions/{key}/decline": "Decline a suggestion",
+    "GET /api/handovers": "List one's own changes that wait with somebody else",
+    "GET /api/merges": "List merged rows",
+    "GET /api/merges/{entity}/{loser_key}": "Explain a merge and what landed since",
+    "POST /api/merges/{entity}/{loser_key}/undo": "Undo a merge",
+    "GET /api/devices": "List registered devices",
+    "POST /api/devices/{device_key}/revoke": "Revoke a device, whose queue is drained",
+    "POST /api/devices/{device_key}/wipe": "Wipe a device",
+    "GET /api/devices/{device_key}/quarantine": "List what a revoked device drained",
+    "GET /api/devices/{device_key}/quarantine/{drain}": "Read one drained queue",
+    "POST /api/devices/{device_key}/quarantine/{drain}": "Decide about a drained queue",
+    "GET /api/route": "Order the planned visits of a day",
+    "POST /api/route": "Order given stops",
+    "POST /api/visits/{key}/check-in": "Check in at a visit",
+    "POST /api/visits/{key}/check-out": "Check out of a visit",
+    "POST /api/visits/{key}/cancel": "Cancel a planned visit",
+    "POST /api/visits/{key}/no-show": "Say that nobody was there",
+    "POST /api/visits/{key}/submit": "Submit a visit, which locks it",
+    "POST /api/visits/{key}/amend": "Correct a submitted visit",
+    "GET /api/visits/{key}/effective": "Read a visit as it counts after corrections",
+    "GET /api/signals/summary": "Add up what was heard in the field",
+    "GET /api/cadence": "List customers by when they are to be visited again",
+    "POST /api/calendar": "Make the address of one's own calendar feed",
+    "DELETE /api/calendar": "End the calendar feed",
+    "GET /calendar/{token}": "Read planned visits as a calendar",
+    "GET /sync/explain": "Explain why a row is here or not, or what became of a change",
+    "GET /sync/wake": "Read where a closed app is woken",
+    "PUT /sync/wake": "Say where a closed app is woken",
+    "DELETE /sync/wake": "Wake this device no more",
+}
+
+JSON_TYPE, BYTES, TUS_BODY = "application/json", "application/octet-stream", "application/offset+octet-stream"
+KEY = "019f2a7e-photo-1"
+
+
+def _content(kind: str, example: Any, schema: Json | None = None) -> Json:
+    if schema is None:
+        schema = {"type": "string", "format": "binary"} if isinstance(example, str) else {"type": "object"}
+    return {"content": {kind: {"schema": schema, "example": example}}}
+
+
+def _said(name: str, place: str, example: str, text: str, *, required: bool = True) -> Json:
+    described = {"description": text, "required": required, "schema": {"type": "string"}, "example": example}
+    return {"name": name, "in": place, **described}
+
+
+def _operation(tag: str, summary: str, answers: Json, *parameters: Json, takes: Json | None = None) -> Json:
+    name = summary.lower().replace(" ", "_").replace(",", "").replace("'", "")
+    found: Json = {"tags": [tag], "summary": summary, "operationId": name, "responses": answers}
+    if parameters:
+        found["parameters"] = list(parameters)
+    return found if takes is None else {**found, "requestBody": {"required": True, **takes}}
+
+
+TUS = _said("Tus-Resumable", "header", "1.0.0", "The version of the protocol.")
+UPLOAD = _said("upload", "path", "019f2a7e0c", "The end of the `Location` that creating it answered.")
+ATTACHMENT = _said("key", "path", KEY, "The key of the attachment's row.")
+LENGTH = _said("Upload-Length", "header", "182044", "Bytes of the whole file.")
+METADATA = _said("Upload-Metadata", "header", "attachment MDE5ZjJhN2U=", "What file it is, in base64.")
+OFFSET = _said("Upload-Offset", "header", "524288", "Where these bytes begin.")
+RANGE = _said("Range", "header", "bytes=0-1023", "A part of the file.", required=False)
+NOTHING = {"204": {"description": "Done; headers say where the upload stands"}}
+PUSHED = {"n": 1, "entity": "contacts", "key": "c-1", "kind": "create", "at": 1767600000000, "base": 0}
+ROUND = {"user": "u-1", "now": 1767600000000, "contract": 2, "mutations": [PUSHED], "cursor": None, "pull": True}
+ANSWER = {"now": 1767600000100, "epoch": "019f2a7e", "push": None, "page": None}
+DRAIN = {"user": "u-1", "now": 1767600000000, "contract": 2, "mutations": [PUSHED]}
+
+
+def _file(what: str) -> Json:
+    bytes_ = {"description": "The bytes", **_content(BYTES, "…")}
+    part = {"description": "The part that was asked for", **_content(BYTES, "…")}
+    known = {"304": {"description": "The content is known: `If-None-Match`"}}
+    answers = {"200": bytes_, "206": part, **known, "416": {"description": "No such part"}}
+    head = {"200": {"description": "Size, type and digest in headers"}, **known}
+    return {
+        "get": _operation("files", f"Read {what}", answers, ATTACHMENT, RANGE),
+        "head": _operation("files", f"Ask about {what}", head, ATTACHMENT),
+    }
+
+
+def _upload() -> Json:
+    takes = _content(TUS_BODY, "…")
+    stands = {"200": {"description": "`Upload-Offset`"}}
+    tus = {"204": {"description": "Versions and extensions of the protocol in headers"}}
+    cut = "Send a piece by POST where PATCH is not let through"
+    return {
+        "head": _operation("files", "Ask how far an upload is", stands, UPLOAD, TUS),
+        "patch": _operation("files", "Send a piece of a file", NOTHING, UPLOAD, TUS, OFFSET, takes=takes),
+        "delete": _operation("files", "Give an upload up", NOTHING, UPLOAD, TUS),
+        "options": _operation("files", "Ask what an upload can do", tus, UPLOAD),
+        "post": _operation("files", cut, NOTHING, UPLOAD, TUS, takes=takes),
+    }
+
+
+RAW: dict[str, Json] = {
+    "/sync": {
+        "post": _operation(
+            "sync",
+            "Send what is queued and fetch what is new",
+            {"200": {"description": "Receipts and a page", **_content(JSON_TYPE, ANSWER)}},
+            takes=_content(JSON_TYPE, ROUND),
+        )
+    },
+    "/sync/live": {
+        "get": _operation(
+            "sync",
+            "Hear of news as they come",
+            {"200": {"description": "Events", **_content("text/event-stream", "event: news\ndata: 42\n\n")}},
+        )
+    },
+    "/sync/drain": {
+        "post": _operation(
+            "sync",
+            "Hand in the queue of a revoked device",
+            {"200": {"description": "What was kept", **_content(JSON_TYPE, {"kept": 1})}},
+            takes=_content(JSON_TYPE, DRAIN),
+        )
+    },
+    "/files/uploads": {
+        "post": _operation(
+            "files",
+            "Begin the upload of a file",
+            {"201": {"description": "`Location` of the upload"}},
+            *(TUS, LENGTH, METADATA),
+        ),
+        "options": _operation("files", "Ask what uploads can do", {"204": {"description": "Versions and extensions"}}),
+    },
+    "/files/uploads/{upload}": _upload(),
+    "/files/{key}": _file("a file"),
+    "/files/{key}/thumbnail": _file("a small picture of a file"),
+}
