@@ -254,7 +254,7 @@ class Door:
     def _load_parents(self, cells: list[Cell]) -> None:
         """Two storeys up (a line's deal, an amendment's visit, a consent's contact; its account), each in one query for
         all of them."""
-        for above in ("visits", "deals", "contacts", "accounts"):
+        for above in ("visits", "deals", "contacts", "quotas", "accounts"):
             alone = (c for c in cells if c.entity not in ABOUT_PAIRS)
             places = [place for c in alone for place in parents_of(c) if place[0] == above]
             self.load(above, [key for _, key in places], "share")
@@ -284,7 +284,7 @@ class Door:
         settled: list[tuple[Cell, tuple[str, ...]]] = []
         waiting = [cell for cell in self._cells.values() if cell.moved]
         placed: dict[Cell, tuple[str, ...]] = {}
-        order = {"accounts": 0, "deals": 1, "visits": 1, "contacts": 1, **dict.fromkeys(ABOUT_ROWS, 3)}
+        order = {"accounts": 0, "deals": 1, "visits": 1, "contacts": 1, "quotas": 1, **dict.fromkeys(ABOUT_ROWS, 3)}
         while waiting:
             cells, waiting = sorted(waiting, key=lambda c: order.get(c.entity, 2)), []
             changed: dict[str, list[str]] = {}
@@ -382,7 +382,11 @@ class Door:
 _BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}
 
 
-_AGES_WITH = {"deal_lines": ("deals", "deal_key"), "visit_amendments": ("visits", "visit_key")}
+_AGES_WITH = {
+    "deal_lines": ("deals", "deal_key"),
+    "deal_contacts": ("deals", "deal_key"),
+    "visit_amendments": ("visits", "visit_key"),
+}
 _PARENTS_FIRST = ("accounts", "deals", *(e for e in ROWS if e not in ("accounts", "deals")))
 _INSERTS = {entity: inserting(table) for entity, table in ROWS.items()}
 _UPDATES = {entity: updating(table) for entity, table in ROWS.items()}
