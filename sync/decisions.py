@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import func, select
 
-from sfa.core.access import AUTHORED
+from sfa.core.access import AUTHORED, BELOW_DEALS
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm import commands, edits, suggestions
@@ -62,7 +62,7 @@ def decline(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], orig
         raise Refused("command_invalid", f'declining takes {{"reason": text}}, at most {REASON_MAX} characters')
     for mutation, _ in _kept(cell):
         edits.check_rights(who, mutation.entity, (), creating=False)
-        above = mutation.set.get("deal_key") if mutation.entity == "deal_lines" else None
+        above = mutation.set.get("deal_key") if mutation.entity in BELOW_DEALS else None
         work = door.cell("deals", above) if is_key(above) else door.cell(mutation.entity, mutation.key)
         if work.rev:
             edits.check_owned(door, _together(door, who, cell, mutation), work)

@@ -137,7 +137,7 @@ class HandOver:
             if above.rev == 0:
                 return None
             survivor = self._survivor(above)
-            may = self._may_work_on(survivor) if mutation.entity == "deal_lines" else self._sees(survivor)
+            may = self._may_work_on(survivor) if mutation.entity in access.BELOW_DEALS else self._sees(survivor)
             if not may:
                 number = last_held(ALWAYS, self.past.spells(parent, key), self.past.intervals)
                 return self._if_right(mutation, number, (parent, survivor.key))
@@ -214,7 +214,7 @@ class HandOver:
         return edits.is_visible(self.door, self.who, cell)
 
     def _may_work_on(self, cell: Cell) -> bool:
-        work = self.door.cell("deals", cell.row["deal_key"], "share") if cell.entity == "deal_lines" else cell
+        work = self.door.cell("deals", cell.row["deal_key"], "share") if cell.entity in access.BELOW_DEALS else cell
         return self._sees(cell) and access.may_change_row(work.entity, work.row, self.who.held or frozenset())
 
     # -- what it builds on ----------------------------------------------------------------------------------------

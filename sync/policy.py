@@ -20,6 +20,7 @@ STRATEGIES: dict[tuple[str, str], str] = {
     ("deals", "stage"): "ask",
     ("deals", "amount"): "ask",
     ("deals", "splits"): "ask",
+    ("deals", "overlays"): "ask",
     ("deals", "owner_key"): "ask",
     ("quotas", "target"): "ask",
     ("prices", "amount"): "ask",

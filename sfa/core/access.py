@@ -35,6 +35,12 @@ EVERYBODY = frozenset(
         "rates",
         "fiscal_periods",
         "stages",
+        "pipelines",
+        "lost_reasons",
+        "competitors",
+        "credit_rules",
+        "fiscal_calendars",
+        "period_closings",
         "visit_policies",
         "checklist_templates",
         "cadence_rules",
@@ -47,13 +53,16 @@ DECIDES_SCOPE = frozenset(
 )
 
 FIELD_WORK = frozenset(
-    {"accounts", "contacts", "visits", "notes", "attachments", "tasks", "deals", "deal_lines"}
+    {"accounts", "contacts", "visits", "notes", "attachments", "tasks", "deals", "deal_lines", "deal_contacts"}
     | {"customer_needs", "calls", "consents"}
     | {"visit_plans", "signals", "travel_legs"}
 )
 VISIT_RULES = frozenset({"visit_policies", "checklist_templates", "cadence_rules"})
 PLANNING = frozenset({"quotas", "account_members"})
-CATALOGUE_DATA = frozenset({"products", "prices", "currencies", "rates", "fiscal_periods", "stages"})
+CATALOGUE_DATA = frozenset(
+    {"products", "prices", "currencies", "rates", "fiscal_periods", "stages"}
+    | {"pipelines", "lost_reasons", "competitors", "credit_rules", "fiscal_calendars"}
+)
 PEOPLE_DATA = frozenset(
     {"organisations", "device_profiles", "users", "teams", "team_edges", "team_members", "territories"}
     | {"territory_edges", "territory_members"}
@@ -66,7 +75,11 @@ READ_ONLY: dict[str, frozenset[str]] = {
         {"status", "checked_in_at", "checked_out_at", "latitude", "longitude", "accuracy_m"}
         | {"verdict", "distance_m", "submitted", "submitted_at"}
     ),
-    "deals": frozenset({"closed_at", "lost_reason"}),
+    "deals": frozenset(
+        {"closed_at", "lost_reason", "lost_reason_key", "competitor_key"}
+        | {"signed_at", "invoiced_at", "stage_since", "closings"}
+    ),
+    "quotas": frozenset({"status", "approvals"}),
     "attachments": frozenset({"stored", "sniffed_type", "width", "height"}),
 }
 # A create may say these, a later update may not: a command moves a deal through its stages, other bytes are another
@@ -78,7 +91,10 @@ SET_ONCE: dict[str, frozenset[str]] = {
 }
 NEVER_DELETED = frozenset({"consents"})
 ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})
-SERVER_ONLY_ENTITIES = frozenset({"refusals", "conflicts", "suggestions", "handovers", "visit_amendments"})
+SERVER_ONLY_ENTITIES = frozenset(
+    {"refusals", "conflicts", "suggestions", "handovers", "visit_amendments"}
+    | {"period_closings", "quota_versions", "quota_challenges"}
+)
 # Moving a customer or its work to somebody else is a manager's decision.
 MANAGERS_SET: dict[str, frozenset[str]] = {
     "accounts": frozenset({"territory_key"}),
@@ -104,6 +120,8 @@ OWNED: dict[str, str] = {
     "signals": "author_key",
     "travel_legs": "owner_key",
 }
+# What belongs to a deal is changed by who may change the deal.
+BELOW_DEALS = frozenset({"deal_lines", "deal_contacts"})
 # Whose a new row is unless it says so: the work of its owner, and what its author said or made.
 AUTHORED: dict[str, str] = {**OWNED, "notes": "author_key", "attachments": "author_key"}
 
@@ -242,7 +260,8 @@ def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, membe
                 found.add("unassigned")  # a customer that nobody has is still somebody's to assign
         case "deals":
             found = {f"book:{row['owner_key']}"}
-            found.update(f"user:{s['user_key']}" for s in row.get("splits") or () if s["user_key"] != row["owner_key"])
+            shares = (*(row.get("splits") or ()), *(row.get("overlays") or ()))
+            found.update(f"user:{s['user_key']}" for s in shares if s["user_key"] != row["owner_key"])
             if parent is not None and parent.territory is not None:
                 found.add(parent.territory)
         case "visits":

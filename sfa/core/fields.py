@@ -38,4 +38,8 @@ ProductRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "products"})
 StageRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "stages"})]
 NoteRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "notes"})]
 DealRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "deals"})]
+PipelineRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "pipelines"})]
+LostReasonRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "lost_reasons"})]
+CompetitorRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "competitors"})]
+QuotaRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "quotas"})]
 PeriodRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "fiscal_periods"})]

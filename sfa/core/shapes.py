@@ -22,6 +22,9 @@ PARENTS: dict[str, tuple[str, str]] = {
     "consents": ("contacts", "contact_key"),
     "deals": ("accounts", "account_key"),
     "deal_lines": ("deals", "deal_key"),
+    "deal_contacts": ("deals", "deal_key"),
+    "quota_versions": ("quotas", "quota_key"),
+    "quota_challenges": ("quotas", "quota_key"),
 }
 
 # Fields that mean one thing merge as one value (S24). Every other field is a group of its own.
@@ -52,9 +55,19 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "travel_legs": {"way": ("started_at", "ended_at", "source", "distance_m", "gaps")},
     "deals": {
         "amount": ("amount_minor", "currency"),
-        "stage": ("stage_key", "lost_reason", "closed_at"),
+        "stage": (
+            "stage_key",
+            "lost_reason",
+            "closed_at",
+            "lost_reason_key",
+            "competitor_key",
+            "signed_at",
+            "invoiced_at",
+            "stage_since",
+            "closings",
+        ),
     },
-    "quotas": {"target": ("target", "currency")},
+    "quotas": {"target": ("target", "currency"), "approval": ("status", "approvals")},
     "prices": {"amount": ("amount_minor", "currency")},
     "unit_costs": {"amount": ("amount_minor", "currency")},
 }

@@ -19,7 +19,8 @@ from sfa.db.writes import Door, Origin
 NAMED_BY = {
     "accounts": (("tasks", "account_key"), ("accounts", "parent_key")),
     "contacts": tuple(
-        (e, "contact_key") for e in ("visits", "visit_plans", "deals", "customer_needs", "calls", "consents")
+        (e, "contact_key")
+        for e in ("visits", "visit_plans", "deals", "deal_contacts", "customer_needs", "calls", "consents")
     ),
 }
 NEVER_TAKEN = frozenset({"created_at", "created_by", "territory_key", "parent_key", "status", "external_id", "tags"})

@@ -78,7 +78,7 @@ def check_owned(door: Door, who: Who, cell: Cell) -> None:
     """Work is changed by its owner, a split partner and the managers above; a deal's lines by who may change it."""
     if who.held is None:
         return
-    work = door.cell("deals", cell.row["deal_key"], "share") if cell.entity == "deal_lines" else cell
+    work = door.cell("deals", cell.row["deal_key"], "share") if cell.entity in access.BELOW_DEALS else cell
     if not access.may_change_row(work.entity, work.row, who.held):
         raise Refused("not_permitted", f"this {cell.entity} row is somebody else's work")
 
@@ -188,7 +188,7 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     if entity == "accounts":
         values = _dated(door, {}, values, origin)
     door.put(cell, values, origin, "create")
-    if entity == "deal_lines":
+    if entity in access.BELOW_DEALS:
         check_owned(door, who, cell)
     if entity == "quotas" and who.held is not None:
         rights.check_own_target(who.role, who.user_key, cell.row)
@@ -239,7 +239,7 @@ def update(
     if cell.entity == "accounts":
         values = _dated(door, cell.row, values, origin)
     door.put(cell, values, origin, kind, verbatim)
-    if cell.entity == "deal_lines" and "deal_key" in values:
+    if cell.entity in access.BELOW_DEALS and "deal_key" in values:
         check_owned(door, who, cell)  # the deal that it was moved to, too
     if was_gone or PARENTS.get(cell.entity, ("", ""))[1] in values:
         revive_parent(door, who, cell, origin)

@@ -16,7 +16,8 @@ from sfa.db.cells import Cell
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door
 
-OWNERS_SET = frozenset({"splits", "account_key"})  # of a deal: a split partner works on it, its owner shares it out
+# Of a deal: a split partner works on it, its owner shares it out.
+OWNERS_SET = frozenset({"splits", "overlays", "account_key"})
 PARENTS_MAX = 20  # storeys of a customer's hierarchy
 FAMILIES_LOCK = 7_319_044_101  # an advisory lock of this database: one change of who lies below whom at a time
 

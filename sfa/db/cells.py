@@ -37,7 +37,8 @@ CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "contacts": (("consents", "contact_key"),),
     "visits": (("visit_amendments", "visit_key"),),
-    "deals": (("deal_lines", "deal_key"),),
+    "deals": (("deal_lines", "deal_key"), ("deal_contacts", "deal_key")),
+    "quotas": (("quota_versions", "quota_key"), ("quota_challenges", "quota_key")),
 }
 
 

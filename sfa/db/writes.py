@@ -258,7 +258,7 @@ class Door:
             if not of_pair(cell):
                 for entity, key in parents_of(cell):
                     named.setdefault(entity, {})[key] = None
-        for above in ("visits", "deals", "contacts", "accounts"):
+        for above in ("visits", "deals", "contacts", "quotas", "accounts"):
             keys = named.get(above, {})
             self.load(above, keys, "share")
             for key in keys:
@@ -289,7 +289,7 @@ class Door:
         settled: list[tuple[Cell, tuple[str, ...]]] = []
         waiting = [cell for cell in self._cells.values() if cell.moved]
         placed: dict[Cell, tuple[str, ...]] = {}
-        order = {"accounts": 0, "deals": 1, "visits": 1, "contacts": 1, **dict.fromkeys(ABOUT_ROWS, 3)}
+        order = {"accounts": 0, "deals": 1, "visits": 1, "contacts": 1, "quotas": 1, **dict.fromkeys(ABOUT_ROWS, 3)}
         rounds = 0
         known: dict[Cell, tuple[str, ...]] = {}
         while waiting:
@@ -369,5 +369,9 @@ class Door:
 
 
 _BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}
-_AGES_WITH = {"deal_lines": ("deals", "deal_key"), "visit_amendments": ("visits", "visit_key")}
+_AGES_WITH = {
+    "deal_lines": ("deals", "deal_key"),
+    "deal_contacts": ("deals", "deal_key"),
+    "visit_amendments": ("visits", "visit_key"),
+}
 _TEXTS = inserting(note_updates)

@@ -58,7 +58,9 @@ def entities_in(text: str) -> set[str]:
     found = {
         WRITTEN.get(word, word)
         for word in re.findall(
-            r"[a-z]+(?: (?:costs|lines|periods|members|profiles|needs|plans|legs|policies|templates|rules))?", text
+            r"[a-z]+(?: (?:costs|lines|contacts|periods|members|profiles|needs|plans|legs|policies|templates|rules"
+            r"|reasons|calendars))?",
+            text,
         )
     }
     names = {name.replace(" ", "_") for name in found} & set(ENTITIES)

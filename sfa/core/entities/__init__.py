@@ -5,7 +5,21 @@ A row's key, revision and deletion are not fields: they travel beside it. `ENTIT
 """
 
 from sfa.core.entities.attached import Attachment
-from sfa.core.entities.catalogue import CurrencyUnit, FiscalPeriod, Price, Product, Rate, Stage, UnitCost
+from sfa.core.entities.catalogue import (
+    CalendarRule,
+    Competitor,
+    CreditRule,
+    CurrencyUnit,
+    FiscalPeriod,
+    LostReason,
+    PeriodClosing,
+    Pipeline,
+    Price,
+    Product,
+    Rate,
+    Stage,
+    UnitCost,
+)
 from sfa.core.entities.company import (
     DeviceProfile,
     Organisation,
@@ -20,7 +34,7 @@ from sfa.core.entities.company import (
 from sfa.core.entities.customers import Account, AccountMember, Contact, Note, Task, Visit
 from sfa.core.entities.relations import Call, Consent, CustomerNeed
 from sfa.core.entities.row import Row
-from sfa.core.entities.selling import Deal, DealLine, Quota
+from sfa.core.entities.selling import Deal, DealContact, DealLine, Quota, QuotaChallenge, QuotaVersion
 from sfa.core.entities.told import Conflict, Handover, Refusal, Suggestion
 from sfa.core.entities.visiting import (
     CadenceRule,
@@ -51,6 +65,12 @@ ENTITIES: dict[str, type[Row]] = {
     "rates": Rate,
     "fiscal_periods": FiscalPeriod,
     "stages": Stage,
+    "pipelines": Pipeline,
+    "lost_reasons": LostReason,
+    "competitors": Competitor,
+    "credit_rules": CreditRule,
+    "fiscal_calendars": CalendarRule,
+    "period_closings": PeriodClosing,
     "accounts": Account,
     "account_members": AccountMember,
     "contacts": Contact,
@@ -70,7 +90,10 @@ ENTITIES: dict[str, type[Row]] = {
     "consents": Consent,
     "deals": Deal,
     "deal_lines": DealLine,
+    "deal_contacts": DealContact,
     "quotas": Quota,
+    "quota_versions": QuotaVersion,
+    "quota_challenges": QuotaChallenge,
     "refusals": Refusal,
     "conflicts": Conflict,
     "suggestions": Suggestion,

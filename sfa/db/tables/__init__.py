@@ -1,5 +1,6 @@
 """Every table. `METADATA` is what Alembic compares the database with; `ROWS` finds an entity's table by its name."""
 
+from sfa.db.tables.figures import closed_contributions, closed_figures, credited, credited_quantities
 from sfa.db.tables.files import blobs, upload_parts, uploads
 from sfa.db.tables.rest import idempotency_keys, import_runs, name_words
 from sfa.db.tables.rows import METADATA, ROWS
@@ -39,7 +40,11 @@ __all__ = [
     "calendar_tokens",
     "clock",
     "clock_marks",
+    "closed_contributions",
+    "closed_figures",
     "credentials",
+    "credited",
+    "credited_quantities",
     "devices",
     "drains",
     "erasures",

@@ -26,7 +26,7 @@ METADATA = MetaData(
 KEY = Text().with_variant(Text(collation="C"), "postgresql")
 
 # Rows that only some roles carry once they are older: null while everybody does, else the layers by commas (S10).
-LAYERED = frozenset({"visits", "notes", "attachments", "deals", "deal_lines", "visit_amendments"})
+LAYERED = frozenset({"visits", "notes", "attachments", "deals", "deal_lines", "deal_contacts", "visit_amendments"})
 # What is looked up by question, beside the key: children by their parent, work by its owner.
 INDEXED: dict[str, list[tuple[str, ...]]] = {
     "users": [("external_id",)],
@@ -64,7 +64,16 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "tasks": [("owner_key",), ("account_key",)],
     "deals": [("account_key",), ("owner_key",), ("external_id",), ("name", "key")],
     "deal_lines": [("deal_key",)],
-    "quotas": [("user_key", "period_key"), ("team_key", "period_key")],
+    "deal_contacts": [("deal_key",), ("contact_key",)],
+    "quotas": [
+        ("user_key", "period_key"),
+        ("team_key", "period_key"),
+        ("territory_key", "period_key"),
+        ("period_key",),
+    ],
+    "quota_versions": [("quota_key", "number")],
+    "quota_challenges": [("quota_key",)],
+    "period_closings": [("period_key", "number")],
     "refusals": [("author_key", "status", "created_at", "key"), ("entity", "row_key"), ("repairs_key",)],
     "conflicts": [("entity", "row_key"), ("other_key",), ("status", "created_at", "key")],
     "suggestions": [("row_key",), ("other_key",), ("status", "created_at", "key")],

@@ -1,0 +1,88 @@
+"""What figures are made of, beside the rows: who is credited with a deal, and what closed periods said.
+
+`credited` (the table `credits`) and `credited_quantities` follow from deals and their lines; `sfa.db.credits` keeps
+them, in the transaction that changes a deal, and what a reopening reversed stays as it was. `closed_figures` and
+`closed_contributions` are what figures were when their period was closed, and never change (R2).
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
+
+from sfa.db.tables.rows import KEY, METADATA
+
+# One person's part of one end of a deal: `n` counts the ends, `reversal` takes one back (R21). Money in minor units of
+# the deal's own currency; `cost_minor` is null where a cost is missing or not of one currency.
+credited = Table(
+    "credits",
+    METADATA,
+    Column("deal_key", KEY, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("user_key", KEY, primary_key=True),
+    Column("overlay", Boolean, primary_key=True),
+    Column("reversal", Boolean, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("account_key", Text),
+    Column("territory_key", Text),
+    Column("owner", Boolean, nullable=False),
+    Column("share_bp", Integer, nullable=False),
+    Column("amount_minor", BigInteger),
+    Column("currency", Text),
+    Column("cost_minor", BigInteger),
+    Column("cost_currency", Text),
+    Index("ix_credits_user_key_at", "user_key", "at"),
+    Index("ix_credits_at", "at"),
+    Index("ix_credits_account_key_at", "account_key", "at"),
+    sqlite_with_rowid=False,
+)
+
+# The same for quantities: millionths of the product's unit.
+credited_quantities = Table(
+    "credited_quantities",
+    METADATA,
+    Column("deal_key", KEY, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("user_key", KEY, primary_key=True),
+    Column("overlay", Boolean, primary_key=True),
+    Column("reversal", Boolean, primary_key=True),
+    Column("product_key", KEY, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("quantity_micro", BigInteger, nullable=False),
+    Index("ix_credited_quantities_user_key_at", "user_key", "at"),
+    sqlite_with_rowid=False,
+)
+
+# What one quota's figure was when its period was closed; `value` is null where it was not computable, `code` says why.
+closed_figures = Table(
+    "closed_figures",
+    METADATA,
+    Column("closing_key", KEY, primary_key=True),
+    Column("quota_key", KEY, primary_key=True),
+    Column("value", BigInteger),
+    Column("code", Text),
+    Column("target", BigInteger, nullable=False),
+    Column("currency", Text),
+    Column("version", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# ... and what it was the sum of. `ordinal` is the end of a deal, 0 for a visit.
+closed_contributions = Table(
+    "closed_contributions",
+    METADATA,
+    Column("closing_key", KEY, primary_key=True),
+    Column("quota_key", KEY, primary_key=True),
+    Column("entity", Text, primary_key=True),
+    Column("row_key", KEY, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("reversal", Boolean, primary_key=True),
+    Column("user_key", KEY, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("share_bp", Integer, nullable=False),
+    Column("amount_minor", BigInteger),
+    Column("currency", Text),
+    Column("rate", Text),
+    Column("value", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
