@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from sfa.core import deal_states
 from sfa.core.access import forbidden_field
 from sfa.core.errors import Refused
 from sfa.core.shapes import SHAPES
@@ -45,9 +46,10 @@ def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], ori
         if locked := locked_fields(target.row, row):
             text = "the visit was submitted: dismiss the conflict, and amend the visit if it says what is wrong"
             raise Refused("visit_locked", text, key=target.key, fields=locked)
-        replaced = {f: target.row[f] for f, v in row["losing"].items() if target.row[f] != v}
+        losing = deal_states.restored(target.row, row["losing"], origin.at)
+        replaced = {f: target.row[f] for f, v in losing.items() if target.row[f] != v}
         stamps = target.stamps
-        edits.update(door, who, target, row["losing"], origin, kind="restore")
+        edits.update(door, who, target, losing, origin, kind="restore")
         if any(value is not None for value in replaced.values()):
             write(door, _next_key(cell), _replaced(cell, target, replaced, stamps), origin)
     door.put(cell, {"status": "restored"}, origin, "conflict.restore")
