@@ -26,6 +26,7 @@ from sfa.core.visit_states import VISIT_TRANSITIONS
 WHOLE_BP = 10_000
 PLANS_FROM = "2000-01-01"  # a rule is expanded from its first day on
 MONEY_MEASURES = ("revenue", "margin")
+CONTACT_MEASURES = ("total_contacts", "unique_contacts")
 
 
 class Broken(Struct, frozen=True):
@@ -217,6 +218,10 @@ def _quota(row: Mapping[str, Any]) -> Broken | None:
         return Broken("quota_owner_invalid", "a quota belongs to exactly one user, team or territory")
     if (row["measure"] in MONEY_MEASURES) != (row["currency"] is not None):
         return Broken("invariant_failed", "money measures have a currency, counts have none")
+    if (row["measure"] == "quantity") != (row["unit"] is not None or row["product_key"] is not None):
+        return Broken("invariant_failed", "a quantity says its unit or its product, and nothing else does")
+    if row["measure"] not in CONTACT_MEASURES and (row["visit_type"] is not None or row["account_tier"] is not None):
+        return Broken("invariant_failed", "only contacts are narrowed to a tier or a type of visit")
     return None
 
 
