@@ -52,6 +52,7 @@ class Door:
         self.redirects = Redirects(connection)
         self.texts: list[dict[str, Any]] = []  # rows of `note_updates` (S25), undone and flushed with the rest
         self._profiles: Profiles | None = None
+        self.known: dict[str, Any] = {}  # what checks have read of this transaction's stored rows, until the flush
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -353,6 +354,7 @@ class Door:
             cell.was_gone = cell.gone
         self._undo.clear()
         self._history.clear()
+        self.known.clear()
         return last
 
     def _write_rows(self, cells: list[Cell]) -> None:

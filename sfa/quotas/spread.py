@@ -40,8 +40,8 @@ class Span(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """How to spread. `weights_bp` (seasonal) and `ramp_bp` are of the parts in the order of time; a ramp that is shorter
-    than the parts leaves the later ones as they are."""
+    """How to spread. `weights_bp` (seasonal) and `ramp_bp` are of the parts in the order of time; a ramp shorter than
+    the parts leaves the later ones as they are."""
 
     method: Method = Method.EQUAL
     weights_bp: Sequence[int] = ()
