@@ -111,7 +111,7 @@ def test_a_version_does_not_count_before_the_last_one(planned: Office) -> None:
 )
 def test_nobody_approves_what_he_is_measured_by(planned: Office, user: str, key: str, may: bool) -> None:
     """R5: not the own quota, nor that of the own team."""
-    owners = {
+    owners: dict[str, dict[str, Any]] = {
         "q-mia": {"user_key": "mia"},
         "q-all": {"user_key": None, "team_key": "all-sales"},
         "q-t": {"user_key": None, "territory_key": "t-north"},
@@ -119,8 +119,8 @@ def test_nobody_approves_what_he_is_measured_by(planned: Office, user: str, key:
     }
     if key in owners:
         planned.put(("quotas", key, {**ANAS, **owners[key]}))
-    for command, said in (("approve", {}), ("reset", {})):
-        receipt = planned.phone(user).do(f"quota.{command}", "quotas", key, base=1, set=said)
+    for command in ("approve", "reset"):
+        receipt = planned.phone(user).do(f"quota.{command}", "quotas", key, base=1)
         assert receipt.code == (None if may else "not_permitted"), receipt
     assert len(planned.rows("quota_versions")) == may
 

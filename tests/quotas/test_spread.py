@@ -35,12 +35,18 @@ def plans(draw: st.DrawFn) -> Plan:
 
 
 def spread_or_nothing(target: int, plan: Plan) -> Spread | None:
-    try:
-        return spread(target, MONTHS, plan)
-    except Refused as refused:
-        assert refused.code == "weights_invalid", refused
-        assert plan.from_on is not None, "only a window may hold no working day"
-        return None
+    """None where the window holds no working day of a part that has a weight, which is refused."""
+    if plan.from_on is not None and plan.to_on is not None:
+        weights = plan.weights_bp if plan.method is Method.SEASONAL else [1] * len(MONTHS)
+        met = [
+            working_days(max(month.start_on, plan.from_on), min(month.end_on, plan.to_on)) * weight
+            for month, weight in zip(MONTHS, weights, strict=True)
+        ]
+        if not any(met):
+            with pytest.raises(Refused, match="weights_invalid"):
+                spread(target, MONTHS, plan)
+            return None
+    return spread(target, MONTHS, plan)
 
 
 @given(targets, plans())
