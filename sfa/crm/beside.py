@@ -15,14 +15,14 @@ from sqlalchemy import Connection, false, func, or_, select
 from sfa.core import calendars
 from sfa.core.errors import Refused
 from sfa.core.periods import FiscalCalendars
+from sfa.core.rules import QUOTA_FILTERS as FILTERS
+from sfa.core.rules import QUOTA_OWNERS as OWNERS
 from sfa.db import scope
 from sfa.db.cells import Cell
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door
 
-OWNERS = ("user_key", "team_key", "territory_key")
-FILTERS = ("product_key", "unit", "account_tier", "visit_type", "overlay")
 IDENTITY = (*OWNERS, "period_key", "measure", *FILTERS)
 QUOTAS_LOCK = 7_319_044_105  # an advisory lock of this database: one change of which quotas and periods there are
 PERIOD_FIELDS = ("kind", "start_on", "end_on", "parent_key")

@@ -17,7 +17,8 @@ from sqlalchemy import Connection, func, select
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.core.money import Rounding, rounded
-from sfa.crm.beside import FILTERS, OWNERS
+from sfa.core.rules import QUOTA_FILTERS as FILTERS
+from sfa.core.rules import QUOTA_OWNERS as OWNERS
 from sfa.crm.online import person
 from sfa.db.places import lies_in
 from sfa.db.prepared import among, listed
