@@ -6,7 +6,6 @@ currency on the line, and so is a quota's `target` where it is money. An empty c
 field. Promises: each line becomes typed values or a fault; which lines are one row is told by `IDENTITY`.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -17,8 +16,9 @@ from msgspec import Struct
 from sfa.core.access import ALWAYS_READ_ONLY, READ_ONLY
 from sfa.core.errors import Refused
 from sfa.core.money import parse_minor
-from sfa.core.rules import MONEY_MEASURES, QUOTA_FILTERS, QUOTA_OWNERS
+from sfa.core.rules import QUOTA_FILTERS, QUOTA_OWNERS
 from sfa.core.shapes import SHAPES
+from sfa.core.targets import parse_target
 from sfa.crm.imports.table import Fault, Line, shown
 
 # By which fields a line finds its row again.
@@ -33,11 +33,9 @@ IDENTITY: dict[str, tuple[str, ...]] = {
 MAY_LACK: dict[str, frozenset[str]] = {"quotas": frozenset((*QUOTA_OWNERS, *QUOTA_FILTERS))}
 # Beside its key a row is named by one of these: (its entity, the end of the column in place of `_key`, by what).
 NAMED_BY = (("users", "_email", "email"), ("fiscal_periods", "", "name"))
-QUANTITY_DIGITS = 6  # millionths of a unit
 TRUE, FALSE = frozenset(("true", "yes", "1")), frozenset(("false", "no", "0"))
 LIST_MARK = ";"
 NOTHING = "null"
-DECIMAL = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,9}))?")
 
 
 class Columns(Struct, frozen=True):
@@ -131,7 +129,9 @@ def stated(entity: str, columns: Columns, line: Line, file: str) -> Stated | Fau
                 values[field] = _money(line.values, place, currency)
         for place in columns.measured:
             if line.values[place]:
-                values[place] = _measured(line.values, line.values[place])
+                values[place] = parse_target(
+                    line.values[place], line.values.get("measure", ""), line.values.get("currency")
+                )
         for field, (place, _, _) in columns.named.items():
             text = line.values[place]
             if text == NOTHING:
@@ -168,18 +168,6 @@ def _money(values: Mapping[str, str], name: str, currency: str) -> int | None:
     if values[name] == NOTHING:
         return None
     return parse_minor(values[name], values[currency])
-
-
-def _measured(values: Mapping[str, str], text: str) -> int:
-    """A target: a decimal of the line's currency, of the product's unit, or a count."""
-    if values.get("measure") in MONEY_MEASURES:
-        return parse_minor(text, values.get("currency", ""))
-    digits = QUANTITY_DIGITS if values.get("measure") == "quantity" else 0
-    found = DECIMAL.fullmatch(text)
-    if found is None or len(found[3] or "") > digits:
-        wanted = f"a number with {digits} decimals at most" if digits else "a whole number"
-        raise Refused("amount_invalid", f"{text[:40]!r} is not {wanted}", amount=text[:40])
-    return int(f"{found[1]}{found[2]}{(found[3] or '').ljust(digits, '0')}")
 
 
 def in_order(entity: str, found: Sequence[Stated]) -> list[Stated]:
