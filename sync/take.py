@@ -187,6 +187,8 @@ class Taker:
             raise Refused("already_merged", key=cell.key)
         edits.check_rights(self.who, cell.entity, (), creating=False)
         edits.check_owned(self.door, self.who, cell)
+        if not cell.gone:
+            edits.check_unlocked(self.who, cell)
         since = edited_since(self._stamps(cell), mutation.base, cell.rev, self.device)
         if cell.gone or not since:
             edits.delete(self.door, self.who, cell, origin)

@@ -381,6 +381,7 @@ from sfa.app import (  # noqa: E402 - their commands join the group above
     cli_device_customers,  # noqa: F401
     cli_device_decisions,  # noqa: F401
     cli_device_files,  # noqa: F401
+    cli_device_quotas,  # noqa: F401
     cli_device_route,  # noqa: F401
     cli_device_visits,  # noqa: F401
 )

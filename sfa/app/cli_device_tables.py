@@ -23,7 +23,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "attachments": ("name", "kind", "size", "stored", "account_key", "author_key"),
     "tasks": ("title", "due_on", "done", "account_key"),
     "deals": ("name", "stage_key", "amount_minor", "currency", "close_on", "owner_key"),
-    "quotas": ("user_key", "team_key", "territory_key", "period_key", "measure", "target"),
+    "quotas": ("user_key", "team_key", "territory_key", "period_key", "measure", "target", "status", "approvals"),
+    "quotas shown": (
+        *("owner", "period_key", "measure", "target", "currency", "status", "version", "approved", "valid_from"),
+        "challenge",
+    ),
+    "quota_challenges": ("quota_key", "author_key", "text", "proposed", "status", "answer", "decided_by"),
     "visit_plans": ("account_key", "rrule", "start_time", "zone", "valid_from", "valid_to"),
     "signals": ("kind", "account_key", "product_key", "competitor", "amount_minor", "text"),
     "cadence": ("name", "tier", "status", "due_on", "last_on", "days_over"),

@@ -27,6 +27,7 @@ from sfa.db.tables import job_runs
 from sfa.db.writes import Door
 from sfa.files import arrivals, collecting
 from sfa.files.service import FileLimits, Files
+from sfa.quotas import calendar
 from sfa.visits import plans
 
 MINUTE_S = 60
@@ -103,6 +104,12 @@ def plan_visits(connection: Connection, now_ms: int) -> str:
     return f"{made} visits of {looked} plans"
 
 
+def make_periods(connection: Connection, now_ms: int) -> str:
+    """The fiscal periods of this year and the next two, as the calendars say."""
+    made = calendar.make_periods(connection, now_ms)
+    return f"{made.written} written, {made.deleted} deleted, {made.kept} kept" if made is not None else "no calendar"
+
+
 JOBS: dict[str, Job] = {
     job.name: job
     for job in (
@@ -114,6 +121,7 @@ JOBS: dict[str, Job] = {
         Job("link_files", MINUTE_S, link_files),
         Job("collect_files", HOUR_S, collect_files),
         Job("plan_visits", PLANS_S, plan_visits),
+        Job("make_periods", MINUTE_S, make_periods),
         Job("forget_old_runs", DAY_S, forget_old_runs),
         Job("forget_idempotency_keys", HOUR_S, forget_idempotency_keys),
     )

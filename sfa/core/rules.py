@@ -27,6 +27,10 @@ from sfa.core.visit_states import VISIT_TRANSITIONS
 WHOLE_BP = 10_000
 PLANS_FROM = "2000-01-01"  # a rule is expanded from its first day on
 MONEY_MEASURES = ("revenue", "margin")
+QUOTA_OWNERS = ("user_key", "team_key", "territory_key")
+# Of one owner, period, measure and these there is one quota.
+QUOTA_FILTERS = ("product_key", "unit", "account_tier", "visit_type", "overlay")
+CONTACT_MEASURES = ("total_contacts", "unique_contacts")
 
 
 class Broken(Struct, frozen=True):
@@ -240,10 +244,14 @@ def _pipeline_stage(row: Mapping[str, Any]) -> Broken | None:
 
 
 def _quota(row: Mapping[str, Any]) -> Broken | None:
-    if sum(row[f] is not None for f in ("user_key", "team_key", "territory_key")) != 1:
+    if sum(row[f] is not None for f in QUOTA_OWNERS) != 1:
         return Broken("quota_owner_invalid", "a quota belongs to exactly one user, team or territory")
     if (row["measure"] in MONEY_MEASURES) != (row["currency"] is not None):
         return Broken("invariant_failed", "money measures have a currency, counts have none")
+    if (row["measure"] == "quantity") != (row["unit"] is not None or row["product_key"] is not None):
+        return Broken("invariant_failed", "a quantity says its unit or its product, and nothing else does")
+    if row["measure"] not in CONTACT_MEASURES and (row["visit_type"] is not None or row["account_tier"] is not None):
+        return Broken("invariant_failed", "only contacts are narrowed to a tier or a type of visit")
     return None
 
 

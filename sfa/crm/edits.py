@@ -18,7 +18,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
-from sfa.crm import buying, open_visits, rights, trees
+from sfa.crm import beside, buying, open_visits, rights, trees
 from sfa.db import erasures, scope
 from sfa.db.cells import Cell
 from sfa.db.looking import looking
@@ -86,7 +86,9 @@ def check_owned(door: Door, who: Who, cell: Cell) -> None:
 
 
 def check_unlocked(who: Who, cell: Cell, values: Mapping[str, Any] | None = None) -> None:
-    """A submitted visit is read-only (R14): what says the same again changes nothing; None is its deletion."""
+    """A submitted visit is read-only (R14), and so is an approved quota (R5): what says the same again changes nothing;
+    None is its deletion."""
+    beside.check_draft(cell, values)
     if who.held is None or cell.entity != "visits" or not cell.row or not cell.row["submitted"]:
         return
     changed = sorted(f for f, v in values.items() if cell.row[f] != v) if values is not None else []
@@ -197,9 +199,9 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     if entity == buying.ENTITY:
         buying.check(door, cell)
     if entity == "quotas" and who.held is not None:
-        rights.check_own_target(who.role, who.user_key, cell.row)
+        rights.check_sets_target(who.role, who.user_key, who.held, cell.row)
     revive_parent(door, who, cell, origin)
-    _finish(door, who, cell)
+    _finish(door, who, cell, {})
     return cell
 
 
@@ -210,10 +212,11 @@ def _dated(door: Door, before: Mapping[str, Any], values: Mapping[str, Any], ori
     return {**values, "tier_since": scope.today(door.connection, origin.at)}
 
 
-def _finish(door: Door, who: Who, cell: Cell) -> None:
+def _finish(door: Door, who: Who, cell: Cell, before: Mapping[str, Any]) -> None:
     found = check_row(door, cell)
     if found is not None:
         raise Refused(found.code, found.text, **found.details)
+    beside.check_written(door, cell, before)
     check_in_scope(door, who, cell)
 
 
@@ -235,6 +238,7 @@ def update(
     check_unlocked(who, cell, values)
     rights.check_change(door, who.role, who.user_key, who.held, cell, values)
     was_gone, before = cell.gone, cell.row
+    beside.check_free(door, cell, values)
     erasures.refuse_erased(door.connection, cell)
     if cell.entity == "accounts":
         values = _dated(door, cell.row, values, origin)
@@ -245,7 +249,7 @@ def update(
         buying.check(door, cell)
     if was_gone or PARENTS.get(cell.entity, ("", ""))[1] in values:
         revive_parent(door, who, cell, origin)
-    _finish(door, who, cell)
+    _finish(door, who, cell, {} if was_gone else before)
     if cell.entity == "visits" and kind not in open_visits.COMMANDS:
         decides = any(field in values and values[field] != before[field] for field in open_visits.DECIDE)
         if was_gone or decides:
@@ -268,14 +272,14 @@ def imported(
     stated = follow_references(door, TRUSTED, entity, stated)
     if cell.rev > 0 and all(cell.row[f] == v for f, v in stated.items()):
         return "unchanged"
-    outcome = "created" if cell.rev == 0 else "updated"
+    outcome, before = "created" if cell.rev == 0 else "updated", cell.row
+    beside.check_draft(cell, stated)
+    beside.check_free(door, cell, stated)
     if entity == "accounts":
         stated = dict(_dated(door, cell.row, stated, origin))
     door.put(cell, stated, origin, "import")
     revive_parent(door, TRUSTED, cell, origin)
-    found = check_row(door, cell)
-    if found is not None:
-        raise Refused(found.code, found.text, **found.details)
+    _finish(door, TRUSTED, cell, before)
     return outcome
 
 
@@ -284,10 +288,12 @@ def delete(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
     are deleted themselves."""
     check_rights(who, cell.entity, (), creating=False)
     check_owned(door, who, cell)
-    rights.check_delete(who.role, who.held, cell)
+    rights.check_delete(who.role, who.user_key, who.held, cell)
     if cell.gone:
         return
     check_unlocked(who, cell)
+    beside.check_free(door, cell, None)
     door.delete(cell, origin)
     if cell.entity in trees.TREES:
         trees.check(door, cell.entity)
+    beside.check_deleted(door, cell)

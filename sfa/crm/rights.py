@@ -33,7 +33,8 @@ def check_change(door: Door, role: str, user: str | None, held: frozenset[str] |
     if place is not None and place[0] == "accounts" and place[1] in changed and role == "rep":
         _check_same_territory(door, cell.row[place[1]], to[place[1]], place[1])
     if cell.entity == "quotas":
-        check_own_target(role, user, cell.row)
+        check_sets_target(role, user, held, cell.row)
+        check_sets_target(role, user, held, {**cell.row, **to})
 
 
 def _check_same_territory(door: Door, before: str | None, after: str | None, field: str) -> None:
@@ -50,9 +51,19 @@ def check_own_target(role: str, user: str | None, quota: Mapping[str, Any]) -> N
         raise Refused("not_permitted", "somebody else sets your own quota")
 
 
-def check_delete(role: str, held: frozenset[str] | None, cell: Cell) -> None:
+def check_sets_target(role: str, user: str | None, held: frozenset[str], quota: Mapping[str, Any]) -> None:
+    """Not the own one; and who is only a member of a team does not set its target."""
+    check_own_target(role, user, quota)
+    team = quota["team_key"]
+    if team is not None and f"team:{team}" in held and f"manage:{team}" not in held:
+        raise Refused("not_permitted", "whoever manages a team sets its quota")
+
+
+def check_delete(role: str, user: str | None, held: frozenset[str] | None, cell: Cell) -> None:
     """A rep who knows a customer only through its account team does not delete it for the others; what somebody allowed
-    or withdrew stays on record."""
+    or withdrew stays on record; a target is deleted by who may set it."""
+    if held is not None and cell.entity == "quotas":
+        check_sets_target(role, user, held, cell.row)
     if held is not None and cell.entity in NEVER_DELETED:
         raise Refused("not_permitted", f"{cell.entity} stay: the latest one counts")
     if held is None or cell.entity != "accounts" or role != "rep":

@@ -51,6 +51,11 @@ def _zone(connection: Connection) -> ZoneInfo:
     return ZoneInfo(connection.execute(query).scalar() or "UTC")
 
 
+def zone(connection: Connection) -> str:
+    """The organisation's time zone, by its IANA name."""
+    return _zone(connection).key
+
+
 def today(connection: Connection, now_ms: int) -> str:
     """The local day of the organisation."""
     return local_day(now_ms, _zone(connection).key)

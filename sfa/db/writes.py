@@ -54,6 +54,7 @@ class Door:
         self.texts: list[dict[str, Any]] = []  # rows of `note_updates` (S25), undone and flushed with the rest
         self._profiles = profiles
         self.read_below: set[tuple[str, str]] = set()  # (entity, row above): all that lies there was loaded
+        self.known: dict[str, Any] = {}  # what checks have read of this transaction's stored rows, until the flush
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -366,6 +367,7 @@ class Door:
             cell.was_gone = cell.gone
         self._undo.clear()
         self._history.clear()
+        self.known.clear()
         return last
 
 

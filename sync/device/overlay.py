@@ -35,6 +35,11 @@ SERVER_COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "suggestion.accept": ("suggestions", {"status": "accepted"}),
     "suggestion.decline": ("suggestions", {"status": "declined"}),
     "visit.amend": ("visits", {}),
+    "quota.approve": ("quotas", {"status": "approved"}),
+    "quota.reset": ("quotas", {"status": "draft"}),
+    "quota.challenge": ("quotas", {}),
+    "quota.decide": ("quotas", {}),
+    "quota.spread": ("quotas", {}),
 }
 UNTOLD = frozenset({"created_at", "created_by"})  # set by the server: no edit of anybody
 STAYS = (None, "applied", "merged")  # any other outcome: what the server made of it is on its way

@@ -193,6 +193,7 @@ def _years_ago(amount_minor: int, years: int, percent: int) -> int:
 
 
 def _calendar(days: Days, at: int) -> Iterator[Made]:
+    yield Made("fiscal_calendars", "calendar", {}, at)
     calendars = FiscalCalendars()
     for year in (days.year - 1, days.year):
         for kind in (PeriodKind.YEAR, PeriodKind.QUARTER, PeriodKind.MONTH):

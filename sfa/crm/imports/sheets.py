@@ -13,14 +13,14 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sfa.core.access import may_write
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.core.rules import check_values
 from sfa.core.shapes import SHAPES
-from sfa.crm import edits
+from sfa.crm import beside, edits
 from sfa.crm.edits import Who
 from sfa.crm.imports.columns import IDENTITY, Columns, Stated, columns_of, header_faults, in_order, stated
 from sfa.crm.imports.keys import external_key
@@ -39,6 +39,7 @@ FAULTS_KEPT = 1_000
 KEPT_MS = 30 * 24 * 3600 * 1000
 IMPORTERS = frozenset({"manager", "director", "finance", "admin"})
 TAKEN = "this identity cannot be used: several rows have it, or one that you may not see"
+FOLDED = frozenset({"email"})  # people type them in any case
 OUTCOMES = ("created", "updated", "unchanged", "deleted")
 
 
@@ -221,20 +222,20 @@ def _put(
             field = refused.details.get("field")
             faults.append(Fault(sheet.file, item.line, field, refused.code, refused.text))
         else:  # what follows in this batch may name it
-            place = (sheet.entity, str(values.get("external_id")))
+            place = (sheet.entity, "external_id", str(values.get("external_id")))
             named.setdefault(place, [_key(sheet.entity, values, known)])
     return faults
 
 
-Known = dict[tuple[str, ...], list[str]]
-Names = dict[tuple[str, str], list[str]]
+Known = dict[tuple[Any, ...], list[str]]
+Names = dict[tuple[str, str, str], list[str]]  # (entity, by which field, name) -> keys
 
 
 def _resolved(sheet: Sheet, item: Stated, named: Names) -> dict[str, Any] | Fault:
     values = dict(item.values)
     for field, text in item.named.items():
-        column, of = sheet.columns.named[field]
-        keys = named.get((of, text), [])
+        column, of, by = sheet.columns.named[field]
+        keys = named.get((of, by, _folded(by, text)), [])
         if len(keys) != 1:
             found = "no row" if not keys else "several rows"
             return Fault(sheet.file, item.line, column, "reference_unknown", f"{found} of {of} with {text[:60]!r}")
@@ -243,29 +244,38 @@ def _resolved(sheet: Sheet, item: Stated, named: Names) -> dict[str, Any] | Faul
 
 
 def _found(door: Door, who: Who, sheet: Sheet, part: Sequence[Stated]) -> Names:
-    """The rows that these lines name by external id, stored or made in this transaction, as far as the person sees
-    them: whether there is another is not told."""
+    """The rows that these lines name, stored or made in this transaction, as far as the person sees them: whether there
+    is another is not told."""
     found: Names = {}
-    for entity in sorted({of for _, of in sheet.columns.named.values()}):
-        fields = [field for field, (_, of) in sheet.columns.named.items() if of == entity]
-        texts = {item.named[field] for item in part for field in fields if field in item.named}
+    for entity, by in sorted({(of, by) for _, of, by in sheet.columns.named.values()}):
+        fields = [field for field, (_, of, how) in sheet.columns.named.items() if (of, how) == (entity, by)]
+        texts = {_folded(by, item.named[field]) for item in part for field in fields if field in item.named}
         table = ROWS[entity]
-        query = select(table.c.external_id, table.c.key).where(among(table.c.external_id, "texts"), ~table.c.gone)
+        column = func.lower(table.c[by]) if by in FOLDED else table.c[by]
+        query = select(column, table.c.key).where(among(column, "texts"), ~table.c.gone)
         bound = {"texts": listed(door.connection, sorted(texts))}
         if who.held is not None:
             query = query.where(lies_in(table.c.buckets, "held"))
             bound["held"] = listed(door.connection, who.held)
         pairs = {(text, key) for text, key in door.connection.execute(query, bound)}
         here = door.cells_of(entity) if entity == sheet.entity else ()
-        pairs |= {(cell.row["external_id"], cell.key) for cell in here if cell.exists and cell.touched}
+        pairs |= {(_folded(by, str(cell.row[by])), cell.key) for cell in here if cell.exists and cell.touched}
         for text, key in sorted(pair for pair in pairs if pair[0] in texts):
-            found.setdefault((entity, text), []).append(key)
+            found.setdefault((entity, by, text), []).append(key)
     return found
+
+
+def _folded(by: str, text: str) -> str:
+    return text.lower() if by in FOLDED else text
 
 
 def _known(door: Door, entity: str, rows: Sequence[dict[str, Any]]) -> Known:
     """identity -> keys of the live rows that have it."""
     fields = IDENTITY[entity]
+    if entity == "quotas":
+        standing = beside.standing(door)
+        standing.read(door.connection, rows)
+        return {of: sorted(keys) for of, keys in standing.keys.items()}
     table = ROWS[entity]
     query = select(table.c.key, *(table.c[field] for field in fields))
     query = query.where(among(table.c[fields[0]], "firsts"), ~table.c.gone)
@@ -278,9 +288,16 @@ def _known(door: Door, entity: str, rows: Sequence[dict[str, Any]]) -> Known:
 
 def _key(entity: str, values: dict[str, Any], known: Known) -> str:
     """The row that has this identity, or the key that it gets by it."""
-    identity = tuple(values[field] for field in IDENTITY[entity])
-    keys = known.get(identity) or [external_key(entity[:12].rstrip("s_"), "\0".join(identity))]
-    return keys[0]
+    identity = _identity_of(entity, values)
+    keys = known.get(identity)
+    if keys:
+        return keys[0]
+    name = "\0".join("" if part is None else str(part) for part in identity)
+    return external_key(entity[:12].rstrip("s_"), name)
+
+
+def _identity_of(entity: str, values: dict[str, Any]) -> tuple[Any, ...]:
+    return beside.identity(values) if entity == "quotas" else tuple(values[field] for field in IDENTITY[entity])
 
 
 def _bring(door: Door, entity: str, rows: Sequence[tuple[str, dict[str, Any]]], lock: Lock) -> None:
@@ -297,8 +314,7 @@ def _bring(door: Door, entity: str, rows: Sequence[tuple[str, dict[str, Any]]], 
 
 def _one(door: Door, who: Who, entity: str, values: dict[str, Any], known: Known, origin: Origin) -> str:
     """Create or change the row of one line; -> what happened."""
-    identity = tuple(values[field] for field in IDENTITY[entity])
-    if len(known.get(identity, ())) > 1:
+    if len(known.get(_identity_of(entity, values), ())) > 1:
         raise Refused("duplicate_external_id", TAKEN, field=IDENTITY[entity][0])
     cell = door.cell(entity, _key(entity, values, known))
     if cell.rev == 0:
