@@ -343,9 +343,7 @@ def _read_known(connection: Connection, deals: Sequence[dict[str, Any]]) -> _Kno
         lines.setdefault(deal, []).append(Line(product, quantity))
     products = {"keys": listed(connection, sorted({line.product_key for of in lines.values() for line in of}))}
     table, costs = ROWS["products"].c, _COSTS.c
-    units = dict(
-        connection.execute(select(table.key, table.unit).where(among(table.key, "keys")), products).tuples().all()
-    )
+    units = dict(connection.execute(select(table.key, table.unit).where(among(table.key, "keys")), products).all())
     columns = (costs[f] for f in Cost.__struct_fields__)
     dated: dict[str, list[Cost]] = {}
     for row in connection.execute(select(*columns).where(among(costs.product_key, "keys"), ~costs.gone), products):
@@ -353,4 +351,4 @@ def _read_known(connection: Connection, deals: Sequence[dict[str, Any]]) -> _Kno
     accounts = ROWS["accounts"].c
     there = {"keys": listed(connection, sorted({d["account_key"] for d in closed if d["account_key"]}))}
     found = connection.execute(select(accounts.key, accounts.territory_key).where(among(accounts.key, "keys")), there)
-    return _Known(lines, units, dated, dict(found.tuples().all()))
+    return _Known(lines, units, dated, dict(found.all()))

@@ -1,5 +1,6 @@
 """Credits of a deal's row: shares to the cent, overlays outside totals, reversals, the event and once only."""
 
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -49,7 +50,7 @@ def split_among(draw: st.DrawFn) -> list[dict[str, Any]]:
     others = draw(st.lists(st.sampled_from(PEOPLE[1:]), unique=True, max_size=4))
     cuts = sorted(draw(st.lists(st.integers(0, 10_000), min_size=len(others), max_size=len(others))))
     bounds = [0, *cuts, 10_000]
-    parts = [high - low for low, high in zip(bounds, bounds[1:], strict=False)]
+    parts = [high - low for low, high in pairwise(bounds)]
     return shares(*zip(["ana", *others], parts, strict=True)) if others else []
 
 
@@ -65,7 +66,8 @@ def test_r16_shares_sum_to_the_cent_and_overlay_enters_no_total(
     assert [c.user_key for c in found if c.overlay] == ["zoe"]
     for credit in found:
         exact = amount * credit.share_bp / 10_000
-        assert credit.amount_minor is not None and abs(credit.amount_minor - exact) <= 1 + abs(exact) * 1e-12
+        assert credit.amount_minor is not None
+        assert abs(credit.amount_minor - exact) <= 1 + abs(exact) * 1e-12
 
 
 @given(before=MONEY, after=MONEY, splits=split_among())

@@ -1,0 +1,1 @@
+"""Quotas and the figures that answer them: targets, attainment with its explanation, pace, closed periods."""
