@@ -52,7 +52,7 @@ def found_company(office: Office, chance: Random) -> None:
         for measure in MEASURES:
             for when in ("Q1", "Q2", "P01", "P02"):
                 rows.append(quota(f"{measure}-{whose}-{when}", measure, when, **owner))
-    strict = {"counts_unverified": False, "counts_out_of_range": False, "counts_no_show": True}
+    strict: dict[str, Any] = {"counts_unverified": False, "counts_out_of_range": False, "counts_no_show": True}
     rows.append(quota("strict", "unique_contacts", team_key="all-sales", **strict))
     rows.append(quota("tier", "total_contacts", team_key="all-sales", account_tier="A", counts_cancelled=True))
     rows.append(quota("over", team_key="all-sales", overlay=True, currency="USD"))
