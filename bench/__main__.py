@@ -18,7 +18,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
-from bench import company, floors, live, seeding, subjects, versions
+from bench import attainment, company, floors, live, seeding, subjects, versions
 from bench.company import Device
 from bench.report import Report
 from bench.server import SECRET, TTL_S, running
@@ -31,7 +31,8 @@ from sfa.web.secret import Secret
 from sfa.web.tokens import AccessTokens
 from tests.postgres import durable_postgres
 
-SUBJECTS = ("first", "delta", "poll", "push", "live", "versions", "seed")
+SUBJECTS = ("first", "delta", "poll", "push", "live", "versions", "seed", "attainment")
+APART = {"seed", "attainment"}  # of companies of their own
 LIVE_RUNS = 20
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -235,25 +236,45 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="sfa-bench-") as name:
         folder = Path(name)
         if which in (SQLITE, "both"):
-            if wanted - {"seed"}:
+            if wanted - APART:
                 bench = Bench(report, sizes, wanted, SQLITE, f"sqlite:///{folder / 'bench.db'}")
                 bench.measure()
                 bench.ratios()
             if "seed" in wanted:
                 url, floor = (f"sqlite:///{folder / name}.db" for name in ("seed", "floor"))
                 _seed(report, SQLITE, url, floor, sizes.accounts)
+            if "attainment" in wanted:
+                _attainment(report, SQLITE, f"sqlite:///{folder / 'attainment.db'}", quick)
         if which in (POSTGRESQL, "both"):
             with _postgres(folder) as (url, other, postmaster):
-                if wanted - {"seed"}:
+                if wanted - APART:
                     bench = Bench(report, sizes, wanted, POSTGRESQL, url)
                     bench.postmaster = postmaster
                     bench.measure()
                     bench.ratios()
                 if "seed" in wanted:
                     _seed(report, POSTGRESQL, other, None, sizes.accounts)
+            if "attainment" in wanted:
+                with _postgres(folder) as (url, _, _):
+                    _attainment(report, POSTGRESQL, url, quick)
     report.show()
     if save_to is not None:
         report.save(save_to)
+
+
+def _attainment(report: Report, kind: str, url: str, quick: bool) -> None:
+    """A company of its own, in a database of its own."""
+    size = attainment.QUICK if quick else attainment.Size()
+    with closing(open_database(url, durable=False)) as database:
+        begun = time.perf_counter()
+        attainment.made(database, size)
+        print(
+            f"{kind}: {size.deals:,} deals and {size.visits:,} visits made in {time.perf_counter() - begun:.1f} s",
+            flush=True,
+        )
+        for name, figures in attainment.measured(database, url):
+            report.add("attainment", f"{kind}, {name}", figures)
+    report.ratio("attainment", "best_ms", f"{kind}, {attainment.EVERY_PERIOD}", f"{kind}, {attainment.FLOOR}")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,2 @@
-"""Targets and what became of them: how a quota is set, spread, approved and challenged (docs/quotas.md)."""
+"""Targets and what became of them: quotas set, spread, approved and challenged; attainment with its explanation, pace,
+closed periods (docs/quotas.md, docs/attainment.md)."""

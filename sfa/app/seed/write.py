@@ -15,6 +15,7 @@ from sfa.app.seed.company import Company, make_company
 from sfa.app.seed.made import Days, Dice
 from sfa.app.seed.making import APART_FROM, BATCH_ROWS, Order, put, sealed_batches, without_collector
 from sfa.core.errors import Refused
+from sfa.db import credits as crediting
 from sfa.db import sealed
 from sfa.db.ageing import read_profiles
 from sfa.db.database import Database
@@ -55,6 +56,7 @@ def seed(
                 counts.update(batch.counts)
                 if after_batch is not None:
                     after_batch(counts.total())
+        crediting.rebuild(connection)
 
     with without_collector(), database.alone():
         database.write(work)
