@@ -1,0 +1,1 @@
+"""Targets, what was reached of them and why, and closed periods."""
