@@ -110,10 +110,13 @@ CATALOGUE: dict[str, Entry] = {
     "amount_invalid": Entry(422, "The amount is not a decimal number of this currency"),
     "currency_unknown": Entry(422, "The currency is not known"),
     "rate_missing": Entry(422, "There is no exchange rate for that day"),
+    "rate_twice": Entry(422, "This pair of currencies has a rate from that day already: change that one"),
     "hierarchy_cycle": Entry(422, "The tree would contain a cycle"),
     "hierarchy_overlap": Entry(422, "The member would have two parents on one day"),
     "hierarchy_orphan": Entry(422, "The tree would name a parent that does not exist on that day"),
     "route_too_large": Entry(422, "More stops in one day than the limit"),
+    "period_not_over": Entry(422, "The period has not ended yet in the organisation's time zone"),
+    "period_closed": Entry(409, "The period is closed: its figures stay, and what changes is a restatement"),
     "period_unknown": Entry(422, "The day lies outside the fiscal calendar"),
     "calendar_invalid": Entry(422, "The fiscal calendar is not valid"),
     # files

@@ -17,7 +17,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
-from sfa.crm import rights, trees
+from sfa.crm import rates, rights, trees
 from sfa.db import erasures, scope
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS
@@ -145,6 +145,8 @@ def check_row(door: Door, cell: Cell) -> Broken | None:
         _check_unique(door, cell, field)
     if cell.entity in trees.TREES:
         trees.check(door, cell.entity)
+    if cell.entity == "rates" and cell.exists:
+        rates.check_once(door, cell)
     if cell.entity == "accounts" and cell.row["parent_key"] is not None:
         rights.check_no_cycle(door, cell)
     return None
@@ -275,7 +277,7 @@ def delete(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
     are deleted themselves."""
     check_rights(who, cell.entity, (), creating=False)
     check_owned(door, who, cell)
-    rights.check_delete(who.role, who.held, cell)
+    rights.check_delete(door, who.role, who.held, cell)
     if cell.gone:
         return
     check_unlocked(who, cell)

@@ -18,6 +18,7 @@ from sfa.db.writes import Door
 
 # Of a deal: a split partner works on it, its owner shares it out.
 OWNERS_SET = frozenset({"splits", "overlays", "account_key"})
+DAYS_OF_PERIODS = frozenset({"start_on", "end_on"})
 PARENTS_MAX = 20  # storeys of a customer's hierarchy
 FAMILIES_LOCK = 7_319_044_101  # an advisory lock of this database: one change of who lies below whom at a time
 
@@ -34,6 +35,16 @@ def check_change(door: Door, role: str, user: str | None, held: frozenset[str] |
         _check_same_territory(door, cell.row[place[1]], to[place[1]], place[1])
     if cell.entity == "quotas":
         check_own_target(role, user, cell.row)
+    if cell.entity == "fiscal_periods" and changed & DAYS_OF_PERIODS:
+        _check_not_closed(door, cell)
+
+
+def _check_not_closed(door: Door, period: Cell) -> None:
+    """What was frozen belongs to these days (R2)."""
+    closings = ROWS["period_closings"].c
+    query = select(closings.number).where(closings.period_key == period.key).limit(1)
+    if door.connection.execute(query).first() is not None:
+        raise Refused("period_closed", f"period {period.key} was closed: its days stay", key=period.key)
 
 
 def _check_same_territory(door: Door, before: str | None, after: str | None, field: str) -> None:
@@ -50,11 +61,13 @@ def check_own_target(role: str, user: str | None, quota: Mapping[str, Any]) -> N
         raise Refused("not_permitted", "somebody else sets your own quota")
 
 
-def check_delete(role: str, held: frozenset[str] | None, cell: Cell) -> None:
+def check_delete(door: Door, role: str, held: frozenset[str] | None, cell: Cell) -> None:
     """A rep who knows a customer only through its account team does not delete it for the others; what somebody allowed
     or withdrew stays on record."""
     if held is not None and cell.entity in NEVER_DELETED:
         raise Refused("not_permitted", f"{cell.entity} stay: the latest one counts")
+    if held is not None and cell.entity == "fiscal_periods":
+        _check_not_closed(door, cell)
     if held is None or cell.entity != "accounts" or role != "rep":
         return
     if cell.row["territory_key"] is None or f"territory:{cell.row['territory_key']}" not in held:
