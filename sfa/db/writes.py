@@ -20,6 +20,7 @@ from sfa.db import feed, names, past, scope
 from sfa.db.ageing import read_profiles
 from sfa.db.bulk import inserting, updating
 from sfa.db.cells import Cell, Lock, parents_of, read_cells, read_children, read_column, read_where
+from sfa.db.credits import keep_credits
 from sfa.db.redirects import Redirects
 from sfa.db.tables import ROWS, history, note_updates
 from sfa.db.tables.rows import LAYERED
@@ -337,6 +338,7 @@ class Door:
         changed = [cell for cell, _ in settled if cell.dirty]
         self._write_rows(changed)
         names.write(self.connection, changed)
+        keep_credits(self.connection, self._cells, self._history)
         self.redirects.write()
         plan = None
         if any(cell.touched and cell.entity in DECIDES_SCOPE for cell, _ in settled):

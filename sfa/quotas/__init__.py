@@ -1,1 +1,1 @@
-"""Targets, what was reached of them and why, and closed periods."""
+"""Quotas and the figures that answer them: targets, attainment with its explanation, pace, closed periods."""

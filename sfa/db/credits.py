@@ -1,0 +1,354 @@
+"""Credits kept beside deals: rewritten in the transaction that changes a deal, its lines, costs or the rules (R9, R16).
+
+The door calls `keep_credits` after it has written rows; `rebuild` makes everything anew and writes nothing where all is
+right. Both go through `_settle`, so what the door kept is what a rebuild makes. Sets of deals, never a query for each;
+a transaction that touches nothing of this costs a look at its history.
+
+What was frozen stays: the territory of the customer when the deal was credited (until the deal names another customer),
+and of a reversed end its cost and quantities as they stood. On PostgreSQL two writers of one deal wait for each other,
+as do those who change costs, stages or rules and those who are credited by them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+from sqlalchemy import Connection, Text, cast, delete, or_, select, text
+
+from sfa.core.credits import (
+    Cost,
+    Credit,
+    End,
+    Line,
+    cost_of,
+    credits_of_end,
+    day_of,
+    ends_of,
+    overlaid,
+    quantities_of,
+    shared_out,
+)
+from sfa.db.bulk import inserting
+from sfa.db.cells import Cell
+from sfa.db.prepared import among, listed
+from sfa.db.tables import ROWS, credited, credited_quantities
+
+BATCH_DEALS = 500
+SETTINGS_LOCK = 7_319_044_102
+_DEALS, _LINES, _COSTS = ROWS["deals"], ROWS["deal_lines"], ROWS["unit_costs"]
+_OF_DEAL = frozenset(
+    {"stage_key", "closed_at", "signed_at", "invoiced_at", "owner_key", "account_key", "amount_minor", "currency"}
+    | {"splits", "overlays", "closings"}
+)
+_OF_SETTINGS = {"stages": frozenset({"kind"}), "organisations": frozenset({"zone"}), "products": frozenset({"unit"})}
+_INSERT, _INSERT_QUANTITIES = inserting(credited), inserting(credited_quantities)
+_ROW = tuple(column.name for column in credited.c)
+_QUANTITY = tuple(column.name for column in credited_quantities.c)
+_NONE = (None, None)
+Change = Mapping[str, Any]
+
+
+# -- what is touched --------------------------------------------------------------------------------------------------
+
+
+def keep_credits(connection: Connection, cells: Mapping[tuple[str, str], Cell], entries: Sequence[Change]) -> None:
+    """Bring credits in line with what a transaction wrote: the door's `cells` and the `entries` of its history."""
+    deals = _touched(cells, entries)
+    settings = [e for e in entries if _is_setting(e)]
+    if settings:
+        _lock_settings(connection, alone=True)
+        deals |= _behind(connection, settings)
+    if deals:
+        _settle(connection, deals)
+
+
+def _touched(cells: Mapping[tuple[str, str], Cell], entries: Sequence[Change]) -> set[str]:
+    """The deals that are, or were, closed and of which something changed that decides credits."""
+    related: set[str] = set()
+    was_closed: set[str] = set()
+    for e in entries:
+        changes = e["changes"]
+        if e["entity"] == "deals":
+            cell = cells["deals", e["key"]]
+            if not _OF_DEAL.isdisjoint(changes) or cell.gone != cell.was_gone:
+                related.add(cell.key)
+            if changes.get("closed_at", _NONE)[0] is not None or changes.get("closings", _NONE)[0]:
+                was_closed.add(cell.key)
+        elif e["entity"] == "deal_lines":
+            related.add(cells["deal_lines", e["key"]].row["deal_key"])
+            related.update(key for key in changes.get("deal_key", ()) if key is not None)
+    return {key for key in related if key in was_closed or not _is_open(cells.get(("deals", key)))}
+
+
+def _is_open(deal: Cell | None) -> bool:
+    return deal is not None and deal.row["closed_at"] is None and not deal.row["closings"]
+
+
+def _is_setting(entry: Change) -> bool:
+    entity = entry["entity"]
+    if entity in ("unit_costs", "credit_rules"):
+        return True
+    fields = _OF_SETTINGS.get(entity)
+    return fields is not None and entry["kind"] != "create" and not fields.isdisjoint(entry["changes"])
+
+
+def _behind(connection: Connection, settings: Sequence[Change]) -> set[str]:
+    """The deals whose credits may follow from these changes; nothing while nobody has been credited or has closed."""
+    by_entity: dict[str, list[Change]] = {}
+    for e in settings:
+        by_entity.setdefault(e["entity"], []).append(e)
+    if by_entity.keys() & {"organisations", "stages", "credit_rules"}:
+        return set(connection.execute(select(_DEALS.c.key).where(_has_ends())).scalars())
+    products = {e["key"] for e in by_entity.get("products", ())}
+    costs = sorted({e["key"] for e in by_entity.get("unit_costs", ())})
+    query = select(_COSTS.c.product_key).where(among(_COSTS.c.key, "keys"))
+    products |= set(connection.execute(query, {"keys": listed(connection, costs)}).scalars())
+    for e in by_entity.get("unit_costs", ()):
+        products.update(key for key in e["changes"].get("product_key", ()) if key)
+    found = (
+        select(_LINES.c.deal_key)
+        .distinct()
+        .where(among(_LINES.c.product_key, "keys"), _LINES.c.deal_key.in_(select(credited.c.deal_key)))
+    )
+    return set(connection.execute(found, {"keys": listed(connection, sorted(products))}).scalars())
+
+
+def _has_ends() -> Any:
+    """Deals that are closed, were reopened, or have credits that they perhaps should not have."""
+    reopened = cast(_DEALS.c.closings, Text) != "[]"
+    return or_(_DEALS.c.closed_at.is_not(None), reopened, _DEALS.c.key.in_(select(credited.c.deal_key)))
+
+
+def _lock_settings(connection: Connection, *, alone: bool) -> None:
+    if connection.dialect.name == "postgresql":
+        call = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+        connection.execute(text(f"SELECT {call}({SETTINGS_LOCK})"))
+
+
+# -- bringing in line -------------------------------------------------------------------------------------------------
+
+
+def rebuild(connection: Connection, deals: Iterable[str] | None = None) -> int:
+    """Make the credits of these deals, or of all, anew from what is stored -> how many deals differed. Where all is
+    right nothing is written. Batches of `BATCH_DEALS`; a caller with millions passes parts (`deal_keys`)."""
+    if deals is not None:
+        return _settle(connection, set(deals))
+    changed, after = 0, ""
+    while keys := deal_keys(connection, after):
+        changed += _settle(connection, set(keys))
+        after = keys[-1]
+    return changed
+
+
+def deal_keys(connection: Connection, after: str, limit: int = BATCH_DEALS * 20) -> list[str]:
+    """The next keys, in their order, of deals that have been closed or credited."""
+    query = select(_DEALS.c.key).where(_DEALS.c.key > after, _has_ends()).order_by(_DEALS.c.key).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+class _Settings(Struct, frozen=True):
+    zone: str
+    won: frozenset[str]
+    rules: dict[str, dict[str, Any]]
+
+
+class _Known(NamedTuple):
+    """What a batch of deals needs of other rows."""
+
+    lines: dict[str, list[Line]]
+    units: dict[str, str]
+    costs: dict[str, list[Cost]]
+    territories: dict[str, str | None]
+
+
+class _Kept(Struct):
+    """The stored rows of one deal, as tuples in the order of the columns."""
+
+    credits: list[dict[str, Any]] = []
+    quantities: list[dict[str, Any]] = []
+
+    def of_end(self, n: int) -> list[dict[str, Any]]:
+        return [row for row in self.credits if row["n"] == n and not row["reversal"]]
+
+
+def _settle(connection: Connection, deals: set[str]) -> int:
+    """-> how many of them had other credits than they should."""
+    _lock_settings(connection, alone=False)
+    settings: _Settings | None = None
+    ordered, changed = sorted(deals), 0
+    for start in range(0, len(ordered), BATCH_DEALS):
+        keys = listed(connection, ordered[start : start + BATCH_DEALS])
+        if connection.dialect.name == "postgresql":
+            lock = "SELECT pg_advisory_xact_lock(hashtextextended(k, 7319)) FROM unnest(CAST(:keys AS text[])) AS k"
+            connection.execute(text(lock), {"keys": ordered[start : start + BATCH_DEALS]})
+        rows = [dict(r) for r in connection.execute(_read_deals, {"keys": keys}).mappings()]
+        kept = _read_kept(connection, keys)
+        if not kept and not any(row["closed_at"] is not None or row["closings"] for row in rows):
+            continue
+        settings = settings or _read_settings(connection)
+        changed += _write(connection, rows, kept, settings, _read_known(connection, rows))
+    return changed
+
+
+def _write(
+    connection: Connection, rows: Sequence[dict[str, Any]], kept: dict[str, _Kept], settings: _Settings, known: _Known
+) -> int:
+    wrong: list[str] = []
+    new_credits: list[dict[str, Any]] = []
+    new_quantities: list[dict[str, Any]] = []
+    for deal in rows:
+        was = kept.get(deal["key"], _Kept())
+        credits_, quantities = _due(deal, was, settings, known)
+        if _same(was.credits, credits_, _ROW) and _same(was.quantities, quantities, _QUANTITY):
+            continue
+        wrong.append(deal["key"])
+        new_credits += credits_
+        new_quantities += quantities
+    if wrong:
+        keys = {"keys": listed(connection, wrong)}
+        for table in (credited, credited_quantities):
+            connection.execute(delete(table).where(among(table.c.deal_key, "keys")), keys)
+        _INSERT.run(connection, new_credits)
+        _INSERT_QUANTITIES.run(connection, new_quantities)
+    return len(wrong)
+
+
+def _same(one: Iterable[Change], other: Iterable[Change], columns: Sequence[str]) -> bool:
+    return {tuple(row[c] for c in columns) for row in one} == {tuple(row[c] for c in columns) for row in other}
+
+
+def _due(
+    deal: dict[str, Any], was: _Kept, settings: _Settings, known: _Known
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows that a deal should have."""
+    if deal["gone"]:
+        return [], []
+    credits_: list[dict[str, Any]] = []
+    quantities: list[dict[str, Any]] = []
+    for end in ends_of(deal):
+        before = was.of_end(end.n)
+        if end.reopened_at is not None and before and _stood(end, before):
+            credits_ += _frozen(before, end.reopened_at)
+            stood = [q for q in was.quantities if q["n"] == end.n and not q["reversal"]]
+            quantities += _frozen(stood, end.reopened_at)
+            continue
+        found = credits_of_end(end, settings.won, settings.rules, settings.zone)
+        if found:
+            credits_ += _rows(deal, end, found, before, settings, known)
+            quantities += _quantities(deal["key"], end, found, known)
+    return credits_, quantities
+
+
+def _stood(end: End, before: Iterable[dict[str, Any]]) -> bool:
+    """Whether stored rows are what the reversed end says: then they stay as they are."""
+    parts = [(*part, False) for part in shared_out(end.amount_minor, end)]
+    parts += [(*part, True) for part in overlaid(end.amount_minor, end)]
+    said = {(user, share, amount, end.currency, overlay) for user, share, amount, overlay in parts}
+    return said == {(r["user_key"], r["share_bp"], r["amount_minor"], r["currency"], r["overlay"]) for r in before}
+
+
+def _frozen(rows: Iterable[dict[str, Any]], reopened_at: int) -> list[dict[str, Any]]:
+    stood = list(rows)
+    return stood + [{**row, "reversal": True, "at": reopened_at} for row in stood]
+
+
+def _rows(
+    deal: dict[str, Any],
+    end: End,
+    found: Sequence[Credit],
+    before: Sequence[dict[str, Any]],
+    s: _Settings,
+    known: _Known,
+) -> list[dict[str, Any]]:
+    account = deal["account_key"]
+    territory = known.territories.get(account) if account else None
+    if before and (before[0]["account_key"] == account or end.reopened_at is not None):
+        territory = before[0]["territory_key"]
+    cost = cost_of(known.lines.get(deal["key"], ()), known.costs, day_of(found[0].at, s.zone))
+    whole = cost[0] if cost is not None else None
+    parts = {(user, False): part for user, _, part in shared_out(whole, end)}
+    parts |= {(user, True): part for user, _, part in overlaid(whole, end)}
+    return [
+        {
+            "deal_key": deal["key"],
+            "n": c.n,
+            "user_key": c.user_key,
+            "overlay": c.overlay,
+            "reversal": c.reversal,
+            "at": c.at,
+            "event": c.event,
+            "account_key": account,
+            "territory_key": territory,
+            "owner": c.owner,
+            "share_bp": c.share_bp,
+            "amount_minor": c.amount_minor,
+            "currency": c.currency,
+            "cost_minor": parts[c.user_key, c.overlay],
+            "cost_currency": cost[1] if cost is not None else None,
+        }
+        for c in found
+    ]
+
+
+def _quantities(deal_key: str, end: End, found: Sequence[Credit], known: _Known) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for product, micro in quantities_of(known.lines.get(deal_key, ())).items():
+        parts = {(user, False): part for user, _, part in shared_out(micro, end)}
+        parts |= {(user, True): part for user, _, part in overlaid(micro, end)}
+        for c in found:
+            part = parts[c.user_key, c.overlay]
+            if part is None:
+                continue
+            place = {"deal_key": deal_key, "n": c.n, "user_key": c.user_key, "overlay": c.overlay}
+            place |= {"reversal": c.reversal, "product_key": product, "at": c.at}
+            rows.append({**place, "unit": known.units.get(product, "piece"), "quantity_micro": part})
+    return rows
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+_read_deals = select(_DEALS.c.key, _DEALS.c.gone, *(_DEALS.c[f] for f in sorted(_OF_DEAL))).where(
+    among(_DEALS.c.key, "keys")
+)
+
+
+def _read_kept(connection: Connection, keys: Any) -> dict[str, _Kept]:
+    kept: dict[str, _Kept] = {}
+    for table, place in ((credited, "credits"), (credited_quantities, "quantities")):
+        for row in connection.execute(select(table).where(among(table.c.deal_key, "keys")), {"keys": keys}).mappings():
+            getattr(kept.setdefault(row["deal_key"], _Kept([], [])), place).append(dict(row))
+    return kept
+
+
+def _read_settings(connection: Connection) -> _Settings:
+    organisations, stages, rules = ROWS["organisations"].c, ROWS["stages"].c, ROWS["credit_rules"].c
+    zone = connection.execute(
+        select(organisations.zone).where(~organisations.gone).order_by(organisations.key).limit(1)
+    )
+    won = connection.execute(select(stages.key).where(stages.kind == "won")).scalars()
+    query = select(rules.key, rules.event, rules.valid_from, rules.valid_to).where(~rules.gone)
+    found = {row["key"]: dict(row) for row in connection.execute(query).mappings()}
+    return _Settings(zone.scalar() or "UTC", frozenset(won), found)
+
+
+def _read_known(connection: Connection, deals: Sequence[dict[str, Any]]) -> _Known:
+    """The lines of deals that were closed, their products' units and costs, and the territories of their customers."""
+    closed = [d for d in deals if d["closed_at"] is not None or d["closings"]]
+    keys = {"keys": listed(connection, [d["key"] for d in closed])}
+    query = select(_LINES.c.deal_key, _LINES.c.product_key, _LINES.c.quantity).where(
+        among(_LINES.c.deal_key, "keys"), ~_LINES.c.gone
+    )
+    lines: dict[str, list[Line]] = {}
+    for deal, product, quantity in connection.execute(query.order_by(_LINES.c.key), keys):
+        lines.setdefault(deal, []).append(Line(product, quantity))
+    products = {"keys": listed(connection, sorted({line.product_key for of in lines.values() for line in of}))}
+    table, costs = ROWS["products"].c, _COSTS.c
+    units = dict(connection.execute(select(table.key, table.unit).where(among(table.key, "keys")), products).all())
+    columns = (costs[f] for f in Cost.__struct_fields__)
+    dated: dict[str, list[Cost]] = {}
+    for row in connection.execute(select(*columns).where(among(costs.product_key, "keys"), ~costs.gone), products):
+        dated.setdefault(row.product_key, []).append(Cost(*row))
+    accounts = ROWS["accounts"].c
+    there = {"keys": listed(connection, sorted({d["account_key"] for d in closed if d["account_key"]}))}
+    found = connection.execute(select(accounts.key, accounts.territory_key).where(among(accounts.key, "keys")), there)
+    return _Known(lines, units, dated, dict(found.all()))

@@ -1,0 +1,148 @@
+"""Facts added up for quotas: pure, the same on server and device.
+
+`Takers` finds the quotas that take a fact, a `Tally` is one quota's sum while it grows, `figure` what it came to, and
+`explained` lists what each fact adds (R10).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct, field
+
+from sfa.core.money import ratio_bp
+from sfa.quotas.conversion import Exchange, Missing
+from sfa.quotas.holders import Holders
+from sfa.quotas.measures import Contribution, Fact, Judged, QuotaRow, VisitFact, judged, takes
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """What a quota's holder has attained: `value` in the measure's unit (see `Contribution`); None with `code`
+    rate_missing where money cannot be converted, and what is `missing`. `left_out` counts by reason what the quota's
+    rule does not count (R4). `target`, `currency` and `version` are those that count as of the asked instant; `pct_bp`
+    is null with `pct_code` not_computable where the target is not above zero (R7)."""
+
+    quota_key: str
+    measure: str
+    value: int | None
+    code: str | None
+    missing: list[Missing]
+    left_out: dict[str, int]
+    target: int
+    currency: str | None
+    unit: str | None
+    version: int
+    pct_bp: int | None
+    pct_code: str | None
+
+
+class Tally(Struct):
+    """The sum while it grows; `met` are the people that a quota of unique contacts has counted."""
+
+    value: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    missing: set[Missing] = field(default_factory=set)
+    met: set[str] = field(default_factory=set)
+
+    def add(self, quota: QuotaRow, fact: Fact, found: Judged) -> Judged:
+        """Take a judged fact -> as it counts here: who was met before is left out as `repeated`."""
+        if found.counted and quota.measure == "unique_contacts" and isinstance(fact, VisitFact):
+            if fact.person in self.met:
+                found = Judged(0, "repeated", counted=False)
+            else:
+                self.met.add(fact.person)
+                found = Judged(1, found.reason)
+                if fact.count > 1:
+                    self.left_out["repeated"] += fact.count - 1
+        if found.counted:
+            self.value += found.value
+        else:
+            self.left_out[found.reason] += fact.count
+        if found.missing is not None:
+            self.missing.add(found.missing)
+        return found
+
+
+class Takers:
+    """Which quotas take a fact: by family, holder and time."""
+
+    def __init__(self, quotas: Iterable[QuotaRow], holders: Holders) -> None:
+        self._holders = holders
+        self._by_holder: dict[tuple[str, str, str], list[QuotaRow]] = {}
+        self.kinds: set[tuple[str, str]] = set()
+        for quota in quotas:
+            self._by_holder.setdefault((quota.family, *quota.holder), []).append(quota)
+            self.kinds.add((quota.family, quota.holder[0]))
+
+    def of(self, fact: Fact) -> Iterator[QuotaRow]:
+        """Each quota that counts such a fact for its holder in its period."""
+        for family_kind_key in self._places(fact):
+            for quota in self._by_holder.get(family_kind_key, ()):
+                if quota.start_at <= fact.at < quota.end_at and takes(quota, fact):
+                    yield quota
+
+    def _places(self, fact: Fact) -> Iterator[tuple[str, str, str]]:
+        family = fact.family
+        if (family, "user") in self.kinds:
+            yield family, "user", fact.user_key
+        if (family, "team") in self.kinds:
+            for team in self._holders.teams(fact.user_key, fact.at):
+                yield family, "team", team
+        if (family, "territory") in self.kinds:
+            for territory in self._holders.territories(fact.territory_key, fact.at):
+                yield family, "territory", territory
+
+
+def figure(quota: QuotaRow, tally: Tally) -> Figure:
+    """The figure of a finished sum."""
+    value = tally.value if not tally.missing else None
+    pct = ratio_bp(value, quota.target) if value is not None and quota.target > 0 else None
+    return Figure(
+        quota_key=quota.key,
+        measure=quota.measure,
+        value=value,
+        code=None if value is not None else "rate_missing",
+        missing=sorted(tally.missing),
+        left_out=dict(sorted(tally.left_out.items())),
+        target=quota.target,
+        currency=quota.currency,
+        unit=quota.unit,
+        version=quota.version,
+        pct_bp=pct,
+        pct_code=None if pct is not None else "not_computable",
+    )
+
+
+def explained(
+    facts: Iterable[Fact], takers: Takers, exchange: Exchange, left_out: bool = False
+) -> Iterator[Contribution]:
+    """Pure: what each fact (in the order of explanations) adds to each quota that takes it."""
+    tallies: dict[str, Tally] = {}
+    for fact in facts:
+        for quota in takers.of(fact):
+            found = tallies.setdefault(quota.key, Tally()).add(quota, fact, judged(quota, fact, exchange))
+            if found.counted or left_out:
+                yield _contribution(quota, fact, found)
+
+
+def _contribution(quota: QuotaRow, fact: Fact, found: Judged) -> Contribution:
+    applied = found.applied
+    money = {name: getattr(fact, name, None) for name in ("amount_minor", "currency")}
+    if quota.measure == "margin":
+        money |= {name: getattr(fact, name, None) for name in ("cost_minor", "cost_currency")}
+    return Contribution(
+        quota_key=quota.key,
+        entity=fact.entity,
+        row_key=fact.row_key,
+        ordinal=fact.ordinal,
+        reversal=fact.reversal,
+        user_key=fact.user_key,
+        at=fact.at,
+        share_bp=fact.share_bp,
+        **money,
+        rate=applied.rate if applied is not None else None,
+        rate_on=applied.rate_on if applied is not None else None,
+        inverse=applied is not None and applied.inverse,
+        value=found.value,
+        reason=found.reason,
+        counted=found.counted,
+    )

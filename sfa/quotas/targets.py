@@ -1,0 +1,124 @@
+"""Quotas read with their periods, the target that counts, and the world around them: trees, memberships, rates.
+
+The target is that of the version in force (R5). Everything is read in sets; nothing is decided about who may see it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+from sqlalchemy import ColumnElement, Connection, Select, select
+
+from sfa.core.credits import day_of
+from sfa.core.days import day_start_ms, plus_days
+from sfa.core.entities import Rate
+from sfa.core.hierarchy import Edge
+from sfa.db.prepared import among, listed
+from sfa.db.tables import ROWS
+from sfa.quotas.conversion import Exchange
+from sfa.quotas.holders import Belongs, Holders
+from sfa.quotas.measures import QuotaRow
+
+KEYS_MAX = 400  # of more quotas than these every version is read: one pass costs less than as many look-ups
+_QUOTAS, _PERIODS, _VERSIONS = ROWS["quotas"], ROWS["fiscal_periods"], ROWS["quota_versions"]
+_OF_QUOTA = tuple(name for name in QuotaRow.__struct_fields__ if name in _QUOTAS.c and name != "key")
+
+
+class World(Struct, frozen=True):
+    zone: str
+    holders: Holders
+    exchange: Exchange
+
+
+def zone_of_company(connection: Connection) -> str:
+    table = ROWS["organisations"].c
+    query = select(table.zone).where(~table.gone).order_by(table.key).limit(1)
+    return str(connection.execute(query).scalar() or "UTC")
+
+
+def read_world(connection: Connection, quotas: Sequence[QuotaRow], zone: str) -> World:
+    """Trees, memberships and rates, as far as these quotas need them."""
+    kinds = {quota.holder[0] for quota in quotas}
+    members = _live(connection, "team_members", "user_key", "team_key") if "team" in kinds else ()
+    teams = _live(connection, "team_edges", "team_key", "parent_key") if "team" in kinds else ()
+    places = _live(connection, "territory_edges", "territory_key", "parent_key") if "territory" in kinds else ()
+    rates: Sequence[Any] = ()
+    if any(quota.is_money for quota in quotas):
+        table = ROWS["rates"].c
+        columns = (table.base_currency, table.quote_currency, table.rate, table.valid_from)
+        rates = connection.execute(select(table.key, *columns).where(~table.gone)).all()
+    return World(
+        zone=zone,
+        holders=Holders((Belongs(*m) for m in members), (Edge(*e) for e in teams), (Edge(*e) for e in places), zone),
+        exchange=Exchange(((row[0], _rate(*row[1:])) for row in rates), zone),
+    )
+
+
+def _rate(base: str, quote: str, rate: str, valid_from: str) -> Rate:
+    return Rate(base_currency=base, quote_currency=quote, rate=rate, valid_from=valid_from)
+
+
+def _live(connection: Connection, entity: str, *columns: str) -> Sequence[Any]:
+    table = ROWS[entity]
+    dated = (*columns, "valid_from", "valid_to")
+    return connection.execute(select(*(table.c[c] for c in dated)).where(~table.c.gone)).all()
+
+
+def read_quotas(connection: Connection, *where: ColumnElement[bool]) -> list[QuotaRow]:
+    """Live quotas with the bounds of their period, by key; conditions are on the tables `quotas` and `fiscal_periods`.
+    The target is the row's own: `as_approved` takes that of a version."""
+    zone = zone_of_company(connection)
+    p = _PERIODS.c
+    query: Select[Any] = (
+        select(_QUOTAS.c.key, *(_QUOTAS.c[f] for f in _OF_QUOTA), p.name, p.start_on, p.end_on)
+        .join_from(_QUOTAS, _PERIODS, p.key == _QUOTAS.c.period_key)
+        .where(~_QUOTAS.c.gone, *where)
+        .order_by(_QUOTAS.c.key)
+    )
+    bounds: dict[str, int] = {}
+    found = []
+    for key, *values, name, start_on, end_on in connection.execute(query):
+        for day in (start_on, end_on):
+            if day not in bounds:
+                bounds[day] = day_start_ms(day, zone)
+        said = dict(zip(_OF_QUOTA, values, strict=True))
+        span = {"start_on": start_on, "end_on": end_on, "start_at": bounds[start_on], "end_at": bounds[end_on]}
+        found.append(QuotaRow(key=key, period_name=name, **said, **span))
+    return found
+
+
+def as_approved(connection: Connection, quotas: Sequence[QuotaRow], as_of: int | None, zone: str) -> list[QuotaRow]:
+    """The quotas with the target that counts (R5): of the version that is in force on the local day of `as_of` (None:
+    on the last day of the period), of the first one if none is that old, the row's own if none was ever approved."""
+    approved = [quota.key for quota in quotas if quota.approvals]
+    versions = _versions(connection, approved)
+    day = None if as_of is None else day_of(as_of, zone)
+    return [in_force(quota, versions.get(quota.key, ()), day) for quota in quotas]
+
+
+def _versions(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any]]:
+    v = _VERSIONS.c
+    query = select(v.quota_key, v.number, v.target, v.currency, v.valid_from).where(~v.gone)
+    bound: dict[str, Any] = {}
+    if len(keys) <= KEYS_MAX:
+        query, bound = query.where(among(v.quota_key, "keys")), {"keys": listed(connection, keys)}
+    found: dict[str, list[Any]] = {}
+    for row in connection.execute(query.order_by(v.quota_key, v.number), bound) if keys else ():
+        found.setdefault(row.quota_key, []).append(row)
+    return found
+
+
+def in_force(quota: QuotaRow, versions: Sequence[Any], day: str | None) -> QuotaRow:
+    """The quota with the target of the version in force on a day (None: the period's last one); versions have number,
+    target, currency and valid_from."""
+    if not versions:
+        return quota
+    on = day if day is not None else plus_days(quota.end_on, -1)
+    valid = [v for v in versions if v.valid_from <= on]
+    chosen = (
+        max(valid, key=lambda v: (v.valid_from, v.number))
+        if valid
+        else min(versions, key=lambda v: (v.valid_from, v.number))
+    )
+    currency = chosen.currency if quota.is_money and chosen.currency is not None else quota.currency
+    return structs.replace(quota, target=chosen.target, currency=currency, version=chosen.number)
