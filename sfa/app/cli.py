@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "erasures": ("sfa.app.cli_erasures", "Who was erased, and erasing again after a backup was restored."),
     "import": ("sfa.app.cli_data", "Bring in a company's data from files."),
     "migrate": ("sfa.app.cli_serve", "Bring the database to this version's schema."),
+    "periods": ("sfa.app.cli_periods", "Close periods, and see which figures are others since."),
     "quarantine": ("sfa.app.cli_quarantine", "Review what revoked devices drained."),
     "seed": ("sfa.app.cli_data", "Make up a company of any size."),
     "reissue": ("sfa.app.cli_serve", "Write documents anew for devices, after an upgrade."),

@@ -41,6 +41,7 @@ from sfa.files.download_routes import download_routes
 from sfa.files.service import Files
 from sfa.files.upload_routes import upload_routes
 from sfa.files.wire import Door
+from sfa.quotas.closing_routes import closing_routes
 from sfa.routing.routes import Planner, route_routes
 from sfa.visits.routes import visit_routes
 from sfa.web.api_page import api_page
@@ -197,6 +198,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *visit_routes(services.screens),
+        *closing_routes(services.screens),
         *search_routes(services.screens),
         *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),

@@ -1,5 +1,7 @@
 """What a closed figure would be today, and why (R2, R17, R18, R34)."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +13,16 @@ MONEY = Quota("revenue")
 VISITS = Quota("total_contacts")
 
 
-def part(row: str = "d1", user: str = "ana", value: int = 100, entity: str = "deals", **more: object) -> Part:
+def part(row: str = "d1", user: str = "ana", value: int = 100, entity: str = "deals", **more: Any) -> Part:
     ordinal, reversal = int(entity == "deals"), bool(more.pop("reversal", False))
-    said = {"at": 5, "share_bp": 10_000, "amount_minor": value, "currency": "EUR", "rate": None, "reason": "won"}
+    said: dict[str, Any] = {
+        "at": 5,
+        "share_bp": 10_000,
+        "amount_minor": value,
+        "currency": "EUR",
+        "rate": None,
+        "reason": "won",
+    }
     return Part(place=Place(entity, row, ordinal, reversal, user), value=value, **{**said, **more})
 
 
