@@ -24,6 +24,9 @@ LEADS_TO: dict[str, dict[str, Any]] = {
     "deal.win": {"closed_at": 0},
     "deal.lose": {"closed_at": 0},
     "deal.reopen": {"closed_at": None},
+    "deal.transfer": {"closed_at": None},
+    "deal.sign": {"signed_at": 0},
+    "deal.invoice": {"invoiced_at": 0},
 }
 
 
@@ -38,7 +41,7 @@ def refused_command(
     if found is None:
         return None
     try:
-        done = transition(mutation.kind, row, mutation.set, mutation.at, lookup)
+        done = transition(mutation.kind, row, mutation.set, mutation.at, lookup.on(mutation.key))
     except Refused:
         return None
     return found if done.illegal is None else None

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
+from sfa.core.criteria import needs_rows
 from sfa.core.entities import ENTITIES
 from sfa.core.ids import is_key
 from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
 from sfa.crm.about import rows_about
+from sfa.db.looking import load_below, looking
 from sfa.db.writes import Door
 from sync.protocol import Mutation
+
+# Of a change of the first, the second is held like a row that is changed.
+HELD = frozenset({("account_members", "accounts"), ("deal_contacts", "deals")})
+ASKING = frozenset({"deal.move", "deal.win"})
 
 
 def load(door: Door, mutations: Sequence[Mutation]) -> None:
@@ -21,7 +27,7 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
             for field, target in SHAPES[mutation.entity].references.items():
                 key = mutation.set.get(field)
                 if is_key(key):
-                    moves = mutation.entity == "account_members" and target == "accounts"
+                    moves = (mutation.entity, target) in HELD
                     (written if moves else named).setdefault(target, set()).add(key)
     for entity in ABOUT_ROWS:
         for of, keys in rows_about(door, entity, written.get(entity, ())).items():
@@ -29,6 +35,9 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
     if "account_members" in written:  # a change of its team moves a customer and all below it
         teams = door.peek("account_members", "account_key", written["account_members"])
         written.setdefault("accounts", set()).update(teams)
+    if "deal_contacts" in written:
+        deals = door.peek("deal_contacts", "deal_key", written["deal_contacts"])
+        written.setdefault("deals", set()).update(deals)
     for entity in ("accounts", "deals"):
         door.load(entity, written.get(entity, ()))
     above: dict[str, set[str]] = {}
@@ -46,3 +55,14 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
         door.load(entity, written.get(entity, ()))
     for entity, keys in named.items():
         door.load(entity, keys, "none")
+    if "deal_contacts" in written:
+        load_below(door, "deal_contacts", written["deals"])
+    _load_asked(door, {m.key for m in mutations if m.kind in ASKING and is_key(m.key)})
+
+
+def _load_asked(door: Door, deals: set[str]) -> None:
+    """What stages want to know of the deals that are moved on."""
+    if deals:
+        stages = looking(door).every("stages").values()
+        for entity in sorted(set().union(*(needs_rows(stage["exit_criteria"] or ()) for stage in stages))):
+            load_below(door, entity, deals)

@@ -205,7 +205,7 @@ class Taker:
         base = mutation.base if cell is asked else 0
         edits.check_rights(self.who, cell.entity, (), creating=False)
         edits.check_owned(self.door, self.who, cell)
-        done = transition(mutation.kind, cell.row, mutation.set, origin.at, self.lookup)
+        done = transition(mutation.kind, cell.row, mutation.set, origin.at, self.lookup.on(cell.key))
         group = SHAPES[cell.entity].group_of[rule.agree[0]]
         if all(cell.row[f] == done.values[f] for f in rule.agree) and not cell.gone:
             return self._agreed(mutation, cell, done.values, group, base, origin)

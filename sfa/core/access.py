@@ -86,7 +86,7 @@ READ_ONLY: dict[str, frozenset[str]] = {
 # A create may say these, a later update may not: a command moves a deal through its stages, other bytes are another
 # attachment, a consent is a fact.
 SET_ONCE: dict[str, frozenset[str]] = {
-    "deals": frozenset({"stage_key"}),
+    "deals": frozenset({"stage_key", "pipeline_key"}),
     "attachments": frozenset({"media_type", "size", "sha256"}),
     "consents": frozenset({"contact_key", "purpose", "channel", "granted", "decided_at", "source", "evidence"}),
 }

@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from sfa.core import checklists
+from sfa.core import checklists, criteria
 from sfa.core.days import zone_of
+from sfa.core.deal_states import DEAL_TRANSITIONS
 from sfa.core.errors import Refused
-from sfa.core.fields import Day, StageRef
+from sfa.core.fields import Day
 from sfa.core.ids import is_key
 from sfa.core.recurrence import check_rule
 from sfa.core.shapes import SHAPES
@@ -29,8 +30,11 @@ MONEY_MEASURES = ("revenue", "margin")
 
 
 class Broken(Struct, frozen=True):
+    """`details` list what is missing, for whoever repairs it."""
+
     code: str
     text: str
+    details: dict[str, Any] = {}
 
 
 # -- values ----------------------------------------------------------------------------------------------------------
@@ -191,25 +195,48 @@ def _need(row: Mapping[str, Any]) -> Broken | None:
 def _deal(row: Mapping[str, Any]) -> Broken | None:
     if (row["amount_minor"] is None) != (row["currency"] is None):
         return Broken("invariant_failed", "amount and currency belong together")
-    return _splits(row["splits"] or [], row["owner_key"])
+    return _splits(row["splits"] or [], row["owner_key"]) or _overlays(row["overlays"] or [])
+
+
+def _shares(name: str, shares: list[Any], least: int) -> Broken | None:
+    """Each share is of one person, who is named once."""
+    for share in shares:
+        if set(share) != {"user_key", "share_bp"} or not is_key(share["user_key"]):
+            return Broken("splits_invalid", f"one of {name} is {{user_key, share_bp}}", {"field": name})
+        if type(share["share_bp"]) is not int or not least <= share["share_bp"] <= WHOLE_BP:
+            text = f"share_bp is a whole number of basis points, {least} to {WHOLE_BP}"
+            return Broken("splits_invalid", text, {"field": name, "user_key": share["user_key"]})
+    users = [share["user_key"] for share in shares]
+    twice = sorted({user for user in users if users.count(user) > 1})
+    if twice:
+        return Broken("splits_invalid", f"{name} name each person once", {"field": name, "twice": twice})
+    return None
 
 
 def _splits(splits: list[Any], owner: str) -> Broken | None:
     """Revenue splits total exactly 100 % with the owner included (R16)."""
     if not splits:
         return None
-    for split in splits:
-        if set(split) != {"user_key", "share_bp"} or not is_key(split["user_key"]):
-            return Broken("splits_invalid", "a split is {user_key, share_bp}")
-        if type(split["share_bp"]) is not int or not 0 <= split["share_bp"] <= WHOLE_BP:
-            return Broken("splits_invalid", "share_bp is a whole number of basis points")
-    users = [split["user_key"] for split in splits]
-    if len(set(users)) < len(users) or owner not in users:
-        return Broken("splits_invalid", "splits name each person once, the owner among them")
+    wrong = _shares("splits", splits, 0)
+    if wrong is not None:
+        return wrong
     total = sum(split["share_bp"] for split in splits)
+    details: dict[str, Any] = {"field": "splits", "total_bp": total, "missing_bp": WHOLE_BP - total}
+    if owner not in {split["user_key"] for split in splits}:
+        return Broken("splits_invalid", f"the owner {owner} has no split", {**details, "missing": [owner]})
     if total != WHOLE_BP:
-        return Broken("splits_invalid", f"splits total {total} of {WHOLE_BP} basis points")
+        return Broken("splits_invalid", f"splits total {total} of {WHOLE_BP} basis points", details)
     return None
+
+
+def _overlays(overlays: list[Any]) -> Broken | None:
+    """Overlay credit lies beside the shares: it totals what it totals, and asks no owner (R16)."""
+    return _shares("overlays", overlays, 1)
+
+
+def _pipeline_stage(row: Mapping[str, Any]) -> Broken | None:
+    wrong = criteria.wrong_criteria(row["exit_criteria"] or [])
+    return Broken("invariant_failed", wrong, {"field": "exit_criteria"}) if wrong is not None else None
 
 
 def _quota(row: Mapping[str, Any]) -> Broken | None:
@@ -240,6 +267,7 @@ _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
     "travel_legs": _leg,
     "customer_needs": _need,
     "deals": _deal,
+    "stages": _pipeline_stage,
     "quotas": _quota,
     "fiscal_periods": _period,
     "rates": _rate,
@@ -249,64 +277,7 @@ _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
 # -- commands that move a row through its states ---------------------------------------------------------------------
 
 
-class Move(Struct, frozen=True, forbid_unknown_fields=True):
-    stage_key: StageRef
-
-
-class Lose(Struct, frozen=True, forbid_unknown_fields=True):
-    reason: str
-    stage_key: StageRef | None = None
-
-
-class Win(Struct, frozen=True, forbid_unknown_fields=True):
-    stage_key: StageRef | None = None
-
-
-def _stage(key: str, kind: str | None, lookup: Lookup) -> Mapping[str, Any]:
-    stage = lookup("stages", key)
-    if stage is None:
-        raise Refused("reference_unknown", f"there is no stage {key!r}", field="stage_key")
-    if kind is not None and stage["kind"] != kind:
-        raise Refused("command_invalid", f"stage {key!r} is {stage['kind']}, not {kind}", field="stage_key")
-    return stage
-
-
-def _is_closed(row: Mapping[str, Any]) -> str | None:
-    return "the deal is closed: reopen it first" if row["closed_at"] is not None else None
-
-
-def _move(row: Mapping[str, Any], args: Move, _at: int, lookup: Lookup) -> Transition:
-    _stage(args.stage_key, "open", lookup)
-    return Transition({"stage_key": args.stage_key, "lost_reason": None, "closed_at": None}, _is_closed(row))
-
-
-def _win(row: Mapping[str, Any], args: Win, at: int, lookup: Lookup) -> Transition:
-    key = args.stage_key or "won"
-    _stage(key, "won", lookup)
-    return Transition({"stage_key": key, "lost_reason": None, "closed_at": at}, _is_closed(row))
-
-
-def _lose(row: Mapping[str, Any], args: Lose, at: int, lookup: Lookup) -> Transition:
-    if not args.reason.strip():
-        raise Refused("reason_required", field="reason")
-    key = args.stage_key or "lost"
-    _stage(key, "lost", lookup)
-    return Transition({"stage_key": key, "lost_reason": args.reason, "closed_at": at}, _is_closed(row))
-
-
-def _reopen(row: Mapping[str, Any], args: Move, _at: int, lookup: Lookup) -> Transition:
-    _stage(args.stage_key, "open", lookup)
-    illegal = "the deal is open" if row["closed_at"] is None else None
-    return Transition({"stage_key": args.stage_key, "lost_reason": None, "closed_at": None}, illegal)
-
-
-TRANSITIONS: dict[str, Rule] = {
-    **VISIT_TRANSITIONS,
-    "deal.move": Rule("deals", Move, _move, ("stage_key",)),
-    "deal.win": Rule("deals", Win, _win, ("stage_key",)),
-    "deal.lose": Rule("deals", Lose, _lose, ("stage_key",)),
-    "deal.reopen": Rule("deals", Move, _reopen, ("stage_key",)),
-}
+TRANSITIONS: dict[str, Rule] = {**VISIT_TRANSITIONS, **DEAL_TRANSITIONS}
 
 
 def transition(
@@ -317,9 +288,7 @@ def transition(
     try:
         args = msgspec.convert(dict(arguments), rule.args)
     except msgspec.ValidationError as error:
-        missing = command == "deal.lose" and "reason" not in arguments
-        code = "reason_required" if missing else "command_invalid"
-        raise Refused(code, f"{command}: {error}") from None
+        raise Refused("command_invalid", f"{command}: {error}") from None
     done = rule.act(row, args, at, lookup)
     check_values(rule.entity, done.values)
     return done

@@ -65,6 +65,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "invoiced_at",
             "stage_since",
             "closings",
+            "pipeline_key",
         ),
     },
     "quotas": {"target": ("target", "currency"), "approval": ("status", "approvals")},

@@ -1,9 +1,9 @@
 """What a command that moves a row through its states is: its form, what it answers, and how it sees other rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 Values = Mapping[str, Any]
 
@@ -13,13 +13,36 @@ def _nothing(_entity: str) -> Mapping[str, Values]:
 
 
 class Lookup(Struct, frozen=True):
-    """One other row by its key (None where there is none), and `every` row of what a company sets, by key."""
+    """One other row by its key (None where there is none), `every` row of what a company sets, by key, and what lies
+    `below` the row that a command moves, which `on` names. Without it nobody asks what a state wants before it is left:
+    a prediction shows what was checked when it was queued."""
 
     one: Callable[[str, str], Values | None]
     every: Callable[[str], Mapping[str, Values]] = _nothing
+    under: Callable[[str, str], Sequence[Values]] | None = None
+    key: str | None = None
 
     def __call__(self, entity: str, key: str) -> Values | None:
         return self.one(entity, key)
+
+    def on(self, key: str) -> "Lookup":
+        return structs.replace(self, key=key)
+
+    @property
+    def sees_below(self) -> bool:
+        return self.under is not None and self.key is not None
+
+    def below(self, entity: str) -> Sequence[Values]:
+        """The rows of an entity that lie below the moved row, in the order of keys."""
+        assert self.under is not None
+        assert self.key is not None
+        return self.under(entity, self.key)
+
+
+def zone_in(lookup: Lookup) -> str:
+    """The organisation's zone, in which days are counted (R32)."""
+    rows = lookup.every("organisations")
+    return str(rows[min(rows)]["zone"]) if rows else "UTC"
 
 
 class Transition(Struct, frozen=True):

@@ -12,7 +12,7 @@ from sfa.core import checklists, geofence
 from sfa.core.days import local_day
 from sfa.core.errors import Refused
 from sfa.core.geofence import Fence, Place
-from sfa.core.transitions import Lookup, NoArguments, Rule, Transition, Values
+from sfa.core.transitions import Lookup, NoArguments, Rule, Transition, Values, zone_in
 
 CLOSED = ("completed", "no_show")  # what can be submitted
 
@@ -25,12 +25,6 @@ class CheckIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 class CheckOut(Struct, frozen=True, forbid_unknown_fields=True):
     outcome: str | None = None
-
-
-def zone_in(lookup: Lookup) -> str:
-    """The organisation's zone, in which days are counted (R32)."""
-    rows = lookup.every("organisations")
-    return str(rows[min(rows)]["zone"]) if rows else "UTC"
 
 
 def fence_for(row: Values, at: int, lookup: Lookup) -> Fence:

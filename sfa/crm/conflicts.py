@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from sfa.core import deal_states
 from sfa.core.access import forbidden_field
 from sfa.core.errors import Refused
 from sfa.core.shapes import SHAPES
@@ -42,9 +43,10 @@ def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], ori
     else:
         edits.check_rights(who, target.entity, (), creating=False)
         _check_decides(who, row)
-        replaced = {f: target.row[f] for f, v in row["losing"].items() if target.row[f] != v}
+        losing = deal_states.restored(target.row, row["losing"], origin.at)
+        replaced = {f: target.row[f] for f, v in losing.items() if target.row[f] != v}
         stamps = target.stamps
-        edits.update(door, who, target, row["losing"], origin, kind="restore")
+        edits.update(door, who, target, losing, origin, kind="restore")
         if any(value is not None for value in replaced.values()):
             write(door, _next_key(cell), _replaced(cell, target, replaced, stamps), origin)
     door.put(cell, {"status": "restored"}, origin, "conflict.restore")

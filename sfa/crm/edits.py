@@ -12,14 +12,16 @@ from msgspec import Struct, structs
 from sqlalchemy import func, select
 
 from sfa.core import access
+from sfa.core.deal_states import begun
 from sfa.core.entities import ENTITIES
 from sfa.core.errors import Refused
 from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
-from sfa.crm import rates, rights, trees
+from sfa.crm import buying, rates, rights, trees
 from sfa.db import erasures, scope
 from sfa.db.cells import Cell
+from sfa.db.looking import looking
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
 from sfa.files import arrivals
@@ -105,7 +107,7 @@ def follow_references(door: Door, who: Who, entity: str, values: Mapping[str, An
             cell = door.cell(target, survivor, "share")
         if not is_visible(door, who, cell) or (cell.gone and PARENTS.get(entity, ("", ""))[1] != field):
             raise Refused("reference_unknown", f"{entity}.{field} names no row that you may see", field=field, key=key)
-    named = [("splits", split.get("user_key")) for split in followed.get("splits") or ()]
+    named = [(f, share.get("user_key")) for f in ("splits", "overlays") for share in followed.get(f) or ()]
     named += [("participants", key) for key in followed.get("participants") or ()]
     for field, key in named:
         if is_key(key) and not door.cell("users", key, "share").exists:
@@ -176,12 +178,14 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     if owner is not None and owner not in values and who.user_key is not None:
         values = {**values, owner: who.user_key}
     check_required(entity, values)
+    if entity == buying.ENTITY:
+        door.cell("deals", values["deal_key"])  # nobody else adds a person meanwhile
     followed = follow_references(door, who, entity, values)
     origin, values = through(entity, values, followed, origin), followed
     if owner is not None and who.held is not None and f"book:{values[owner]}" not in who.held:
         raise Refused("field_not_permitted", f"{entity}.{owner} must be you or one of your people", field=owner)
     if entity == "deals" and who.held is not None:
-        _check_begins_open(door, values["stage_key"])
+        values = begun(values, origin.at, looking(door))
     if entity == "attachments":  # its bytes may have come before it
         values = {**values, **arrivals.found(door.connection, key, values)}
     cell = door.cell(entity, key)
@@ -190,17 +194,13 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     door.put(cell, values, origin, "create")
     if entity in access.BELOW_DEALS:
         check_owned(door, who, cell)
+    if entity == buying.ENTITY:
+        buying.check(door, cell)
     if entity == "quotas" and who.held is not None:
         rights.check_own_target(who.role, who.user_key, cell.row)
     revive_parent(door, who, cell, origin)
     _finish(door, who, cell)
     return cell
-
-
-def _check_begins_open(door: Door, stage_key: str) -> None:
-    """A deal is won and lost by commands, which also date it."""
-    if door.cell("stages", stage_key, "share").row["kind"] != "open":
-        raise Refused("illegal_transition", f"a deal begins in an open stage, not in {stage_key!r}", field="stage_key")
 
 
 def _dated(door: Door, before: Mapping[str, Any], values: Mapping[str, Any], origin: Origin) -> Mapping[str, Any]:
@@ -213,7 +213,7 @@ def _dated(door: Door, before: Mapping[str, Any], values: Mapping[str, Any], ori
 def _finish(door: Door, who: Who, cell: Cell) -> None:
     found = check_row(door, cell)
     if found is not None:
-        raise Refused(found.code, found.text)
+        raise Refused(found.code, found.text, **found.details)
     check_in_scope(door, who, cell)
 
 
@@ -240,6 +240,8 @@ def update(
     door.put(cell, values, origin, kind, verbatim)
     if cell.entity in access.BELOW_DEALS and "deal_key" in values:
         check_owned(door, who, cell)  # the deal that it was moved to, too
+    if cell.entity == buying.ENTITY and (was_gone or not {"deal_key", "contact_key"}.isdisjoint(values)):
+        buying.check(door, cell)
     if was_gone or PARENTS.get(cell.entity, ("", ""))[1] in values:
         revive_parent(door, who, cell, origin)
     _finish(door, who, cell)
@@ -268,7 +270,7 @@ def imported(
     revive_parent(door, TRUSTED, cell, origin)
     found = check_row(door, cell)
     if found is not None:
-        raise Refused(found.code, found.text)
+        raise Refused(found.code, found.text, **found.details)
     return outcome
 
 

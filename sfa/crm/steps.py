@@ -22,7 +22,7 @@ def step(door: Door, who: Who, cell: Cell, command: str, arguments: Mapping[str,
     rule = TRANSITIONS[command]
     edits.check_rights(who, cell.entity, (), creating=False)
     edits.check_owned(door, who, cell)
-    done = transition(command, cell.row, arguments, origin.at, looking(door))
+    done = transition(command, cell.row, arguments, origin.at, looking(door).on(cell.key))
     if all(cell.row[f] == done.values[f] for f in rule.agree):
         _again(door, who, cell, command, done.values, origin)
     elif done.illegal is not None:
@@ -33,7 +33,7 @@ def step(door: Door, who: Who, cell: Cell, command: str, arguments: Mapping[str,
 
 def stands(door: Door, cell: Cell, command: str, arguments: Mapping[str, Any], origin: Origin) -> bool:
     """Whether the row is already where the command leads."""
-    done = transition(command, cell.row, arguments, origin.at, looking(door))
+    done = transition(command, cell.row, arguments, origin.at, looking(door).on(cell.key))
     return all(cell.row[field] == done.values[field] for field in TRANSITIONS[command].agree)
 
 

@@ -53,6 +53,7 @@ class Door:
         self.redirects = Redirects(connection)
         self.texts: list[dict[str, Any]] = []  # rows of `note_updates` (S25), undone and flushed with the rest
         self._profiles: Profiles | None = None
+        self.read_below: set[tuple[str, str]] = set()  # (entity, row above): all that lies there was loaded
 
     # -- reading ------------------------------------------------------------------------------------------------
 

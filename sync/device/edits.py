@@ -7,7 +7,8 @@ refusal comes back as a row that the user can see and repair. Each function is o
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sfa.core.access import AUTHORED, READ_ONLY
+from sfa.core.access import AUTHORED, READ_ONLY, SET_ONCE
+from sfa.core.deal_states import begun
 from sfa.core.entities import ENTITIES
 from sfa.core.errors import Refused
 from sfa.core.ids import check_key
@@ -30,6 +31,8 @@ def create(store: Store, entity: str, key: str, values: Mapping[str, Any], at: i
         check_required(entity, values)
         if view.row(store, entity, key) is not None:
             raise Refused("key_taken", key=key)
+        if entity == "deals" and view.row(store, "stages", values["stage_key"]) is not None:
+            values = begun(values, at, view.looking(store))
         start = blank(entity)
         _check_row(entity, {**start, **values})
         return outbox.enqueue(store, entity, key, "create", at, whole_groups(entity, values, start), unit)
@@ -69,7 +72,7 @@ def command(
     with store.transaction():
         row = _visible(store, entity, key)
         if name in TRANSITIONS:
-            done = transition(name, row, arguments, at, view.looking(store))
+            done = transition(name, row, arguments, at, view.looking(store).on(key))
             if done.illegal is not None:
                 raise Refused("illegal_transition", f"{name}: {done.illegal}")
             _check_row(entity, {**row, **done.values})
@@ -117,8 +120,9 @@ def repair(
 
 
 def whole_groups(entity: str, values: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that mean one thing travel together (S24), except those that only a command sets."""
-    shape, read_only = SHAPES[entity], READ_ONLY.get(entity, frozenset())
+    """Fields that mean one thing travel together (S24), except those that only a command or a create sets."""
+    shape = SHAPES[entity]
+    read_only = READ_ONLY.get(entity, frozenset()) | SET_ONCE.get(entity, frozenset())
     groups = dict.fromkeys(shape.group_of[field] for field in values)
     whole = {field: row[field] for group in groups for field in shape.groups[group] if field not in read_only}
     return {**whole, **values}
@@ -139,4 +143,4 @@ def _visible(store: Store, entity: str, key: str) -> dict[str, Any]:
 def _check_row(entity: str, row: Mapping[str, Any]) -> None:
     found = broken(entity, row)
     if found is not None:
-        raise Refused(found.code, found.text)
+        raise Refused(found.code, found.text, **found.details)

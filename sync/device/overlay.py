@@ -78,6 +78,11 @@ def on_top(
     return _Prediction(synced, device, user, lookup).of(queue, seen_seq)
 
 
+def _says(synced: Any, said: Any, corrected: bool) -> bool:
+    """Whether it says the same; of what the server corrected, that there is one."""
+    return bool(synced == said or (corrected and None not in (synced, said)))
+
+
 class _Prediction:
     """The row while edits are laid over it one by one. `own` are the groups whose synced value is this device's."""
 
@@ -110,7 +115,8 @@ class _Prediction:
             said = {field: said[field] for field in TRANSITIONS[edit.kind].agree if field in said}
         for group in {shape.group_of[field] for field in said}:
             fields = [field for field in shape.groups[group] if field in said]
-            is_own = all(self.synced.row[field] == said[field] for field in fields)
+            corrected = {field for field in fields if edit.kind in TRANSITIONS and field.endswith("_at")}
+            is_own = all(_says(self.synced.row[field], said[field], field in corrected) for field in fields)
             (self.own.add if is_own else self.own.discard)(group)
         self._show(edit, said)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from sfa.core.shapes import PARENTS
 from sfa.core.transitions import Lookup
 from sync.device import outbox
 from sync.device.overlay import Synced, completed, on_top
@@ -72,4 +73,9 @@ def _shown(store: Store, synced: Synced | None, queue: list[outbox.Queued]) -> R
 
 def looking(store: Store) -> Lookup:
     """How a command sees the other rows of this device, as its user sees them."""
-    return Lookup(lambda entity, key: row(store, entity, key), lambda entity: rows(store, entity))
+
+    def under(entity: str, key: str) -> list[Row]:
+        field = PARENTS[entity][1]
+        return [found for found in rows(store, entity).values() if found[field] == key]
+
+    return Lookup(lambda entity, key: row(store, entity, key), lambda entity: rows(store, entity), under)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sfa.core.rules import TRANSITIONS
+from sfa.core.shapes import SHAPES
 from sync.depends import LEADS_TO
 from tests.builders import NOW
 from tests.office import Office
@@ -64,7 +65,14 @@ def test_contradictory_commands_open_a_conflict_and_the_first_stands(office: Off
     (key,) = receipt.conflicts
     found = office.row("conflicts", key)
     assert (found["field_group"], found["status"], found["author_key"]) == ("stage", "open", "ana")
-    assert found["losing"] == {"stage_key": "lost", "lost_reason": "price", "closed_at": NOW}
+    losing = found["losing"]
+    assert set(losing) == set(SHAPES["deals"].groups["stage"])
+    assert {f: v for f, v in losing.items() if v} == {
+        "stage_key": "lost",
+        "lost_reason": "price",
+        "closed_at": NOW,
+        "stage_since": NOW,
+    }
     assert ana.do("conflict.restore", "conflicts", key).outcome == "applied"
     row = office.row("deals", "deal-a")
     assert (row["stage_key"], row["lost_reason"], row["closed_at"]) == ("lost", "price", NOW)
