@@ -85,6 +85,49 @@ def test_a_deal_that_is_deleted_is_told(book: Desk) -> None:
     assert whys(book, "q-bob") == [("removed", "deleted", "won-b", -70_000)]
 
 
+def test_r21_a_deal_reopened_in_the_next_period_is_reversed_there_and_restates_nothing(book: Desk) -> None:
+    ana = book.office.phone("ana")
+    assert ana.do("deal.reopen", "deals", "won-a", base=2, set={"stage_key": "offer"}).outcome == "applied"
+    assert sides(book, "q-ana") == (500_000, 500_000, 0)
+    assert told(book, "q-ana")["items"] == []
+    assert told(book, "q-ana-2")["restated"]["value"] == -500_000
+    until(book.office, "2026-04-20 08:00")
+    book.forget_tokens()
+    ana.edit("deals", "won-a", amount_minor=480_000)
+    ana.do("deal.win", "deals", "won-a", base=book.office.rev("deals", "won-a"))
+    assert told(book, "q-ana-2")["restated"]["value"] == -20_000, "reversed and won again, in another period"
+    assert sides(book, "q-ana") == (500_000, 500_000, 0)
+    until(book.office, "2026-07-01 08:00")
+    assert close(book.office, period="q2").outcome == "applied"
+    book.forget_tokens()
+    assert sides(book, "q-ana-2") == (-20_000, -20_000, 0)
+
+
+def test_r21_a_reopening_inside_the_period_that_arrives_after_the_closing_is_a_restatement(book: Desk) -> None:
+    ana = book.office.phone("ana")
+    reopen = ana.mutation("deal.reopen", "deals", "won-a", base=2, set={"stage_key": "offer"})
+    (receipt,) = ana.push({**reopen, "at": at("2026-03-20 10:00")}).receipts
+    assert receipt.outcome == "applied"
+    assert sides(book, "q-ana") == (500_000, 0, -500_000)
+    assert whys(book, "q-ana") == [("added", "reopened", "won-a", -500_000)]
+    (item,) = told(book, "q-ana")["items"]
+    assert (item["reversal"], item["ordinal"]) == (True, 1)
+
+
+def test_r9_a_deal_that_is_signed_inside_the_period_is_credited_late(desk: Desk) -> None:
+    """Credit comes with the signature; the phone that says so syncs after the closing."""
+    office = desk.office
+    quarter(office)
+    office.put(("credit_rules", "signed", {"event": "signed", "valid_from": "2026-01-01"}))
+    win(office.phone("ana"), "won-a", 500_000)
+    until(office, "2026-04-01 08:00")
+    close(office)
+    assert sides(desk, "q-ana") == (0, 0, 0)
+    office.phone("ana").do("deal.sign", "deals", "won-a", base=2, set={"at": at("2026-03-31 10:00")})
+    assert sides(desk, "q-ana") == (0, 500_000, 500_000)
+    assert whys(desk, "q-ana") == [("added", "late", "won-a", 500_000)]
+
+
 def test_r3_visits_that_merging_makes_one_are_told_as_merged(desk: Desk) -> None:
     office = desk.office
     quarter(office)
