@@ -9,6 +9,7 @@ target; None takes every fact and the target of the period's last day.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from msgspec import structs
 from sqlalchemy import Connection
 
 from sfa.quotas import reading, visited
@@ -124,13 +125,21 @@ def contributions(
 
 
 def contributions_of(
-    connection: Connection, quotas: Sequence[QuotaRow], as_of: int | None, *, left_out: bool = False
+    connection: Connection,
+    quotas: Sequence[QuotaRow],
+    as_of: int | None,
+    *,
+    left_out: bool = False,
+    from_at: int | None = None,
 ) -> Iterator[Contribution]:
-    """The same of many quotas in a few statements: those of one quota in their order, of several mixed."""
+    """The same of many quotas in a few statements: those of one quota in their order, of several mixed. `from_at`
+    begins later, which changes nothing that is told but of unique contacts."""
     zone = zone_of_company(connection)
     asked = as_approved(connection, quotas, as_of, zone)
     world = read_world(connection, asked, zone)
     for of, span in _spans(asked, world, as_of):
+        if from_at is not None:
+            span = structs.replace(span, start=max(span.start, from_at))
         yield from explained(_rows(connection, of, span, as_of), Takers(of, world.holders), world.exchange, left_out)
 
 

@@ -22,7 +22,7 @@ FAMILY: dict[str, Family] = {
     "unique_contacts": "visits",
     "new_accounts": "firsts",
 }
-MICRO_MEASURES = ("quantity",)
+NOT_HELD = ("no_show", "cancelled")  # visits that did not happen: they are of the time that was planned
 
 
 class QuotaRow(Struct, frozen=True, kw_only=True):
@@ -160,6 +160,11 @@ class VisitFact(Struct, frozen=True, kw_only=True):
     visit_type: str | None = None
     person: str = ""
     count: int = 1
+
+
+def person_met(contact_key: str | None, account_key: str) -> str:
+    """Whom a visit met: a contact, or the customer as such."""
+    return f"contact:{contact_key}" if contact_key is not None else f"account:{account_key}"
 
 
 class FirstFact(Struct, frozen=True, kw_only=True):

@@ -5,10 +5,11 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
+from sfa.core.days import plus_days
 from sfa.core.money import ratio_bp
 from sfa.quotas.conversion import Exchange, Missing
 from sfa.quotas.holders import Holders
@@ -90,6 +91,39 @@ class Takers:
         if (family, "territory") in self.kinds:
             for territory in self._holders.territories(fact.territory_key, fact.at):
                 yield family, "territory", territory
+
+
+class Version(Struct, frozen=True):
+    """A target that was approved; it counts from `valid_from` on."""
+
+    number: int
+    target: int
+    currency: str | None
+    valid_from: str
+
+
+def in_force(quota: QuotaRow, versions: Sequence[Version], day: str | None) -> QuotaRow:
+    """The quota with the target of the version in force on a day (None: the period's last one), R5."""
+    if not versions:
+        return quota
+    on = day if day is not None else plus_days(quota.end_on, -1)
+    valid = [v for v in versions if v.valid_from <= on]
+    chosen = (
+        max(valid, key=lambda v: (v.valid_from, v.number))
+        if valid
+        else min(versions, key=lambda v: (v.valid_from, v.number))
+    )
+    currency = chosen.currency if quota.is_money and chosen.currency is not None else quota.currency
+    return structs.replace(quota, target=chosen.target, currency=currency, version=chosen.number)
+
+
+def summed(facts: Iterable[Fact], quotas: Iterable[QuotaRow], takers: Takers, exchange: Exchange) -> dict[str, Figure]:
+    """quota key -> its figure, of facts one by one."""
+    tallies = {quota.key: (quota, Tally()) for quota in quotas}
+    for fact in facts:
+        for quota in takers.of(fact):
+            tallies[quota.key][1].add(quota, fact, judged(quota, fact, exchange))
+    return {key: figure(quota, tally) for key, (quota, tally) in tallies.items()}
 
 
 def figure(quota: QuotaRow, tally: Tally) -> Figure:

@@ -6,11 +6,11 @@ The target is that of the version in force (R5). Everything is read in sets; not
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, select
 
 from sfa.core.credits import day_of
-from sfa.core.days import day_start_ms, plus_days
+from sfa.core.days import day_start_ms
 from sfa.core.entities import Rate
 from sfa.core.hierarchy import Edge
 from sfa.db.prepared import among, listed
@@ -18,6 +18,7 @@ from sfa.db.tables import ROWS
 from sfa.quotas.conversion import Exchange
 from sfa.quotas.holders import Belongs, Holders
 from sfa.quotas.measures import QuotaRow
+from sfa.quotas.tallies import Version, in_force
 
 KEYS_MAX = 400  # of more quotas than these every version is read: one pass costs less than as many look-ups
 _QUOTAS, _PERIODS, _VERSIONS = ROWS["quotas"], ROWS["fiscal_periods"], ROWS["quota_versions"]
@@ -96,29 +97,13 @@ def as_approved(connection: Connection, quotas: Sequence[QuotaRow], as_of: int |
     return [in_force(quota, versions.get(quota.key, ()), day) for quota in quotas]
 
 
-def _versions(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any]]:
+def _versions(connection: Connection, keys: Sequence[str]) -> dict[str, list[Version]]:
     v = _VERSIONS.c
     query = select(v.quota_key, v.number, v.target, v.currency, v.valid_from).where(~v.gone)
     bound: dict[str, Any] = {}
     if len(keys) <= KEYS_MAX:
         query, bound = query.where(among(v.quota_key, "keys")), {"keys": listed(connection, keys)}
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Version]] = {}
     for row in connection.execute(query.order_by(v.quota_key, v.number), bound) if keys else ():
-        found.setdefault(row.quota_key, []).append(row)
+        found.setdefault(row[0], []).append(Version(*row[1:]))
     return found
-
-
-def in_force(quota: QuotaRow, versions: Sequence[Any], day: str | None) -> QuotaRow:
-    """The quota with the target of the version in force on a day (None: the period's last one); versions have number,
-    target, currency and valid_from."""
-    if not versions:
-        return quota
-    on = day if day is not None else plus_days(quota.end_on, -1)
-    valid = [v for v in versions if v.valid_from <= on]
-    chosen = (
-        max(valid, key=lambda v: (v.valid_from, v.number))
-        if valid
-        else min(versions, key=lambda v: (v.valid_from, v.number))
-    )
-    currency = chosen.currency if quota.is_money and chosen.currency is not None else quota.currency
-    return structs.replace(quota, target=chosen.target, currency=currency, version=chosen.number)

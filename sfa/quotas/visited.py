@@ -13,13 +13,12 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, n
 
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, redirects
-from sfa.quotas.measures import VisitFact
+from sfa.quotas.measures import NOT_HELD, VisitFact, person_met
 from sfa.quotas.reading import Span, placed, segment, start_of
 
 _ACCOUNTS, _VISITS, _AMENDED = ROWS["accounts"], ROWS["visits"], ROWS["visit_amendments"]
 _V = _VISITS.c
 CORRECTS = ("checked_in_at", "visit_type", "contact_key")
-NOT_HELD = ("no_show", "cancelled")
 _AT: ColumnElement[Any] = case((_V.status.in_(NOT_HELD), _V.planned_at), else_=_V.checked_in_at)
 _PERSON: ColumnElement[Any] = func.coalesce(literal("contact:") + _V.contact_key, literal("account:") + _V.account_key)
 _CORRECTED = select(_AMENDED.c.visit_key).where(_AMENDED.c.field.in_(CORRECTS), ~_AMENDED.c.gone)
@@ -113,11 +112,6 @@ def _fact(row: Any, corrected: Mapping[str, Any] | None = None, merged: Mapping[
         visit_type=said.get("visit_type", row.visit_type),
         person=person_met(contact, row.account_key),
     )
-
-
-def person_met(contact_key: str | None, account_key: str) -> str:
-    """Whom a visit met: a contact, or the customer as such."""
-    return f"contact:{contact_key}" if contact_key is not None else f"account:{account_key}"
 
 
 def _of_visits(query: Select[Any], span: Span) -> Select[Any]:

@@ -235,7 +235,7 @@ def change_settings(office: Office, chance: Random) -> None:
     write(office, chance.choice(rows))
 
 
-@pytest.mark.parametrize("seed", (0, 1, 2, 3, 5, 8))
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 5, 8])
 def test_on_any_history_a_rebuild_makes_what_the_door_kept(office: Office, seed: int) -> None:
     chance = Random(seed)
     lives = [Life(office, f"x{number}", chance) for number in range(6)]

@@ -104,7 +104,10 @@ def check_explained(office: Office, as_of: int | None = None) -> dict[str, Figur
 
     def work(connection: Connection) -> tuple[list[QuotaRow], dict[str, list[Contribution]]]:
         rows = engine.read_quotas(connection)
-        return rows, {row.key: list(engine.contributions(connection, row, as_of, left_out=True)) for row in rows}
+        explained: dict[str, list[Contribution]] = {row.key: [] for row in rows}
+        for part in engine.contributions_of(connection, rows, as_of, left_out=True):
+            explained[part.quota_key].append(part)
+        return rows, explained
 
     found = figures(office, as_of)
     rows, explained = office.database.read(work)
