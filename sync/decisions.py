@@ -22,6 +22,7 @@ from sfa.crm.edits import Who
 from sfa.db.cells import Cell
 from sfa.db.tables import history
 from sfa.db.writes import Door, Origin
+from sfa.quotas import closing
 from sfa.quotas.commands import COMMANDS as QUOTA_COMMANDS
 from sfa.visits import amending
 from sync.handover import has_decider, lies_in
@@ -132,7 +133,12 @@ def _decide(door: Door, who: Who, cell: Cell, said: dict[str, Any], origin: Orig
     door.put(door.cell("handovers", cell.key), said, origin, kind)
 
 
-WORK: dict[str, Command] = {**commands.COMMANDS, **amending.COMMANDS, **QUOTA_COMMANDS}
+WORK: dict[str, Command] = {
+    **commands.COMMANDS,
+    **amending.COMMANDS,
+    **QUOTA_COMMANDS,
+    **closing.COMMANDS,
+}
 COMMANDS: dict[str, Command] = {
     **WORK,
     "suggestion.accept": Command("suggestions", accept),

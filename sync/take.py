@@ -240,6 +240,8 @@ class Taker:
         command = self.commands[mutation.kind]
         if mutation.entity != command.entity:
             raise Refused("command_invalid", f"{mutation.kind} is a command of {command.entity}")
+        if command.alone and mutation.unit is not None and mutation.unit.size > 1:
+            raise Refused("command_invalid", f"{mutation.kind} is no part of a unit: send it by itself")
         cell = self._visible(mutation)
         if self._survivor(cell) is not None:
             raise Refused("already_merged", key=cell.key)

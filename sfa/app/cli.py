@@ -17,11 +17,12 @@ from sfa.core.errors import Refused
 COMMANDS: dict[str, tuple[str, str]] = {
     "check-digests": ("sfa.app.cli_serve", "Prove the sums by which devices check that they agree."),
     "credits": ("sfa.app.cli_credits", "The credits that follow from deals, made anew."),
-    "demo": ("sfa.app.cli_demo", "Make a company, play a day with four phones, serve it."),
+    "demo": ("sfa.app.cli_demo", "Make a company, play a day with five phones, serve it."),
     "device": ("sfa.app.cli_device", "Work like a rep's phone: offline, and in sync when there is a connection."),
     "erasures": ("sfa.app.cli_erasures", "Who was erased, and erasing again after a backup was restored."),
     "import": ("sfa.app.cli_data", "Bring in a company's data from files."),
     "migrate": ("sfa.app.cli_serve", "Bring the database to this version's schema."),
+    "periods": ("sfa.app.cli_periods", "Close periods, and see which figures are others since."),
     "quarantine": ("sfa.app.cli_quarantine", "Review what revoked devices drained."),
     "seed": ("sfa.app.cli_data", "Make up a company of any size."),
     "reissue": ("sfa.app.cli_serve", "Write documents anew for devices, after an upgrade."),

@@ -1,4 +1,4 @@
-"""`sfa demo`: make a company, play a day with four phones, then serve it for a look."""
+"""`sfa demo`: make a company, play a day with five phones, close its last quarter, then serve it for a look."""
 
 import contextlib
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from sfa.app.demo import photos, rounds, stage, story, troubles
-from sfa.app.demo.phones import phone
+from sfa.app.demo import photos, quarter, rounds, stage, story, troubles
+from sfa.app.demo.phones import SetBack, phone
 from sfa.app.seed.write import seed as seed_company
 from sfa.core.clock import SystemClock
 from sfa.core.days import local_day
@@ -33,7 +33,7 @@ LEFT_BEHIND = (".db", ".db-wal", ".db-shm", ".db-journal", ".db-files", ".log", 
 @click.option("--port", type=click.IntRange(0, 65_535), help="Where to serve; a free port with --once.")
 @click.option("--database", "url", help="An empty PostgreSQL database; a new SQLite file in the folder by default.")
 def demo(once: bool, reps: int, accounts: int, seed: int, folder: Path, port: int | None, url: str | None) -> None:
-    """Make a company, let two reps and a manager work for a day, then serve it."""
+    """Make a company, let two reps and a manager work for a day, close their last quarter, then serve it."""
     console = Console(highlight=False)
     _clear(folder)
     folder.mkdir(parents=True)
@@ -76,6 +76,8 @@ def _play(console: Console, database: Database, address: str, folder: Path) -> N
         people = (cast.ana, cast.ben, cast.eva)
         ana, ben, eva = (pockets.enter_context(phone(folder, address, *person)) for person in people)
         spare = pockets.enter_context(phone(folder, address, *cast.ben, store="spare"))
+        back = SetBack()
+        drawer = pockets.enter_context(phone(folder, address, *cast.ana, store="drawer", clock=back))
         day = story.Day(console, database, ana, ben, eva, PASSWORD)
         customer = day.play()
         troubles.write_one_note(day, customer)
@@ -83,6 +85,7 @@ def _play(console: Console, database: Database, address: str, folder: Path) -> N
         troubles.lose_a_phone(day, spare, address, customer)
         rounds.travel(day, address)
         photos.send_a_photo(day, folder, address, customer)
+        quarter.Quarter(day, drawer, back, address).play(customer)
         day.evening()
     console.print(f"\n[bold green]All {day.steps} steps were as they should be.[/bold green]")
 

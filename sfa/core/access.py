@@ -58,6 +58,7 @@ FIELD_WORK = frozenset(
     | {"visit_plans", "signals", "travel_legs"}
 )
 VISIT_RULES = frozenset({"visit_policies", "checklist_templates", "cadence_rules"})
+CLOSES_PERIODS = frozenset({"finance", "director", "admin"})
 PLANNING = frozenset({"quotas", "account_members"})
 CATALOGUE_DATA = frozenset(
     {"products", "prices", "currencies", "rates", "fiscal_periods", "stages"}

@@ -19,10 +19,12 @@ Act = Callable[[Door, Who, Cell, Mapping[str, Any], Origin], None]
 
 
 class Command(Struct, frozen=True):
-    """`act` changes rows through the door, or raises `Refused` and the caller undoes."""
+    """`act` changes rows through the door, or raises `Refused` and the caller undoes. `alone`: it stores what it does
+    at once, so it cannot be part of a unit of several, of which all land or none."""
 
     entity: str
     act: Act
+    alone: bool = False
 
 
 COMMANDS: dict[str, Command] = {

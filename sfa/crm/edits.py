@@ -18,7 +18,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
-from sfa.crm import beside, buying, open_visits, rights, trees
+from sfa.crm import beside, buying, open_visits, rates, rights, trees
 from sfa.db import erasures, scope
 from sfa.db.cells import Cell
 from sfa.db.looking import looking
@@ -151,6 +151,8 @@ def check_row(door: Door, cell: Cell) -> Broken | None:
         _check_unique(door, cell, field)
     if cell.entity in trees.TREES:
         trees.check(door, cell.entity)
+    if cell.entity == "rates" and cell.exists:
+        rates.check_once(door, cell)
     if cell.entity == "accounts" and cell.row["parent_key"] is not None:
         rights.check_no_cycle(door, cell)
     return None

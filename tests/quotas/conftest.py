@@ -48,6 +48,6 @@ def planned(office: Office) -> Office:
 
 
 @pytest.fixture
-def desk(planned: Office) -> Iterator[Desk]:
-    with opened(planned) as found:
+def desk(office: Office) -> Iterator[Desk]:
+    with opened(office) as found:
         yield found

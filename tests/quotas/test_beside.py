@@ -12,6 +12,8 @@ from tests.crm.desk import Desk
 from tests.office import Office
 from tests.quotas.conftest import ANAS
 
+pytestmark = pytest.mark.usefixtures("planned")
+
 days = st.sampled_from([f"2026-01-{day:02}" for day in range(1, 29)])
 
 

@@ -8,6 +8,8 @@ from tests.crm.desk import Desk
 from tests.office import Office
 from tests.quotas.conftest import ANAS
 
+pytestmark = pytest.mark.usefixtures("planned")
+
 
 def approve(office: Office, user: str = "mia", key: str = "q-ana", **said: Any) -> Any:
     return office.phone(user).do("quota.approve", "quotas", key, base=office.rev("quotas", key), set=said)

@@ -10,6 +10,8 @@ from tests.crm.desk import Desk
 from tests.office import Office
 from tests.quotas.conftest import ANAS
 
+pytestmark = pytest.mark.usefixtures("planned")
+
 HEADER = "user_email,period,measure,target,currency\n"
 
 

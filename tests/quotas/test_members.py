@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from sfa.quotas.members import within
 from tests.crm.desk import Desk
 from tests.office import Office
 from tests.quotas.conftest import ANAS
+
+pytestmark = pytest.mark.usefixtures("planned")
 
 days = st.integers(1, 28).map(lambda day: f"2026-01-{day:02}")
 SPAN = ("2026-01-05", "2026-01-25")

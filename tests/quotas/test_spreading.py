@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from tests.crm.desk import Desk
 from tests.office import Office
 from tests.quotas.conftest import ANAS, PERIODS
+
+pytestmark = pytest.mark.usefixtures("planned")
 
 
 def spread(office: Office, user: str = "mia", key: str = "q-ana", **said: Any) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from sfa.core.clock import SystemClock
+from sfa.core.clock import Clock, SystemClock
 from sfa.core.ids import KeyMaker
 from sync.device import ConnectionLost, Device, Store
 from sync.device.http import HttpTransport
@@ -63,6 +63,20 @@ def _dying(part: bytes) -> Iterator[bytes]:
     raise ConnectionLost("the connection broke")
 
 
+class SetBack:
+    """The machine's clock, set back while somebody works in the past; right again when the phone syncs."""
+
+    def __init__(self) -> None:
+        self._right, self._shift = SystemClock(), 0
+
+    def now_ms(self) -> int:
+        return self._right.now_ms() + self._shift
+
+    def set_to(self, instant_ms: int | None) -> None:
+        """None is the right time."""
+        self._shift = 0 if instant_ms is None else instant_ms - self._right.now_ms()
+
+
 class Phone(Struct, frozen=True):
     """One person's phone."""
 
@@ -74,9 +88,17 @@ class Phone(Struct, frozen=True):
 
 
 @contextmanager
-def phone(folder: Path, server: str, user_key: str, name: str, email: str, store: str | None = None) -> Iterator[Phone]:
+def phone(
+    folder: Path,
+    server: str,
+    user_key: str,
+    name: str,
+    email: str,
+    store: str | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Phone]:
     """A new phone, not logged in; closed when the block ends."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     with HttpTransport(server) as http, closing(Store(folder / f"{store or user_key}.db")) as kept:
         signal = Signal(http)
         yield Phone(name, user_key, email, Device(kept, signal, clock, KeyMaker(clock)), signal)

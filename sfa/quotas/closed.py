@@ -1,0 +1,152 @@
+"""Closed figures beside what they would be today (R2): read only, each asked in sets.
+
+A closed figure is what the last closing of the quota's period kept; the restated one is the live figure of the same
+moment. They differ by contributions (`sfa.quotas.restating`), which are listed with the records behind them; a record
+that the caller may not see is counted and summed, and not named (S13).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, Row, and_, func, select
+
+from sfa.core.errors import Refused
+from sfa.core.ids import is_key
+from sfa.core.money import ratio_bp
+from sfa.crm.online import person
+from sfa.db.places import lies_in
+from sfa.db.prepared import among, listed
+from sfa.db.tables import ROWS, closed_contributions, closed_figures
+from sfa.quotas.measures import Contribution
+from sfa.quotas.restating import Part, Place
+
+KEYS_AT_ONCE = 500
+PAGE_DEFAULT, PAGE_MAX = 50, 200
+_QUOTAS, _CLOSINGS, _PERIODS = ROWS["quotas"], ROWS["period_closings"], ROWS["fiscal_periods"]
+
+
+class Closed(Struct, frozen=True):
+    """What one closing kept of a quota. `value` is null where it was not computable, `code` says why; `pct_bp` is null
+    for a target that is zero or negative (R7)."""
+
+    number: int
+    closing_key: str
+    closed_at: int
+    closed_by: str
+    grace_until: int | None
+    again_key: str | None
+    reason: str | None
+    value: int | None
+    code: str | None
+    target: int
+    currency: str | None
+    version: int
+    pct_bp: int | None
+
+
+def pct_of(value: int | None, target: int | None) -> int | None:
+    """Basis points; nothing where the target is not above zero (R7)."""
+    return ratio_bp(value, target) if value is not None and target is not None and target > 0 else None
+
+
+def closed_of(connection: Connection, quota_keys: Iterable[str]) -> dict[str, Closed]:
+    """quota -> what the last closing of its period kept; those that were not closed are left out."""
+    wanted = sorted(set(quota_keys))
+    found: dict[str, Closed] = {}
+    for start in range(0, len(wanted), KEYS_AT_ONCE):
+        keys = listed(connection, wanted[start : start + KEYS_AT_ONCE])
+        for row in connection.execute(_LAST, {"keys": keys}):
+            found[row.quota_key] = _closed(row)
+    return found
+
+
+def closings_of(connection: Connection, quota_key: str, before: int, limit: int) -> list[Closed]:
+    """Every closing that kept a figure of the quota, the latest first."""
+    query = _READ.where(_QUOTAS.c.key == quota_key, _CLOSINGS.c.number < before)
+    return [_closed(row) for row in connection.execute(query.order_by(_CLOSINGS.c.number.desc()).limit(limit))]
+
+
+def contributions_of(connection: Connection, closing_key: str, quota_key: str) -> list[Part]:
+    """What a closed figure was the sum of."""
+    c = closed_contributions.c
+    query = select(closed_contributions).where(c.closing_key == closing_key, c.quota_key == quota_key)
+    return [
+        Part(
+            Place(row.entity, row.row_key, row.ordinal, row.reversal, row.user_key),
+            row.at,
+            row.share_bp,
+            row.amount_minor,
+            row.currency,
+            row.rate,
+            row.value,
+            row.reason,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def part_of(found: Contribution) -> Part:
+    """A live contribution as a closing would keep it."""
+    place = Place(found.entity, found.row_key, found.ordinal, found.reversal, found.user_key)
+    money = (found.amount_minor, found.currency, found.rate)
+    return Part(place, found.at, found.share_bp, *money, found.value, found.reason)
+
+
+def _closed(row: Row[Any]) -> Closed:
+    said = {name: getattr(row, name) for name in Closed.__struct_fields__ if name != "pct_bp"}
+    return Closed(**said, pct_bp=pct_of(row.value, row.target))
+
+
+_KEPT = and_(closed_figures.c.closing_key == _CLOSINGS.c.key, closed_figures.c.quota_key == _QUOTAS.c.key)
+_READ = (
+    select(
+        closed_figures,
+        _CLOSINGS.c.number,
+        _CLOSINGS.c.closed_at,
+        _CLOSINGS.c.closed_by,
+        _CLOSINGS.c.grace_until,
+        _CLOSINGS.c.again_key,
+        _CLOSINGS.c.reason,
+    )
+    .select_from(_QUOTAS)
+    .join(_CLOSINGS, _CLOSINGS.c.period_key == _QUOTAS.c.period_key)
+    .join(closed_figures, _KEPT)
+)
+_OTHER = _CLOSINGS.alias("other")
+_NEWEST = select(func.max(_OTHER.c.number)).where(_OTHER.c.period_key == _CLOSINGS.c.period_key).scalar_subquery()
+_LAST = _READ.where(among(_QUOTAS.c.key, "keys"), _CLOSINGS.c.number == _NEWEST)
+
+
+# -- who sees what ----------------------------------------------------------------------------------------------------
+
+
+def seen(connection: Connection, user_key: str, entity: str, key: str) -> Row[Any]:
+    """The living row; `not_found` alike where there is none and where the caller may not see it."""
+    table, held = ROWS[entity], listed(connection, person(connection, user_key).held or ())
+    query = select(table).where(table.c.key == key, ~table.c.gone, lies_in(table.c.buckets, "held"))
+    found = connection.execute(query, {"held": held}).first() if is_key(key) else None
+    if found is None:
+        raise Refused("not_found")
+    return found
+
+
+def visible(connection: Connection, user_key: str, records: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these (entity, key) that the caller may see; deleted ones as when they lived."""
+    held = listed(connection, person(connection, user_key).held or ())
+    by_entity: dict[str, set[str]] = {}
+    for entity, key in records:
+        by_entity.setdefault(entity, set()).add(key)
+    found: set[tuple[str, str]] = set()
+    for entity, keys in by_entity.items():
+        table, wanted = ROWS[entity], sorted(keys)
+        query = select(table.c.key).where(among(table.c.key, "keys"), lies_in(table.c.buckets, "held"))
+        for start in range(0, len(wanted), KEYS_AT_ONCE):
+            bound = {"keys": listed(connection, wanted[start : start + KEYS_AT_ONCE]), "held": held}
+            found |= {(entity, key) for key in connection.execute(query, bound).scalars()}
+    return found
+
+
+def check_page(limit: int) -> None:
+    if not 1 <= limit <= PAGE_MAX:
+        raise Refused("request_invalid", f"a page has 1 to {PAGE_MAX} rows")

@@ -1,0 +1,103 @@
+"""What happened to records after a closing: what history says, asked in sets.
+
+The order is that of the feed's numbers, under which changes committed, and not that of anybody's clock.
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from sqlalchemy import Connection, bindparam, select
+
+from sfa.db.prepared import among, listed
+from sfa.db.tables import ROWS, history
+from sfa.quotas.restating import Since
+
+RECORDS_AT_ONCE = 400
+MERGES = frozenset({"merge", "unmerge"})
+# By which column a record names its customer.
+CUSTOMER = {"deals": "account_key", "visits": "account_key", "accounts": "key"}
+RULES = frozenset({"counts_unverified", "counts_out_of_range", "counts_no_show", "counts_cancelled", "overlay"})
+FILTERS = frozenset({"measure", "currency", "unit", "product_key", "account_tier", "visit_type", "period_key"})
+HOLDERS = frozenset({"user_key", "team_key", "territory_key"})
+
+
+def seq_of(connection: Connection, closing_key: str) -> int:
+    """The number under which the closing committed."""
+    mine = (history.c.entity == "period_closings", history.c.key == closing_key, history.c.rev == 1)
+    return int(connection.execute(select(history.c.seq).where(*mine)).scalar() or 0)
+
+
+def rules_changed(connection: Connection, quota_key: str, seq: int) -> bool:
+    """Whether the quota itself counts otherwise than it did."""
+    mine = (history.c.entity == "quotas", history.c.key == quota_key, history.c.seq > seq)
+    found = connection.execute(select(history.c.changes).where(*mine)).scalars()
+    return any(not (RULES | FILTERS | HOLDERS).isdisjoint(changes) for changes in found)
+
+
+def happened(connection: Connection, records: Iterable[tuple[str, str]], seq: int) -> dict[tuple[str, str], Since]:
+    """(entity, key) -> what was stored of it after `seq`; what was not touched is left out."""
+    waiting = iter(sorted(set(records)))
+    found: dict[tuple[str, str], Since] = {}
+    while part := list(islice(waiting, RECORDS_AT_ONCE)):
+        customers = _customers(connection, part)
+        places = {*part, *(("accounts", key) for key in customers.values())}
+        touched = _touched(connection, places, seq)
+        gone = _gone(connection, part)
+        for place in part:
+            own = touched.get(place, _NOTHING)
+            customer = touched.get(("accounts", customers.get(place, "")), _NOTHING)
+            if own is _NOTHING and customer is _NOTHING and place not in gone:
+                continue
+            found[place] = Since(
+                made=own.made,
+                gone=place in gone,
+                merged=own.merged or customer.merged,
+                fields=own.fields,
+                account_fields=customer.fields if place[0] != "accounts" else frozenset(),
+            )
+    return found
+
+
+_NOTHING = Since()
+
+
+def _customers(connection: Connection, records: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    for entity, named in CUSTOMER.items():
+        table, keys = ROWS[entity], [key for of, key in records if of == entity]
+        query = select(table.c.key, table.c[named]).where(table.c.key.in_(keys), table.c[named].is_not(None))
+        if keys:
+            found.update({(entity, key): customer for key, customer in connection.execute(query)})
+    return found
+
+
+def _gone(connection: Connection, records: list[tuple[str, str]]) -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for entity in CUSTOMER:
+        table, keys = ROWS[entity], [key for of, key in records if of == entity]
+        if keys:
+            query = select(table.c.key).where(table.c.key.in_(keys), table.c.gone)
+            found |= {(entity, key) for key in connection.execute(query).scalars()}
+    return found
+
+
+def _touched(connection: Connection, places: Iterable[tuple[str, str]], seq: int) -> Mapping[tuple[str, str], Since]:
+    by_entity: dict[str, list[str]] = {}
+    for entity, key in sorted(places):
+        by_entity.setdefault(entity, []).append(key)
+    found: dict[tuple[str, str], Since] = {}
+    for entity, keys in by_entity.items():
+        bound = {"of": entity, "seq": seq, "keys": listed(connection, keys)}
+        for key, rev, kind, changes in connection.execute(_LATER, bound):
+            known = found.get((entity, key), _NOTHING)
+            found[entity, key] = Since(
+                made=known.made or rev == 1,
+                merged=known.merged or kind in MERGES,
+                fields=known.fields | frozenset(changes),
+            )
+    return found
+
+
+_LATER = select(history.c.key, history.c.rev, history.c.kind, history.c.changes).where(
+    history.c.entity == bindparam("of"), among(history.c.key, "keys"), history.c.seq > bindparam("seq")
+)

@@ -1,0 +1,60 @@
+"""Dated rates as rows (R34): one of a pair on a day, never zero, corrected in place."""
+
+from tests.crm.desk import Desk
+from tests.office import Office
+
+JANUARY = {"base_currency": "USD", "quote_currency": "AUD", "rate": "1.39", "valid_from": "2026-01-01"}
+
+
+def test_r34_a_second_rate_of_a_pair_on_one_day_is_refused_by_a_push(office: Office) -> None:
+    fay = office.phone("fay")
+    assert fay.do("create", "rates", "r1", set=JANUARY).outcome == "applied"
+    receipt = fay.do("create", "rates", "r2", set={**JANUARY, "rate": "1.40"})
+    assert (receipt.outcome, receipt.code, receipt.details) == (
+        "refused",
+        "rate_twice",
+        {"key": "r1", "field": "valid_from"},
+    )
+    assert [row["rate"] for row in office.rows("rates")] == ["1.39"]
+
+
+def test_r34_two_of_one_push_are_refused_too(office: Office) -> None:
+    fay = office.phone("fay")
+    first, second = (fay.mutation("create", "rates", key, set=JANUARY) for key in ("r1", "r2"))
+    outcomes = [receipt.outcome for receipt in fay.push(first, second).receipts]
+    assert outcomes == ["applied", "refused"]
+
+
+def test_r34_another_day_another_pair_and_the_other_direction_are_taken(office: Office) -> None:
+    fay = office.phone("fay")
+    fay.do("create", "rates", "r1", set=JANUARY)
+    others = ({"valid_from": "2026-02-01"}, {"base_currency": "EUR"}, {"base_currency": "AUD", "quote_currency": "USD"})
+    for number, other in enumerate(others, 2):
+        assert fay.do("create", "rates", f"r{number}", set={**JANUARY, **other}).outcome == "applied"
+
+
+def test_r34_a_rate_is_moved_onto_no_other_day_that_has_one(office: Office) -> None:
+    fay = office.phone("fay")
+    fay.do("create", "rates", "r1", set=JANUARY)
+    fay.do("create", "rates", "r2", set={**JANUARY, "valid_from": "2026-02-01"})
+    assert fay.edit("rates", "r2", valid_from="2026-01-01").code == "rate_twice"
+    assert fay.edit("rates", "r1", rate="1.41").outcome == "applied", "a correction changes the row that is there"
+
+
+def test_r34_a_deleted_rate_leaves_its_day_free_and_does_not_come_back_onto_it(office: Office) -> None:
+    fay = office.phone("fay")
+    fay.do("create", "rates", "r1", set=JANUARY)
+    fay.do("delete", "rates", "r1", base=office.rev("rates", "r1"))
+    assert fay.do("create", "rates", "r2", set=JANUARY).outcome == "applied"
+    assert fay.edit("rates", "r1", rate="1.42").code == "rate_twice"
+
+
+def test_r34_a_rate_of_zero_is_refused(office: Office) -> None:
+    receipt = office.phone("fay").do("create", "rates", "r1", set={**JANUARY, "rate": "0.000"})
+    assert (receipt.outcome, receipt.code) == ("refused", "invariant_failed")
+
+
+def test_r34_the_screen_says_the_same_with_status_422(desk: Desk) -> None:
+    assert desk.post("fay", "/api/rates", json={"key": "r1", "row": JANUARY}).status_code == 201
+    again = desk.post("fay", "/api/rates", json={"key": "r2", "row": JANUARY})
+    assert (again.status_code, again.json()["code"], again.json()["key"]) == (422, "rate_twice", "r1")
