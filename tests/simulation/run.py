@@ -6,6 +6,7 @@ from tests.simulation.checkers import (
     agreed,
     converged,
     ended,
+    ends_kept,
     exactly_once,
     handed_over,
     in_its_version,
@@ -62,4 +63,5 @@ def _audit(connection: Connection, world: World) -> None:
     suggested.check(books)
     settled.check(books)
     one_open.check(books)
+    ends_kept.check(books)
     handed_over.check(books, world.seen, world.held)

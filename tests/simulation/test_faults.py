@@ -20,6 +20,7 @@ MODULES = [
 SEEDS_MAX = 250
 FOUND_AT = {
     "a_second_open_visit_asks_nobody": 1,
+    "an_end_that_is_reversed_does_not_say_when_it_was": 0,
     "a_bucket_being_filled_gets_no_delta": 4,
     "a_clone_is_answered_with_the_other_ones_receipts": 38,
     "a_clone_sends_under_its_new_registration_what_the_old_one_has_taken": 58,
