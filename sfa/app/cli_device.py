@@ -330,32 +330,6 @@ def check_out(desk: Desk, visit: str, outcome: str | None) -> None:
     run(desk, "visit.check_out", "visits", visit, {"outcome": outcome})
 
 
-@device.command("move-deal")
-@click.argument("deal")
-@click.argument("stage")
-@on_desk
-def move_deal(desk: Desk, deal: str, stage: str) -> None:
-    """Move a deal to another open stage."""
-    run(desk, "deal.move", "deals", deal, {"stage_key": find(desk.device(), "stages", stage)})
-
-
-@device.command()
-@click.argument("deal")
-@on_desk
-def win(desk: Desk, deal: str) -> None:
-    """Win a deal."""
-    run(desk, "deal.win", "deals", deal, {})
-
-
-@device.command()
-@click.argument("deal")
-@click.argument("reason")
-@on_desk
-def lose(desk: Desk, deal: str, reason: str) -> None:
-    """Lose a deal, with the reason."""
-    run(desk, "deal.lose", "deals", deal, {"reason": reason})
-
-
 @device.command()
 @entity_argument
 @click.argument("key")
@@ -380,6 +354,7 @@ def delete(desk: Desk, entity: str, key: str) -> None:
 from sfa.app import (  # noqa: E402 - their commands join the group above
     cli_device_attainment,  # noqa: F401
     cli_device_customers,  # noqa: F401
+    cli_device_deals,  # noqa: F401
     cli_device_decisions,  # noqa: F401
     cli_device_files,  # noqa: F401
     cli_device_quotas,  # noqa: F401

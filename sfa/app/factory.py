@@ -38,6 +38,7 @@ from sfa.crm.routes import decision_routes
 from sfa.crm.search import search_routes
 from sfa.db.database import Database, open_database
 from sfa.db.migrations import is_current
+from sfa.deals.routes import deal_routes
 from sfa.files.download_routes import download_routes
 from sfa.files.service import Files
 from sfa.files.upload_routes import upload_routes
@@ -201,6 +202,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *visit_routes(services.screens, Places(services.secret)),
+        *deal_routes(services.screens, Places(services.secret)),
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),

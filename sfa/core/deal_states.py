@@ -87,6 +87,14 @@ def left_behind(
     return [(key, stages[key].get("exit_criteria") or []) for key in (here, *skipped)]
 
 
+def next_stage(row: Values, day: str, lookup: Lookup) -> str | None:
+    """The open stage after a deal's own in its pipeline; None where winning comes next."""
+    stages = lookup.every("stages")
+    here = stages[row["stage_key"]]["position"] if row["stage_key"] in stages else -1
+    later = (key for key in in_order(stages, row.get("pipeline_key"), day) if stages[key]["position"] > here)
+    return next(later, None)
+
+
 def unmet(row: Values, to: str | None, at: int, lookup: Lookup) -> list[Missing]:
     """What a deal lacks on its way to a stage, or (None) to a win."""
     if not lookup.sees_below:

@@ -105,7 +105,6 @@ CATALOGUE: dict[str, Entry] = {
     "criteria_unmet": Entry(422, "The deal lacks what its stage asks for before it goes on"),
     "contact_elsewhere": Entry(422, "The person belongs to another customer than the deal"),
     "contact_there": Entry(422, "The person has a part in this deal already: change that row"),
-    "too_few_peers": Entry(422, "Too few similar customers are in your sight to compare with"),
     "invariant_failed": Entry(422, "The resulting row would contradict itself"),
     "splits_invalid": Entry(422, "Revenue splits must total exactly 100 % and include the owner"),
     "quota_owner_invalid": Entry(422, "A quota belongs to exactly one user, team or territory"),

@@ -34,6 +34,10 @@ class Maker:
         self._tokens = 0
         self._keys = 0
 
+    @property
+    def made(self) -> int:
+        return self._tokens
+
     def token(self) -> str:
         self._tokens += 1
         return f"w{self._tokens}"
@@ -157,7 +161,18 @@ def command(maker: Maker, phone: Phone, rows: Rows) -> Part | None:
         arguments = {"stage_key": rng.choice(STAGES_OPEN)}
     elif kind == "deal.lose":
         arguments = {"reason": maker.token()}
-    return kind, entity, key, arguments
+    return _varied(kind, arguments, maker.made + len(rows)), entity, key, arguments
+
+
+def _varied(kind: str, arguments: dict[str, Any], number: int) -> str:
+    """The same command or one of its neighbours, by a number that draws nothing from the seed."""
+    if kind == "deal.win" and number % 2:
+        return "deal.sign" if number % 4 == 1 else "deal.invoice"
+    if kind == "deal.lose" and number % 2:
+        arguments |= (
+            {"reason_key": "rival", "competitor_key": "acme-pumps"} if number % 4 == 1 else {"reason_key": "rival"}
+        )
+    return "deal.transfer" if kind == "deal.move" and number % 3 == 0 else kind
 
 
 def settle(maker: Maker, phone: Phone, rows: Rows) -> Part | None:

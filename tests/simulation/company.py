@@ -34,6 +34,8 @@ MORE: list[tuple[str, str, dict[str, Any]]] = [
     ("deal_lines", "line-a", {"deal_key": "deal-a", "product_key": "pump"}),
     ("deal_lines", "line-b", {"deal_key": "deal-b", "product_key": "pump"}),
     ("tasks", "task-a", {"owner_key": "ana", "title": "Call"}),
+    ("lost_reasons", "rival", {"name": "Somebody else", "asks_competitor": True}),
+    ("competitors", "acme-pumps", {"name": "Acme Pumps"}),
 ]
 
 

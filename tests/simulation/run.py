@@ -8,6 +8,7 @@ from tests.simulation.checkers import (
     bytes_kept,
     converged,
     ended,
+    ends_kept,
     exactly_once,
     handed_over,
     in_its_version,
@@ -81,5 +82,6 @@ def _audit(connection: Connection, world: World) -> None:
     suggested.check(books)
     settled.check(books)
     one_open.check(books)
+    ends_kept.check(books)
     handed_over.check(books, world.seen, world.held)
     bytes_kept.check(connection, books, world)

@@ -31,6 +31,7 @@ FOUND_AT = {
     "the_row_of_a_file_is_not_told_of_its_bytes": 66,
     "what_the_device_left_behind_is_not_tidied": 2,
     "a_second_open_visit_asks_nobody": 1,
+    "an_end_that_is_reversed_does_not_say_when_it_was": 0,
     "a_bucket_being_filled_gets_no_delta": 4,
     "a_clone_is_answered_with_the_other_ones_receipts": 38,
     "a_clone_sends_under_its_new_registration_what_the_old_one_has_taken": 58,

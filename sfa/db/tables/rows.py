@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, ForeignKey, Index, MetaData, Table, Text, func, text
+from sqlalchemy import literal_column as written
 
 from sfa.core.entities import ENTITIES
 from sfa.core.shapes import PARENTS, SHAPES
@@ -141,3 +142,8 @@ Index(
     sqlite_where=text("NOT gone"),
     postgresql_where=text("NOT gone"),
 )
+
+# When an open deal should close; those that say no day come last.
+OPEN_UNTIL = func.coalesce(ROWS["deals"].c.close_on, written("'9999-12-31'"))
+STILL_OPEN = text("closed_at IS NULL AND NOT gone")
+Index("ix_deals_open", OPEN_UNTIL, ROWS["deals"].c.key, sqlite_where=STILL_OPEN, postgresql_where=STILL_OPEN)
