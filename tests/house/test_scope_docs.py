@@ -61,7 +61,6 @@ def entities_in(text: str) -> set[str]:
             r"[a-z]+(?: (?:costs|lines|contacts|periods|members|profiles|needs|plans|legs|policies|templates|rules"
             r"|reasons|calendars))?",
             text,
-            text,
         )
     }
     names = {name.replace(" ", "_") for name in found} & set(ENTITIES)
