@@ -71,7 +71,7 @@ class QuotaRow(Struct, frozen=True, kw_only=True):
         return ("team", self.team_key) if self.team_key is not None else ("territory", self.territory_key or "")
 
 
-class Contribution(Struct, frozen=True, kw_only=True):
+class Contribution(Struct, frozen=True, kw_only=True, gc=False):
     """What one fact adds to one quota; `value` in the measure's unit: minor units of the quota's currency, millionths
     of a unit of quantity, or a number. What is left out (`counted` False) adds 0, and `reason` says why. `ordinal` is
     the end of a deal. `rate` is the quoted row's text, `inverse` says that it quotes the pair the other way round."""
@@ -101,7 +101,7 @@ class Contribution(Struct, frozen=True, kw_only=True):
         return self.at, self.entity, self.row_key, self.ordinal, self.reversal, self.user_key
 
 
-class DealFact(Struct, frozen=True, kw_only=True):
+class DealFact(Struct, frozen=True, kw_only=True, gc=False):
     """A credit; in a sum of credits amounts are signed already."""
 
     entity: ClassVar[str] = "deals"
@@ -123,7 +123,7 @@ class DealFact(Struct, frozen=True, kw_only=True):
     count: int = 1
 
 
-class QuantityFact(Struct, frozen=True, kw_only=True):
+class QuantityFact(Struct, frozen=True, kw_only=True, gc=False):
     """`parts` are (product, unit, millionths), those of one credit together."""
 
     entity: ClassVar[str] = "deals"
@@ -142,7 +142,7 @@ class QuantityFact(Struct, frozen=True, kw_only=True):
     count: int = 1
 
 
-class VisitFact(Struct, frozen=True, kw_only=True):
+class VisitFact(Struct, frozen=True, kw_only=True, gc=False):
     """`person` is whom it met: a contact, or the customer as such."""
 
     entity: ClassVar[str] = "visits"
@@ -167,7 +167,7 @@ def person_met(contact_key: str | None, account_key: str) -> str:
     return f"contact:{contact_key}" if contact_key is not None else f"account:{account_key}"
 
 
-class FirstFact(Struct, frozen=True, kw_only=True):
+class FirstFact(Struct, frozen=True, kw_only=True, gc=False):
     """A customer's first credit that stands (`row_key` is the account), of the owner of that deal."""
 
     entity: ClassVar[str] = "accounts"
@@ -186,7 +186,7 @@ class FirstFact(Struct, frozen=True, kw_only=True):
 Fact = DealFact | QuantityFact | VisitFact | FirstFact
 
 
-class Judged(Struct, frozen=True):
+class Judged(Struct, frozen=True, gc=False):
     value: int
     reason: str
     counted: bool = True

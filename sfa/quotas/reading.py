@@ -5,7 +5,7 @@ who and by segment (a stretch between two `cuts`, within which nobody changes ho
 whole company costs one pass over a table; `rows_*` answer each fact. Visits are in `visited`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -31,6 +31,7 @@ from sfa.db.tables import ROWS, credited, credited_quantities
 from sfa.quotas.measures import DealFact, FirstFact, QuantityFact
 
 _ACCOUNTS = ROWS["accounts"]
+PART = 5_000
 LOW = 10**9  # sums are taken in two halves, which no number of rows makes too large for SQLite
 Cuts = Sequence[int]
 
@@ -59,6 +60,12 @@ def segment(at: Any, cuts: Cuts) -> ColumnElement[int]:
         return case((at < literal_column(str(int(cuts[middle]))), halved(low, middle - 1)), else_=halved(middle, high))
 
     return func.coalesce(halved(0, len(cuts) - 1), literal_column("0", Integer))
+
+
+def each(connection: Connection, query: Select[Any], bound: Mapping[str, Any]) -> Iterator[Any]:
+    """The rows of a query, fetched thousands at a time."""
+    for part in connection.execute(query, bound).partitions(PART):
+        yield from part
 
 
 def placed(place: Any, span: Span) -> list[Any]:
@@ -125,7 +132,7 @@ def sums_of_deals(connection: Connection, span: Span, *, cost: bool) -> Iterator
     by: list[Any] = [who, *placed(place, span), c.overlay, c.currency]
     by += [c.cost_currency] if cost else []
     by += [_ACCOUNTS.c.tier] if span.with_tier else []
-    for row in connection.execute(query.group_by(*by), _bound(connection, span)):
+    for row in each(connection, query.group_by(*by), _bound(connection, span)):
         who_, place_, overlay, currency, of_cost, high, low, cost_high, cost_low, count, tier = row
         yield DealFact(
             user_key="" if span.by_territory else who_,
@@ -146,7 +153,7 @@ def start_of(span: Span, place: int) -> int:
 
 
 def rows_of_deals(connection: Connection, span: Span, currencies: Iterable[str] | None = None) -> Iterator[DealFact]:
-    """Each credit, in order; only those of which money is in one of the currencies, where they are given."""
+    """Each credit, in order; or, in any order, those of which money is in one of the currencies."""
     c = credited.c
     columns = [c.deal_key, c.n, c.user_key, c.overlay, c.reversal, c.at, c.event, c.territory_key, c.share_bp]
     columns += [c.amount_minor, c.currency, c.cost_minor, c.cost_currency]
@@ -154,9 +161,9 @@ def rows_of_deals(connection: Connection, span: Span, currencies: Iterable[str] 
     if currencies is not None:
         wanted = sorted(currencies)
         query = query.where(or_(c.currency.in_(wanted), c.cost_currency.in_(wanted)))
-    for row in connection.execute(
-        query.order_by(c.at, c.deal_key, c.n, c.reversal, c.user_key), _bound(connection, span)
-    ):
+    else:
+        query = query.order_by(c.at, c.deal_key, c.n, c.reversal, c.user_key)
+    for row in each(connection, query, _bound(connection, span)):
         yield DealFact(
             row_key=row[0],
             ordinal=row[1],
@@ -191,9 +198,8 @@ def sums_of_quantities(connection: Connection, span: Span) -> Iterator[QuantityF
     query = _joined(query) if span.by_territory or span.with_tier else query
     query = _with_tier(_of_credits(query, span, q), span, c.account_key)
     by = [who, *placed(place, span), q.overlay, q.product_key, q.unit, *([_ACCOUNTS.c.tier] if span.with_tier else [])]
-    for who_, place_, overlay, product, unit, high, low, count, tier in connection.execute(
-        query.group_by(*by), _bound(connection, span)
-    ):
+    for row in each(connection, query.group_by(*by), _bound(connection, span)):
+        who_, place_, overlay, product, unit, high, low, count, tier = row
         yield QuantityFact(
             user_key="" if span.by_territory else who_,
             territory_key=who_ if span.by_territory else None,
@@ -212,7 +218,7 @@ def rows_of_quantities(connection: Connection, span: Span) -> Iterator[QuantityF
     query = _joined(select(*columns, c.event, c.territory_key, c.share_bp))
     query = _with_tier(_of_credits(query, span, q), span, c.account_key)
     order = (q.at, q.deal_key, q.n, q.reversal, q.user_key, q.overlay, q.product_key)
-    found = connection.execute(query.order_by(*order), _bound(connection, span))
+    found = each(connection, query.order_by(*order), _bound(connection, span))
     for (at, deal, n, reversal, user, overlay), rows in groupby(found, key=lambda row: tuple(row[:6])):
         of = list(rows)
         yield QuantityFact(
@@ -246,7 +252,7 @@ def rows_of_firsts(connection: Connection, span: Span, until: int | None) -> Ite
         .where(*stands, ~taken_back, c.account_key.in_(there))
         .subquery()
     )
-    query = select(first.c.account_key, first.c.user_key, first.c.at, first.c.territory_key).where(
+    query: Select[Any] = select(first.c.account_key, first.c.user_key, first.c.at, first.c.territory_key).where(
         first.c.rank == 1, first.c.at >= span.start, first.c.at < span.end
     )
     if span.users is not None:
@@ -254,5 +260,5 @@ def rows_of_firsts(connection: Connection, span: Span, until: int | None) -> Ite
     if span.territories is not None:
         query = query.where(among(first.c.territory_key, "territories"))
     query = _with_tier(query, span, first.c.account_key).order_by(first.c.at, first.c.account_key)
-    for row in connection.execute(query, _bound(connection, span)):
+    for row in each(connection, query, _bound(connection, span)):
         yield FirstFact(row_key=row[0], user_key=row[1], at=row[2], territory_key=row[3], tier=row[4])

@@ -4,13 +4,13 @@
 `explained` lists what each fact adds (R10).
 """
 
-from collections import Counter
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct, field, structs
 
 from sfa.core.days import plus_days
-from sfa.core.money import ratio_bp
+from sfa.core.money import BP_WHOLE
 from sfa.quotas.conversion import Exchange, Missing
 from sfa.quotas.holders import Holders
 from sfa.quotas.measures import Contribution, Fact, Judged, QuotaRow, VisitFact, judged, takes
@@ -40,7 +40,7 @@ class Tally(Struct):
     """The sum while it grows; `met` are the people that a quota of unique contacts has counted."""
 
     value: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: dict[str, int] = field(default_factory=dict)
     missing: set[Missing] = field(default_factory=set)
     met: set[str] = field(default_factory=set)
 
@@ -53,32 +53,44 @@ class Tally(Struct):
                 self.met.add(fact.person)
                 found = Judged(1, found.reason)
                 if fact.count > 1:
-                    self.left_out["repeated"] += fact.count - 1
+                    self._leave("repeated", fact.count - 1)
         if found.counted:
             self.value += found.value
         else:
-            self.left_out[found.reason] += fact.count
+            self._leave(found.reason, fact.count)
         if found.missing is not None:
             self.missing.add(found.missing)
         return found
 
+    def _leave(self, reason: str, count: int) -> None:
+        self.left_out[reason] = self.left_out.get(reason, 0) + count
+
 
 class Takers:
-    """Which quotas take a fact: by family, holder and time."""
+    """Which quotas take a fact: by family, holder and time; between two bounds of periods a holder has the same."""
 
     def __init__(self, quotas: Iterable[QuotaRow], holders: Holders) -> None:
         self._holders = holders
         self._by_holder: dict[tuple[str, str, str], list[QuotaRow]] = {}
         self.kinds: set[tuple[str, str]] = set()
+        bounds: set[int] = set()
         for quota in quotas:
             self._by_holder.setdefault((quota.family, *quota.holder), []).append(quota)
             self.kinds.add((quota.family, quota.holder[0]))
+            bounds |= {quota.start_at, quota.end_at}
+        self._bounds = sorted(bounds)
+        self._running: dict[tuple[tuple[str, str, str], int], list[QuotaRow]] = {}
 
     def of(self, fact: Fact) -> Iterator[QuotaRow]:
         """Each quota that counts such a fact for its holder in its period."""
-        for family_kind_key in self._places(fact):
-            for quota in self._by_holder.get(family_kind_key, ()):
-                if quota.start_at <= fact.at < quota.end_at and takes(quota, fact):
+        stretch = bisect_right(self._bounds, fact.at)
+        for place in self._places(fact):
+            running = self._running.get((place, stretch))
+            if running is None:
+                of = self._by_holder.get(place, ())
+                running = self._running[place, stretch] = [q for q in of if q.start_at <= fact.at < q.end_at]
+            for quota in running:
+                if takes(quota, fact):
                     yield quota
 
     def _places(self, fact: Fact) -> Iterator[tuple[str, str, str]]:
@@ -126,17 +138,24 @@ def summed(facts: Iterable[Fact], quotas: Iterable[QuotaRow], takers: Takers, ex
     return {key: figure(quota, tally) for key, (quota, tally) in tallies.items()}
 
 
+def _percent_bp(value: int, target: int) -> int:
+    """Half up, away from zero, as `money.ratio_bp`, of a target above zero."""
+    size, rest = divmod(abs(value) * BP_WHOLE, target)
+    size += 2 * rest >= target
+    return size if value >= 0 else -size
+
+
 def figure(quota: QuotaRow, tally: Tally) -> Figure:
     """The figure of a finished sum."""
     value = tally.value if not tally.missing else None
-    pct = ratio_bp(value, quota.target) if value is not None and quota.target > 0 else None
+    pct = _percent_bp(value, quota.target) if value is not None and quota.target > 0 else None
     return Figure(
         quota_key=quota.key,
         measure=quota.measure,
         value=value,
         code=None if value is not None else "rate_missing",
         missing=sorted(tally.missing),
-        left_out=dict(sorted(tally.left_out.items())),
+        left_out=dict(sorted(tally.left_out.items())) if tally.left_out else {},
         target=quota.target,
         currency=quota.currency,
         unit=quota.unit,

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, n
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, redirects
 from sfa.quotas.measures import NOT_HELD, VisitFact, person_met
-from sfa.quotas.reading import Span, placed, segment, start_of
+from sfa.quotas.reading import Span, each, placed, segment, start_of
 
 _ACCOUNTS, _VISITS, _AMENDED = ROWS["accounts"], ROWS["visits"], ROWS["visit_amendments"]
 _V = _VISITS.c
@@ -33,8 +33,9 @@ def sums_of_visits(connection: Connection, span: Span, *, people: bool, types: b
     chosen.append(_ACCOUNTS.c.tier if span.with_tier else null())
     by += [column for column, asked in zip(chosen, (types, people, span.with_tier), strict=True) if asked]
     query = _of_visits(select(who, place, _V.status, _V.verdict, *chosen, func.count()), span)
-    query = _joined(query.where(span.start <= _AT, span.end > _AT, _V.key.not_in(_CORRECTED)), span).group_by(*by)
-    for who_, place_, status, verdict, kind, person, tier, count in connection.execute(query, _bound(connection, span)):
+    query = _joined(query.where(span.start <= _AT, span.end > _AT, *_uncorrected(connection)), span).group_by(*by)
+    for row in each(connection, query, _bound(connection, span)):
+        who_, place_, status, verdict, kind, person, tier, count = row
         yield VisitFact(
             user_key="" if span.by_territory else who_,
             territory_key=who_ if span.by_territory else None,
@@ -50,9 +51,14 @@ def sums_of_visits(connection: Connection, span: Span, *, people: bool, types: b
 
 def rows_of_visits(connection: Connection, span: Span) -> Iterator[VisitFact]:
     """Each visit as it counts, in order."""
-    query = _rows(span).where(span.start <= _AT, span.end > _AT, _V.key.not_in(_CORRECTED))
-    found = connection.execute(query.order_by(_AT, _V.key), _bound(connection, span))
+    query = _rows(span).where(span.start <= _AT, span.end > _AT, *_uncorrected(connection))
+    found = each(connection, query.order_by(_AT, _V.key), _bound(connection, span))
     return merge((_fact(row) for row in found), corrected_visits(connection, span), key=lambda v: (v.at, v.row_key))
+
+
+def _uncorrected(connection: Connection) -> list[ColumnElement[bool]]:
+    """Without those that are read row by row; nothing to ask of each visit where there are none."""
+    return [_V.key.not_in(_CORRECTED)] if connection.execute(_CORRECTED.limit(1)).first() is not None else []
 
 
 def corrected_visits(connection: Connection, span: Span) -> list[VisitFact]:
