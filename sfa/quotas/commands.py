@@ -140,11 +140,13 @@ def _check_sets(who: Who, cell: Cell) -> None:
 
 
 def _check_decides(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
-    """Whoever sets targets, of others than himself: not of the team that he manages or the territory that he covers."""
+    """Whoever sets targets, of others than himself: nor of the team that he manages or the territory that he covers."""
     _check_there(cell)
     _check_sets(who, cell)
-    if who.held is None or who.user_key is None or who.role in SEES_EVERYTHING:
+    if who.held is None or who.user_key is None:
         return
+    if who.role in SEES_EVERYTHING and cell.row["user_key"] != who.user_key:
+        return  # there is no level above them
     if measures(door, cell.row, who.user_key, scope.today(door.connection, origin.at)):
         raise Refused("not_permitted", "the level above decides about a quota that measures you")
 

@@ -1,5 +1,6 @@
 """R5: a quota's life, at screens and on phones, on both databases."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -78,6 +79,15 @@ def test_of_two_who_decide_at_once_one_is_told_at_a_screen(planned: Office, desk
     assert desk.post("dirk", "/api/quotas/q-ana/approve", rev).json()["code"] == "rev_stale"
 
 
+def test_of_two_servers_that_approve_at_once_one_wins_and_the_other_is_told(planned: Office) -> None:
+    """R5: one version."""
+    people = ("mia", "dirk", "fay", "root")
+    with ThreadPoolExecutor(4) as pool:
+        codes = sorted(str(code) for code in pool.map(lambda user: approve(planned, user).code, people))
+    assert codes == ["None", *["quota_approved"] * 3]
+    assert [v["number"] for v in planned.rows("quota_versions")] == [1]
+
+
 def test_a_target_that_changed_meanwhile_is_not_approved_unseen(planned: Office) -> None:
     assert planned.phone("dirk").edit("quotas", "q-ana", target=500_000).outcome == "applied"
     assert approve(planned, target=100_000).code == "rev_stale"
@@ -107,6 +117,8 @@ def test_a_version_does_not_count_before_the_last_one(planned: Office) -> None:
         ("dirk", "q-mia", True),
         ("dirk", "q-all", False),  # the team that he manages
         ("fay", "q-all", True),
+        ("fay", "q-fay", False),  # herself, though nobody is above her
+        ("root", "q-fay", True),
         ("mia", "q-t", True),  # a territory of her people
         ("dirk", "q-cleo", True),
     ],
@@ -115,6 +127,7 @@ def test_nobody_approves_what_he_is_measured_by(planned: Office, user: str, key:
     """R5: not the own quota, nor that of the own team."""
     owners: dict[str, dict[str, Any]] = {
         "q-mia": {"user_key": "mia"},
+        "q-fay": {"user_key": "fay"},
         "q-all": {"user_key": None, "team_key": "all-sales"},
         "q-t": {"user_key": None, "territory_key": "t-north"},
         "q-cleo": {"user_key": "cleo"},
