@@ -10,6 +10,7 @@ from tests.simulation.checkers import (
     ended,
     ends_kept,
     exactly_once,
+    figures,
     handed_over,
     in_its_version,
     notes_whole,
@@ -47,6 +48,7 @@ def run_seed(seed: int, worlds: Worlds) -> list[str]:
             world.step()
         world.make_peace()
         world.server.database.read(_audit, world)
+        figures.check(world)
         _audit_files(world)
     except Exception as error:
         raise SeedFailed(seed, error, trace) from error
