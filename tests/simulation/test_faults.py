@@ -19,6 +19,11 @@ MODULES = [
 ]
 SEEDS_MAX = 250
 FOUND_AT = {
+    "a_device_counts_what_others_met": 41,
+    "a_device_does_not_know_of_reversals": 21,
+    "a_reopened_deal_keeps_its_credit": 21,
+    "an_explanation_leaves_out_what_counts_negative": 1,
+    "credits_do_not_follow_a_deal": 1,
     "a_copy_goes_as_soon_as_its_bytes_have_arrived": 12,
     "a_copy_goes_with_the_first_request_that_began_its_upload": 12,
     "a_download_does_not_look_at_the_scope": 3,

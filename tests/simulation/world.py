@@ -25,6 +25,7 @@ from tests.simulation.company import PEOPLE
 from tests.simulation.crashes import Crashes
 from tests.simulation.databases import Worlds
 from tests.simulation.driving import Driving
+from tests.simulation.earning import Earning
 from tests.simulation.endings import Endings
 from tests.simulation.failure import Crash, Failed
 from tests.simulation.handing import Handing
@@ -66,6 +67,7 @@ class World:
         self.handing = Handing(seed, self.maker.known, self.log)
         self.driving = Driving(seed, self.log)
         self.attaching = Attaching(seed, self)
+        self.earning = Earning(seed, self)
         self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
         self.seen: dict[str, dict[Place, set[int]]] = {user: {} for user in self.allowed}
         self.held: dict[str, set[str]] = {user: set() for user in self.allowed}
@@ -133,6 +135,7 @@ class World:
         self.endings.step()
         self.upgrades.step(self.phones)
         self.attaching.step()
+        self.earning.step()
         roll = self.rng.random()
         if roll < 0.38:
             self._work_offline()
@@ -198,6 +201,7 @@ class World:
         self.handing.work(phone, rows)
         self.driving.work(self.maker, phone, rows)
         self.attaching.work(phone, rows)
+        self.earning.work(phone, rows)
 
     def sync(self, phone: Phone, page_rows: int | None = None) -> bool:
         if phone.is_out():
