@@ -1,9 +1,10 @@
 """A person erased (promise 1 of the protocol: erasure wins over everything), by an administrator, with the reason.
 
 One transaction: the contact and every row merged into it are blanked and deleted; so is what conflicts, refusals,
-hand-overs, consents and parts in deals say of the person; then the history of all these is blanked, the ledger is written. Devices are
-told by the feed as of any change. What still comes in under those keys is refused (`erased`) and its content is not
-kept. Asked again it finds nothing more to do, so an erasure may be repeated, and is, after a backup was restored.
+hand-overs, consents and parts in deals say of the person; then the history of all these is blanked, the ledger is
+written. Devices are told by the feed as of any change. What still comes in under those keys is refused (`erased`) and
+its content is not kept. Asked again it finds nothing more to do, so an erasure may be repeated, and is, after a backup
+was restored.
 
 Does not do: texts in which somebody wrote about the person (notes, outcomes of visits), which are the customer's; and
 the raw parts that revoked devices drained. `sfa.crm.person_export` says where they are.
