@@ -25,6 +25,7 @@ BLANK: dict[str, Any] = {
 FIELDS: dict[str, dict[str, Any]] = {
     ENTITY: BLANK,
     "consents": {"source": None, "evidence": None},
+    "deal_contacts": {"note": None},
     "conflicts": {"losing": None, "standing": None},
     "refusals": {"mutation": None, "repaired_with": None, "details": None},
     "suggestions": {"mutations": None},

@@ -1,9 +1,10 @@
 """A person erased (promise 1 of the protocol: erasure wins over everything), by an administrator, with the reason.
 
 One transaction: the contact and every row merged into it are blanked and deleted; so is what conflicts, refusals,
-hand-overs and consents say of the person; then the history of all these is blanked, the ledger is written. Devices are
-told by the feed as of any change. What still comes in under those keys is refused (`erased`) and its content is not
-kept. Asked again it finds nothing more to do, so an erasure may be repeated, and is, after a backup was restored.
+hand-overs, consents and parts in deals say of the person; then the history of all these is blanked, the ledger is
+written. Devices are told by the feed as of any change. What still comes in under those keys is refused (`erased`) and
+its content is not kept. Asked again it finds nothing more to do, so an erasure may be repeated, and is, after a backup
+was restored.
 
 Does not do: texts in which somebody wrote about the person (notes, outcomes of visits), which are the customer's; and
 the raw parts that revoked devices drained. `sfa.crm.person_export` says where they are.
@@ -67,13 +68,13 @@ def erase_person(door: Door, key: str, origin: Origin, reason: str) -> Erased:
     touched = [cell for cell in people if cell.rev]
     for cell in touched:
         _end(door, cell, blanked(ENTITY, cell.row), origin)
-    consents = door.load_where("consents", "contact_key", keys)
-    for cell in consents:
-        _end(door, cell, blanked("consents", cell.row), origin)
+    facts = [cell for entity in ("consents", "deal_contacts") for cell in door.load_where(entity, "contact_key", keys)]
+    for cell in facts:
+        _end(door, cell, blanked(cell.entity, cell.row), origin)
     told = [*_about(door, keys, origin), *_kept(door, keys, origin)]
     door.flush()
-    for entity in sorted({cell.entity for cell in (*touched, *consents, *told)}):
-        named = {cell.key for cell in (*touched, *consents, *told) if cell.entity == entity}
+    for entity in sorted({cell.entity for cell in (*touched, *facts, *told)}):
+        named = {cell.key for cell in (*touched, *facts, *told) if cell.entity == entity}
         erasures.blank_history(connection, entity, named)
     erasures.forget(connection, keys)
     repeats.erase(connection, keys)

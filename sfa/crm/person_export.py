@@ -85,7 +85,8 @@ def export(connection: Connection, caller: str, key: str) -> Export:
 
     found: list[Held] = []
     full = False
-    for entity, column in (("contacts", "key"), ("consents", "contact_key"), *((e, "row_key") for e in ABOUT)):
+    named = (("contacts", "key"), ("consents", "contact_key"), ("deal_contacts", "contact_key"))
+    for entity, column in (*named, *((e, "row_key") for e in ABOUT)):
         table = ROWS[entity]
         query = select(table).where(table.c[column].in_(keys))
         rows = read(query.where(table.c.entity == "contacts") if entity in ABOUT else query, table)

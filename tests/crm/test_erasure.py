@@ -40,6 +40,8 @@ def known(office: Office) -> Office:
     ana.do("create", "contacts", "zs", set={"account_key": "acme", "name": f"{SECRET} One", "phone": "+34 600"})
     ana.do("create", "contacts", "zs2", set={"account_key": "acme", "name": f"{SECRET} Two", "email": f"{SECRET}@x.eu"})
     ana.do("create", "consents", "k", set={"contact_key": "zs", "purpose": "news", "granted": True, "evidence": SECRET})
+    part = {"deal_key": "deal-a", "contact_key": "zs", "role": "blocker", "note": SECRET}
+    assert ana.do("create", "deal_contacts", "r", set=part).outcome == "applied"
     ana.edit("contacts", "zs", title=f"{SECRET}'s title")
     assert bob.edit("contacts", "zs", base=1, title=f"{SECRET} otherwise").conflicts
     assert bob.do("update", "contacts", "zs", base=2, set={"name": SECRET, "wings": 2}).outcome == "refused"
@@ -53,7 +55,9 @@ def known(office: Office) -> Office:
 def test_afterwards_no_table_says_anything_of_the_person(known: Office, desk: Desk) -> None:
     """S1: erasure wins over everything: rows, history, conflicts, refusals, merges, the feed."""
     before = everywhere(known)
-    assert {"contacts", "history", "conflicts", "refusals", "redirects", "feed", "consents"} <= set(before)
+    assert {"contacts", "history", "conflicts", "refusals", "redirects", "feed", "consents", "deal_contacts"} <= set(
+        before
+    )
     answer = desk.post("root", "/api/contacts/zs/erase", json=WHY)
     assert (answer.status_code, answer.json()["keys"]) == (200, ["zs", "zs2"])
     assert everywhere(known) == []
@@ -161,7 +165,7 @@ def test_an_export_has_everything_and_says_where_else_the_name_is(known: Office,
     found = desk.get("root", "/api/contacts/zs2/export").json()
     assert (found["key"], found["keys"], found["partial"], found["erased_at"]) == ("zs", ["zs", "zs2"], False, None)
     kinds = [row["entity"] for row in found["rows"]]
-    assert kinds == ["contacts", "contacts", "consents", "conflicts", "refusals"]
+    assert kinds == ["contacts", "contacts", "consents", "deal_contacts", "conflicts", "refusals"]
     assert {(p["entity"], p["key"]) for p in found["places"]} == {("visits", "v"), ("notes", "n2")}
     assert "called" not in json.dumps(found), "what a note says is the customer's"
     assert any(change["version"]["changes"].get("title") for change in found["history"])

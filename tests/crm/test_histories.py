@@ -38,7 +38,7 @@ def test_a_deal_is_rebuilt_as_it_was_with_all_that_is_dated(office: Office, desk
     dated = desk.get("mia", "/api/history/deals/deal-a?fields=stage_key,owner_key").json()["items"]
     assert [(v["at"] - NOW, sorted(v["changes"])) for v in dated] == [
         (3 * HOUR, ["owner_key"]),
-        (2 * HOUR, ["stage_key"]),
+        (2 * HOUR, ["stage_key", "stage_since"]),
         (0, ["account_key", "amount_minor", "currency", "name", "owner_key", "stage_key"]),
     ]
 

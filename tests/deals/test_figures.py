@@ -73,7 +73,7 @@ def test_the_worked_examples_of_shares() -> None:
 def test_a_document_is_within_half_a_unit_of_what_is_exact_and_its_lines_within_one_each(
     found: list[dict[str, Any]], rounding: Rounding
 ) -> None:
-    """R35: rounded once, by line or by document."""
+    """R33, R35: whole minor units, rounded once, by line or by document."""
     whole = sum(map(exact, found), start=Fraction(0))
     assert abs(total(found, "document", rounding) - whole) <= Fraction(1, 2)
     assert abs(total(found, "line", rounding) - whole) <= Fraction(len(found), 2)

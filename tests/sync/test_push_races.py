@@ -90,3 +90,17 @@ def test_children_added_while_their_account_moves_follow_it(office: Office) -> N
     for phone in (ana, bob, cleo):
         phone.catch_up()
         assert phone.sees() == office.visible(phone.user)
+
+
+def test_a_person_is_added_to_a_deal_once_by_whoever_comes_first(office: Office) -> None:
+    """R20, S8: each under a key of its own; the others are told which row stands."""
+    phones = [office.phone(user) for user in ("ana", "mia", "dirk")]
+    requests = []
+    for phone in phones:
+        values = {"deal_key": "deal-a", "contact_key": "carl", "role": "champion"}
+        made = phone.mutation("create", "deal_contacts", f"role-{phone.user}", set=values)
+        requests.append((phone, phone.body([made])))
+    receipts = [answer.receipts[0] for answer in at_once(office, *requests)]
+    assert sorted(r.code or r.outcome for r in receipts) == ["applied", "contact_there", "contact_there"]
+    (stands,) = office.rows("deal_contacts")
+    assert {r.details["key"] for r in receipts if r.details} == {stands["key"]}

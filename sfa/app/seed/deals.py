@@ -88,7 +88,7 @@ def _walk(made: list[Made], deal: str, owner: str, begun: int, days: Days, dice:
             return
         at = days.at_work(day, dice)
         lost = dice.happens(LOST_AT_EACH_STEP) if stage else not dice.happens(WON_SHARE)
-        closing = {"closed_at": at, "close_on": days.text(day), "next_step": None}
+        closing = {"closed_at": at, "stage_since": at, "close_on": days.text(day), "next_step": None}
         if lost:
             values = {"stage_key": "lost", "lost_reason": dice.one(LOST_REASONS), **closing}
             made.append(Made("deals", deal, values, at, owner, "deal.lose"))
@@ -98,5 +98,5 @@ def _walk(made: list[Made], deal: str, owner: str, begun: int, days: Days, dice:
                 Made("deals", deal, {"stage_key": "won", "lost_reason": None, **closing}, at, owner, "deal.win")
             )
             return
-        moved = {"stage_key": stage, "lost_reason": None, "closed_at": None}
+        moved = {"stage_key": stage, "lost_reason": None, "closed_at": None, "stage_since": at}
         made.append(Made("deals", deal, moved, at, owner, "deal.move"))

@@ -1,4 +1,5 @@
-"""Open deals by the day on which they should close, so that those that slipped are found along an index."""
+"""Open deals by the day on which they should close, so that those that slipped are found along an index; and since when
+each deal is in its stage, by the stamp of its last move. `sfa reissue deals` tells devices."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,3 +20,6 @@ def upgrade() -> None:
         sqlite_where=STILL_OPEN,
         postgresql_where=STILL_OPEN,
     )
+    on_postgres = op.get_bind().dialect.name == "postgresql"
+    moved = "(stamps->'stage'->>2)::bigint" if on_postgres else "json_extract(stamps, '$.stage[2]')"
+    op.execute(f"UPDATE deals SET stage_since = {moved} WHERE stage_since IS NULL")
