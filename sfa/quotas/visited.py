@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, n
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, redirects
 from sfa.quotas.measures import NOT_HELD, VisitFact, person_met
-from sfa.quotas.reading import Span, each, placed, segment, start_of
+from sfa.quotas.reading import Span, each, past_indexes, placed, segment, start_of
 
 _ACCOUNTS, _VISITS, _AMENDED = ROWS["accounts"], ROWS["visits"], ROWS["visit_amendments"]
 _V = _VISITS.c
@@ -28,7 +28,8 @@ def sums_of_visits(connection: Connection, span: Span, *, people: bool, types: b
     """Visits counted by holder, segment, state and verdict; by whom they met and by type only where that is asked."""
     who = _ACCOUNTS.c.territory_key if span.by_territory else _V.owner_key
     place = segment(_AT, span.cuts)
-    by = [who, *placed(place, span), _V.status, _V.verdict]
+    everybody = span.users is None and not span.by_territory
+    by = [past_indexes(who) if everybody else who, *placed(place, span), _V.status, _V.verdict]
     chosen: list[Any] = [_V.visit_type if types else null(), _PERSON if people else null()]
     chosen.append(_ACCOUNTS.c.tier if span.with_tier else null())
     by += [column for column, asked in zip(chosen, (types, people, span.with_tier), strict=True) if asked]

@@ -50,6 +50,19 @@ def test_r34_a_missing_rate_gives_no_figure_and_names_what_is_missing(office: Of
     assert values(office) == {"q": 100_00 + 62_50}  # 10,000 yen: yen have no cents
 
 
+def test_r33_minor_units_are_those_of_each_currency(office: Office) -> None:
+    """Yen have no decimals and Kuwaiti dinars three; halves are rounded up, losses alike."""
+    write(office, rate("EUR", "JPY", "160", "2026-01-01"), rate("KWD", "EUR", "3", "2026-01-01"), JANUARY)
+    write(office, quota("eur", period_key="P01"), quota("yen", period_key="P01", currency="JPY", user_key="bob"))
+    write(office, won("a", "2026-01-10", 1_000, currency="JPY"), won("b", "2026-01-11", 1_005, currency="KWD"))
+    write(office, won("c", "2026-01-12", -1_005, currency="KWD"), won("d", "2026-01-13", 5, currency="KWD"))
+    write(office, won("e", "2026-01-14", 1_00, owner_key="bob"))
+    found = {part.row_key: part.value for part in contributions(office, "eur")}
+    assert found == {"a": 6_25, "b": 3_02, "c": -3_02, "d": 2}  # 3.015 and 0.015, away from zero
+    assert values(office) == {"eur": 6_27, "yen": 160}
+    check_explained(office)
+
+
 def test_r16_ten_thousand_split_in_half_is_five_thousand_each_and_not_doubled(office: Office) -> None:
     """Revenue 10,000, cost 7,000: each 5,000 / 3,500 / 1,500; the team 10,000 / 7,000 / 3,000."""
     write(office, Q1, ("unit_costs", "c-pump", {"amount_minor": 700_00}))
