@@ -1,9 +1,9 @@
 """One open visit for each person (R13): at a screen a second check-in is refused, offline both are kept and one asks.
 
 Two visits of one person contradict each other where their times meet. A push keeps both and opens one conflict for the
-pair, about the one that came later: its losing values would take that check-in back. It names the other visit only
-where everybody who sees the one sees the other (S13); else `visit_pairs` keeps the pair. A check-out that shows that
-they never met dismisses it; a visit that came back with its check-in, or got another owner, is looked at again.
+pair, about the one that came later: its losing values would take that check-in back. It lies where that visit lies,
+wherever the other one goes, so it never names the other one (S13): `visit_pairs` keeps the pair. A check-out that shows
+that they never met dismisses it; a visit that came back with its check-in, or got another owner, is looked at again.
 Check-ins of one person wait for each other, so two server processes cannot both find nothing open.
 """
 
@@ -151,24 +151,15 @@ def _asked(door: Door, cell: Cell) -> dict[str, Cell]:
         kept = door.connection.execute(select(pairs.conflict_key, other).where(mine == cell.key))
         beside.update((key, of) for key, of in kept)
     door.load("conflicts", beside)
-    every = {key: door.cell("conflicts", key) for key in beside}
-    for column in ("row_key", "other_key"):
-        every |= {conflict.key: conflict for conflict in door.load_where("conflicts", column, (cell.key,))}
-    found: dict[str, Cell] = {}
-    for key, conflict in every.items():
-        if conflict.exists and conflict.row["reason"] == REASON:
-            named = {conflict.row["row_key"], conflict.row["other_key"]} - {cell.key, None}
-            found[beside.get(key) or min(named, default=key)] = conflict
-    return found
+    found = {of: door.cell("conflicts", key) for key, of in sorted(beside.items())}
+    return {of: conflict for of, conflict in found.items() if conflict.exists and conflict.row["reason"] == REASON}
 
 
 def _ask(door: Door, key: str, cell: Cell, other: Mapping[str, Any], origin: Origin) -> str:
     defaults = SHAPES["visits"].defaults
-    told = _seen_together(door, cell, other["key"])
     values = {
         "entity": "visits",
         "row_key": cell.key,
-        "other_key": other["key"] if told else None,
         "field_group": "state",
         "strategy": STRATEGY,
         "losing": {field: "planned" if field == "status" else defaults[field] for field in BACK},
@@ -179,8 +170,7 @@ def _ask(door: Door, key: str, cell: Cell, other: Mapping[str, Any], origin: Ori
         "reason": REASON,
         "status": "open",
     }
-    if not told:
-        _keep_pair(door, key, cell.key, other["key"])
+    _keep_pair(door, key, cell.key, other["key"])
     door.put(door.cell("conflicts", key), values, origin, "create")
     return key
 
@@ -189,13 +179,6 @@ def _keep_pair(door: Door, key: str, one: str, other: str) -> None:
     """It stays where the mutation is undone, and is of no conflict then: whoever comes to this key again says anew."""
     door.connection.execute(delete(visit_pairs).where(visit_pairs.c.conflict_key == key))
     door.connection.execute(insert(visit_pairs), [{"conflict_key": key, "visit_key": one, "other_key": other}])
-
-
-def _seen_together(door: Door, cell: Cell, other: str) -> bool:
-    """Whether the other visit lies wherever this one does; shared, so that it stays there until this is kept."""
-    door.load("accounts", door.peek("visits", "account_key", (other,)), "share")
-    beside = door.cell("visits", other, "share")
-    return set(door.buckets(cell)) <= set(door.buckets(beside))
 
 
 def _dismiss_apart(door: Door, asked: Mapping[str, Cell], met: set[str], origin: Origin, kind: str) -> None:
