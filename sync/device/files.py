@@ -2,10 +2,10 @@
 
 A copy belongs to the device from the moment of attaching: the picture may be deleted from the gallery. It goes when the
 server has had its bytes for as long as receipts take to be durable (a server that is restored from a backup of before
-that is sent the bytes again, S21), when its bytes were sent and the row, which was here, is no more, and with everything
-else when the registration is wiped. The upload's address is stored before its first byte is sent, so a device that is killed at any line goes on with
-the same upload. Two stores of one device may be at it at once: neither throws away what the other one is attaching, and
-what one has done the other leaves alone.
+that is sent the bytes again, S21), when its bytes were sent and the row, which was here, is no more, and with
+everything else when the registration is wiped. The upload's address is stored before its first byte is sent, so a
+device that is killed at any line goes on with the same upload. Two stores of one device may be at it at once: neither
+throws away what the other one is attaching, and what one has done the other leaves alone.
 """
 
 import base64
@@ -186,6 +186,8 @@ def fate(store: Store, item: Attached, now_ms: int) -> str:
     synced, queue = view.synced_row(store, "attachments", item.key), outbox.of_row(store, "attachments", item.key)
     if synced is not None and synced.row["stored"]:
         return "drop" if _is_durable(store, item, now_ms) else "wait"
+    if synced is not None and item.stored_at is not None and not item.is_sent:  # a restored server lost the bytes
+        store.execute("UPDATE files SET stored_at = NULL WHERE key = ?", (item.key,))
     is_queued = any(one.kind == "create" and one.outcome is None for one in queue)
     if synced is None:
         if any(one.kind == "delete" and one.outcome in TAKEN for one in queue):
