@@ -134,7 +134,7 @@ def revive_parent(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
         raise Refused("parent_deleted", f"its {place[0]} row {parent.key!r} is deleted", key=parent.key)
     door.put(parent, {}, origin, "restore")
     if parent.entity == "visits":
-        open_visits.settle_again(door, parent, origin, "restore")
+        open_visits.settle_again(door, parent, parent.row, origin, "restore")
     revive_parent(door, who, parent, origin)
 
 
@@ -247,7 +247,7 @@ def update(
     if cell.entity == "visits" and kind not in open_visits.COMMANDS:
         decides = any(field in values and values[field] != before[field] for field in open_visits.DECIDE)
         if was_gone or decides:
-            open_visits.settle_again(door, cell, origin, kind)
+            open_visits.settle_again(door, cell, before, origin, kind)
 
 
 def imported(
@@ -287,5 +287,7 @@ def delete(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
         return
     check_unlocked(who, cell)
     door.delete(cell, origin)
+    if cell.entity == "visits":
+        open_visits.settle_again(door, cell, cell.row, origin, "update")
     if cell.entity in trees.TREES:
         trees.check(door, cell.entity)

@@ -311,6 +311,8 @@ def _said(names: "Names", values: Any, entry: Any) -> Said:
 
 def _settled(names: "Names", made: list[Any], row: Mapping[str, Any]) -> Said | None:
     """The newest entry that moved the status to what it is."""
+    if row["status"] == "open":
+        return None  # perhaps again
     for entry in reversed(made[1:]):
         if (entry["changes"] or {}).get("status", [None, None])[1] == row["status"]:
             return _said(names, row["status"], entry)
