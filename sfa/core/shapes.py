@@ -118,7 +118,6 @@ def shape_of(struct: type[Row], groups: dict[str, tuple[str, ...]]) -> Shape:
 
 
 ABOUT_ROWS = ("conflicts", "suggestions")  # they lie where the row lies that `entity` and `row_key` name
-# ... and where `other_key` lies too, if they name one: nobody is told half a pair (S13)
-ABOUT_PAIRS = ("suggestions", "conflicts")
+ABOUT_PAIRS = ("suggestions",)  # ... and where `other_key` lies too, if it names one: nobody is told half a pair (S13)
 
 SHAPES: dict[str, Shape] = {name: shape_of(struct, GROUPS.get(name, {})) for name, struct in ENTITIES.items()}

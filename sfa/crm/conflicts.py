@@ -36,8 +36,9 @@ def _unsettled(cell: Cell, *settled: str) -> None:
 def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], origin: Origin) -> None:
     """Put the losing value back on the row, under the rules of an edit by the caller; a dismissed one too (S1)."""
     _unsettled(cell, "restored")
-    row = cell.row
+    row, key = cell.row, _next_key(cell)
     target = edits.visible_survivor(door, who, row["entity"], row["row_key"])
+    door.put(cell, {"status": "restored"}, origin, "conflict.restore")  # first: so it is open no more (R13)
     if row["field_group"] == DELETION:
         edits.delete(door, who, target, origin)
     else:
@@ -51,8 +52,7 @@ def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], ori
         stamps = target.stamps
         edits.update(door, who, target, losing, origin, kind="restore")
         if any(value is not None for value in replaced.values()):
-            write(door, _next_key(cell), _replaced(cell, target, replaced, stamps), origin)
-    door.put(cell, {"status": "restored"}, origin, "conflict.restore")
+            write(door, key, _replaced(cell, target, replaced, stamps), origin)
 
 
 def not_theirs(role: str, row: Mapping[str, Any]) -> str | None:

@@ -138,7 +138,7 @@ def revive_parent(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
         raise Refused("parent_deleted", f"its {place[0]} row {parent.key!r} is deleted", key=parent.key)
     door.put(parent, {}, origin, "restore")
     if parent.entity == "visits":
-        open_visits.settle_again(door, parent, origin, "restore")
+        open_visits.settle_again(door, parent, parent.row, origin, "restore")
     revive_parent(door, who, parent, origin)
 
 
@@ -255,7 +255,7 @@ def update(
     if cell.entity == "visits" and kind not in open_visits.COMMANDS:
         decides = any(field in values and values[field] != before[field] for field in open_visits.DECIDE)
         if was_gone or decides:
-            open_visits.settle_again(door, cell, origin, kind)
+            open_visits.settle_again(door, cell, before, origin, kind)
 
 
 def imported(
@@ -296,6 +296,8 @@ def delete(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
     check_unlocked(who, cell)
     beside.check_free(door, cell, None)
     door.delete(cell, origin)
+    if cell.entity == "visits":
+        open_visits.settle_again(door, cell, cell.row, origin, "update")
     if cell.entity in trees.TREES:
         trees.check(door, cell.entity)
     beside.check_deleted(door, cell)

@@ -18,7 +18,8 @@ from sfa.crm.conflicts import locked_fields, not_theirs
 from sfa.crm.decisions import viewed
 from sfa.crm.edits import Who
 from sfa.crm.online import RowView, person
-from sfa.db.tables import ROWS, history
+from sfa.crm.open_visits import REASON
+from sfa.db.tables import ROWS, history, visit_pairs
 
 GONE = "gone"
 HISTORY_MAX = 200  # how far back the writer of a value is searched
@@ -77,7 +78,8 @@ class Action(Struct, frozen=True):
 class Told(Struct, frozen=True):
     """`text` tells it in a sentence, `code` and `why` the reason. Of a conflict: what `lost`, what `stood` and what the
     row says `now`; of a refusal: its content as it was `sent`, the refusal that it `waits_for`, those that wait for it
-    (`waiting`); of a suggestion: the rows it is about. `settled` is who decided, once somebody did."""
+    (`waiting`); of a suggestion: the rows it is `about`, of a conflict of two visits the other one, as far as the
+    caller sees them. `settled` is who decided, once somebody did."""
 
     key: str
     rev: int
@@ -147,9 +149,22 @@ def _conflict(connection: Connection, who: Who, row: Mapping[str, Any]) -> Told:
     why = WHY.get(row["strategy"], "")
     settled = _settled(names, made, row)
     view = viewed("conflicts", row)
+    sides = (lost, stood)
+    also = _other_visit(connection, who, row)
     return Told(
-        view.key, view.rev, view.row, row["strategy"], why, text, actions, lost, stood, now=now, settled=settled
+        view.key, view.rev, view.row, row["strategy"], why, text, actions, *sides, now=now, about=also, settled=settled
     )
+
+
+def _other_visit(connection: Connection, who: Who, row: Mapping[str, Any]) -> list[RowView]:
+    """The second one of two that were open at once (R13), if the caller sees it."""
+    pairs = visit_pairs.c
+    pair = connection.execute(select(pairs.visit_key, pairs.other_key).where(pairs.conflict_key == row["key"])).first()
+    if pair is None or row["reason"] != REASON:
+        return []
+    (other,) = set(pair) - {row["row_key"]}
+    found = _target(connection, who, {**row, "row_key": other})
+    return [viewed(row["entity"], found)] if found is not None else []
 
 
 def _refusal(connection: Connection, who: Who, row: Mapping[str, Any]) -> Told:
@@ -296,6 +311,8 @@ def _said(names: "Names", values: Any, entry: Any) -> Said:
 
 def _settled(names: "Names", made: list[Any], row: Mapping[str, Any]) -> Said | None:
     """The newest entry that moved the status to what it is."""
+    if row["status"] == "open":
+        return None  # perhaps again
     for entry in reversed(made[1:]):
         if (entry["changes"] or {}).get("status", [None, None])[1] == row["status"]:
             return _said(names, row["status"], entry)

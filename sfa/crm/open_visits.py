@@ -1,10 +1,11 @@
 """One open visit for each person (R13): at a screen a second check-in is refused, offline both are kept and one asks.
 
 Two visits of one person contradict each other where their times meet. A push keeps both and opens one conflict for the
-pair, about the one that came later: its losing values would take that check-in back. It names the other visit only
-where everybody who sees the one sees the other (S13); else `visit_pairs` keeps the pair. A check-out that shows that
-they never met dismisses it; a visit that came back with its check-in, or got another owner, is looked at again.
-Check-ins of one person wait for each other, so two server processes cannot both find nothing open.
+pair, about the one that came later: its losing values would take that check-in back. It lies where that visit lies,
+wherever the other one goes, so it never names the other one (S13): `visit_pairs` keeps the pair. A check-out that shows
+that they never met dismisses it; a visit that came back with its check-in or lost it, was deleted, or got another
+owner, is looked at again. What a person dismissed is not asked again; what was dismissed or taken back otherwise is, if
+they meet. Check-ins of one person wait for each other, so two server processes cannot both find nothing open.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +25,7 @@ COMMANDS = ("visit.check_in", "visit.check_out")  # after them `settle`, by whoe
 DECIDE = frozenset({"owner_key", "status", "checked_in_at", "checked_out_at"})  # after a change of them `settle_again`
 REASON = "visit_open"
 STRATEGY = "one_open"
+DISMISSED = "conflict.dismiss"  # by a person, as history says; what is dismissed otherwise has the kind of that edit
 BACK = ("status", "checked_in_at", "checked_out_at", "latitude", "longitude", "accuracy_m", "verdict", "distance_m")
 _VISITS = ROWS["visits"]
 
@@ -61,30 +63,33 @@ def settle(
     if command == "visit.check_out" and row["checked_out_at"] is None:
         return []  # what stood before stands: a person decides about this check-out
     end = row["checked_out_at"] if command == "visit.check_out" else None
+    _one_at_a_time(door, row["owner_key"])
     met = _met(door, cell, end)
     if not met and end is None:
         return []
     asked = _asked(door, cell)
     if end is not None:
         _dismiss_apart(door, asked, {o["key"] for o in met}, origin, command)
-    return _ask_new(door, cell, met, asked, origin, named)
+    return _ask_new(door, cell, met, asked, origin, command, named)
 
 
-def settle_again(door: Door, cell: Cell, origin: Origin, kind: str) -> None:
-    """After an edit that gave a visit another owner, or its check-in back: that owner is asked about it and those that
-    it meets. What was asked about those that it does not meet, of whoever had it before, asks nobody any more."""
-    if cell.gone or cell.row["checked_in_at"] is None:
+def settle_again(door: Door, cell: Cell, before: Mapping[str, Any], origin: Origin, kind: str) -> None:
+    """After an edit that gave a visit another owner, gave its check-in back or took it, or deleted it; `before` is its
+    row of then. Its owner is asked about it and those that it meets. What was asked about those that it does not meet,
+    of whoever had it before, asks nobody any more."""
+    row = cell.row
+    if before["checked_in_at"] is None and row["checked_in_at"] is None:
         return
-    end = cell.row["checked_out_at"]
-    met = _met(door, cell, end)
+    _one_at_a_time(door, before["owner_key"], row["owner_key"])
+    is_there = not cell.gone and row["checked_in_at"] is not None
+    met = _met(door, cell, row["checked_out_at"]) if is_there else []
     asked = _asked(door, cell)
     _dismiss_apart(door, asked, {o["key"] for o in met}, origin, kind)
-    _ask_new(door, cell, met, asked, origin, None)
+    _ask_new(door, cell, met, asked, origin, kind, None)
 
 
 def _met(door: Door, cell: Cell, end: int | None) -> list[Mapping[str, Any]]:
     """The owner's other visits that were open at one time with it; None: when it ends is not known yet."""
-    _one_at_a_time(door, cell.row["owner_key"])
     start = cell.row["checked_in_at"]
     if end is not None:
         return [o for o in _others(door, cell, start, end) if meets(start, end, *_span(o))]
@@ -98,31 +103,50 @@ def _ask_new(
     met: Iterable[Mapping[str, Any]],
     asked: Mapping[str, Cell],
     origin: Origin,
+    kind: str,
     named: Callable[[int], str] | None,
 ) -> list[str]:
-    new = [other for other in met if other["key"] not in asked]
-    return [
-        _ask(door, named(place) if named is not None else pair_key(cell.key, other["key"]), cell, other, origin)
-        for place, other in enumerate(new)
-    ]
+    found: list[str] = []
+    new = 0
+    for other in met:
+        conflict = asked.get(other["key"])
+        if conflict is None:
+            key = named(new) if named is not None else pair_key(cell.key, other["key"])
+            found.append(_ask(door, key, cell, other, origin))
+            new += 1
+        elif not _is_asked(door, conflict):
+            row = cell.row if conflict.row["row_key"] == cell.key else other
+            values = {"standing": {field: row[field] for field in BACK}, "status": "open"}
+            door.put(conflict, values, origin, kind)
+            found.append(conflict.key)
+    return found
+
+
+def _is_asked(door: Door, conflict: Cell) -> bool:
+    """Whether it asks, or a person let both stand. What asked nobody any more, or was taken back, is asked again."""
+    if conflict.row["status"] != "dismissed":
+        return bool(conflict.row["status"] == "open")
+    kinds = [kind for changes, _, _, kind in door.since(conflict, 0) if "status" in changes]
+    return kinds[-1] == DISMISSED
 
 
 def _span(row: Mapping[str, Any]) -> tuple[int, int | None]:
     return row["checked_in_at"], row["checked_out_at"]
 
 
-def _one_at_a_time(door: Door, owner: str) -> None:
-    """SQLite has one writer anyway; on PostgreSQL until the end of the transaction."""
+def _one_at_a_time(door: Door, *owners: str) -> None:
+    """SQLite has one writer anyway; on PostgreSQL until the end of the transaction, in one order for everybody."""
     if door.connection.dialect.name == "postgresql":
-        number = int.from_bytes(sha256(f"open visit of {owner}".encode()).digest()[:8], "big", signed=True)
-        door.connection.execute(select(func.pg_advisory_xact_lock(number)))
+        for owner in sorted(set(owners)):
+            number = int.from_bytes(sha256(f"open visit of {owner}".encode()).digest()[:8], "big", signed=True)
+            door.connection.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def _others(door: Door, cell: Cell, start: int, end: int) -> list[Mapping[str, Any]]:
     """The owner's other visits that are open, or that began near and ended after `start`, as of this transaction."""
     table, owner = _VISITS.c, cell.row["owner_key"]
     near = table.checked_in_at.between(start - LONGEST_MS, max(start, end))
-    query = select(table.key, table.checked_in_at, table.checked_out_at).where(
+    query = select(table.key, *(table[field] for field in BACK)).where(
         table.owner_key == owner,
         ~table.gone,
         table.key != cell.key,
@@ -145,30 +169,21 @@ def pair_key(one: str, other: str) -> str:
 
 
 def _asked(door: Door, cell: Cell) -> dict[str, Cell]:
-    """The other visit -> the conflict of the pair, settled or not: what a person decided is not asked again."""
+    """The other visit -> the conflict of the pair, settled or not."""
     pairs, beside = visit_pairs.c, dict[str, str]()
     for mine, other in ((pairs.visit_key, pairs.other_key), (pairs.other_key, pairs.visit_key)):
         kept = door.connection.execute(select(pairs.conflict_key, other).where(mine == cell.key))
         beside.update((key, of) for key, of in kept)
     door.load("conflicts", beside)
-    every = {key: door.cell("conflicts", key) for key in beside}
-    for column in ("row_key", "other_key"):
-        every |= {conflict.key: conflict for conflict in door.load_where("conflicts", column, (cell.key,))}
-    found: dict[str, Cell] = {}
-    for key, conflict in every.items():
-        if conflict.exists and conflict.row["reason"] == REASON:
-            named = {conflict.row["row_key"], conflict.row["other_key"]} - {cell.key, None}
-            found[beside.get(key) or min(named, default=key)] = conflict
-    return found
+    found = {of: door.cell("conflicts", key) for key, of in sorted(beside.items())}
+    return {of: conflict for of, conflict in found.items() if conflict.exists and conflict.row["reason"] == REASON}
 
 
 def _ask(door: Door, key: str, cell: Cell, other: Mapping[str, Any], origin: Origin) -> str:
     defaults = SHAPES["visits"].defaults
-    told = _seen_together(door, cell, other["key"])
     values = {
         "entity": "visits",
         "row_key": cell.key,
-        "other_key": other["key"] if told else None,
         "field_group": "state",
         "strategy": STRATEGY,
         "losing": {field: "planned" if field == "status" else defaults[field] for field in BACK},
@@ -179,8 +194,7 @@ def _ask(door: Door, key: str, cell: Cell, other: Mapping[str, Any], origin: Ori
         "reason": REASON,
         "status": "open",
     }
-    if not told:
-        _keep_pair(door, key, cell.key, other["key"])
+    _keep_pair(door, key, cell.key, other["key"])
     door.put(door.cell("conflicts", key), values, origin, "create")
     return key
 
@@ -189,13 +203,6 @@ def _keep_pair(door: Door, key: str, one: str, other: str) -> None:
     """It stays where the mutation is undone, and is of no conflict then: whoever comes to this key again says anew."""
     door.connection.execute(delete(visit_pairs).where(visit_pairs.c.conflict_key == key))
     door.connection.execute(insert(visit_pairs), [{"conflict_key": key, "visit_key": one, "other_key": other}])
-
-
-def _seen_together(door: Door, cell: Cell, other: str) -> bool:
-    """Whether the other visit lies wherever this one does; shared, so that it stays there until this is kept."""
-    door.load("accounts", door.peek("visits", "account_key", (other,)), "share")
-    beside = door.cell("visits", other, "share")
-    return set(door.buckets(cell)) <= set(door.buckets(beside))
 
 
 def _dismiss_apart(door: Door, asked: Mapping[str, Cell], met: set[str], origin: Origin, kind: str) -> None:

@@ -1,11 +1,11 @@
 """Files that wait for signal: attached offline, kept beside the store, uploaded by tus where the last attempt ended.
 
 A copy belongs to the device from the moment of attaching: the picture may be deleted from the gallery. It goes when the
-synced row has said `stored` for as long as receipts take to be durable (a server that is restored from a backup of
-before that is sent the bytes again, S21), when the row is no more, and with everything else when the registration is
-wiped. The upload's address is stored before its first byte is sent, so a device that is killed at any line goes on with
-the same upload. Two stores of one device may be at it at once: neither throws away what the other one is attaching, and
-what one has done the other leaves alone.
+server has had its bytes for as long as receipts take to be durable (a server that is restored from a backup of before
+that is sent the bytes again, S21), when its bytes were sent and the row, which was here, is no more, and with
+everything else when the registration is wiped. The upload's address is stored before its first byte is sent, so a
+device that is killed at any line goes on with the same upload. Two stores of one device may be at it at once: neither
+throws away what the other one is attaching, and what one has done the other leaves alone.
 """
 
 import base64
@@ -40,8 +40,9 @@ ELSEWHERE = (409, 423)
 
 
 class Attached(Struct, frozen=True):
-    """A file that is kept on this device. `is_known`: the server has taken its row; `upload` is its address there, and
-    `code` why its content was refused; `stored_at` is when this device learned that the server has its bytes."""
+    """A file that is kept on this device. `is_known`: the server has taken its row; `was_held`: the row came here by
+    sync; `upload` is its address there, and `code` why its content was refused; `stored_at` is when this device learned
+    that the server has its bytes."""
 
     key: str
     name: str
@@ -53,6 +54,7 @@ class Attached(Struct, frozen=True):
     is_sent: bool = False
     code: str | None = None
     stored_at: int | None = None
+    was_held: bool = False
 
 
 # -- attaching ------------------------------------------------------------------------------------------------------
@@ -129,10 +131,10 @@ def attached(store: Store) -> list[Attached]:
 
 def kept(store: Store) -> list[Attached]:
     """Every copy, also those that the server could only need if it were restored from a backup."""
-    columns = "key, name, media_type, size, sha256, upload, is_known, is_sent, code, stored_at"
+    columns = "key, name, media_type, size, sha256, upload, is_known, is_sent, code, stored_at, was_held"
     return [
-        Attached(key, name, kind, size, sha256, place, bool(is_known), bool(is_sent), code, stored_at)
-        for key, name, kind, size, sha256, place, is_known, is_sent, code, stored_at in store.execute(
+        Attached(key, name, kind, size, sha256, place, bool(is_known), bool(is_sent), code, stored_at, bool(was_held))
+        for key, name, kind, size, sha256, place, is_known, is_sent, code, stored_at, was_held in store.execute(
             f"SELECT {columns} FROM files ORDER BY rowid"
         )
     ]
@@ -152,7 +154,7 @@ def upload(store: Store, transport: Transport, now_ms: int) -> Iterator[Attached
     for key in [item.key for item in kept(store)]:
         item = _now(store, key)
         if item is not None and not item.is_sent and item.code is None and fate(store, item, now_ms) == "send":
-            ended = Upload(store, transport, item).run()
+            ended = Upload(store, transport, item, now_ms).run()
             if ended is not None:
                 yield ended
 
@@ -184,10 +186,16 @@ def fate(store: Store, item: Attached, now_ms: int) -> str:
     synced, queue = view.synced_row(store, "attachments", item.key), outbox.of_row(store, "attachments", item.key)
     if synced is not None and synced.row["stored"]:
         return "drop" if _is_durable(store, item, now_ms) else "wait"
+    if synced is not None and item.stored_at is not None and not item.is_sent:  # a restored server lost the bytes
+        store.execute("UPDATE files SET stored_at = NULL WHERE key = ?", (item.key,))
     is_queued = any(one.kind == "create" and one.outcome is None for one in queue)
-    ended = (item.is_sent or item.code is not None) and not is_queued
-    if synced is None and (ended or any(one.kind == "delete" and one.outcome in TAKEN for one in queue)):
-        return "drop"
+    if synced is None:
+        if any(one.kind == "delete" and one.outcome in TAKEN for one in queue):
+            return "drop"
+        if item.code is not None and not is_queued:
+            return "drop"
+        if item.is_sent and not is_queued:  # a row that never was here may be too old to travel, or come yet
+            return "drop" if item.was_held or _is_durable(store, item, now_ms) else "wait"
     if any(one.kind == "delete" and one.outcome is None for one in queue):
         return "wait"  # the deletion may be refused
     if synced is not None or item.is_known or any(one.outcome not in UNTAKEN for one in queue):
@@ -214,8 +222,8 @@ def _is_refused(store: Store, key: str) -> bool:
 class Upload:
     """One file on its way."""
 
-    def __init__(self, store: Store, transport: FileTransport, item: Attached) -> None:
-        self._store, self._transport, self._item = store, transport, item
+    def __init__(self, store: Store, transport: FileTransport, item: Attached, now_ms: int) -> None:
+        self._store, self._transport, self._item, self._now_ms = store, transport, item, now_ms
         self._place = item.upload
 
     def run(self) -> Attached | None:
@@ -223,7 +231,7 @@ class Upload:
         for _ in range(TRIES_MAX):
             try:
                 if self._try():
-                    return self._note("is_sent", 1)
+                    return self._note_sent()
             except FileNotFoundError:
                 if _now(self._store, self._item.key) is not None:
                     raise
@@ -289,6 +297,11 @@ class Upload:
             token = session.renewed(self._store, self._transport, token)
             answer = self._transport.send(method, path, said, body, token)
         return answer
+
+    def _note_sent(self) -> Attached | None:
+        at = (self._now_ms, self._item.key)
+        self._store.execute("UPDATE files SET is_sent = 1, stored_at = ? WHERE key = ?", at)
+        return _now(self._store, self._item.key)
 
     def _note(self, column: str, value: Any) -> Attached | None:
         self._store.execute(f"UPDATE files SET {column} = ? WHERE key = ?", (value, self._item.key))

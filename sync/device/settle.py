@@ -174,6 +174,8 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
         refilled = tuple(request.refill) if page is not None else ()
         if refilled:
             store.note(now_ms, "refill", ", ".join(refilled))
+        if page is not None:
+            store.execute(_HELD_FILES)
         if is_new_epoch and page is None:
             reset = "epoch"
         outbox.drop_durable(store)
@@ -214,6 +216,11 @@ _KNOWN_FILES = (
     "AND kind <> 'delete' AND outcome IS NOT NULL AND outcome NOT IN ('refused', 'skipped'))"
 )
 
+_HELD_FILES = (
+    "UPDATE files SET was_held = 1 WHERE was_held = 0 "
+    "AND EXISTS (SELECT 1 FROM rows WHERE rows.entity = 'attachments' AND rows.key = files.key)"
+)
+
 
 def _forget_epoch(store: Store) -> None:
     """The server was restored from a backup: its numbers of before mean nothing now. All that is kept is sent again:
@@ -221,7 +228,7 @@ def _forget_epoch(store: Store) -> None:
     this one hears of it."""
     outbox.requeue(store, 1)
     store.execute("UPDATE outbox SET seq = 0")
-    store.execute("UPDATE files SET upload = NULL, is_sent = 0, code = NULL, stored_at = NULL")
+    store.execute("UPDATE files SET upload = NULL, is_sent = 0, code = NULL, stored_at = NULL, was_held = 0")
     again = "SELECT key FROM outbox WHERE entity = 'attachments' AND kind = 'create'"
     store.execute(f"UPDATE files SET is_known = 0 WHERE key IN ({again})")  # their rows go first
     store.set_state(cursor=None, seen_seq=-1, push_seq=0, durable_n=0)

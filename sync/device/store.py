@@ -115,7 +115,8 @@ CREATE TABLE IF NOT EXISTS files (        -- copies that lie in the folder besid
     is_known INTEGER NOT NULL DEFAULT 0,    -- the server took its row, or handed it over
     is_sent INTEGER NOT NULL DEFAULT 0,
     code TEXT,                              -- why the server refused the content
-    stored_at INTEGER                       -- this device's clock, when it learned that the server has the bytes
+    stored_at INTEGER,                      -- this device's clock, when it learned that the server has the bytes
+    was_held INTEGER NOT NULL DEFAULT 0     -- its row came here: where it is not any more, it has left
 );
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
@@ -207,6 +208,7 @@ class Store:
         columns = [row[1] for row in self.execute("PRAGMA table_info(files)")]
         if columns and "stored_at" not in columns:
             self.execute("ALTER TABLE files ADD COLUMN stored_at INTEGER")
+            self.execute("ALTER TABLE files ADD COLUMN was_held INTEGER NOT NULL DEFAULT 0")
 
     def close(self) -> None:
         self._connection.close()

@@ -53,4 +53,4 @@ def test_whoever_checks_in_twice_is_told_and_may(
     assert "visit_open" not in ana.run("check-in", "v1")
     assert "visit v1 is still open" in ana.run("check-in", "v2")
     assert "conflict on visits v2" in ana.run("sync")
-    assert [row["other_key"] for row in office.rows("conflicts")] == ["v1"]
+    assert [(row["row_key"], row["reason"]) for row in office.rows("conflicts")] == [("v2", "visit_open")]

@@ -79,6 +79,8 @@ class Snapshot:
                 row = {name: _value(v, kind) for (name, kind), v in zip(kinds, values, strict=True)}
                 where = _value(buckets, "json")
                 self.rows[entity, key] = Stored(entity, key, rev, bool(gone), bool(aged), layers, where, row)
+        pairs = _fetch(connection, "SELECT conflict_key, visit_key, other_key FROM visit_pairs")
+        self.visit_pairs = {key: frozenset(visits) for key, *visits in pairs}
         zone = next((s.row["zone"] for s in self.live("organisations")), "UTC")
         self.held = scopes_on(self._organisation(), local_day(now_ms, zone))
         self._team: dict[str, list[str]] = {}

@@ -6,14 +6,9 @@ import pytest
 
 from tests.crm.desk import Desk
 from tests.office import Office
-from tests.visits.conftest import visit
+from tests.visits.conftest import asked, visit
 
 MINUTE = 60_000
-
-
-def asked(office: Office) -> list[tuple[str, str | None, str]]:
-    found = [row for row in office.rows("conflicts") if row["reason"] == "visit_open"]
-    return sorted((row["row_key"], row["other_key"], row["status"]) for row in found)
 
 
 def check_in(office: Office, key: str, minutes: int = 30, who: str = "ana") -> None:

@@ -1,13 +1,15 @@
-"""S13, R13: the question about two open visits names the other one only where both are seen, and is asked anyway."""
+"""S13, R13: the question about two open visits lies where one of them lies and never names the other."""
+
+from importlib import import_module
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, delete, update
 
 from sfa.db.reissue import reissue
-from sfa.db.tables import ROWS
+from sfa.db.tables import ROWS, visit_pairs
 from tests.crm.desk import Desk
 from tests.office import Office
-from tests.visits.conftest import visit
+from tests.visits.conftest import asked, visit
 
 MINUTE = 60_000
 
@@ -44,18 +46,37 @@ def test_who_sees_one_of_the_visits_is_not_told_the_key_of_the_other(split: Offi
     assert key in ana.keys("conflicts")
 
 
-def test_a_customer_that_leaves_takes_the_named_pair_out_of_sight(office: Office) -> None:
-    """S13: named while both were in the north; then v1 is in the south."""
+def test_a_customer_that_leaves_takes_no_question_along(office: Office) -> None:
+    """S13, R13: both were in the north; then v1 is in the south. bob still sees what is asked, ana is still asked."""
     visit(office, "v1", account_key=_second(office)), visit(office, "v2")
     key = pair(office)
-    assert office.row("conflicts", key)["other_key"] == "v1"
-    bob = office.phone("bob")
-    bob.catch_up()
-    assert key in bob.keys("conflicts")
     assert office.phone("dirk").edit("accounts", "acme-2", territory_key="t-south").outcome == "applied"
-    bob.catch_up()
+    bob, ana = office.phone("bob"), office.phone("ana")
+    for phone in (bob, ana):
+        phone.catch_up()
+        assert key in phone.keys("conflicts")
+        assert phone.sees() == office.visible(phone.user)
     assert "v1" not in str(bob.sees())
-    assert bob.sees() == office.visible("bob")
+    assert asked(office) == [("v2", "v1", "open")]
+
+
+def test_a_customer_that_leaves_with_the_asking_visit_takes_the_question_along(office: Office) -> None:
+    """R13: to who sees that visit from then on."""
+    visit(office, "v1"), visit(office, "v2", account_key=_second(office))
+    key = pair(office)
+    assert office.phone("dirk").edit("accounts", "acme-2", territory_key="t-south").outcome == "applied"
+    cleo = office.phone("cleo")
+    cleo.catch_up()
+    assert key in cleo.keys("conflicts")
+    assert "v1" not in str(cleo.sees())
+
+
+def test_the_other_visit_is_told_to_who_sees_it(split: Office, desk: Desk) -> None:
+    """S13: bob sees the question and not the other visit; ana and the manager of both see it."""
+    key = pair(split)
+    for who, rows in (("ana", ["v1"]), ("mia", ["v1"]), ("bob", [])):
+        told = desk.get(who, f"/api/conflicts/{key}").json()
+        assert [row["key"] for row in told["about"]] == rows, who
 
 
 def _second(office: Office) -> str:
@@ -106,14 +127,21 @@ def test_a_screen_names_an_open_visit_only_to_who_sees_it(split: Office, desk: D
     assert "v1" not in refused.text
 
 
-def test_a_pair_named_before_the_upgrade_leaves_who_sees_half_of_it(split: Office) -> None:
-    """S13: `sfa reissue conflicts` lays the rows of before where both visits lie."""
-    key, bob = pair(split), split.phone("bob")
-    bob.catch_up()
-    table = ROWS["conflicts"]
-    named = update(table).where(table.c.key == key).values(other_key="v1")
-    split.database.write(lambda connection: connection.execute(named).rowcount)
+def test_a_pair_named_before_the_upgrade_is_kept_apart_and_asked_on(split: Office) -> None:
+    """S13: the migration takes the name out of the row, `sfa reissue conflicts` out of the documents of devices."""
+    key, bob, ana = pair(split), split.phone("bob"), split.phone("ana")
+
+    def before(connection: Connection) -> None:
+        connection.execute(delete(visit_pairs))
+        connection.execute(update(ROWS["conflicts"]).where(ROWS["conflicts"].c.key == key).values(other_key="v1"))
+
+    split.database.write(before)
     split.database.write(reissue, "conflicts", "", split.clock.now_ms())
     bob.catch_up()
-    assert key not in bob.keys("conflicts")
+    split.database.write(import_module("sfa.db.migrations.versions.0022_visit_pairs").keep_pairs)
+    split.database.write(reissue, "conflicts", "", split.clock.now_ms())
+    for phone in (bob, ana):
+        phone.catch_up()
+        assert key in phone.keys("conflicts")
     assert "v1" not in str(bob.sees())
+    assert asked(split) == [("v2", "v1", "open")]

@@ -27,6 +27,7 @@ from sfa.db.writes import Door, Origin
 BATCH_ROWS = 16_000
 APART_FROM = 2_000  # customers: fewer are made before another process has started
 BATCHES_WAITING = 1
+READER_WAIT_S = 0.05
 LAST = b""
 
 
@@ -99,7 +100,8 @@ def _from_another_process(order: Order) -> Generator[Sealed, None, None]:
     maker.start()
     there.close()  # the maker has its own: when that is gone, the pipe ends
     arrived: queue.Queue[bytes | None] = queue.Queue(BATCHES_WAITING)
-    threading.Thread(target=_receive, args=(here, arrived), name="sfa-seed-reader", daemon=True).start()
+    reader = threading.Thread(target=_receive, args=(here, arrived), name="sfa-seed-reader", daemon=True)
+    reader.start()
     try:
         while (content := arrived.get()) != LAST:
             if content is None:
@@ -108,6 +110,11 @@ def _from_another_process(order: Order) -> Generator[Sealed, None, None]:
     finally:
         maker.terminate()
         maker.join()
+        while reader.is_alive():  # until it has put away what it held and finds the pipe at its end
+            with suppress(queue.Empty):
+                arrived.get(timeout=READER_WAIT_S)
+        reader.join()
+        here.close()
 
 
 def _make(order: Order, there: Pipe) -> None:

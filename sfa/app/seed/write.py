@@ -58,15 +58,20 @@ def seed(
                     after_batch(counts.total())
         crediting.rebuild(connection)
 
+    database.write(refuse_full)  # before it is had alone, and by the connection that has it then: no other stays open
     with without_collector(), database.alone():
         database.write(work)
     return counts, company.emails
 
 
-def begin(connection: Connection, company: Company, now_ms: int, password_hash: str) -> None:
-    """The company itself, which decides who sees what, by the door's flush."""
+def refuse_full(connection: Connection) -> None:
     if connection.execute(select(ROWS["organisations"].c.key).limit(1)).first() is not None:
         raise Refused("key_taken", "The database holds a company already: seed a new one")
+
+
+def begin(connection: Connection, company: Company, now_ms: int, password_hash: str) -> None:
+    """The company itself, which decides who sees what, by the door's flush."""
+    refuse_full(connection)
     door = Door(connection, now_ms)
     put(door, company.rows)
     door.flush()

@@ -33,8 +33,8 @@ class Refusal(Row, frozen=True, kw_only=True):
 class Conflict(Row, frozen=True, kw_only=True):
     """Two edits of one meaning met: what stands, what lost and who wrote it. `open` asks for a decision,
     `closed` was decided by the strategy, `restored` and `dismissed` by a person. The losing value is never deleted.
-    `other_key`: two rows contradict each other, this one of the same entity and the other (R13). It is named where
-    everybody who sees the one sees the other."""
+    `other_key` is null: of two visits that contradict each other (R13) it names one, because not everybody who sees
+    that one sees the other (S13)."""
 
     entity: Short
     row_key: Short

@@ -15,7 +15,7 @@ likeness_blocks = Table(
     sqlite_with_rowid=False,
 )
 
-# Of which two visits a conflict is that does not name the other one, because not everybody sees both (R13, S13).
+# Of which two visits a conflict is: its row names one of them, because not everybody who sees it sees both (R13, S13).
 visit_pairs = Table(
     "visit_pairs",
     METADATA,

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import psutil
 import pytest
 from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy.engine import make_url
 
 from sfa.app.seed.write import seed
+from sfa.core.errors import Refused
 from sfa.db.database import Database, open_database
 from sfa.db.loading import GROWING
 from sfa.db.tables import METADATA
@@ -61,3 +64,15 @@ def test_a_seed_that_fails_has_written_nothing_and_can_be_run_again(database: Da
     after = database.read(left)
     assert after[0]["history"] > counts.total()
     assert after[1] == before[1]
+
+
+def test_a_seed_of_a_database_that_holds_a_company_leaves_its_file_as_it_was(sqlite_url: str) -> None:
+    """Not even for a moment is the journal another one: a server may be at work there."""
+    path = Path(str(make_url(sqlite_url).database))
+    with closing(open_database(sqlite_url)) as database:
+        seed(database, reps=1, accounts=9, seed=1, today=TODAY, password_hash="x")
+    before = path.read_bytes()
+    with closing(open_database(sqlite_url)) as database, pytest.raises(Refused) as refused:
+        seed(database, reps=1, accounts=9, seed=2, today=TODAY, password_hash="x")
+    assert refused.value.code == "key_taken"
+    assert path.read_bytes() == before

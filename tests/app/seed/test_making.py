@@ -4,11 +4,14 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
@@ -133,6 +136,17 @@ def test_a_maker_ends_with_its_reader() -> None:
     (maker,) = multiprocessing.active_children()
     making.close()
     assert not maker.is_alive()
+
+
+def test_who_stops_reading_leaves_neither_a_thread_nor_a_pipe() -> None:
+    """Its reader has a batch in its hands that nobody takes any more."""
+    open_before = psutil.Process().num_fds()
+    making = sealed_batches(order(accounts=100_000), apart=True)
+    next(making)
+    time.sleep(1.0)
+    making.close()
+    assert [thread.name for thread in threading.enumerate() if thread.name == "sfa-seed-reader"] == []
+    assert psutil.Process().num_fds() <= open_before + 1  # multiprocessing keeps a tracker of its own
 
 
 def test_a_maker_that_was_killed_is_noticed() -> None:

@@ -11,8 +11,8 @@ from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
 from sfa.db import scope
 from sfa.db.tables import METADATA
-from sync.device import ConnectionLost, Device, Store
-from sync.device.files import tidy
+from sync.device import ConnectionLost, Device, Store, view
+from sync.device.files import tidy, upload
 from sync.device.http import HttpTransport
 from sync.device.transport import Content
 from sync.protocol import DURABLE_AFTER_MS
@@ -151,14 +151,13 @@ def restore_tables(connection: Connection) -> None:
 
 
 def test_a_clock_that_was_put_back_keeps_a_copy_for_longer_and_not_for_ever(
-    ana: Device, photo: Path, cabinet: Cabinet
+    ana: Device, photo: Path, cabinet: Cabinet, line: Weak
 ) -> None:
     key = ana.attach("accounts", "acme", photo)
     ana.sync()
-    list(ana.upload())
-    ana.sync()
     now_ms = cabinet.office.clock.now_ms()
-    tidy(ana.store, now_ms + 400 * DAY_MS)
+    assert [sent.is_sent for sent in upload(ana.store, line, now_ms + 400 * DAY_MS)] == [True]
+    ana.sync()
     tidy(ana.store, now_ms)
     tidy(ana.store, now_ms + DURABLE_AFTER_MS - 1)
     assert copies(ana) == [key]
@@ -237,6 +236,28 @@ def test_content_that_the_server_refuses_is_told_and_not_sent_again(ana: Device,
     sent = len(line.methods)
     assert list(ana.upload()) == []
     assert len(line.methods) == sent
+
+
+@pytest.mark.parametrize("how", ["aged", "later"])
+def test_a_copy_whose_row_did_not_come_is_kept_until_no_backup_is_older(
+    ana: Device, photo: Path, cabinet: Cabinet, how: str
+) -> None:
+    """S10, S21: the row is too old for any device, or its page has not come yet; the server may still be restored."""
+    taken_at = cabinet.office.clock.now_ms() - 800 * DAY_MS if how == "aged" else None
+    key = ana.attach("accounts", "acme", photo, {"taken_at": taken_at})
+    ana.sync()
+    if how == "later":
+        with ana.store.transaction():
+            for table in ("rows", "memberships"):
+                ana.store.execute(f"DELETE FROM {table} WHERE entity = 'attachments'")
+            ana.store.execute("UPDATE files SET was_held = 0")
+    assert view.synced_row(ana.store, "attachments", key) is None
+    assert [sent.is_sent for sent in ana.upload()] == [True]
+    assert (list(ana.upload()), copies(ana), ana.files()) == ([], [key], [])
+    cabinet.advance(DURABLE_AFTER_MS - 1)
+    assert (list(ana.upload()), copies(ana)) == ([], [key])
+    cabinet.advance(1)
+    assert (list(ana.upload()), copies(ana)) == ([], [])
 
 
 def test_a_copy_goes_with_its_row_and_with_the_device(ana: Device, photo: Path, cabinet: Cabinet) -> None:

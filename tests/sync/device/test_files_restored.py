@@ -57,3 +57,29 @@ def test_a_copy_waits_until_its_row_was_sent_to_the_restored_server_again(
         ana.store.execute("DELETE FROM rows")
     (waiting,) = ana.files()
     assert (waiting.is_sent, files.fate(ana.store, waiting, cabinet.office.clock.now_ms())) == (False, "wait")
+
+
+def test_what_the_device_knew_before_the_restore_hides_no_file_that_must_be_sent_again(
+    ana: Device, photo: Path, cabinet: Cabinet, tmp_path: Path
+) -> None:
+    """The epoch is new, the pages of the restored server have not all come: the row still says `stored`."""
+    database = cabinet.office.database
+    place, kept = str(make_url(database.url).database), str(tmp_path / "kept.sqlite")
+    key = ana.attach("accounts", "acme", photo)
+    ana.sync()
+    backup(place, kept)
+    assert [sent.is_sent for sent in ana.upload()] == [True]
+    ana.sync()
+    backup(kept, place)
+    epoch = KeyMaker(cabinet.office.clock).new()
+    database.write(scope.renew_epoch, epoch)
+    with ana.store.transaction():  # as after an answer that brought no page
+        settle._forget_epoch(ana.store)
+        ana.store.set_state(epoch=epoch)
+    files.tidy(ana.store, cabinet.office.clock.now_ms())
+    assert ana.files() == [], "by what it knows"
+    ana.sync()
+    files.tidy(ana.store, cabinet.office.clock.now_ms())
+    assert [item.key for item in ana.files()] == [key]
+    assert [sent.is_sent for sent in ana.upload()] == [True]
+    assert ana.files() == []

@@ -1,6 +1,6 @@
-"""Of which two visits a conflict is that does not name the other one.
+"""Of which two visits a conflict is: its row names one of them.
 
-Conflicts that named it before lie where both visits lie after `sfa reissue conflicts`.
+Those that named both name one from now on, and their pair is kept here; `sfa reissue conflicts` tells devices.
 """
 
 import sqlalchemy as sa
@@ -22,3 +22,11 @@ def upgrade() -> None:
     )
     for column in ("visit_key", "other_key"):
         op.create_index(op.f(f"ix_visit_pairs_{column}"), "visit_pairs", [column])
+    keep_pairs(op.get_bind())
+
+
+def keep_pairs(connection: sa.Connection) -> None:
+    named = "FROM conflicts WHERE reason = 'visit_open' AND other_key IS NOT NULL"
+    kept = f"INSERT INTO visit_pairs (conflict_key, visit_key, other_key) SELECT key, row_key, other_key {named}"
+    connection.execute(sa.text(kept))
+    connection.execute(sa.text("UPDATE conflicts SET other_key = NULL WHERE reason = 'visit_open'"))
