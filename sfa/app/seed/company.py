@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sfa.app.seed.made import DAYS_BACK, ZONE, Days, Dice, Made
 from sfa.app.seed.places import REGIONS, City, Region
-from sfa.app.seed.words import LANGUAGES
+from sfa.app.seed.words import LANGUAGES, LOST_REASONS
 from sfa.core.periods import FiscalCalendars, PeriodKind
 
 REPS_OF_A_MANAGER = 8
@@ -31,6 +31,11 @@ STAGES: tuple[tuple[str, str, str, int, str], ...] = (
     ("won", "Won", "won", 10_000, "closed"),
     ("lost", "Lost", "lost", 0, "omitted"),
 )
+
+
+STALLED_DAYS = 30
+CRITERIA = {"qualified": [{"kind": "field", "field": "amount"}], "offer": [{"kind": "lines"}]}
+COMPETITORS = {"nordpump": "Nordpump", "aquadrive": "Aquadrive", "valvia": "Valvia"}
 
 
 class Product(NamedTuple):
@@ -155,7 +160,15 @@ def _catalogue(days: Days, at: int) -> Iterator[Made]:
         yield Made("currencies", code, {"code": code, "name": name, "minor_digits": 2}, at)
     for place, (key, name, kind, probability_bp, category) in enumerate(STAGES, start=1):
         stage = {"name": name, "position": place, "kind": kind, "probability_bp": probability_bp}
-        yield Made("stages", key, {**stage, "category": category}, at)
+        more = {"stalled_days": STALLED_DAYS, "exit_criteria": CRITERIA.get(key, [])} if kind == "open" else {}
+        yield Made("stages", key, {**stage, "category": category, **more}, at)
+    yield Made("pipelines", "direct", {"name": "Direct sales"}, at)
+    for place, reason in enumerate(LOST_REASONS, start=1):
+        said = {"name": reason.capitalize(), "position": place, "asks_competitor": reason == "competitor"}
+        yield Made("lost_reasons", reason_key(reason), said, at)
+    for key, name in COMPETITORS.items():
+        yield Made("competitors", key, {"name": name}, at)
+    yield Made("credit_rules", "credit", {"event": "won", "valid_from": f"{days.year - HISTORY_YEARS}-01-01"}, at)
     years = range(days.year - HISTORY_YEARS, days.year + 1)
     for product in PRODUCTS:
         values = {"name": product.name, "family": product.family, "sku": product.key[2:].upper()}
@@ -179,6 +192,10 @@ def _catalogue(days: Days, at: int) -> Iterator[Made]:
                 day = f"{year}-{month:02}-01"
                 if day <= days.today:
                     yield Made("rates", f"{code}-{CURRENCY}-{day}", {**values, "valid_from": day}, at)
+
+
+def reason_key(reason: str) -> str:
+    return reason.replace(" ", "-")
 
 
 def list_price(product: Product, years_ago: int) -> int:

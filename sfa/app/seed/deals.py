@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sfa.app.seed.company import PRODUCTS, STAGES, Rep, list_price, price_in
+from sfa.app.seed.company import COMPETITORS, PRODUCTS, STAGES, Rep, list_price, price_in, reason_key
 from sfa.app.seed.made import Days, Dice, Made
 from sfa.app.seed.words import LOST_REASONS, STEPS
 from sfa.core.ids import KeyMaker
@@ -12,6 +12,7 @@ DEALS_OF_TIER = {"A": 3, "B": 2, "C": 1, "D": 1}  # at most
 WON_SHARE, LOST_AT_EACH_STEP, SPLIT_SHARE = 0.8, 0.13, 0.05
 STEP_DAYS = (5, 35)
 EXPECTED_DAYS = (20, 110)
+TIERS_WITH_ROLES = "AB"
 DISCOUNTS_BP = (0, 0, 0, 500, 500, 1_000, 1_500)
 OPEN_STAGES = tuple(key for key, _, kind, _, _ in STAGES if kind == "open")
 
@@ -52,6 +53,9 @@ def make_deals(
             values["splits"] = [{"user_key": rep.key, "share_bp": 7_000}, {"user_key": other.key, "share_bp": 3_000}]
         made.append(Made("deals", key, values, at, rep.key))
         made.extend(Made("deal_lines", keys.new(), line, at, rep.key) for line in lines)
+        if tier in TIERS_WITH_ROLES:
+            role = {"deal_key": key, "contact_key": values["contact_key"], "role": "decision_maker"}
+            made.append(Made("deal_contacts", keys.new(), role, at, rep.key))
         _walk(made, key, rep.key, begun, days, dice)
 
 
@@ -90,7 +94,10 @@ def _walk(made: list[Made], deal: str, owner: str, begun: int, days: Days, dice:
         lost = dice.happens(LOST_AT_EACH_STEP) if stage else not dice.happens(WON_SHARE)
         closing = {"closed_at": at, "stage_since": at, "close_on": days.text(day), "next_step": None}
         if lost:
-            values = {"stage_key": "lost", "lost_reason": dice.one(LOST_REASONS), **closing}
+            reason = dice.one(LOST_REASONS)
+            values = {"stage_key": "lost", "lost_reason": reason, "lost_reason_key": reason_key(reason), **closing}
+            if reason == "competitor":
+                values["competitor_key"] = dice.one(tuple(COMPETITORS))
             made.append(Made("deals", deal, values, at, owner, "deal.lose"))
             return
         if not stage:
