@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import Connection, func, select
 
 from sfa.app.settings import Settings
@@ -93,7 +93,7 @@ def _print_period(console: Console, told: closed_periods.PeriodTold) -> None:
         console.print(f"  closing {kept.number} at {when} by {kept.closed_by}: {kept.figures} figures", soft_wrap=True)
     if not told.closings:
         console.print("  not closed")
-    table = Table("quota", "of", "measure", "closed", "restated", "delta")
+    table = Table(Column("quota", overflow="fold"), "of", "measure", "closed", "restated", "delta")
     for item in told.items:
         values = (item.closed.value, item.restated.value, item.delta)
         shown = (shown_value(value, item.measure, item.unit) for value in values)

@@ -24,6 +24,7 @@ from sfa.db.places import lies_in
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS
 from sfa.quotas import engine
+from sfa.quotas.closed import Brief, briefly
 from sfa.quotas.conversion import Missing
 from sfa.quotas.measures import Contribution, QuotaRow
 from sfa.quotas.pace import Pace, pace
@@ -39,7 +40,7 @@ _Place = tuple[int, str, str, int, bool, str]
 
 class Attainment(Struct, frozen=True, kw_only=True):
     """A quota with its figure at an instant (see `Figure`) and its pace; `code` not_permitted where the caller's role
-    may not know it."""
+    may not know it. `closed` is what the last closing of its period kept, null while there is none."""
 
     key: str
     user_key: str | None
@@ -63,6 +64,7 @@ class Attainment(Struct, frozen=True, kw_only=True):
     pct_bp: int | None
     pct_code: str | None
     pace: Pace | None
+    closed: Brief | None
 
 
 class Attained(Struct, frozen=True):
@@ -183,15 +185,24 @@ def _shown(connection: Connection, who: Who, rows: Sequence[QuotaRow], at: int, 
     asked = as_approved(connection, rows, at, zone)
     permitted = [quota for quota in rows if quota.measure != "margin" or who.role in SEES_COST]
     found = engine.figures(connection, permitted, at)
-    return [_attainment(quota, found.get(quota.key), at, zone) for quota in asked]
+    stood = briefly(connection, found)
+    return [_attainment(quota, found.get(quota.key), stood.get(quota.key), at, zone) for quota in asked]
 
 
-def _attainment(quota: QuotaRow, found: Figure | None, at: int, zone: str) -> Attainment:
+def _attainment(quota: QuotaRow, found: Figure | None, stood: Brief | None, at: int, zone: str) -> Attainment:
     """`found` None: the caller may not know it."""
     about = {name: getattr(quota, name) for name in Attainment.__struct_fields__ if name in QuotaRow.__struct_fields__}
     if found is None:
         return Attainment(
-            **about, value=None, code="not_permitted", missing=[], left_out={}, pct_bp=None, pct_code=None, pace=None
+            **about,
+            value=None,
+            code="not_permitted",
+            missing=[],
+            left_out={},
+            pct_bp=None,
+            pct_code=None,
+            pace=None,
+            closed=None,
         )
     return Attainment(
         **about,
@@ -202,6 +213,7 @@ def _attainment(quota: QuotaRow, found: Figure | None, at: int, zone: str) -> At
         pct_bp=found.pct_bp,
         pct_code=found.pct_code,
         pace=pace(quota, found.value, at, zone),
+        closed=stood,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Row, and_, func, select
 
+from sfa.core.access import SEES_COST
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.core.money import ratio_bp
@@ -45,6 +46,14 @@ class Closed(Struct, frozen=True):
     pct_bp: int | None
 
 
+class Brief(Struct, frozen=True):
+    """What a live figure shows beside itself of the last closing."""
+
+    number: int
+    value: int | None
+    closed_at: int
+
+
 def pct_of(value: int | None, target: int | None) -> int | None:
     """Basis points; nothing where the target is not above zero (R7)."""
     return ratio_bp(value, target) if value is not None and target is not None and target > 0 else None
@@ -59,6 +68,11 @@ def closed_of(connection: Connection, quota_keys: Iterable[str]) -> dict[str, Cl
         for row in connection.execute(_LAST, {"keys": keys}):
             found[row.quota_key] = _closed(row)
     return found
+
+
+def briefly(connection: Connection, quota_keys: Iterable[str]) -> dict[str, Brief]:
+    """The same in short."""
+    return {key: Brief(f.number, f.value, f.closed_at) for key, f in closed_of(connection, quota_keys).items()}
 
 
 def closings_of(connection: Connection, quota_key: str, before: int, limit: int) -> list[Closed]:
@@ -129,6 +143,19 @@ def seen(connection: Connection, user_key: str, entity: str, key: str) -> Row[An
     if found is None:
         raise Refused("not_found")
     return found
+
+
+def sees_figure(connection: Connection, user_key: str, measure: str) -> bool:
+    """Margins are for roles that see cost (R45)."""
+    return measure != "margin" or person(connection, user_key).role in SEES_COST
+
+
+def seen_figure(connection: Connection, user_key: str, quota_key: str) -> Row[Any]:
+    """A quota whose figure the caller may know."""
+    quota = seen(connection, user_key, "quotas", quota_key)
+    if not sees_figure(connection, user_key, quota.measure):
+        raise Refused("not_permitted", "your role does not see cost")
+    return quota
 
 
 def visible(connection: Connection, user_key: str, records: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:

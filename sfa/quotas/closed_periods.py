@@ -1,6 +1,6 @@
 """A period with its closings, and which of its figures differ by now (R2): one row for each quota, and the sums.
 
-Only quotas that the caller sees are counted, and he is told where that is not all of them (R30). Sums are kept apart by
+Only figures that the caller may know are counted (R45), and he is told where that is not all of them (R30). Sums are kept apart by
 whom a quota measures, by measure and by unit: a team's figure holds its members', so they are never added (R6, R19).
 """
 
@@ -89,7 +89,9 @@ def told(connection: Connection, user_key: str, period_key: str, after: str | No
         raise Refused("request_invalid", "`after` is a `next`")
     period = seen(connection, user_key, "fiscal_periods", period_key)
     mine, every = _keys(connection, user_key, period_key)
-    quotas = [q for q in engine.read_quotas(connection, _QUOTAS.c.period_key == period_key) if q.key in mine]
+    found = [q for q in engine.read_quotas(connection, _QUOTAS.c.period_key == period_key) if q.key in mine]
+    margins = closed.sees_figure(connection, user_key, "margin")
+    quotas = [q for q in found if margins or q.measure != "margin"]
     figures = engine.figures(connection, quotas, None)
     stood = closed.closed_of(connection, mine)
     pairs = [(q, stood[q.key], restated_of(figures[q.key])) for q in quotas if q.key in stood]
@@ -104,7 +106,7 @@ def told(connection: Connection, user_key: str, period_key: str, after: str | No
         len(quotas),
         len(differing),
         len(quotas) - len(pairs),
-        len(mine) < every,
+        len(quotas) < every,
         _sums(pairs),
         page[:limit],
         page[limit - 1].quota_key if len(page) > limit else None,

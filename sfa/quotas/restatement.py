@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sfa.core.errors import Refused
 from sfa.db.tables import ROWS
 from sfa.quotas import closed, engine, restating, since
-from sfa.quotas.closed import Closed, check_page, seen
+from sfa.quotas.closed import Closed, check_page, seen_figure
 from sfa.quotas.measures import QuotaRow
 from sfa.quotas.restating import Difference, Part
 
@@ -101,7 +101,7 @@ def closings(connection: Connection, user_key: str, quota_key: str, before: int 
     check_page(limit)
     if before is not None and not 1 <= before <= 2**31:
         raise Refused("request_invalid", "`before` is a number of a closing")
-    seen(connection, user_key, "quotas", quota_key)
+    seen_figure(connection, user_key, quota_key)
     found = closed.closings_of(connection, quota_key, before or 2**31, limit + 1)
     return Closings(quota_key, found[:limit], found[limit - 1].number if len(found) > limit else None)
 
@@ -133,7 +133,7 @@ def as_csv(connection: Connection, user_key: str, quota_key: str) -> str:
 
 def _told(connection: Connection, user_key: str, quota_key: str) -> tuple[Restatement, list[Item]]:
     """-> everything but the page, and all that the caller may see, by place."""
-    row = seen(connection, user_key, "quotas", quota_key)
+    row = seen_figure(connection, user_key, quota_key)
     (quota,) = engine.read_quotas(connection, ROWS["quotas"].c.key == quota_key)
     restated = restated_of(engine.figures(connection, [quota], None)[quota_key])
     stood = closed.closed_of(connection, (quota_key,)).get(quota_key)

@@ -309,3 +309,35 @@ def test_a_period_that_is_not_closed_says_so(book: Desk) -> None:
 def test_closed_figures_of_many_quotas_are_asked_in_one_set(book: Desk) -> None:
     found = book.office.database.read(closed_of, ["q-ana", "q-bob", "q-ana-2", "nothing"])
     assert {key: closed.value for key, closed in found.items()} == {"q-ana": 500_000, "q-bob": 70_000}
+
+
+def test_r45_closed_margins_are_told_to_roles_that_see_cost_and_to_no_other(desk: Desk) -> None:
+    office = desk.office
+    quarter(office)
+    office.put(quota("q-margin", "margin", team_key="all-sales", target=1), ("products", "pump", {"name": "Pump"}))
+    ana = office.phone("ana")
+    line = {"deal_key": "won-a", "product_key": "pump", "quantity": "10", "unit_price_minor": 10_000}
+    about = {"name": "x", "owner_key": "ana", "account_key": "acme", "stage_key": "lead", "currency": "EUR"}
+    ana.push(
+        ana.mutation("create", "deals", "won-a", set={**about, "amount_minor": 100_000}),
+        ana.mutation("create", "deal_lines", "l-1", set=line),
+        ana.mutation("deal.win", "deals", "won-a", base=1),
+    )
+    until(office, "2026-04-01 08:00")
+    assert close(office, "root").outcome == "applied"
+    assert sides(desk, "q-margin", "dirk") == (40_000, 40_000, 0)
+    office.put(("unit_costs", "c-pump", {"amount_minor": 7_000}))
+    assert sides(desk, "q-margin") == (40_000, 30_000, -10_000)
+    assert whys(desk, "q-margin") == [("changed", "changed_cost", "won-a", -10_000)]
+    for path in ("restatement", "restatement.csv", "closings"):
+        assert desk.get("root", f"/api/quotas/q-margin/{path}").json()["code"] == "not_permitted"
+    told_root, told_fay = (desk.get(user, "/api/periods/q1/closing").json() for user in ("root", "fay"))
+    assert [(t["quotas"], t["differing"], t["partial"]) for t in (told_root, told_fay)] == [(4, 0, True), (5, 1, False)]
+
+
+def test_r2_a_live_figure_has_the_closed_one_beside_it(book: Desk) -> None:
+    fields(book, "won-a", amount_minor=450_000)
+    items = {item["key"]: item for item in book.get("ana", "/api/attainment").json()["items"]}
+    assert items["q-ana"]["value"] == 450_000
+    assert items["q-ana"]["closed"] == {"number": 1, "value": 500_000, "closed_at": at("2026-04-01 08:00")}
+    assert items["q-ana-2"]["closed"] is None
