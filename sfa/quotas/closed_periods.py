@@ -1,7 +1,7 @@
 """A period with its closings, and which of its figures differ by now (R2): one row for each quota, and the sums.
 
-Only figures that the caller may know are counted (R45), and he is told where that is not all of them (R30). Sums are kept apart by
-whom a quota measures, by measure and by unit: a team's figure holds its members', so they are never added (R6, R19).
+Only figures that the caller may know are counted (R45), and he is told where that is not all of them (R30). Sums are
+kept apart by whom a quota measures, by measure and by unit: a team's figure holds its members' (R6, R19).
 """
 
 from collections.abc import Sequence
