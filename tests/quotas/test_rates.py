@@ -1,7 +1,18 @@
 """Dated rates as rows (R34): one of a pair on a day, never zero, corrected in place."""
 
-from tests.crm.desk import Desk
+from collections.abc import Iterator
+
+import pytest
+
+from tests.crm.desk import Desk, opened
 from tests.office import Office
+
+
+@pytest.fixture
+def desk(office: Office) -> Iterator[Desk]:
+    with opened(office) as made:
+        yield made
+
 
 JANUARY = {"base_currency": "USD", "quote_currency": "AUD", "rate": "1.39", "valid_from": "2026-01-01"}
 

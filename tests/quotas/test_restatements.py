@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,10 +11,17 @@ from sqlalchemy import select
 from sfa.db.tables import closed_figures
 from sfa.quotas.closed import closed_of
 from tests.builders import DAY_MS
-from tests.crm.desk import Desk
+from tests.crm.desk import Desk, opened
+from tests.office import Office
 from tests.quotas.books import RATES, at, close, quarter, quota, sides, told, until, visited, whys, win
 
 USD = ("quotas", "q-usd", quota("q-usd", user_key="ana", currency="USD")[2])
+
+
+@pytest.fixture
+def desk(office: Office) -> Iterator[Desk]:
+    with opened(office) as made:
+        yield made
 
 
 @pytest.fixture
@@ -164,7 +172,7 @@ def test_r5_another_target_is_no_difference_and_both_sides_name_theirs(book: Des
 def test_r7_a_target_of_zero_has_no_percentage(desk: Desk) -> None:
     office = desk.office
     quarter(office)
-    office.put(quota("q-zero", user_key="mia", target=0))
+    office.put(quota("q-zero", user_key="cleo", target=0))
     until(office, "2026-04-01 08:00")
     close(office)
     found = told(desk, "q-zero")
@@ -176,8 +184,8 @@ def test_r34_a_rate_that_is_corrected_is_a_listed_restatement_with_both_rates(de
     978.87."""
     office = desk.office
     quarter(office)
-    office.delete("quotas", "q-ana")  # in euro, of which there is no rate
-    office.delete("quotas", "q-team")
+    for key in ("q-ana", "q-team"):  # in euro, of which there is no rate
+        office.delete("quotas", key)
     office.put(USD)
     for key, (rate, day) in RATES.items():
         values = {"base_currency": "USD", "quote_currency": "AUD", "rate": rate, "valid_from": day}

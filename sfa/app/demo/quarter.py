@@ -28,7 +28,7 @@ HOUR_MS = 3_600_000
 MOVES_ON_DAY = 40
 FIRST_WIN, SECOND_WIN, VISIT, LATE_VISIT = 20, 60, 65, 70  # days of the quarter
 WON, WON_USD = 4_000_000, 1_000_000
-MINE, CONTACTS, OLD_TEAM, NEW_TEAM, NOW_MINE = ("demo-own", "demo-contacts", "demo-old", "demo-new", "demo-running")
+MINE, CONTACTS, OLD_TEAM, NEW_TEAM, NOW_MINE = ("own", "contacts", "old team", "new team", "running")
 OTHER = "key-accounts"
 WORDS = {MINE: "her own", CONTACTS: "her contacts", OLD_TEAM: "her team's", NEW_TEAM: "the other team's"}
 
@@ -45,6 +45,7 @@ class Quarter:
         self.over = calendars.period_of(plus_days(self.running.start_on, -1), PeriodKind.QUARTER)
         self.moved_at = self._at(MOVES_ON_DAY, 0)
         self._tokens: dict[str, str] = {}
+        self.keys: dict[str, str] = {}  # of the quotas that it is about
 
     def play(self, customer: str) -> None:
         with httpx.Client(base_url=self.server, timeout=TIMEOUT_S) as web:
@@ -72,11 +73,15 @@ class Quarter:
             OLD_TEAM: {"team_key": mine, **money},
             NEW_TEAM: {"team_key": OTHER, **money},
         }
-        for key, values in quotas.items():
-            self._ask("finance", "POST", "/api/quotas", key=key, row={"period_key": self.over.name, **values})
-        running = {"period_key": self.running.name, "user_key": ana.user_key, **money}
-        self._ask("finance", "POST", "/api/quotas", key=NOW_MINE, row=running)
+        for name, values in quotas.items():
+            self.keys[name] = self._target({"period_key": self.over.name, **values})
+        self.keys[NOW_MINE] = self._target({"period_key": self.running.name, "user_key": ana.user_key, **money})
         return mine
+
+    def _target(self, values: dict[str, Any]) -> str:
+        """The quota of this person or team, period and measure: the company has some, and none of them twice."""
+        found = self.day.database.read(_quota_of, values)
+        return found or str(self._ask("finance", "POST", "/api/quotas", row=values)["key"])
 
     def _move(self, mine: str) -> None:
         """Until the quarter's end; since then she is where she was."""
@@ -139,20 +144,20 @@ class Quarter:
         self._ask("finance", "POST", path, grace_days=5, reason="as reported")
         again = self.web.post(path, headers=self._headers("finance"), json={})
         self.day.check("closing it twice is refused", again.json()["code"] == "period_closed")
-        figures = self.day.database.read(closed.closed_of, (MINE, CONTACTS, OLD_TEAM, NEW_TEAM))
-        parts = {key: self._kept(key) for key in figures}
+        parts = {name: self._kept(name) for name in WORDS}
+        values = {name: self._told(name)["closed"]["value"] for name in WORDS}
         for key in (MINE, OLD_TEAM, NEW_TEAM):
-            self.day.tell(f"{WORDS[key]}: {_money(figures[key].value)}, of {len(parts[key])} contributions")
+            self.day.tell(f"{WORDS[key]}: {_money(values[key])}, of {len(parts[key])} contributions")
             for part in sorted(parts[key], key=lambda part: part.at):
                 if part.place.user_key == ana.user_key:
                     self.day.tell(f"   {self._explained(part)}")
         sums = {key: sum(part.value for part in found) for key, found in parts.items()}
-        self.day.check("each is the sum of its contributions", sums == {k: f.value for k, f in figures.items()})
+        self.day.check("each is the sum of its contributions", sums == values)
         before, after = ([p for p in parts[team] if p.place.user_key == ana.user_key] for team in (OLD_TEAM, NEW_TEAM))
         apart = all(p.at < self.moved_at for p in before) and all(p.at >= self.moved_at for p in after)
         self.day.check(f"what {ana.name} won counts for each team on her own days there", before and after and apart)
         whole = sum(p.value for p in (*before, *after))
-        self.day.check("and both parts are her own figure", whole == figures[MINE].value)
+        self.day.check("and both parts are her own figure", whole == values[MINE])
         self.day.sync(ana)
         told = ana.device.list("period_closings", {"period_key": self.over.name})
         self.day.check(f"{ana.name}'s phone shows that it is closed", [row["number"] for row in told.values()] == [1])
@@ -162,9 +167,9 @@ class Quarter:
         rate = f" at {part.rate}" if part.rate is not None else ""
         return f"{on}, {part.reason}: {part.share_bp / 100:g} % are {amount} {part.currency}{rate}"
 
-    def _kept(self, quota_key: str) -> list[Part]:
-        key = self.day.database.read(closed.closed_of, (quota_key,))[quota_key].closing_key
-        return self.day.database.read(closed.contributions_of, key, quota_key)
+    def _kept(self, name: str) -> list[Part]:
+        closing = self._told(name)["closed"]["closing_key"]
+        return self.day.database.read(closed.contributions_of, closing, self.keys[name])
 
     # -- and otherwise ----------------------------------------------------------------------------------------------
 
@@ -206,8 +211,8 @@ class Quarter:
         rates = (item["before"]["rate"], item["after"]["rate"])
         self.day.check(f"with the old rate and the new one: {' and '.join(rates)}", rates == self.corrected)
 
-    def _told(self, quota_key: str) -> dict[str, Any]:
-        return self._ask("finance", "GET", f"/api/quotas/{quota_key}/restatement")
+    def _told(self, name: str) -> dict[str, Any]:
+        return self._ask("finance", "GET", f"/api/quotas/{self.keys[name]}/restatement")
 
     # -- screens ----------------------------------------------------------------------------------------------------
 
@@ -234,6 +239,15 @@ def _money(minor: int | None) -> str:
 def _email_of(connection: Connection, role: str) -> str:
     users = ROWS["users"].c
     return str(connection.execute(select(users.email).where(users.role == role).order_by(users.key).limit(1)).scalar())
+
+
+def _quota_of(connection: Connection, values: Mapping[str, Any]) -> str | None:
+    quotas = ROWS["quotas"].c
+    same = (
+        quotas[name] == values[name] for name in ("user_key", "team_key", "period_key", "measure") if name in values
+    )
+    found = connection.execute(select(quotas.key).where(*same, ~quotas.gone)).scalar()
+    return str(found) if found is not None else None
 
 
 def _team_of(connection: Connection, user_key: str) -> str:
