@@ -147,7 +147,7 @@ class Quarter:
         parts = {name: self._kept(name) for name in WORDS}
         values = {name: self._told(name)["closed"]["value"] for name in WORDS}
         for key in (MINE, OLD_TEAM, NEW_TEAM):
-            self.day.tell(f"{WORDS[key]}: {_money(values[key])}, of {len(parts[key])} contributions")
+            self.day.tell(f"{WORDS[key]}: {_money(values[key])}, of {_some(parts[key])}")
             for part in sorted(parts[key], key=lambda part: part.at):
                 if part.place.user_key == ana.user_key:
                     self.day.tell(f"   {self._explained(part)}")
@@ -234,6 +234,10 @@ class Quarter:
 
 def _money(minor: int | None) -> str:
     return shown_value(minor, "revenue", "EUR")
+
+
+def _some(parts: list[Part]) -> str:
+    return f"{len(parts)} contribution{'s' if len(parts) != 1 else ''}"
 
 
 def _email_of(connection: Connection, role: str) -> str:

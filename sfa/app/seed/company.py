@@ -34,7 +34,7 @@ STAGES: tuple[tuple[str, str, str, int, str], ...] = (
 
 
 STALLED_DAYS = 30
-CRITERIA = {"qualified": [{"kind": "field", "field": "amount"}], "offer": [{"kind": "lines"}]}
+CRITERIA = {"qualified": [{"kind": "field", "field": "amount"}]}
 COMPETITORS = {"nordpump": "Nordpump", "aquadrive": "Aquadrive", "valvia": "Valvia"}
 
 
