@@ -103,7 +103,8 @@ def _sums(connection: Connection, quotas: Sequence[QuotaRow], span: Span, as_of:
         case "visits":
             people = any(q.measure == "unique_contacts" for q in quotas)
             types = any(q.visit_type is not None for q in quotas)
-            yield from visited.sums_of_visits(connection, span, people=people, types=types)
+            verdicts = any(not (q.counts_unverified and q.counts_out_of_range) for q in quotas)
+            yield from visited.sums_of_visits(connection, span, people=people, types=types, verdicts=verdicts)
             yield from visited.corrected_visits(connection, span)
 
 

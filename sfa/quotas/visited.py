@@ -24,16 +24,18 @@ _PERSON: ColumnElement[Any] = func.coalesce(literal("contact:") + _V.contact_key
 _CORRECTED = select(_AMENDED.c.visit_key).where(_AMENDED.c.field.in_(CORRECTS), ~_AMENDED.c.gone)
 
 
-def sums_of_visits(connection: Connection, span: Span, *, people: bool, types: bool) -> Iterator[VisitFact]:
-    """Visits counted by holder, segment, state and verdict; by whom they met and by type only where that is asked."""
+def sums_of_visits(
+    connection: Connection, span: Span, *, people: bool, types: bool, verdicts: bool
+) -> Iterator[VisitFact]:
+    """Visits counted by holder, segment and state; by whom they met, type and verdict only where that is asked."""
     who = _ACCOUNTS.c.territory_key if span.by_territory else _V.owner_key
     place = segment(_AT, span.cuts)
     everybody = span.users is None and not span.by_territory
-    by = [past_indexes(who) if everybody else who, *placed(place, span), _V.status, _V.verdict]
-    chosen: list[Any] = [_V.visit_type if types else null(), _PERSON if people else null()]
-    chosen.append(_ACCOUNTS.c.tier if span.with_tier else null())
-    by += [column for column, asked in zip(chosen, (types, people, span.with_tier), strict=True) if asked]
-    query = _of_visits(select(who, place, _V.status, _V.verdict, *chosen, func.count()), span)
+    by = [past_indexes(who) if everybody else who, *placed(place, span), _V.status]
+    wanted = ((_V.verdict, verdicts), (_V.visit_type, types), (_PERSON, people), (_ACCOUNTS.c.tier, span.with_tier))
+    chosen: list[Any] = [column if asked else null() for column, asked in wanted]
+    by += [column for column, asked in wanted if asked]
+    query = _of_visits(select(who, place, _V.status, *chosen, func.count()), span)
     query = _joined(query.where(span.start <= _AT, span.end > _AT, *_uncorrected(connection)), span).group_by(*by)
     for row in each(connection, query, _bound(connection, span)):
         who_, place_, status, verdict, kind, person, tier, count = row
