@@ -21,11 +21,11 @@ SEEDS_MAX = 250
 FOUND_AT = {
     "a_copy_goes_as_soon_as_its_bytes_have_arrived": 12,
     "a_copy_goes_with_the_first_request_that_began_its_upload": 12,
-    "a_download_does_not_look_at_the_scope": 3,
+    "a_download_does_not_look_at_the_scope": 4,
     "a_request_that_lost_its_upload_is_told_that_its_bytes_are_wrong": 83,
     "a_restored_server_is_not_sent_the_files_again": 66,
     "bytes_are_counted_before_they_are_on_the_disk": 172,
-    "parts_of_uploads_that_ended_stay": 6,
+    "parts_of_uploads_that_ended_stay": 23,
     "the_collector_ignores_who_needs_a_content": 3,
     "the_digest_of_a_file_is_not_looked_at": 186,
     "the_row_of_a_file_is_not_told_of_its_bytes": 66,
