@@ -40,13 +40,15 @@ class End(Struct, frozen=True):
 
 
 class Credit(Struct, frozen=True):
-    """One person's part of one end, in the deal's currency; a `reversal` counts negative. `owner`: of the deal."""
+    """One person's part of one end, in the deal's currency; a `reversal` counts negative. `owner`: of the deal.
+    Money is converted at the rate of `rated_at`: a reversal takes back what the credit was worth (R34)."""
 
     n: int
     user_key: str
     overlay: bool
     reversal: bool
     at: int
+    rated_at: int
     event: str
     owner: bool
     share_bp: int
@@ -144,7 +146,7 @@ def credits_of_end(end: End, won: Container[str], rules: Mapping[str, Mapping[st
     parts = [(part, False) for part in shared_out(end.amount_minor, end)]
     parts += [(part, True) for part in overlaid(end.amount_minor, end)]
     found = [
-        Credit(end.n, user, overlay, False, at, event, user == end.owner_key, share, amount, end.currency)
+        Credit(end.n, user, overlay, False, at, at, event, user == end.owner_key, share, amount, end.currency)
         for (user, share, amount), overlay in parts
     ]
     return found + reversed_at(found, end.reopened_at)

@@ -276,6 +276,7 @@ def _rows(
             "overlay": c.overlay,
             "reversal": c.reversal,
             "at": c.at,
+            "rated_at": c.rated_at,
             "event": c.event,
             "account_key": account,
             "territory_key": territory,

@@ -58,6 +58,7 @@ def deal_facts(deals: Rows, stages: Rows, rules: Rows, accounts: Rows, zone: str
             overlay=c.overlay,
             reversal=c.reversal,
             at=c.at,
+            rated_at=c.rated_at,
             event=c.event,
             tier=_tier(accounts, deal["account_key"]),
             share_bp=c.share_bp,

@@ -102,7 +102,8 @@ class Contribution(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class DealFact(Struct, frozen=True, kw_only=True, gc=False):
-    """A credit; in a sum of credits amounts are signed already."""
+    """A credit; in a sum of credits amounts are signed already. Money is converted at the rate of `rated_at`, where it
+    is not that of `at`."""
 
     entity: ClassVar[str] = "deals"
     family: ClassVar[Family] = "deals"
@@ -120,6 +121,7 @@ class DealFact(Struct, frozen=True, kw_only=True, gc=False):
     currency: str | None
     cost_minor: int | None = None
     cost_currency: str | None = None
+    rated_at: int | None = None
     count: int = 1
 
 
@@ -228,11 +230,15 @@ def _reason(fact: DealFact | QuantityFact) -> str:
     return "reopened" if fact.reversal else fact.event
 
 
+def _rated_at(fact: DealFact) -> int:
+    return fact.at if fact.rated_at is None else fact.rated_at
+
+
 def _revenue(quota: QuotaRow, fact: Fact, exchange: Exchange) -> Judged:
     assert isinstance(fact, DealFact)
     if fact.amount_minor is None or fact.currency is None:
         return Judged(0, "amount_missing", counted=False)
-    found = exchange.value(fact.amount_minor, fact.currency, quota.currency or "", fact.at)
+    found = exchange.value(fact.amount_minor, fact.currency, quota.currency or "", _rated_at(fact))
     if isinstance(found, Missing):
         return Judged(0, "rate_missing", counted=False, missing=found)
     value, applied = found
@@ -247,7 +253,7 @@ def _margin(quota: QuotaRow, fact: Fact, exchange: Exchange) -> Judged:
         return revenue
     if fact.cost_minor is None or fact.cost_currency is None:
         return Judged(0, "cost_missing", counted=False)
-    cost = exchange.value(fact.cost_minor, fact.cost_currency, quota.currency or "", fact.at)
+    cost = exchange.value(fact.cost_minor, fact.cost_currency, quota.currency or "", _rated_at(fact))
     if isinstance(cost, Missing):
         return Judged(0, "rate_missing", counted=False, missing=cost)
     sign = -1 if fact.reversal else 1

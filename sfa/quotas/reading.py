@@ -192,7 +192,7 @@ def rows_of_deals(connection: Connection, span: Span, currencies: Iterable[str] 
     """Each credit, in order; or, in any order, those of which money is in one of the currencies."""
     c = credited.c
     columns = [c.deal_key, c.n, c.user_key, c.overlay, c.reversal, c.at, c.event, c.territory_key, c.share_bp]
-    columns += [c.amount_minor, c.currency, c.cost_minor, c.cost_currency]
+    columns += [c.amount_minor, c.currency, c.cost_minor, c.cost_currency, c.rated_at]
     of = _of_credits(select(*columns), span, most=currencies is not None and _is_most(connection, span))
     query = _with_tier(of, span, c.account_key)
     if currencies is not None:
@@ -215,7 +215,8 @@ def rows_of_deals(connection: Connection, span: Span, currencies: Iterable[str] 
             currency=row[10],
             cost_minor=row[11],
             cost_currency=row[12],
-            tier=row[13],
+            rated_at=row[13],
+            tier=row[14],
         )
 
 

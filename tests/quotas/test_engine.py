@@ -222,6 +222,21 @@ def test_r11_a_customer_is_new_where_its_first_standing_credit_lies_for_the_owne
     assert values(office, at("2026-03-10"))["ana-Q1"] == 1  # nobody had reopened it then
 
 
+def test_r34_a_reopening_takes_back_what_the_credit_was_worth(office: Office) -> None:
+    """At the rate of the day on which it was won, whatever a dollar is worth on the day of the reopening."""
+    write(office, rate("USD", "EUR", "0.90", "2026-01-01"), rate("USD", "EUR", "0.80", "2026-04-01"))
+    write(office, Q1, Q2, quota("q1"), quota("q2", period_key="Q2"))
+    write(office, won("a", "2026-03-30", 100_00, currency="USD"))
+    closing = {"stage_key": "won", "closed_at": at("2026-03-30"), "signed_at": None, "invoiced_at": None}
+    closing |= {"reopened_at": at("2026-04-10"), "owner_key": "ana", "amount_minor": 100_00, "currency": "USD"}
+    closing |= {"splits": [], "overlays": [], "lost_reason": None}
+    write(office, ("deals", "a", {"stage_key": "offer", "closed_at": None, "closings": [closing]}))
+    assert values(office) == {"q1": 90_00, "q2": -90_00}
+    (taken_back,) = contributions(office, "q2")
+    assert (taken_back.rate, taken_back.rate_on) == ("0.90", "2026-01-01")
+    check_explained(office)
+
+
 def test_r21_a_reopening_takes_credit_back_in_the_period_in_which_it_happens(office: Office) -> None:
     write(office, Q1, Q2, quota("q1"), quota("q2", period_key="Q2"), won("a", "2026-03-30", 100_00))
     closing = {"stage_key": "won", "closed_at": at("2026-03-30"), "signed_at": None, "invoiced_at": None}

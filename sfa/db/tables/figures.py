@@ -9,8 +9,9 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
 
 from sfa.db.tables.rows import KEY, METADATA
 
-# One person's part of one end of a deal: `n` counts the ends, `reversal` takes one back (R21). Money in minor units of
-# the deal's own currency; `cost_minor` is null where a cost is missing or not of one currency.
+# One person's part of one end of a deal: `n` counts the ends, `reversal` takes one back (R21). Money is in minor units
+# of the deal's own currency, to be converted at the rate of `rated_at`; `cost_minor` is null where a cost is missing or
+# not of one currency.
 credited = Table(
     "credits",
     METADATA,
@@ -20,6 +21,7 @@ credited = Table(
     Column("overlay", Boolean, primary_key=True),
     Column("reversal", Boolean, primary_key=True),
     Column("at", BigInteger, nullable=False),
+    Column("rated_at", BigInteger, nullable=False),
     Column("event", Text, nullable=False),
     Column("account_key", Text),
     Column("territory_key", Text),

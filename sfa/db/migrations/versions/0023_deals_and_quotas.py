@@ -167,6 +167,7 @@ def _figures() -> None:
         "credits",
         (),
         _number("at", needed=True),
+        _number("rated_at", needed=True),
         _text("event", needed=True),
         _text("account_key"),
         _text("territory_key"),
