@@ -67,3 +67,15 @@ def test_lines_and_costs_that_come_at_once_are_all_credited(postgres_company_url
     finally:
         for database in databases:
             database.close()
+
+
+def test_a_deal_that_is_won_while_its_cost_changes_is_credited_with_the_new_cost(postgres_company_url: str) -> None:
+    databases = [open_database(postgres_company_url, durable=False) for _ in range(WRITERS + 1)]
+    try:
+        for turn in range(ROUNDS * 2):
+            deals = [[won(f"d{turn}-{n}", "2026-01-10"), line(f"l{turn}-{n}", f"d{turn}-{n}")] for n in range(WRITERS)]
+            together(databases, [*deals, [("unit_costs", "c-pump", {"amount_minor": 10_00 + turn})]])
+            assert databases[0].write(rebuild) == 0, turn
+    finally:
+        for database in databases:
+            database.close()
