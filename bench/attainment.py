@@ -150,6 +150,7 @@ def _credits(size: Size, start: int) -> Iterator[dict[str, Any]]:
             "overlay": False,
             "reversal": False,
             "at": _at(n, start),
+            "rated_at": _at(n, start),
             "event": "won",
         }
         row |= {"account_key": f"a{n % size.accounts}", **_money(n)}
