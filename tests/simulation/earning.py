@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sfa.core.errors import Refused
 from sfa.crm import edits, steps
 from sfa.db.writes import Door, Origin
+from sync.protocol import CONTRACT_MAX
 from tests.builders import EVERYONE
 from tests.simulation.actions import splits
 from tests.simulation.company import PEOPLE, STAGES_OPEN
@@ -67,7 +68,8 @@ class Earning:
                 values["splits"] = splits(self.rng, phone.user)
             return "create", "deals", self._key("earned"), values
         key, row = self.rng.choice(deals)
-        return self._change(key, row["owner_key"], closed=row["closed_at"] is not None)
+        part = self._change(key, row["owner_key"], closed=row["closed_at"] is not None)
+        return part if phone.contract == CONTRACT_MAX or "overlays" not in part[3] else None  # older apps know none
 
     def _change(self, key: str, owner: str, *, closed: bool) -> Part:
         roll = self.rng.random()

@@ -50,7 +50,7 @@ def check_much_later(connection: Connection, snapshot: Snapshot, attaching: Atta
 
 
 def _check_store(connection: Connection, snapshot: Snapshot, attaching: Attaching, *, is_late: bool) -> None:
-    kept = dict(connection.execute(select(blobs.c.sha256, blobs.c.size).where(blobs.c.state == "kept")).tuples().all())
+    kept = dict(connection.execute(select(blobs.c.sha256, blobs.c.size).where(blobs.c.state == "kept")).all())
     there = attaching.server.contents()
     for name, (sha256, size) in there.items():
         if sha256 != name:

@@ -70,7 +70,7 @@ def _check_restored(books: Books) -> None:
     """What a restored value replaced is in a conflict of its own, if it was anything."""
     kept = [s.row for (e, _), s in books.snapshot.rows.items() if e == "conflicts" and s.row["strategy"] == "person"]
     for entry in books.history:
-        if entry["kind"] != "restore":
+        if entry["kind"] != "restore" or entry["entity"] == "conflicts":  # what is asked anew is no value
             continue
         for field, (old, new) in (entry["changes"] or {}).items():
             if old is None or SHAPES[entry["entity"]].types.get(field) is None:
