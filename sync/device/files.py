@@ -206,11 +206,13 @@ def fate(store: Store, item: Attached, now_ms: int) -> str:
 
 
 def _is_durable(store: Store, item: Attached, now_ms: int) -> bool:
-    """Whether the server has had the bytes for longer than any backup is old that would be restored."""
+    """Whether the server has had the bytes for longer than any backup is old that would be restored, and has answered
+    since as the one that it was."""
     if item.stored_at is None or now_ms < item.stored_at:  # or the clock was put back
         store.execute("UPDATE files SET stored_at = ? WHERE key = ?", (now_ms, item.key))
         return False
-    return now_ms - item.stored_at >= DURABLE_AFTER_MS
+    heard_at = store.state().heard_at
+    return heard_at is not None and min(heard_at, now_ms) - item.stored_at >= DURABLE_AFTER_MS
 
 
 def _is_refused(store: Store, key: str) -> bool:

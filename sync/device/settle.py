@@ -161,7 +161,7 @@ def settle(store: Store, request: SyncRequest, answer: SyncAnswer, now_ms: int) 
             store.set_state(registration="active")
         if before.registration == "moving":
             outbox.renumber(store)
-        store.set_state(epoch=answer.epoch)
+        store.set_state(epoch=answer.epoch, heard_at=now_ms)
         if answer.lease_until is not None:
             store.keep_lease(now_ms, now_ms + answer.lease_until - answer.now)
         receipts = outbox.acknowledge(store, push) if push is not None else []

@@ -52,7 +52,8 @@ CREATE TABLE IF NOT EXISTS state (
     next_n INTEGER NOT NULL DEFAULT 1,      -- the number of the next mutation
     expected_n INTEGER NOT NULL DEFAULT 1,  -- the number that the server takes next, as it last said
     durable_n INTEGER NOT NULL DEFAULT 0,
-    registration TEXT NOT NULL DEFAULT 'active'  -- one of REGISTRATION
+    registration TEXT NOT NULL DEFAULT 'active', -- one of REGISTRATION
+    heard_at INTEGER                        -- this device's clock, when the server last answered
 );
 INSERT OR IGNORE INTO state (id) VALUES (1);
 CREATE TABLE IF NOT EXISTS rows (
@@ -149,6 +150,7 @@ class State(Struct, frozen=True):
     expected_n: int
     durable_n: int
     registration: str
+    heard_at: int | None
 
 
 class Notice(Struct, frozen=True):
@@ -205,6 +207,9 @@ class Store:
             self.execute("ALTER TABLE outbox ADD COLUMN repairs TEXT")
         if columns and "contract" not in columns:
             self.execute("ALTER TABLE outbox ADD COLUMN contract INTEGER NOT NULL DEFAULT 1")
+        columns = [row[1] for row in self.execute("PRAGMA table_info(state)")]
+        if columns and "heard_at" not in columns:
+            self.execute("ALTER TABLE state ADD COLUMN heard_at INTEGER")
         columns = [row[1] for row in self.execute("PRAGMA table_info(files)")]
         if columns and "stored_at" not in columns:
             self.execute("ALTER TABLE files ADD COLUMN stored_at INTEGER")

@@ -39,6 +39,7 @@ class ModelDevice:
         self._push_seq = 0
         self._expected = 1
         self._epoch: str | None = None
+        self.heard_at = 0  # by its own clock
         self._moving = False
         self.ended: str | None = None  # why this registration pushes no more
         self.contract = CONTRACT_MAX
@@ -166,6 +167,7 @@ class ModelDevice:
             self._push_seq, self.handed = 0, {}
             self.outbox, self.kept = self._everything(), []
         self._epoch = answer["epoch"]
+        self.heard_at = self._now()
         if self._moving:
             self.outbox, self.kept, self._moving, self._expected = [dict(m) for m in self.outbox], [], False, 1
             for n, mutation in enumerate(self.outbox, 1):

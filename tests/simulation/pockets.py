@@ -174,7 +174,8 @@ class ModelPocket(Pocket):
         if row is not None and row["stored"]:
             now_ms = self.phone.clock.now_ms()
             item.stored_at, item.epoch = item.stored_at or now_ms, self._device.epoch
-            return "drop" if now_ms >= item.stored_at + DURABLE_AFTER_MS else "wait"
+            safe_at = item.stored_at + DURABLE_AFTER_MS
+            return "drop" if min(now_ms, self._device.heard_at) >= safe_at else "wait"
         queued = [m["kind"] for m in self._device.outbox if (m["entity"], m["key"]) == ("attachments", key)]
         if "delete" in queued or item.code is not None:
             return "wait"

@@ -115,6 +115,10 @@ def test_a_sync_and_an_upload_bring_it_to_the_server_and_free_the_copy(
     assert copies(ana) == [key]
     cabinet.advance(1)
     assert list(ana.upload()) == []
+    assert copies(ana) == [key], "the server may be another one by now"
+    ana.login("ana@example.com", "correct horse")
+    ana.sync()
+    assert list(ana.upload()) == []
     assert copies(ana) == []
 
 
@@ -161,6 +165,11 @@ def test_a_clock_that_was_put_back_keeps_a_copy_for_longer_and_not_for_ever(
     tidy(ana.store, now_ms)
     tidy(ana.store, now_ms + DURABLE_AFTER_MS - 1)
     assert copies(ana) == [key]
+    tidy(ana.store, now_ms + DURABLE_AFTER_MS)
+    assert copies(ana) == [key], "it has not heard of the server since"
+    cabinet.advance(DURABLE_AFTER_MS)
+    ana.login("ana@example.com", "correct horse")
+    ana.sync()
     tidy(ana.store, now_ms + DURABLE_AFTER_MS)
     assert copies(ana) == []
 
@@ -257,6 +266,8 @@ def test_a_copy_whose_row_did_not_come_is_kept_until_no_backup_is_older(
     cabinet.advance(DURABLE_AFTER_MS - 1)
     assert (list(ana.upload()), copies(ana)) == ([], [key])
     cabinet.advance(1)
+    ana.login("ana@example.com", "correct horse")
+    ana.sync()
     assert (list(ana.upload()), copies(ana)) == ([], [])
 
 

@@ -119,6 +119,7 @@ class Meanwhile(Weak):
             list(self.pair.other.upload())
             self.pair.other.sync()
             files.tidy(self.pair.other.store, self.pair.now_ms)
+            self.pair.other.store.set_state(heard_at=self.pair.now_ms + DURABLE_AFTER_MS)
             files.tidy(self.pair.other.store, self.pair.now_ms + DURABLE_AFTER_MS)
         return super().send(method, path, headers, body, token)
 
