@@ -110,6 +110,7 @@ CATALOGUE: dict[str, Entry] = {
     "quota_owner_invalid": Entry(422, "A quota belongs to exactly one user, team or territory"),
     "quota_twice": Entry(422, "Another quota has this owner, period, measure and filters"),
     "quota_approved": Entry(422, "The quota was approved and is read-only: it must be reset to draft first"),
+    "quota_kept": Entry(422, "The quota was approved or closed: whom and what it measures, and when, stays as it was"),
     "challenge_open": Entry(409, "An earlier challenge of this person to this quota was not decided yet"),
     "challenge_decided": Entry(409, "This challenge was decided before"),
     "weights_invalid": Entry(422, "A target is spread by weights that total exactly 100 %"),

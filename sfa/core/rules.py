@@ -31,6 +31,7 @@ QUOTA_OWNERS = ("user_key", "team_key", "territory_key")
 # Of one owner, period, measure and these there is one quota.
 QUOTA_FILTERS = ("product_key", "unit", "account_tier", "visit_type", "overlay")
 CONTACT_MEASURES = ("total_contacts", "unique_contacts")
+MEASURES = (*MONEY_MEASURES, "quantity", *CONTACT_MEASURES, "new_accounts")
 
 
 class Broken(Struct, frozen=True):

@@ -1,10 +1,11 @@
 """What other rows forbid of a change, online and offline alike (R5, R18, R31).
 
-An approved quota is read-only; of one owner, period, measure and filters there is one quota; nobody is a member of two
-teams on one day; calendars fit together, and periods that quotas or closings name stay as they are. Two changes that
-are fine alone may clash together, so one is looked at a time: quotas and periods behind one advisory lock, people and
-calendars behind the organisation's. What a check has read of the store is kept in `Door.known`, so that a file of a
-thousand quotas asks once for each batch.
+An approved quota is read-only, and what one that was ever approved or closed measures, of whom and when stays, so that
+versions and closed figures go on telling of what they were made for; of one owner, period, measure and filters there
+is one quota; nobody is a member of two teams on one day; calendars fit together, and periods that quotas or closings
+name stay as they are. Two changes that are fine alone may clash together, so one is looked at a time: quotas and
+periods behind one advisory lock, people and calendars behind the organisation's. What a check has read of the store is
+kept in `Door.known`, so that a file of a thousand quotas asks once for each batch.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,10 +21,11 @@ from sfa.core.rules import QUOTA_OWNERS as OWNERS
 from sfa.db import scope
 from sfa.db.cells import Cell
 from sfa.db.prepared import among, listed
-from sfa.db.tables import ROWS
+from sfa.db.tables import ROWS, closed_figures
 from sfa.db.writes import Door
 
 IDENTITY = (*OWNERS, "period_key", "measure", *FILTERS)
+KEPT = (*IDENTITY, "currency")
 QUOTAS_LOCK = 7_319_044_105  # an advisory lock of this database: one change of which quotas and periods there are
 PERIOD_FIELDS = ("kind", "start_on", "end_on", "parent_key")
 MEMBER = "member"
@@ -50,7 +52,10 @@ def check_draft(cell: Cell, values: Mapping[str, Any] | None) -> None:
 
 
 def check_free(door: Door, cell: Cell, values: Mapping[str, Any] | None) -> None:
-    """The days of a period that something names stay; None is its deletion."""
+    """The days of a period that something names stay, and what a quota is that was approved or closed; None is its
+    deletion."""
+    if cell.entity == "quotas":
+        _check_kept(door, cell, values)
     if cell.entity != "fiscal_periods" or not cell.exists:
         return
     if values is None or any(cell.row[f] != values.get(f, cell.row[f]) for f in PERIOD_FIELDS):
@@ -58,6 +63,33 @@ def check_free(door: Door, cell: Cell, values: Mapping[str, Any] | None) -> None
         here = {c.row["period_key"] for c in door.cells_of("quotas") if c.touched and c.exists}
         if cell.key in here | in_use(door.connection, (cell.key,)):
             raise Refused("period_in_use", periods=[cell.key])
+
+
+def _check_kept(door: Door, cell: Cell, values: Mapping[str, Any] | None) -> None:
+    """Versions and closed figures (R2, R5, R45) tell of the quota as it was: it becomes no other one, not while it is a
+    draft again nor as it comes back, and what a closing holds is not deleted."""
+    if cell.rev == 0:
+        return
+    changed = [f for f, v in (values or {}).items() if f in KEPT and (cell.row[f] or None) != (v or None)]
+    if values is not None and not changed:
+        return
+    if (changed and cell.row["approvals"]) or _is_closed(door, cell):
+        raise Refused("quota_kept", key=cell.key, fields=sorted(changed))
+
+
+def _is_closed(door: Door, cell: Cell) -> bool:
+    """Whether a closing holds the quota; asked at once of all quotas whose periods are locked as its own is, so that no
+    closing comes in between."""
+    closed: dict[str, bool] = door.known.setdefault("closed_quotas", {})
+    if cell.key not in closed:
+        door.cell("fiscal_periods", cell.row["period_key"], "share")
+        locked = {period.key for period in door.cells_of("fiscal_periods")}
+        quotas = (c for c in door.cells_of("quotas") if c.rev)
+        rows = {cell.key, *(quota.key for quota in quotas if quota.row["period_key"] in locked)}
+        query = select(closed_figures.c.quota_key).where(among(closed_figures.c.quota_key, "keys"))
+        found = set(door.connection.execute(query, {"keys": listed(door.connection, rows)}).scalars())
+        closed.update((key, key in found) for key in rows)
+    return closed[cell.key]
 
 
 def in_use(connection: Connection, keys: Iterable[str] | None = None) -> set[str]:

@@ -18,6 +18,7 @@ from sfa.core.days import check_day, day_bounds_ms
 from sfa.core.errors import Refused
 from sfa.core.fields import INSTANT_MAX
 from sfa.core.ids import is_key
+from sfa.core.rules import MEASURES
 from sfa.crm.edits import Who
 from sfa.crm.online import person
 from sfa.db.places import lies_in
@@ -128,17 +129,23 @@ def attained(connection: Connection, user_key: str, now_ms: int, as_of: str | No
     at = instant_of(as_of, now_ms, zone)
     limit, held = _limit(asked.limit), {"held": listed(connection, who.held or ())}
     query = select(_QUOTAS.c.key).where(~_QUOTAS.c.gone, lies_in(_QUOTAS.c.buckets, "held"), *_conditions(asked))
-    if asked.after is not None:
-        query = query.where(_QUOTAS.c.key > asked.after)
     keys = list(connection.execute(query.order_by(_QUOTAS.c.key).limit(limit + 1), held).scalars())
     rows = _rows(connection, keys[:limit])
     return Attained(at, zone, _shown(connection, who, rows, at, zone), keys[limit - 1] if len(keys) > limit else None)
 
 
 def _conditions(asked: Asked) -> Iterator[ColumnElement[bool]]:
+    if asked.after is not None:
+        if not is_key(asked.after):
+            raise Refused("request_invalid", "`after` is the `next` of another page")
+        yield _QUOTAS.c.key > asked.after
     if asked.period_key is not None:
+        if not is_key(asked.period_key):
+            raise Refused("request_invalid", "`period` is the key of a period")
         yield _QUOTAS.c.period_key == asked.period_key
     if asked.measure is not None:
+        if asked.measure not in MEASURES:
+            raise Refused("request_invalid", f"`measure` is one of {', '.join(MEASURES)}")
         yield _QUOTAS.c.measure == asked.measure
     if asked.keys is not None and asked.kind is None:
         raise Refused("request_invalid", "`keys` are of one `kind`: user, team or territory")

@@ -47,7 +47,8 @@ class Asked(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def spread_quota(door: Door, who: Who, cell: Cell, asked: Asked, origin: Origin) -> None:
-    """Refuses `quota_approved` where an approved part would change, `quota_twice` where another quota is in the way."""
+    """Refuses `quota_approved` where an approved part would change, `quota_twice` where another quota is in the
+    way, `quota_kept` where a part that was closed would go or become another quota."""
     for day in (asked.from_on, asked.to_on):
         if day is not None:
             check_day(day)
@@ -69,6 +70,7 @@ def spread_quota(door: Door, who: Who, cell: Cell, asked: Asked, origin: Origin)
         if period in rows:
             _write(door, who, part, rows[period], origin)
         elif part.exists:
+            beside.check_free(door, part, None)
             door.delete(part, origin, "quota.spread")
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from sfa.db.database import Database
 from sfa.db.migrations import is_current, upgrade_database
 from sfa.db.tables import METADATA
+from sfa.db.tables.rows import KEY
 
 
 def _differences(connection: Connection) -> list[object]:
@@ -49,3 +50,18 @@ def test_an_upgrade_of_a_current_database_changes_nothing(database: Database) ->
 def test_the_feed_has_the_index_without_which_a_delta_scans_its_bucket(database: Database) -> None:
     indexes = database.read(lambda connection: inspect(connection).get_indexes("feed"))
     assert ["bucket", "seq"] in [index["column_names"] for index in indexes]
+
+
+def test_every_key_of_what_figures_are_made_of_is_ordered_as_python_orders_it(database: Database) -> None:
+    """Pages go on where a key left off; a server of another collation would skip some and repeat others."""
+    tables = ("credits", "credited_quantities", "closed_figures", "closed_contributions")
+    for table in tables:
+        keys = {column.name: column.type for column in METADATA.tables[table].columns if column.name.endswith("_key")}
+        assert set(keys.values()) == {KEY}, table
+
+    def collations(connection: Connection) -> set[str | None]:
+        query = "SELECT collation_name FROM information_schema.columns WHERE column_name LIKE '%_key' AND table_name = "
+        return {name for table in tables for name in connection.execute(text(f"{query}'{table}'")).scalars()}
+
+    if database.dialect == "postgresql":
+        assert database.read(collations) == {"C"}

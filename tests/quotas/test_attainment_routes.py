@@ -44,6 +44,28 @@ def test_a_list_is_narrowed_and_paged(desk: Desk) -> None:
         assert desk.get("dirk", f"/api/attainment?{wrong}").status_code in (400, 422), wrong
 
 
+@pytest.mark.parametrize(
+    "asked", ["period=%00", "after=%00", "measure=%00", "measure=profit", "period=a%20b", "after="]
+)
+def test_what_is_no_key_and_no_measure_is_told(desk: Desk, asked: str) -> None:
+    """No text reaches the database that it would refuse."""
+    answer = desk.get("ana", f"/api/attainment?{asked}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "request_invalid")
+
+
+def test_no_address_or_question_of_quotas_and_deals_reaches_the_database_unchecked(desk: Desk) -> None:
+    for path in (
+        *(f"/api/quotas/%00/{name}" for name in ("attainment", "contributions", "closings", "restatement", "members")),
+        *("/api/quotas/met/restatement?after=%00", "/api/quotas/met/contributions?after=%00"),
+        *("/api/periods/%00/closing", "/api/periods/Q1/closing?after=%00", "/api/fiscal-calendar?on=%00"),
+        *("/api/deals/%00/state", "/api/deals/a/state?per=%00", "/api/accounts/%00/whitespace"),
+        *("/api/accounts/acme/whitespace?by=%00", "/api/accounts/acme/whitespace?of=%00"),
+        *(f"/api/deals/review?{name}=%00" for name in ("flag", "owner", "after")),
+        *(f"/api/attainment?{name}=%00" for name in ("kind", "as_of", "kind=user&keys")),
+    ):
+        assert desk.get("ana", path).status_code < 500, path
+
+
 def test_without_an_instant_a_figure_is_of_now_and_says_so(desk: Desk) -> None:
     found = desk.get("ana", "/api/attainment").json()
     assert found["as_of"] == NOW

@@ -227,13 +227,17 @@ def test_arguments_of_another_form_are_refused(planned: Office, command: str, sa
     assert planned.phone("mia").do(command, "quotas", "q-ana", base=1, set=said).code == "command_invalid"
 
 
-def test_versions_and_challenges_move_with_their_quota(planned: Office) -> None:
-    """S8: they lie where it lies."""
-    assert approve(planned).outcome == "applied"
-    assert planned.phone("mia").do("quota.reset", "quotas", "q-ana", base=2).outcome == "applied"
+def test_versions_and_challenges_lie_where_their_quota_lies(planned: Office) -> None:
+    """S8: what may still become another's takes its challenges along."""
+    said = {"text": "too much"}
+    assert planned.phone("ana").do("quota.challenge", "quotas", "q-ana", base=1, set=said).outcome == "applied"
+    place = ("quota_challenges", planned.rows("quota_challenges")[0]["key"])
+    assert place in planned.visible("ana")
     assert planned.phone("mia").edit("quotas", "q-ana", user_key="bob").outcome == "applied"
+    assert planned.rows("quota_challenges")[0]["buckets"] == ["book:bob"]
+    assert place not in planned.visible("ana")
+    assert approve(planned).outcome == "applied"
     assert planned.rows("quota_versions")[0]["buckets"] == ["book:bob"]
-    assert ("quota_versions", planned.rows("quota_versions")[0]["key"]) not in planned.visible("ana")
 
 
 def test_nobody_writes_versions_or_challenges_by_hand(planned: Office) -> None:

@@ -87,6 +87,20 @@ def test_bad_lines_are_told_one_by_one_and_the_others_are_written(planned: Offic
     assert bobs["target"] == 600, "the same person in other letters: the later line changes it"
 
 
+def test_a_file_sent_again_does_not_overwrite_a_quota_that_became_somebody_elses(planned: Office, desk: Desk) -> None:
+    """The key of the quota that a line made is made of the line."""
+    text = HEADER + "bob@example.com,FY2026.Q1,revenue,100,EUR\nbob@example.com,FY2026.Q2,revenue,100,EUR\n"
+    assert send(desk, text)["counts"]["created"] == 2
+    (key,) = [row["key"] for row in planned.rows("quotas") if row["period_key"] == "FY2026.Q1"]
+    assert planned.phone("mia").edit("quotas", key, user_key="ana", target=777).outcome == "applied"
+    told = send(desk, text)
+    assert (faults(told), told["counts"]["unchanged"]) == ([(2, None, "key_taken")], 1)
+    row = planned.row("quotas", key)
+    assert (row["user_key"], row["target"]) == ("ana", 777)
+    assert planned.phone("mia").do("delete", "quotas", key, base=planned.rev("quotas", key)).outcome == "applied"
+    assert faults(send(desk, text)) == [(2, None, "key_taken")], "nor is it taken for the line's own that was deleted"
+
+
 @pytest.mark.parametrize(
     ("header", "field"),
     [("period,measure,target", "user_key"), ("user_key,measure,target", "period_key"), ("user_key,period", "measure")],

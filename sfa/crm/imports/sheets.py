@@ -322,6 +322,9 @@ def _one(door: Door, who: Who, entity: str, values: dict[str, Any], known: Known
         return "created"
     if not edits.is_visible(door, who, cell):
         raise Refused("duplicate_external_id", TAKEN, field=IDENTITY[entity][0])
+    if entity == "quotas" and beside.identity(cell.row) != beside.identity(values):
+        text = f"{cell.key} was made for this line and is another quota by now"
+        raise Refused("key_taken", text, key=cell.key)
     if cell.gone:
         return "deleted"
     check_values(entity, values)

@@ -23,8 +23,8 @@ credited = Table(
     Column("at", BigInteger, nullable=False),
     Column("rated_at", BigInteger, nullable=False),
     Column("event", Text, nullable=False),
-    Column("account_key", Text),
-    Column("territory_key", Text),
+    Column("account_key", KEY),
+    Column("territory_key", KEY),
     Column("owner", Boolean, nullable=False),
     Column("share_bp", Integer, nullable=False),
     Column("amount_minor", BigInteger),
@@ -65,6 +65,7 @@ closed_figures = Table(
     Column("target", BigInteger, nullable=False),
     Column("currency", Text),
     Column("version", Integer, nullable=False),
+    Index("ix_closed_figures_quota_key", "quota_key"),
     sqlite_with_rowid=False,
 )
 

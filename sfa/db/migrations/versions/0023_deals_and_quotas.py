@@ -169,8 +169,8 @@ def _figures() -> None:
         _number("at", needed=True),
         _number("rated_at", needed=True),
         _text("event", needed=True),
-        _text("account_key"),
-        _text("territory_key"),
+        sa.Column("account_key", KEY),
+        sa.Column("territory_key", KEY),
         sa.Column("owner", sa.Boolean(), nullable=False),
         sa.Column("share_bp", sa.Integer(), nullable=False),
         _number("amount_minor"),
@@ -200,6 +200,7 @@ def _figures() -> None:
         sa.PrimaryKeyConstraint("closing_key", "quota_key", name=op.f("pk_closed_figures")),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_closed_figures_quota_key", "closed_figures", ["quota_key"])
     op.create_table(
         "closed_contributions",
         sa.Column("closing_key", KEY, nullable=False),
