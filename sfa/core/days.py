@@ -18,6 +18,7 @@ from sfa.core.errors import Refused
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+ENDLESS = 1 << 62  # later than every instant, as its negative is earlier
 
 
 def check_day(text: str) -> str:
@@ -68,6 +69,17 @@ def local_day(instant_ms: int, zone: str) -> str:
 def day_start_ms(day: str, zone: str) -> int:
     """The first instant of a day in a zone."""
     return _begin_ms(to_date(day), zone_of(zone))
+
+
+def start_of_ms(day: str, zone: str) -> int:
+    """The first instant of any day that a field may hold: of the first day of the calendar, whose bounds a zone in the
+    east cannot say, the beginning of time (-`ENDLESS`)."""
+    try:
+        return day_start_ms(day, zone)
+    except Refused as refused:
+        if refused.code != "period_unknown":
+            raise
+        return -ENDLESS
 
 
 def day_bounds_ms(day: str, zone: str) -> tuple[int, int]:

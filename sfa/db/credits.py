@@ -4,9 +4,10 @@ The door calls `keep_credits` after it has written rows; `rebuild` makes everyth
 right. Both go through `_settle`, so what the door kept is what a rebuild makes. Sets of deals, never a query for each;
 a transaction that touches nothing of this costs a look at its history.
 
-What was frozen stays: the territory of the customer when the deal was credited (until the deal names another customer),
-and of a reversed end its cost and quantities as they stood. On PostgreSQL two writers of one deal wait for each other,
-as do those who change costs, stages or rules and those who are credited by them.
+What was frozen stays: the territory of the customer when the deal was credited (until somebody edits the deal to name
+another customer; a merge does not), and of a reversed end its cost and quantities as they stood at the reopening,
+however many changes came in one transaction. On PostgreSQL two writers of one deal wait for each other, as do those
+who change costs, stages or rules and those who are credited by them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Text, cast, delete, or_, select, text
 
 from sfa.core.credits import (
+    EVENTS,
     Cost,
     Credit,
     End,
@@ -31,6 +33,7 @@ from sfa.core.credits import (
 from sfa.db.bulk import inserting
 from sfa.db.cells import Cell
 from sfa.db.prepared import among, listed
+from sfa.db.reopened import NOTHING, Moved, Then, moved_by
 from sfa.db.storing import Version
 from sfa.db.tables import ROWS, credited, credited_quantities
 
@@ -59,7 +62,7 @@ def keep_credits(connection: Connection, cells: Mapping[tuple[str, str], Cell], 
         _lock_settings(connection, alone=True)
         deals |= _behind(connection, settings)
     if deals:
-        _settle(connection, deals)
+        _settle(connection, deals, moved_by(cells, entries))
 
 
 def _touched(cells: Mapping[tuple[str, str], Cell], entries: Sequence[Version]) -> set[str]:
@@ -155,10 +158,17 @@ class _Settings(Struct, frozen=True):
 class _Known(NamedTuple):
     """What a batch of deals needs of other rows."""
 
-    lines: dict[str, list[Line]]
+    lines: dict[str, dict[str, Line]]
     units: dict[str, str]
     costs: dict[str, list[Cost]]
     territories: dict[str, str | None]
+    moved: Moved
+
+    def lines_of(self, deal_key: str, then: Then | None) -> list[Line]:
+        """As they are, or as they stood at a reopening."""
+        changed = then.lines if then is not None else {}
+        found = {**self.lines.get(deal_key, {}), **changed}
+        return [line for _, line in sorted(found.items()) if line is not None]
 
 
 class _Kept(Struct):
@@ -171,7 +181,7 @@ class _Kept(Struct):
         return [row for row in self.credits if row["n"] == n and not row["reversal"]]
 
 
-def _settle(connection: Connection, deals: set[str]) -> int:
+def _settle(connection: Connection, deals: set[str], moved: Moved = NOTHING) -> int:
     """-> how many of them had other credits than they should."""
     _lock_settings(connection, alone=False)
     settings: _Settings | None = None
@@ -186,7 +196,7 @@ def _settle(connection: Connection, deals: set[str]) -> int:
         if not kept and not any(row["closed_at"] is not None or row["closings"] for row in rows):
             continue
         settings = settings or _read_settings(connection)
-        changed += _write(connection, rows, kept, settings, _read_known(connection, rows))
+        changed += _write(connection, rows, kept, settings, _read_known(connection, rows, moved))
     return changed
 
 
@@ -226,16 +236,21 @@ def _due(
     credits_: list[dict[str, Any]] = []
     quantities: list[dict[str, Any]] = []
     for end in ends_of(deal):
-        before = was.of_end(end.n)
-        if end.reopened_at is not None and before and _stood(end, before):
+        before, then = was.of_end(end.n), known.moved.reopened.get((deal["key"], end.n))
+        if end.reopened_at is not None and then is None and before and _stood(end, before):
             credits_ += _frozen(before, end.reopened_at)
             stood = [q for q in was.quantities if q["n"] == end.n and not q["reversal"]]
             quantities += _frozen(stood, end.reopened_at)
             continue
         found = credits_of_end(end, settings.won, settings.rules, settings.zone)
         if found:
-            credits_ += _rows(deal, end, found, before, settings, known)
-            quantities += _quantities(deal["key"], end, found, known)
+            lines = known.lines_of(deal["key"], then)
+            account = then.account_key if then is not None else deal["account_key"]
+            place = account, _territory(deal["key"], account, end, before, known)
+            credits_ += _rows(
+                deal["key"], place, end, found, cost_of(lines, known.costs, day_of(found[0].at, settings.zone))
+            )
+            quantities += _quantities(deal["key"], end, found, quantities_of(lines), known.units)
     return credits_, quantities
 
 
@@ -244,7 +259,11 @@ def _stood(end: End, before: Iterable[dict[str, Any]]) -> bool:
     parts = [(*part, False) for part in shared_out(end.amount_minor, end)]
     parts += [(*part, True) for part in overlaid(end.amount_minor, end)]
     said = {(user, share, amount, end.currency, overlay) for user, share, amount, overlay in parts}
-    return said == {(r["user_key"], r["share_bp"], r["amount_minor"], r["currency"], r["overlay"]) for r in before}
+    stored = list(before)
+    dated = all(r["at"] == getattr(end, EVENTS[r["event"]]) for r in stored)
+    return dated and said == {
+        (r["user_key"], r["share_bp"], r["amount_minor"], r["currency"], r["overlay"]) for r in stored
+    }
 
 
 def _frozen(rows: Iterable[dict[str, Any]], reopened_at: int) -> list[dict[str, Any]]:
@@ -252,25 +271,28 @@ def _frozen(rows: Iterable[dict[str, Any]], reopened_at: int) -> list[dict[str, 
     return stood + [{**row, "reversal": True, "at": reopened_at} for row in stood]
 
 
+def _territory(
+    deal_key: str, account: str | None, end: End, before: Sequence[dict[str, Any]], known: _Known
+) -> str | None:
+    """That of the customer when the deal was credited to it; a merge makes no other customer."""
+    if before:
+        moved = known.moved
+        frozen = end.reopened_at is not None and (deal_key, end.n) not in moved.reopened
+        if frozen or before[0]["account_key"] == account or deal_key in moved.merged:
+            kept: str | None = before[0]["territory_key"]
+            return kept
+    return known.territories.get(account) if account else None
+
+
 def _rows(
-    deal: dict[str, Any],
-    end: End,
-    found: Sequence[Credit],
-    before: Sequence[dict[str, Any]],
-    s: _Settings,
-    known: _Known,
+    deal_key: str, place: tuple[str | None, str | None], end: End, found: Sequence[Credit], cost: tuple[int, str] | None
 ) -> list[dict[str, Any]]:
-    account = deal["account_key"]
-    territory = known.territories.get(account) if account else None
-    if before and (before[0]["account_key"] == account or end.reopened_at is not None):
-        territory = before[0]["territory_key"]
-    cost = cost_of(known.lines.get(deal["key"], ()), known.costs, day_of(found[0].at, s.zone))
     whole = cost[0] if cost is not None else None
     parts = {(user, False): part for user, _, part in shared_out(whole, end)}
     parts |= {(user, True): part for user, _, part in overlaid(whole, end)}
     return [
         {
-            "deal_key": deal["key"],
+            "deal_key": deal_key,
             "n": c.n,
             "user_key": c.user_key,
             "overlay": c.overlay,
@@ -278,8 +300,8 @@ def _rows(
             "at": c.at,
             "rated_at": c.rated_at,
             "event": c.event,
-            "account_key": account,
-            "territory_key": territory,
+            "account_key": place[0],
+            "territory_key": place[1],
             "owner": c.owner,
             "share_bp": c.share_bp,
             "amount_minor": c.amount_minor,
@@ -291,9 +313,11 @@ def _rows(
     ]
 
 
-def _quantities(deal_key: str, end: End, found: Sequence[Credit], known: _Known) -> list[dict[str, Any]]:
+def _quantities(
+    deal_key: str, end: End, found: Sequence[Credit], sums: Mapping[str, int], units: Mapping[str, str]
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for product, micro in quantities_of(known.lines.get(deal_key, ())).items():
+    for product, micro in sums.items():
         parts = {(user, False): part for user, _, part in shared_out(micro, end)}
         parts |= {(user, True): part for user, _, part in overlaid(micro, end)}
         for c in found:
@@ -302,7 +326,7 @@ def _quantities(deal_key: str, end: End, found: Sequence[Credit], known: _Known)
                 continue
             place = {"deal_key": deal_key, "n": c.n, "user_key": c.user_key, "overlay": c.overlay}
             place |= {"reversal": c.reversal, "product_key": product, "at": c.at}
-            rows.append({**place, "unit": known.units.get(product, "piece"), "quantity_micro": part})
+            rows.append({**place, "unit": units.get(product, "piece"), "quantity_micro": part})
     return rows
 
 
@@ -332,17 +356,23 @@ def _read_settings(connection: Connection) -> _Settings:
     return _Settings(zone.scalar() or "UTC", frozenset(won), found)
 
 
-def _read_known(connection: Connection, deals: Sequence[dict[str, Any]]) -> _Known:
+def _read_known(connection: Connection, deals: Sequence[dict[str, Any]], moved: Moved) -> _Known:
     """The lines of deals that were closed, their products' units and costs, and the territories of their customers."""
     closed = [d for d in deals if d["closed_at"] is not None or d["closings"]]
     keys = {"keys": listed(connection, [d["key"] for d in closed])}
-    query = select(_LINES.c.deal_key, _LINES.c.product_key, _LINES.c.quantity).where(
+    query = select(_LINES.c.deal_key, _LINES.c.key, _LINES.c.product_key, _LINES.c.quantity).where(
         among(_LINES.c.deal_key, "keys"), ~_LINES.c.gone
     )
-    lines: dict[str, list[Line]] = {}
-    for deal, product, quantity in connection.execute(query.order_by(_LINES.c.key), keys):
-        lines.setdefault(deal, []).append(Line(product, quantity))
-    products = {"keys": listed(connection, sorted({line.product_key for of in lines.values() for line in of}))}
+    lines: dict[str, dict[str, Line]] = {}
+    for deal, key, product, quantity in connection.execute(query, keys):
+        lines.setdefault(deal, {})[key] = Line(product, quantity)
+    here = {d["key"] for d in closed}
+    then = [found for place, found in moved.reopened.items() if place[0] in here]
+    of_lines = [
+        *(line for of in lines.values() for line in of.values()),
+        *(ln for t in then for ln in t.lines.values()),
+    ]
+    products = {"keys": listed(connection, sorted({line.product_key for line in of_lines if line is not None}))}
     table, costs = ROWS["products"].c, _COSTS.c
     units = dict(connection.execute(select(table.key, table.unit).where(among(table.key, "keys")), products).all())
     columns = (costs[f] for f in Cost.__struct_fields__)
@@ -350,6 +380,7 @@ def _read_known(connection: Connection, deals: Sequence[dict[str, Any]]) -> _Kno
     for row in connection.execute(select(*columns).where(among(costs.product_key, "keys"), ~costs.gone), products):
         dated.setdefault(row.product_key, []).append(Cost(*row))
     accounts = ROWS["accounts"].c
-    there = {"keys": listed(connection, sorted({d["account_key"] for d in closed if d["account_key"]}))}
+    named = {d["account_key"] for d in closed} | {t.account_key for t in then}
+    there = {"keys": listed(connection, sorted(key for key in named if key))}
     found = connection.execute(select(accounts.key, accounts.territory_key).where(among(accounts.key, "keys")), there)
-    return _Known(lines, units, dated, dict(found.all()))
+    return _Known(lines, units, dated, dict(found.all()), moved)

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 from sqlalchemy import Connection, Row, delete, select
 
 from sfa.core.access import CLOSES_PERIODS
-from sfa.core.days import day_start_ms, local_day, plus_days
+from sfa.core.days import day_start_ms, local_day, plus_days, start_of_ms
 from sfa.core.errors import Refused
 from sfa.core.fields import KEY_PATTERN, Text
 from sfa.crm.commands import Command
@@ -87,7 +87,7 @@ def closing_key(period_key: str, number: int) -> str:
 
 def _check_over(period: Cell, at: int, zone: str) -> None:
     """By the clocks of the organisation (R32): when it was asked for, and when it arrived."""
-    ends_at = day_start_ms(period.row["end_on"], zone)
+    ends_at = start_of_ms(period.row["end_on"], zone)
     if at < ends_at:
         text = f"{period.row['name']} ends before {period.row['end_on']} in {zone}"
         raise Refused("period_not_over", text, ends_at=ends_at)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from sfa.core.credits import day_of
 from sfa.core.currency import Rates
-from sfa.core.days import day_start_ms
+from sfa.core.days import start_of_ms
 from sfa.core.entities import Rate
 from sfa.core.errors import Refused
 from sfa.core.money import minor_digits
@@ -76,7 +76,7 @@ class Exchange:
             assert stated.rate is not None
             shift = minor_digits(to) - minor_digits(currency)
             factor = stated.factor * (10**shift if shift >= 0 else 1) / (10**-shift if shift < 0 else 1)
-            starts.append(day_start_ms(day, self._zone))
+            starts.append(start_of_ms(day, self._zone))
             spans.append(
                 Applied(stated.rate.rate, stated.rate.valid_from, stated.inverse, factor.numerator, factor.denominator)
             )

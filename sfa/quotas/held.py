@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sfa.core.credits import Credit, Line, credits_of, ends_of, overlaid, quantities_of, shared_out
-from sfa.core.days import day_start_ms
+from sfa.core.days import start_of_ms
 from sfa.core.entities import Rate
 from sfa.quotas.conversion import Exchange
 from sfa.quotas.measures import NOT_HELD, DealFact, QuantityFact, QuotaRow, VisitFact, person_met
@@ -29,7 +29,7 @@ def quotas_of(quotas: Rows, periods: Rows, versions: Rows, day: str | None, zone
         if period is not None:
             known = {name: row[name] for name in QuotaRow.__struct_fields__ if name in row}
             start_on, end_on = period["start_on"], period["end_on"]
-            bounds: dict[str, Any] = {"start_at": day_start_ms(start_on, zone), "end_at": day_start_ms(end_on, zone)}
+            bounds: dict[str, Any] = {"start_at": start_of_ms(start_on, zone), "end_at": start_of_ms(end_on, zone)}
             days: dict[str, Any] = {"period_name": period["name"], "start_on": start_on, "end_on": end_on}
             quota = QuotaRow(key=key, **known, **days, **bounds)
             found.append(in_force(quota, dated.get(key, ()) if quota.approvals else (), day))

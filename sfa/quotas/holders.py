@@ -9,11 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from sfa.core.days import day_start_ms
-from sfa.core.errors import Refused
+from sfa.core.days import ENDLESS, start_of_ms
 from sfa.core.hierarchy import Edge
-
-OPEN_END = 1 << 62
 
 
 class Belongs(Struct, frozen=True):
@@ -112,16 +109,13 @@ class Holders:
     def _indexed(self, rows: Iterable[tuple[str, str, str, str | None]]) -> dict[str, list[_Span]]:
         found: dict[str, list[_Span]] = {}
         for child, above, valid_from, valid_to in sorted(rows, key=lambda row: (row[0], row[2], row[1])):
-            end = OPEN_END if valid_to is None else self._start(valid_to)
+            end = ENDLESS if valid_to is None else self._start(valid_to)
             found.setdefault(child, []).append(_Span(self._start(valid_from), end, above))
         return found
 
     def _start(self, day: str) -> int:
         if day not in self._starts:
-            try:
-                self._starts[day] = day_start_ms(day, self._zone)
-            except Refused:  # a day at the end of the calendar, before or after everything that happened
-                self._starts[day] = OPEN_END if day > "5" else -OPEN_END
+            self._starts[day] = start_of_ms(day, self._zone)
         return self._starts[day]
 
     def _changes(self, *indexes: Mapping[str, Sequence[_Span]]) -> list[int]:

@@ -171,14 +171,16 @@ def restated_of(figure: engine.Figure) -> Restated:
 def differences(connection: Connection, quota: QuotaRow, stood: Closed) -> list[Difference]:
     """Contribution by contribution, what the closing kept against what counts now."""
     was = closed.contributions_of(connection, stood.closing_key, quota.key)
-    now = [closed.part_of(found) for found in engine.contributions(connection, quota, None) if found.counted]
+    facts = list(engine.contributions(connection, quota, None, left_out=True))
+    now = [closed.part_of(found) for found in facts if found.counted]
     seq = since.seq_of(connection, stood.closing_key)
     touched = since.happened(connection, restating.differing(was, now), seq)
     about = restating.Quota(
         quota.measure,
-        grouped=quota.user_key is None,
+        members_changed=since.members_changed(connection, quota.holder[0], seq),
         rules_changed=since.rules_changed(connection, quota.key, seq),
-        incomplete=stood.code is not None,
+        incomplete=stood.code == "rate_missing",
+        repeated=frozenset(closed.part_of(found).place for found in facts if found.reason == "repeated"),
     )
     return restating.restated(was, now, touched, about)
 

@@ -24,6 +24,8 @@ RULE_CHANGED = "rule_changed"
 MEMBERSHIP_CHANGED = "membership_changed"
 MERGED = "merged"
 DELETED = "deleted"
+REPEATED = "repeated"
+OTHER = "other"
 WHYS: dict[str, str] = {
     LATE: "it happened inside the period and was stored after the closing",
     REOPENED: "a deal was reopened, or its end is dated otherwise",
@@ -36,10 +38,13 @@ WHYS: dict[str, str] = {
     MEMBERSHIP_CHANGED: "who belongs to the team, or what to the territory, on that day is another one",
     MERGED: "records were merged, or a merge was undone",
     DELETED: "the record was deleted",
+    REPEATED: "of several to the same person, or of the same customer, another one is the first now",
+    OTHER: "nothing of this happened to the record itself",
 }
 # What says that something happened at all, and when.
 EVENTS: dict[str, frozenset[str]] = {
     "deals": frozenset({"stage_key", "closed_at", "signed_at", "invoiced_at"}),
+    "accounts": frozenset({"stage_key", "closed_at", "signed_at", "invoiced_at"}),
     "visits": frozenset({"status", "checked_in_at", "planned_at"}),
 }
 # What decides, beside them, whether it counts.
@@ -90,7 +95,8 @@ class Difference(Struct, frozen=True):
 
 class Since(Struct, frozen=True):
     """What happened to one record after the closing. `made`: it was stored for the first time; `fields` are its own
-    that changed, `account_fields` those of its customer; `merged`: it or its customer took part in a merge."""
+    that changed, `account_fields` those of its customer; `merged`: it or its customer took part in a merge. Of a
+    customer (new accounts) it is what happened to his deals, of a visit also what amendments corrected."""
 
     made: bool = False
     gone: bool = False
@@ -100,13 +106,14 @@ class Since(Struct, frozen=True):
 
 
 class Quota(Struct, frozen=True):
-    """What of the quota matters: whether it sums people or places, whether its own rules changed, and whether its
-    closed figure lacked what had no rate."""
+    """What of the quota matters: whether who belongs to its team or territory was changed, whether its own rules were,
+    whether its closed figure lacked what had no rate, and what is left out of it now as `repeated`."""
 
     measure: str
-    grouped: bool = False
+    members_changed: bool = False
     rules_changed: bool = False
     incomplete: bool = False
+    repeated: frozenset[Place] = frozenset()
 
 
 UNTOUCHED = Since()
@@ -168,6 +175,8 @@ def _why_added(part: Part, since: Since, quota: Quota, shared: bool) -> str:
         return MERGED
     if not shared and since.fields & EVENTS.get(place.entity, frozenset()):
         return LATE
+    if place.entity == "accounts" and "closings" in since.fields:
+        return REOPENED
     if quota.incomplete and part.rate is not None and not since.fields:
         return RATE_CORRECTED
     return _why_moved(place, since, quota)
@@ -181,6 +190,10 @@ def _why_removed(part: Part, since: Since, quota: Quota, shared: bool) -> str:
         return MERGED
     if since.gone:
         return DELETED
+    if place.entity == "accounts" and "closings" in since.fields:
+        return REOPENED
+    if place in quota.repeated or (place.entity == "accounts" and since.made):
+        return REPEATED
     if not shared and since.fields & EVENTS.get(place.entity, frozenset()):
         return REOPENED if place.entity == "deals" else RULE_CHANGED
     return _why_moved(place, since, quota)
@@ -196,6 +209,6 @@ def _why_moved(place: Place, since: Since, quota: Quota) -> str:
         return CHANGED_AMOUNT
     if quota.rules_changed or "tier" in since.account_fields or since.fields & STATES.get(place.entity, frozenset()):
         return RULE_CHANGED
-    if quota.grouped or "territory_key" in since.account_fields:
+    if quota.members_changed or "territory_key" in since.account_fields:
         return MEMBERSHIP_CHANGED
-    return RULE_CHANGED
+    return REPEATED if quota.measure == "unique_contacts" and not since.fields else OTHER

@@ -19,6 +19,8 @@ CUSTOMER = {"deals": "account_key", "visits": "account_key", "accounts": "key"}
 RULES = frozenset({"counts_unverified", "counts_out_of_range", "counts_no_show", "counts_cancelled", "overlay"})
 FILTERS = frozenset({"measure", "currency", "unit", "product_key", "account_tier", "visit_type", "period_key"})
 HOLDERS = frozenset({"user_key", "team_key", "territory_key"})
+BELONGING = {"user": (), "team": ("team_members", "team_edges"), "territory": ("territory_edges",)}
+_DEALS, _AMENDED = ROWS["deals"].c, ROWS["visit_amendments"].c
 
 
 def seq_of(connection: Connection, closing_key: str) -> int:
@@ -34,6 +36,12 @@ def rules_changed(connection: Connection, quota_key: str, seq: int) -> bool:
     return any(not (RULES | FILTERS | HOLDERS).isdisjoint(changes) for changes in found)
 
 
+def members_changed(connection: Connection, kind: str, seq: int) -> bool:
+    """Whether anything changed in who belongs to which team, or what lies in which territory."""
+    query = select(history.c.seq).where(history.c.entity.in_(BELONGING[kind]), history.c.seq > seq).limit(1)
+    return bool(BELONGING[kind]) and connection.execute(query).first() is not None
+
+
 def happened(connection: Connection, records: Iterable[tuple[str, str]], seq: int) -> dict[tuple[str, str], Since]:
     """(entity, key) -> what was stored of it after `seq`; what was not touched is left out."""
     waiting = iter(sorted(set(records)))
@@ -41,8 +49,11 @@ def happened(connection: Connection, records: Iterable[tuple[str, str]], seq: in
     while part := list(islice(waiting, RECORDS_AT_ONCE)):
         customers = _customers(connection, part)
         places = {*part, *(("accounts", key) for key in customers.values())}
-        touched = _touched(connection, places, seq)
+        touched = dict(_touched(connection, places, seq))
         gone = _gone(connection, part)
+        for place, also in (*_of_deals(connection, part, seq), *_amended(connection, part, seq)):
+            touched[place] = _both(touched.get(place, _NOTHING), also)
+            gone |= {place} if also.gone else set()
         for place in part:
             own = touched.get(place, _NOTHING)
             customer = touched.get(("accounts", customers.get(place, "")), _NOTHING)
@@ -96,6 +107,38 @@ def _touched(connection: Connection, places: Iterable[tuple[str, str]], seq: int
                 fields=known.fields | frozenset(changes),
             )
     return found
+
+
+def _both(one: Since, other: Since) -> Since:
+    return Since(one.made or other.made, one.gone or other.gone, one.merged or other.merged, one.fields | other.fields)
+
+
+Found = list[tuple[tuple[str, str], Since]]
+
+
+def _of_deals(connection: Connection, records: list[tuple[str, str]], seq: int) -> Found:
+    """What happened to the deals of customers."""
+    keys = [key for entity, key in records if entity == "accounts"]
+    query = select(_DEALS.account_key, history.c.rev, history.c.kind, history.c.changes).where(
+        history.c.entity == "deals", history.c.key == _DEALS.key, history.c.seq > seq, _DEALS.account_key.in_(keys)
+    )
+    return [
+        (("accounts", account), Since(rev == 1, kind == "delete", kind in MERGES, frozenset(changes)))
+        for account, rev, kind, changes in (connection.execute(query) if keys else ())
+    ]
+
+
+def _amended(connection: Connection, records: list[tuple[str, str]], seq: int) -> Found:
+    """What amendments corrected of visits: as if the visit's own field had changed (R14)."""
+    keys = [key for entity, key in records if entity == "visits"]
+    query = select(_AMENDED.visit_key, _AMENDED.field).where(
+        history.c.entity == "visit_amendments",
+        history.c.key == _AMENDED.key,
+        history.c.seq > seq,
+        _AMENDED.visit_key.in_(keys),
+    )
+    found = connection.execute(query) if keys else ()
+    return [(("visits", visit), Since(fields=frozenset({field}))) for visit, field in found]
 
 
 _LATER = select(history.c.key, history.c.rev, history.c.kind, history.c.changes).where(

@@ -15,12 +15,16 @@ from sfa.quotas.conversion import Exchange, Missing
 from sfa.quotas.holders import Holders
 from sfa.quotas.measures import Contribution, Fact, Judged, QuotaRow, VisitFact, judged, takes
 
+VALUE_MAX = 2**63 - 1  # either way; what is beyond nobody can keep
+TOO_LARGE = "figure_too_large"
+
 
 class Figure(Struct, frozen=True, kw_only=True):
     """What a quota's holder has attained: `value` in the measure's unit (see `Contribution`); None with `code`
-    rate_missing where money cannot be converted, and what is `missing`. `left_out` counts by reason what the quota's
-    rule does not count (R4). `target`, `currency` and `version` are those that count as of the asked instant; `pct_bp`
-    is null with `pct_code` not_computable where the target is not above zero (R7)."""
+    rate_missing where money cannot be converted, and what is `missing`, or figure_too_large where it, or one fact, is
+    beyond `VALUE_MAX`. `left_out` counts by reason what the quota's rule does not count (R4). `target`, `currency` and
+    `version` are those that count as of the asked instant; `pct_bp` is null with `pct_code` not_computable where the
+    target is not above zero (R7)."""
 
     quota_key: str
     measure: str
@@ -43,9 +47,13 @@ class Tally(Struct):
     left_out: dict[str, int] = field(default_factory=dict)
     missing: set[Missing] = field(default_factory=set)
     met: set[str] = field(default_factory=set)
+    too_large: bool = False
 
     def add(self, quota: QuotaRow, fact: Fact, found: Judged) -> Judged:
-        """Take a judged fact -> as it counts here: who was met before is left out as `repeated`."""
+        """Take a judged fact -> as it counts here: who was met before is left out as `repeated`, and a fact that is too
+        large for any figure as such."""
+        if found.counted and fact.count == 1 and abs(found.value) > VALUE_MAX:
+            found, self.too_large = Judged(0, TOO_LARGE, counted=False), True
         if found.counted and quota.measure == "unique_contacts" and isinstance(fact, VisitFact):
             if fact.person in self.met:
                 found = Judged(0, "repeated", counted=False)
@@ -147,13 +155,14 @@ def _percent_bp(value: int, target: int) -> int:
 
 def figure(quota: QuotaRow, tally: Tally) -> Figure:
     """The figure of a finished sum."""
-    value = tally.value if not tally.missing else None
+    code = "rate_missing" if tally.missing else TOO_LARGE if tally.too_large or abs(tally.value) > VALUE_MAX else None
+    value = tally.value if code is None else None
     pct = _percent_bp(value, quota.target) if value is not None and quota.target > 0 else None
     return Figure(
         quota_key=quota.key,
         measure=quota.measure,
         value=value,
-        code=None if value is not None else "rate_missing",
+        code=code,
         missing=sorted(tally.missing),
         left_out=dict(sorted(tally.left_out.items())) if tally.left_out else {},
         target=quota.target,

@@ -10,7 +10,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, select
 
 from sfa.core.credits import day_of
-from sfa.core.days import day_start_ms
+from sfa.core.days import start_of_ms
 from sfa.core.entities import Rate
 from sfa.core.hierarchy import Edge
 from sfa.db.prepared import among, listed
@@ -81,7 +81,7 @@ def read_quotas(connection: Connection, *where: ColumnElement[bool]) -> list[Quo
     for key, *values, name, start_on, end_on in connection.execute(query):
         for day in (start_on, end_on):
             if day not in bounds:
-                bounds[day] = day_start_ms(day, zone)
+                bounds[day] = start_of_ms(day, zone)
         said = dict(zip(_OF_QUOTA, values, strict=True))
         span = {"start_on": start_on, "end_on": end_on, "start_at": bounds[start_on], "end_at": bounds[end_on]}
         found.append(QuotaRow(key=key, period_name=name, **said, **span))

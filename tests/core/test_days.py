@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sfa.core.days import check_day, day_bounds_ms, day_start_ms, local_day, plus_days
+from sfa.core.days import ENDLESS, check_day, day_bounds_ms, day_start_ms, local_day, plus_days, start_of_ms
 from sfa.core.errors import Refused
 
 HOUR = 3_600_000
@@ -134,3 +134,17 @@ def test_instants_and_days_at_the_end_of_the_calendar_are_refused_not_fatal() ->
         with pytest.raises(Refused) as refused:
             use()
         assert refused.value.code == "period_unknown"
+
+
+@given(st.dates(), zones)
+def test_every_day_of_the_calendar_begins_in_the_order_of_days(day: date, zone: str) -> None:
+    begins = start_of_ms(day.isoformat(), zone)
+    assert start_of_ms("0001-01-01", zone) <= begins <= start_of_ms("9999-12-31", zone)
+    if date(1, 1, 3) < day < date(9999, 12, 29):
+        assert begins == day_start_ms(day.isoformat(), zone)
+
+
+def test_a_day_without_bounds_begins_with_time() -> None:
+    assert start_of_ms("0001-01-01", "Asia/Kathmandu") == -ENDLESS
+    with pytest.raises(Refused):
+        start_of_ms("2026-01-01", "No/Where")

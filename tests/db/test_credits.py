@@ -11,7 +11,7 @@ from sfa.core.credits import Credit, credits_of
 from sfa.db.credits import BATCH_DEALS, deal_keys, rebuild
 from sfa.db.tables import ROWS, credited, credited_quantities
 from tests.builders import put_rows
-from tests.office import Office
+from tests.office import Office, Phone
 from tests.quotas.ledger import ZONE, Row, at, line, shares, stored, won, write
 
 
@@ -126,6 +126,93 @@ def test_the_territory_is_that_of_the_customer_when_it_was_credited(office: Offi
     assert [c["territory_key"] for c in stored(office)[0]] == ["t-north"]
     write(office, ("accounts", "zeta", {"territory_key": None}), ("deals", "a", {"account_key": "zeta"}))
     assert [c["territory_key"] for c in stored(office)[0]] == [None]
+    assert office.database.write(rebuild) == 0
+
+
+def territories(office: Office) -> list[tuple[Any, Any]]:
+    return [(row["account_key"], row["territory_key"]) for row in stored(office)[0]]
+
+
+def test_the_territory_stays_when_customers_are_merged_and_when_that_is_undone(office: Office) -> None:
+    office.put(("accounts", "acme", {"territory_key": "t-south"}), ("accounts", "dup", {"name": "Acme again"}))
+    office.put(("accounts", "dup", {"territory_key": "t-north"}))
+    write(office, won("a", "2026-01-10", account_key="dup"))
+    office.put(("accounts", "dup", {"territory_key": "t-south"}))
+    assert territories(office) == [("dup", "t-north")]
+    dirk = office.phone("dirk")
+    dirk.do("account.merge", "accounts", "dup", base=office.rev("accounts", "dup"), set={"into": "acme"})
+    assert territories(office) == [("acme", "t-north")]
+    dirk.do("account.unmerge", "accounts", "acme", set={"loser": "dup"})
+    assert territories(office) == [("dup", "t-north")]
+    assert office.database.write(rebuild) == 0
+    write(office, ("deals", "a", {"account_key": "acme"}))
+    assert territories(office) == [("acme", "t-south")]
+
+
+def sent(phone: Phone, mutations: list[dict[str, Any]], together: bool) -> None:
+    for part in [mutations] if together else [[m] for m in mutations]:
+        assert {receipt.outcome for receipt in phone.push(*part).receipts} == {"applied"}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_r21_a_deal_signed_and_reopened_keeps_its_last_signature_however_it_was_sent(
+    office: Office, together: bool
+) -> None:
+    write(office, ("credit_rules", "r", {"event": "signed", "valid_from": "2026-01-01"}))
+    write(office, won("a", "2026-01-10", signed_at=at("2026-01-12")))
+    office.clock.advance(at("2026-04-10") - office.clock.now_ms())
+    phone, rev = office.phone("ana"), office.rev("deals", "a")
+    signed = phone.mutation("deal.sign", "deals", "a", base=rev, set={"at": at("2026-04-02")})
+    reopened = phone.mutation("deal.reopen", "deals", "a", base=rev + 1, set={"stage_key": "lead"})
+    sent(phone, [signed, reopened], together)
+    assert [(c["reversal"], c["at"]) for c in stored(office)[0]] == [
+        (False, at("2026-04-02")),
+        (True, office.row("deals", "a")["closings"][0]["reopened_at"]),
+    ]
+    assert office.database.write(rebuild) == 0
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_r21_a_reversed_end_keeps_the_lines_of_its_reopening_however_they_were_sent(
+    office: Office, together: bool
+) -> None:
+    """Changed before it, and once more after it; one is deleted after it, one is new, one came from another deal."""
+    write(office, won("a", "2026-01-10"), won("b", "2026-01-10"))
+    write(office, line("l", "a", "10"), line("gone", "a", "1"), line("old", "a", "9"))
+    office.delete("deal_lines", "old")
+    phone, rev = office.phone("ana"), office.rev("deals", "a")
+    mutations = [
+        phone.mutation("update", "deal_lines", "l", base=1, set={"quantity": "4"}),
+        phone.mutation("deal.reopen", "deals", "a", base=rev, set={"stage_key": "lead"}),
+        phone.mutation("update", "deal_lines", "l", base=2, set={"quantity": "7"}),
+        phone.mutation("delete", "deal_lines", "gone", base=1),
+        phone.mutation("create", "deal_lines", "new", set=line("new", "a", "30")[2]),
+        phone.mutation("deal.win", "deals", "a", base=rev + 1),
+        phone.mutation("deal.reopen", "deals", "a", base=rev + 2, set={"stage_key": "lead"}),
+        phone.mutation("update", "deal_lines", "new", base=1, set={"quantity": "2"}),
+    ]
+    sent(phone, mutations, together)
+    seen = [(q["n"], q["reversal"], q["quantity_micro"]) for q in stored(office)[1] if q["deal_key"] == "a"]
+    assert seen == [(1, False, 5_000_000), (1, True, 5_000_000), (2, False, 37_000_000), (2, True, 37_000_000)]
+    costs = [c["cost_minor"] for c in stored(office)[0] if c["deal_key"] == "a"]
+    assert costs == [300_00, 300_00, costs[2], costs[2]]
+    assert office.database.write(rebuild) == 0
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_r21_a_reversed_end_keeps_the_customer_of_its_reopening_however_that_was_sent(
+    office: Office, together: bool
+) -> None:
+    office.put(("accounts", "acme", {"territory_key": "t-north"}), ("accounts", "zeta", {"territory_key": "t-south"}))
+    write(office, won("a", "2026-01-10"))
+    changes: list[Row] = [
+        ("deals", "a", {"account_key": "zeta"}),
+        ("deals", "a", {"stage_key": "offer", "closed_at": None, "closings": [closing("2026-01-10", "2026-02-01")]}),
+        ("deals", "a", {"account_key": "acme"}),
+    ]
+    for part in [changes] if together else [[change] for change in changes]:
+        write(office, *part)
+    assert territories(office) == [("zeta", "t-south")] * 2
     assert office.database.write(rebuild) == 0
 
 

@@ -110,14 +110,14 @@ def test_r17_another_amount_is_a_restatement() -> None:
 
 
 def test_r18_a_membership_changed_backdated_is_a_restatement_of_the_team() -> None:
-    team = Quota("revenue", grouped=True)
+    team = Quota("revenue", members_changed=True)
     assert why([part(user="ana")], [], Since(), team) == [("removed", "membership_changed")]
     assert why([], [part(user="bob")], Since(), team) == [("added", "membership_changed")]
 
 
 def test_r18_a_partner_who_left_a_team_is_no_change_of_the_split() -> None:
     """The deal still counts for the other partner, and nobody touched it."""
-    team = Quota("revenue", grouped=True)
+    team = Quota("revenue", members_changed=True)
     before = [part(user="ana", value=60, share_bp=6_000), part(user="bob", value=40, share_bp=4_000)]
     assert why(before, before[:1], Since(), team) == [("removed", "membership_changed")]
 
@@ -151,9 +151,16 @@ def test_r34_a_rate_that_was_missing_and_came_is_listed() -> None:
         (Since(fields=frozenset({"overlays"})), MONEY, "changed_split"),
         (Since(fields=frozenset({"closed_at", "stage_key"})), MONEY, "reopened"),
         (Since(account_fields=frozenset({"tier"})), VISITS, "rule_changed"),
-        (Since(account_fields=frozenset({"territory_key"})), Quota("revenue", grouped=True), "membership_changed"),
+        (
+            Since(account_fields=frozenset({"territory_key"})),
+            Quota("revenue", members_changed=True),
+            "membership_changed",
+        ),
         (Since(), replace(VISITS, rules_changed=True), "rule_changed"),
-        (Since(fields=frozenset({"name"})), Quota("revenue", grouped=True), "membership_changed"),
+        (Since(fields=frozenset({"name"})), Quota("revenue", members_changed=True), "membership_changed"),
+        (Since(fields=frozenset({"name"})), MONEY, "other"),
+        (Since(), Quota("unique_contacts"), "repeated"),
+        (Since(), replace(VISITS, repeated=frozenset({part().place})), "repeated"),
     ],
 )
 def test_what_is_gone_says_why(since: Since, quota: Quota, word: str) -> None:
