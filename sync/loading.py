@@ -1,11 +1,14 @@
 """What mutations are about, brought under the door in sets before they are taken one by one (S8)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sfa.core.criteria import needs_rows
 from sfa.core.entities import ENTITIES
 from sfa.core.ids import is_key
+from sfa.core.rules import QUOTA_OWNERS
 from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
+from sfa.crm import beside, rates
 from sfa.crm.about import rows_about
 from sfa.db.looking import load_below, looking
 from sfa.db.writes import Door
@@ -13,6 +16,8 @@ from sync.protocol import Mutation
 
 # Of a change of the first, the second is held like a row that is changed.
 HELD = frozenset({("account_members", "accounts"), ("deal_contacts", "deals")})
+NAMED_BY = {"quotas": (*QUOTA_OWNERS, "period_key"), "team_members": ("user_key", "role"), "rates": rates.SAYS_WHEN}
+DEFAULTS = {entity: SHAPES[entity].defaults for entity in NAMED_BY}
 ASKING = frozenset({"deal.move", "deal.win"})
 
 
@@ -57,7 +62,24 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
         door.load(entity, keys, "none")
     if "deal_contacts" in written:
         load_below(door, "deal_contacts", written["deals"])
+    _load_beside(door, mutations)
     _load_asked(door, {m.key for m in mutations if m.kind in ASKING and is_key(m.key)})
+
+
+def _load_beside(door: Door, mutations: Sequence[Mutation]) -> None:
+    """What rules compare quotas, memberships and rates with. Always in this order: each has a lock."""
+    said: dict[str, list[dict[str, Any]]] = {entity: [] for entity in NAMED_BY}
+    for mutation in mutations:
+        if mutation.kind in ("create", "update") and mutation.entity in NAMED_BY and is_key(mutation.key):
+            cell, fields = door.cell(mutation.entity, mutation.key), NAMED_BY[mutation.entity]
+            if not cell.exists or not mutation.set.keys().isdisjoint(fields):
+                row = {**DEFAULTS[mutation.entity], **cell.row, **mutation.set}
+                if all(row.get(f) is None or is_key(row[f]) for f in fields):  # anything else is refused later
+                    said[mutation.entity].append(row)
+    members = [row for row in said["team_members"] if row.get("user_key") and row.get("role") == beside.MEMBER]
+    beside.memberships(door).read(members)
+    beside.standing(door).read(door.connection, [row for row in said["quotas"] if row.get("period_key")])
+    rates.quoted(door).read(row for row in said["rates"] if all(row.get(field) for field in rates.SAYS_WHEN))
 
 
 def _load_asked(door: Door, deals: set[str]) -> None:

@@ -5,6 +5,8 @@ count. `format_target` and `parse_target` are each other's inverse for every tar
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from sfa.core.errors import Refused
 from sfa.core.fields import MONEY_MAX
@@ -12,7 +14,22 @@ from sfa.core.money import format_minor, parse_minor
 from sfa.core.rules import MONEY_MEASURES
 
 QUANTITY_DIGITS = 6  # millionths of a unit
+PIECE = "piece"
 _DECIMAL = re.compile(r"(-?)([0-9]{1,16})(?:\.([0-9]{1,9}))?")
+
+
+def with_unit(row: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a change of a quota says, with the unit that follows: a quantity of neither unit nor product is counted in
+    pieces, and another measure has neither. So devices that know neither field may still set quotas of every measure.
+    `row` is the quota as it stands, empty for a new one."""
+    said = {**row, **values}
+    if said.get("measure") == "quantity":
+        silent = said.get("unit") is None and said.get("product_key") is None
+        return {**values, "unit": PIECE} if silent else dict(values)
+    if row.get("measure") == "quantity":
+        left = {f: None for f in ("unit", "product_key") if f not in values and row.get(f) is not None}
+        return {**values, **left}
+    return dict(values)
 
 
 def parse_target(text: str, measure: str, currency: str | None) -> int:

@@ -8,7 +8,7 @@ periods behind one advisory lock, people and calendars behind the organisation's
 kept in `Door.known`, so that a file of a thousand quotas asks once for each batch.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, false, func, or_, select
@@ -18,6 +18,7 @@ from sfa.core.errors import Refused
 from sfa.core.periods import FiscalCalendars
 from sfa.core.rules import QUOTA_FILTERS as FILTERS
 from sfa.core.rules import QUOTA_OWNERS as OWNERS
+from sfa.crm.rivals import Rivals, rivals
 from sfa.db import scope
 from sfa.db.cells import Cell
 from sfa.db.prepared import among, listed
@@ -30,7 +31,7 @@ QUOTAS_LOCK = 7_319_044_105  # an advisory lock of this database: one change of 
 PERIOD_FIELDS = ("kind", "start_on", "end_on", "parent_key")
 MEMBER = "member"
 _QUOTAS, _PERIODS, _CLOSINGS = ROWS["quotas"], ROWS["fiscal_periods"], ROWS["period_closings"]
-_MEMBERS, _CALENDARS = ROWS["team_members"], ROWS["fiscal_calendars"]
+_CALENDARS = ROWS["fiscal_calendars"]
 Identity = tuple[Any, ...]
 
 
@@ -60,8 +61,8 @@ def check_free(door: Door, cell: Cell, values: Mapping[str, Any] | None) -> None
         return
     if values is None or any(cell.row[f] != values.get(f, cell.row[f]) for f in PERIOD_FIELDS):
         lock_quotas(door.connection)
-        here = {c.row["period_key"] for c in door.cells_of("quotas") if c.touched and c.exists}
-        if cell.key in here | in_use(door.connection, (cell.key,)):
+        here = door.alike("quotas", ("period_key",), (cell.key,))
+        if any(c.touched and c.exists for c in here) or in_use(door.connection, (cell.key,)):
             raise Refused("period_in_use", periods=[cell.key])
 
 
@@ -115,12 +116,13 @@ def lock_quotas(connection: Connection) -> None:
 # -- after a change --------------------------------------------------------------------------------------------------
 
 
-def check_written(door: Door, cell: Cell, before: Mapping[str, Any]) -> None:
-    """`before` is the row as it was; empty for one that is new or was deleted."""
+def check_written(door: Door, cell: Cell, before: Mapping[str, Any], sees: Callable[[Cell], bool]) -> None:
+    """`before` is the row as it was; empty for one that is new or was deleted. `sees` says which rows the writer is
+    told of (S13)."""
     match cell.entity:
         case "quotas":
             if not before or identity(before) != identity(cell.row):
-                check_one(door, cell)
+                check_one(door, cell, sees)
         case "team_members":
             if any(before.get(f) != cell.row[f] for f in ("user_key", "team_key", "role", "valid_from", "valid_to")):
                 check_membership(door, cell)
@@ -173,44 +175,38 @@ def standing(door: Door) -> Standing:
     return found
 
 
-def check_one(door: Door, cell: Cell) -> None:
-    """One quota of one owner, period, measure and filters; its period is still there."""
+def check_one(door: Door, cell: Cell, sees: Callable[[Cell], bool]) -> None:
+    """One quota of one owner, period, measure and filters; its period is still there. The other's key is told to who
+    sees it."""
     stored, mine = standing(door), identity(cell.row)
     stored.read(door.connection, (cell.row,))
     period = door.cell("fiscal_periods", cell.row["period_key"], "none")
     if not (period.exists if period.touched else period.key in stored.periods):
         text_ = f"quotas.period_key: there is no period {period.key}"
         raise Refused("reference_unknown", text_, field="period_key", key=period.key)
-    here = {c.key: c for c in door.cells_of("quotas") if c.touched}
-    others = {key for key in stored.keys.get(mine, ()) if key not in here}
-    others |= {key for key, other in here.items() if other.exists and identity(other.row) == mine}
+    others = {key for key in stored.keys.get(mine, ()) if not door.has_changed("quotas", key)}
+    others |= {other.key for other in door.alike("quotas", IDENTITY, mine) if other.touched and other.exists}
     others.discard(cell.key)
     if others:
-        raise Refused("quota_twice", key=min(others))
+        told = [key for key in sorted(others) if sees(door.cell("quotas", key, "none"))]
+        raise Refused("quota_twice", **({"key": told[0]} if told else {}))
 
 
 def check_membership(door: Door, cell: Cell) -> None:
     """Nobody is a member of two teams on one day, nor twice of one; whom he manages is another matter (R18)."""
     if cell.row["role"] != MEMBER:
         return
-    scope.lock_organisation(door.connection)
-    fields = ("team_key", "valid_from", "valid_to")
-    query = select(_MEMBERS.c.key, *(_MEMBERS.c[f] for f in fields)).where(
-        _MEMBERS.c.user_key == cell.row["user_key"], _MEMBERS.c.role == MEMBER, ~_MEMBERS.c.gone
-    )
-    others: dict[str, Mapping[str, Any]]
-    others = {key: dict(zip(fields, values, strict=True)) for key, *values in door.connection.execute(query)}
-    for other in door.cells_of("team_members"):
-        if other.touched:
-            others.pop(other.key, None)
-            if other.exists and (other.row["user_key"], other.row["role"]) == (cell.row["user_key"], MEMBER):
-                others[other.key] = other.row
-    others.pop(cell.key, None)
+    others = memberships(door).others(cell)
     met = [(on, key) for key, row in others.items() if (on := first_shared_day(cell.row, row)) is not None]
     if met:
         on, key = min(met)
         said = f"{cell.row['user_key']} is a member of {others[key]['team_key']} on {on}"
         raise Refused("membership_overlap", said, on=on, key=key, team=others[key]["team_key"])
+
+
+def memberships(door: Door) -> Rivals:
+    """Who is a member of which teams, as stored; people and trees are looked at one change at a time."""
+    return rivals(door, "team_members", ("user_key", "role"), scope.lock_organisation)
 
 
 def first_shared_day(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:

@@ -18,9 +18,8 @@ def check(door: Door, cell: Cell) -> None:
     """Refuse `contact_there` with the row that stands, or `contact_elsewhere`."""
     deal_key, contact_key = cell.row["deal_key"], cell.row["contact_key"]
     load_below(door, ENTITY, (deal_key,))
-    for other in door.cells_of(ENTITY):
-        is_same = other.exists and (other.row["deal_key"], other.row["contact_key"]) == (deal_key, contact_key)
-        if is_same and other is not cell:
+    for other in door.alike(ENTITY, ("deal_key", "contact_key"), (deal_key, contact_key)):
+        if other.exists and other is not cell:
             raise Refused("contact_there", key=other.key, role=other.row["role"])
     ours = door.cell("deals", deal_key, "share").row["account_key"]
     theirs = door.cell("contacts", contact_key, "share").row["account_key"]

@@ -18,6 +18,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
+from sfa.core.targets import with_unit
 from sfa.crm import beside, buying, open_visits, rates, rights, trees
 from sfa.db import erasures, scope
 from sfa.db.cells import Cell
@@ -188,6 +189,8 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     origin, values = through(entity, values, followed, origin), followed
     if owner is not None and who.held is not None and f"book:{values[owner]}" not in who.held:
         raise Refused("field_not_permitted", f"{entity}.{owner} must be you or one of your people", field=owner)
+    if entity == "quotas":
+        values = with_unit({}, values)
     if entity == "deals" and who.held is not None:
         values = begun(values, origin.at, looking(door))
     if entity == "attachments":  # its bytes may have come before it
@@ -218,8 +221,8 @@ def _finish(door: Door, who: Who, cell: Cell, before: Mapping[str, Any]) -> None
     found = check_row(door, cell)
     if found is not None:
         raise Refused(found.code, found.text, **found.details)
-    beside.check_written(door, cell, before)
-    check_in_scope(door, who, cell)
+    check_in_scope(door, who, cell)  # first: what is refused for other rows' sake tells of them
+    beside.check_written(door, cell, before, lambda other: is_visible(door, who, other))
 
 
 def update(
@@ -237,6 +240,8 @@ def update(
     check_owned(door, who, cell)
     followed = follow_references(door, who, cell.entity, values)
     origin, values = through(cell.entity, values, followed, origin), followed
+    if cell.entity == "quotas":
+        values = with_unit(cell.row, values)
     check_unlocked(who, cell, values)
     rights.check_change(door, who.role, who.user_key, who.held, cell, values)
     was_gone, before = cell.gone, cell.row
@@ -272,6 +277,8 @@ def imported(
     if cell.rev == 0:
         check_required(entity, stated)
     stated = follow_references(door, TRUSTED, entity, stated)
+    if entity == "quotas":
+        stated = with_unit(cell.row, stated)
     if cell.rev > 0 and all(cell.row[f] == v for f, v in stated.items()):
         return "unchanged"
     outcome, before = "created" if cell.rev == 0 else "updated", cell.row

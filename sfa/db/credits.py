@@ -7,7 +7,7 @@ a transaction that touches nothing of this costs a look at its history.
 What was frozen stays: the territory of the customer when the deal was credited (until somebody edits the deal to name
 another customer; a merge does not), and of a reversed end its cost and quantities as they stood at the reopening,
 however many changes came in one transaction. On PostgreSQL two writers of one deal wait for each other, as do those
-who change costs, stages or rules and those who are credited by them.
+who change costs, stages or rules (or many deals at once) and those who are credited by them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,11 +58,14 @@ def keep_credits(connection: Connection, cells: Mapping[tuple[str, str], Cell], 
     """Bring credits in line with what a transaction wrote: the door's `cells` and the `entries` of its history."""
     deals = _touched(cells, entries)
     settings = [e for e in entries if _is_setting(e)]
-    if settings:
+    alone = bool(settings) or len(deals) > BATCH_DEALS
+    if alone:
         _lock_settings(connection, alone=True)
         deals |= _behind(connection, settings)
+    elif deals:
+        _lock_settings(connection, alone=False)
     if deals:
-        _settle(connection, deals, moved_by(cells, entries))
+        _settle(connection, deals, moved_by(cells, entries), alone=alone)
 
 
 def _touched(cells: Mapping[tuple[str, str], Cell], entries: Sequence[Version]) -> set[str]:
@@ -133,12 +136,14 @@ def _lock_settings(connection: Connection, *, alone: bool) -> None:
 
 def rebuild(connection: Connection, deals: Iterable[str] | None = None) -> int:
     """Make the credits of these deals, or of all, anew from what is stored -> how many deals differed. Where all is
-    right nothing is written. Batches of `BATCH_DEALS`; a caller with millions passes parts (`deal_keys`)."""
+    right nothing is written. Batches of `BATCH_DEALS`; a caller with millions passes parts (`deal_keys`). Until the
+    transaction ends nobody else is credited."""
+    _lock_settings(connection, alone=True)
     if deals is not None:
-        return _settle(connection, set(deals))
+        return _settle(connection, set(deals), alone=True)
     changed, after = 0, ""
     while keys := deal_keys(connection, after):
-        changed += _settle(connection, set(keys))
+        changed += _settle(connection, set(keys), alone=True)
         after = keys[-1]
     return changed
 
@@ -181,14 +186,14 @@ class _Kept(Struct):
         return [row for row in self.credits if row["n"] == n and not row["reversal"]]
 
 
-def _settle(connection: Connection, deals: set[str], moved: Moved = NOTHING) -> int:
-    """-> how many of them had other credits than they should."""
-    _lock_settings(connection, alone=False)
+def _settle(connection: Connection, deals: set[str], moved: Moved = NOTHING, *, alone: bool) -> int:
+    """-> how many of them had other credits than they should. Who has the settings alone locks no deal: everybody else
+    who credits one shares them, and a server has room for some ten thousand locks, not for one of each closed deal."""
     settings: _Settings | None = None
     ordered, changed = sorted(deals), 0
     for start in range(0, len(ordered), BATCH_DEALS):
         keys = listed(connection, ordered[start : start + BATCH_DEALS])
-        if connection.dialect.name == "postgresql":
+        if connection.dialect.name == "postgresql" and not alone:
             lock = "SELECT pg_advisory_xact_lock(hashtextextended(k, 7319)) FROM unnest(CAST(:keys AS text[])) AS k"
             connection.execute(text(lock), {"keys": ordered[start : start + BATCH_DEALS]})
         rows = [dict(r) for r in connection.execute(_read_deals, {"keys": keys}).mappings()]

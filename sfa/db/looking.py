@@ -32,8 +32,7 @@ def looking(door: Door) -> Lookup:
 
     def under(entity: str, key: str) -> list[Mapping[str, Any]]:
         load_below(door, entity, (key,))
-        field = PARENTS[entity][1]
-        found = {cell.key: cell.row for cell in door.cells_of(entity) if cell.exists and cell.row[field] == key}
+        found = {cell.key: cell.row for cell in door.alike(entity, (PARENTS[entity][1],), (key,)) if cell.exists}
         return [found[name] for name in sorted(found)]
 
     return Lookup(one, every, under)

@@ -18,6 +18,7 @@ from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles
 from sfa.core.shapes import ABOUT_ROWS, SHAPES
 from sfa.db import feed, names, past, scope, storing
 from sfa.db.ageing import read_profiles
+from sfa.db.alike import Indexes
 from sfa.db.bulk import inserting
 from sfa.db.cells import Cell, Lock, of_pair, parents_of, read_cells, read_children, read_column, read_where
 from sfa.db.credits import keep_credits
@@ -46,6 +47,7 @@ class Door:
         self.connection = connection
         self.now_ms = now_ms
         self._cells: dict[tuple[str, str], Cell] = {}
+        self._indexes = Indexes()
         self._teams: dict[str, dict[str, Cell]] = {}  # account -> its team's cells
         self._teams_read: set[str] = set()
         self._weak: set[tuple[str, str]] = set()  # loaded without the lock of a row to be changed
@@ -66,7 +68,8 @@ class Door:
             for cell in read_cells(self.connection, entity, missing, lock):
                 self._adopt(cell)
             for key in missing:
-                self._cells.setdefault((entity, key), Cell(entity, key))
+                if (entity, key) not in self._cells:
+                    self._adopt(Cell(entity, key))
             if lock != "update":
                 self._weak.update((entity, key) for key in missing)
 
@@ -80,7 +83,16 @@ class Door:
 
     def cells_of(self, entity: str) -> list[Cell]:
         """The rows of an entity that the door holds, as they are in this transaction."""
-        return [cell for cell in self._cells.values() if cell.entity == entity]
+        return self._indexes.of(entity)
+
+    def has_changed(self, entity: str, key: str) -> bool:
+        """Whether a row was changed in this transaction; nothing is read."""
+        found = self._cells.get((entity, key))
+        return found is not None and found.touched
+
+    def alike(self, entity: str, fields: tuple[str, ...], said: tuple[Any, ...]) -> list[Cell]:
+        """Of the rows that the door holds, deleted ones too, those whose fields say this, along an index."""
+        return self._indexes.alike(entity, fields, said, self._undo)
 
     def load_children(self, entity: str, keys: Iterable[str]) -> list[Cell]:
         """Every row that takes its buckets from one of these, as the door knows it (loaded or made here)."""
@@ -99,6 +111,7 @@ class Door:
     def _adopt(self, cell: Cell) -> Cell:
         """What the door holds already is newer than what was read."""
         held = self._cells.setdefault((cell.entity, cell.key), cell)
+        self._indexes.add(held)
         if held.entity == "account_members" and held.row:
             self._teams.setdefault(held.row["account_key"], {})[held.key] = held
         return held

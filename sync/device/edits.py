@@ -14,6 +14,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import check_key
 from sfa.core.rules import TRANSITIONS, broken, check_required, check_values, transition
 from sfa.core.shapes import SHAPES
+from sfa.core.targets import with_unit
 from sync.device import outbox, view
 from sync.device.overlay import blank, entity_of
 from sync.device.store import Store
@@ -33,6 +34,8 @@ def create(store: Store, entity: str, key: str, values: Mapping[str, Any], at: i
             raise Refused("key_taken", key=key)
         if entity == "deals" and view.row(store, "stages", values["stage_key"]) is not None:
             values = begun(values, at, view.looking(store))
+        if entity == "quotas":
+            values = with_unit({}, values)
         start = blank(entity)
         _check_row(entity, {**start, **values})
         return outbox.enqueue(store, entity, key, "create", at, whole_groups(entity, values, start), unit)
@@ -44,6 +47,8 @@ def update(store: Store, entity: str, key: str, values: Mapping[str, Any], at: i
     check_values(entity, values)
     with store.transaction():
         row = _visible(store, entity, key)
+        if entity == "quotas":
+            values = with_unit(row, values)
         _check_row(entity, {**row, **values})
         return outbox.enqueue(store, entity, key, "update", at, whole_groups(entity, values, row), unit)
 
@@ -114,6 +119,7 @@ def repair(
             check_values(entity, fields)
         if kind == "create":
             check_required(entity, fields)
+            fields = with_unit({}, fields) if entity == "quotas" else fields
             _check_row(entity, {**blank(entity), **fields})
         base = int(content.get("base", 0))
         return outbox.enqueue(store, entity, key, kind, at, fields, unit, repairs=refusal, old_base=base)

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from msgspec.structs import asdict
-from sqlalchemy import delete, event, select
+from sqlalchemy import delete, event, select, text
 
 from sfa.core.credits import Credit, credits_of
 from sfa.db.credits import BATCH_DEALS, deal_keys, rebuild
 from sfa.db.tables import ROWS, credited, credited_quantities
+from sfa.db.writes import Door, Origin
 from tests.builders import put_rows
 from tests.office import Office, Phone
 from tests.quotas.ledger import ZONE, Row, at, line, shares, stored, won, write
@@ -358,3 +359,38 @@ def totals(found: list[Credit]) -> dict[str, int]:
         if not c.overlay:
             sums[c.user_key] = sums.get(c.user_key, 0) + (-1 if c.reversal else 1) * (c.amount_minor or 0)
     return {user: amount for user, amount in sums.items() if amount}
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_crediting_all_deals_anew_takes_a_lock_for_all_and_not_for_each(office: Office, anew: bool) -> None:
+    """A server has room for some ten thousand locks, a company closes more deals than that."""
+    write(office, *(won(f"d{n}", "2026-01-10", n) for n in range(BATCH_DEALS + 3)))
+
+    def work(connection: Any) -> int:
+        if anew:
+            rebuild(connection)
+        else:
+            put_rows(connection, [("credit_rules", "signed", {"event": "signed", "valid_from": "2020-01-01"})])
+        if connection.dialect.name != "postgresql":
+            return 1
+        mine = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+        return int(connection.execute(text(mine)).scalar_one())
+
+    assert 1 <= office.database.write(work) <= 5
+    assert len(stored(office)[0]) == (BATCH_DEALS + 3 if anew else 0)
+
+
+def test_many_deals_in_one_transaction_take_one_lock(office: Office) -> None:
+    def work(connection: Any) -> int:
+        now = office.clock.now_ms()
+        door, origin = Door(connection, now), Origin(author_key=None, at=now, stored_at=now)
+        for entity, key, values in (won(f"d{n}", "2026-01-10", n) for n in range(BATCH_DEALS + 3)):
+            door.put(door.cell(entity, key), values, origin)
+        door.flush()
+        if connection.dialect.name != "postgresql":
+            return 1
+        mine = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+        return int(connection.execute(text(mine)).scalar_one())
+
+    assert 1 <= office.database.write(work) <= 5
+    assert len(stored(office)[0]) == BATCH_DEALS + 3

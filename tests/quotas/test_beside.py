@@ -47,7 +47,8 @@ def test_the_first_shared_day_is_the_first_of_the_days_of_both(one: dict[str, An
         ({"user_key": None}, "quota_owner_invalid"),
         ({"team_key": "north"}, "quota_owner_invalid"),
         ({"currency": None}, "invariant_failed"),
-        ({"measure": "quantity", "currency": None}, "invariant_failed"),
+        ({"measure": "quantity", "currency": None}, None),
+        ({"measure": "margin", "unit": "piece"}, "invariant_failed"),
         ({"unit": "piece"}, "invariant_failed"),
         ({"account_tier": "A"}, "invariant_failed"),
         ({"period_key": "FY2027"}, "reference_unknown"),
@@ -138,3 +139,34 @@ def test_of_two_servers_that_put_one_person_into_two_teams_one_is_refused(office
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(join, range(2))) == ["None", "membership_overlap"]
+
+
+def test_a_quota_in_the_way_is_named_only_to_who_sees_it(planned: Office) -> None:
+    """S13: whose quotas a manager does not see tell nothing of themselves, neither key nor that they are there."""
+    planned.put(("quotas", "q-dirk", {**ANAS, "user_key": "dirk"}))
+    mia = planned.phone("mia")
+    told = [
+        mia.do("create", "quotas", "q-1", set={**ANAS, "user_key": "dirk"}),
+        mia.do("create", "quotas", "q-2", set={**ANAS, "user_key": "dirk", "measure": "margin"}),
+        mia.edit("quotas", "q-ana", base=1, user_key="dirk"),
+    ]
+    assert [(receipt.code, receipt.details) for receipt in told] == [("out_of_scope", None)] * 3
+    assert planned.phone("fay").do("create", "quotas", "q-3", set={**ANAS, "user_key": "dirk"}).details == {
+        "key": "q-dirk"
+    }
+
+
+def test_a_quantity_of_neither_unit_nor_product_counts_pieces(planned: Office, desk: Desk) -> None:
+    """R11: a device that knows neither field sets quotas of quantities as before."""
+    quantity = {**ANAS, "measure": "quantity", "currency": None, "target": 5_000_000}
+    mia = planned.phone("mia")
+    mia.contract = 1
+    assert mia.do("create", "quotas", "q-1", set=quantity).outcome == "applied"
+    assert planned.row("quotas", "q-1")["unit"] == "piece"
+    assert mia.edit("quotas", "q-1", target=7_000_000).outcome == "applied"
+    assert mia.edit("quotas", "q-1", measure="total_contacts").outcome == "applied"
+    assert planned.row("quotas", "q-1")["unit"] is None
+    assert mia.edit("quotas", "q-1", measure="quantity").outcome == "applied"
+    assert planned.row("quotas", "q-1")["unit"] == "piece"
+    told = desk.post("mia", "/api/quotas", json={"key": "q-2", "row": {**quantity, "period_key": "FY2026.Q1"}})
+    assert (told.status_code, planned.row("quotas", "q-2")["unit"]) == (201, "piece")

@@ -155,3 +155,18 @@ def test_the_queue_survives_a_logout_and_the_store_stays_its_users() -> None:
     person = device.person()
     assert person is not None
     assert person.key == "ana"
+
+
+def test_a_quantity_of_neither_unit_nor_product_is_shown_and_sent_in_pieces() -> None:
+    """R11: as the server would take it."""
+    device = holding()
+    said = {"user_key": "ana", "period_key": "q1", "measure": "quantity", "target": 5}
+    key = device.create("quotas", said)
+    row = device.get("quotas", key)
+    assert row is not None
+    assert row["unit"] == "piece"
+    device.update("quotas", key, {"measure": "total_contacts"})
+    row = device.get("quotas", key)
+    assert row is not None
+    assert row["unit"] is None
+    assert [found.fields["unit"] for found in device.pending()] == ["piece", None]

@@ -1,7 +1,8 @@
 """Deals and quotas: pipelines, reasons and rules of credit as data, buying roles, approved targets, credits, closings.
 
-What was there keeps its meaning: products are counted in pieces, a quota is a draft that counts what it counted.
-`sfa reissue deals products stages quotas` tells devices the new fields.
+What was there keeps its meaning: products and quantities are counted in pieces, a quota is a draft that counts what it
+counted. Deals that were won have no credits yet: `sfa credits rebuild` makes them. `sfa reissue deals products stages
+quotas` tells devices the new fields.
 """
 
 from typing import Any
@@ -241,3 +242,5 @@ def _fill() -> None:
     flags = {"counts_unverified": True, "counts_out_of_range": True, "counts_no_show": False, "counts_cancelled": False}
     quotas = sa.table("quotas", *(sa.column(name) for name in (*flags, "overlay", "status", "approvals")))
     op.execute(quotas.update().values(**flags, overlay=False, status="draft", approvals=0))
+    counted = sa.table("quotas", sa.column("measure"), sa.column("unit"))  # no quota has a product yet
+    op.execute(counted.update().where(counted.c.measure == "quantity").values(unit="piece"))

@@ -1,5 +1,7 @@
 """Open deals by the day on which they should close, so that those that slipped are found along an index; and since when
-each deal is in its stage, by the stamp of its last move. `sfa reissue deals` tells devices."""
+each deal is in its stage, by the stamp of its last move. `sfa reissue deals` tells devices, and `sfa credits
+rebuild` credits those that were won before.
+"""
 
 import sqlalchemy as sa
 from alembic import op
