@@ -295,7 +295,8 @@ LOST_STATE = {"stage_key": "lost", "closed_at": NOW + 1, "lost_reason": "price"}
 ALL = lookup(9, ("decision_maker",))
 states = st.sampled_from([OPEN_STATE, WON_STATE, LOST_STATE])
 dated = st.fixed_dictionaries({}, optional={f: st.none() | st.just(NOW) for f in DATED})
-old_or_new = st.sampled_from([{}, {"closings": []}])
+MORE: list[dict[str, Any]] = [{}, {"closings": []}]
+old_or_new = st.sampled_from(MORE)
 
 
 @given(states, states, dated, dated, old_or_new, st.integers(0, 3))
