@@ -9,9 +9,10 @@ came out of a merge, so that it counts as foreign to everybody.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from sfa.core.shapes import SHAPES
+from sfa.core.transitions import Rule
 from sync import words
 from sync.policy import strategy_of
 
@@ -108,6 +109,18 @@ def merge(
         if loss is not None:
             lost.append(loss)
     return Merged(values, frozenset(verbatim), tuple(lost))
+
+
+def merge_command(rule: Rule, values: Mapping[str, Any], merge_group: Callable[[Mapping[str, Any]], Merged]) -> Merged:
+    """Merge what a command would set: the fields that follow its state land where that lands, and nowhere else."""
+    group_of = SHAPES[rule.entity].group_of
+    merged = merge_group({field: value for field, value in values.items() if field not in rule.follow})
+    state = group_of[rule.agree[0]]
+    along = {field: values[field] for field in rule.follow if field in values}
+    if not along or all(group_of[field] != state for field in merged.values):
+        return merged
+    verbatim = merged.verbatim | {group_of[field] for field in along}
+    return structs.replace(merged, values={**merged.values, **along}, verbatim=verbatim)
 
 
 def _settle(

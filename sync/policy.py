@@ -18,6 +18,8 @@ STRATEGIES: dict[tuple[str, str], str] = {
     ("visit_plans", "participants"): "union",
     ("notes", "body"): "text",
     ("deals", "stage"): "ask",
+    ("deals", "signed_at"): "ask",
+    ("deals", "invoiced_at"): "ask",
     ("deals", "amount"): "ask",
     ("deals", "splits"): "ask",
     ("deals", "overlays"): "ask",

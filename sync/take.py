@@ -11,6 +11,7 @@ from msgspec import structs
 from sqlalchemy import select
 
 from sfa.core.access import SERVER_ONLY_ENTITIES
+from sfa.core.deal_states import by_clock
 from sfa.core.erasing import ENTITY as ERASABLE
 from sfa.core.errors import Refused
 from sfa.core.ids import check_key
@@ -28,7 +29,7 @@ from sfa.visits import occurrences
 from sync import notes
 from sync.depends import refused_command, refused_create
 from sync.handover import HandOver
-from sync.merge import GONE, Edit, Lost, Merged, edited_since, is_concurrent, merge
+from sync.merge import GONE, Edit, Lost, Merged, edited_since, is_concurrent, merge, merge_command
 from sync.numbers import Numbered
 from sync.protocol import KINDS, Mutation, Receipt
 
@@ -207,14 +208,15 @@ class Taker:
         base = mutation.base if cell is asked else 0
         edits.check_rights(self.who, cell.entity, (), creating=False)
         edits.check_owned(self.door, self.who, cell)
-        done = transition(mutation.kind, cell.row, mutation.set, origin.at, self.lookup.on(cell.key))
+        arguments = by_clock(mutation.set, origin.device_at or origin.at, origin.at)
+        done = transition(mutation.kind, cell.row, arguments, origin.at, self.lookup.on(cell.key))
         group = SHAPES[cell.entity].group_of[rule.agree[0]]
         if all(cell.row[f] == done.values[f] for f in rule.agree) and not cell.gone:
             return self._agreed(mutation, cell, done.values, group, base, origin)
         concurrent = is_concurrent(self._stamps(cell), group, base, cell.rev, self.device)
         if done.illegal is not None and not concurrent:
             raise Refused("illegal_transition", f"{mutation.kind}: {done.illegal}")
-        merged = self._merge(cell, done.values, base, origin)
+        merged = merge_command(rule, done.values, lambda values: self._merge(cell, values, base, origin))
         receipt = self._write(mutation, cell, merged, done.values, origin, base, mutation.kind)
         name = f"{self.name or origin.device_key}.{mutation.n}"
         args = (self.door, cell, mutation.kind, origin)

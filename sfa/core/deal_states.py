@@ -1,10 +1,11 @@
 """The commands that move a deal through its stages (S27): moving, winning, losing, reopening, signing, invoicing.
 
 A deal goes to the stages of its pipeline that are offered on the local day (R32). Going forward, and winning, asks the
-criteria of the stage that is left and of those that are skipped; going back and losing ask none. An end that is
-reopened is kept in `closings` with all that it was credited by, and is never taken out again (R21). A deal is signed
-and invoiced once for each end (R9); an instant that is said outright corrects it. What a device shows before it syncs
-and what the server decides is this same code.
+criteria of the stage that is left and of those that are skipped; going back and losing ask none. Where a lost deal was,
+nobody knows, so opening it again asks all that lies before. An end that is reopened, or that a person or a file takes
+away, is kept in `closings` with all that it was credited by, and is never taken out again (R21). A deal is signed and
+invoiced once for each end (R9); an instant that is said outright corrects it. What a device shows before it syncs and
+what the server decides is this same code.
 """
 
 from collections.abc import Mapping
@@ -26,9 +27,11 @@ END = (
     *("stage_key", "closed_at", "signed_at", "invoiced_at", "owner_key", "amount_minor", "currency"),
     *("splits", "overlays", "lost_reason", "lost_reason_key", "competitor_key"),
 )
-OPEN: dict[str, Any] = dict.fromkeys(
-    ("closed_at", "signed_at", "invoiced_at", "lost_reason", "lost_reason_key", "competitor_key")
-)
+DATED = ("signed_at", "invoiced_at")  # only what is won says them
+LOSS = ("lost_reason", "lost_reason_key", "competitor_key")  # only what is lost
+STATE = frozenset({"stage_key", "pipeline_key", "closed_at", "stage_since", "closings", *DATED, *LOSS})
+OPEN: dict[str, Any] = dict.fromkeys(("closed_at", *LOSS))
+ENDS_MAX = 50  # `closings` hold no more
 
 
 class Move(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,19 +75,19 @@ def in_order(stages: Mapping[str, Values], pipeline: str | None, day: str, kind:
 
 
 def left_behind(
-    stages: Mapping[str, Values], pipeline: str | None, day: str, here: str, to: str | None
+    stages: Mapping[str, Values], pipeline: str | None, day: str, here: str | None, to: str | None
 ) -> list[tuple[str, list[Any]]]:
     """(stage, its criteria) of the stage that is left and of those that are skipped on the way to a later one, or
-    (None) to a win; nothing on the way back. The stage that is left asks even if it is offered no more."""
-    start = stages.get(here)
-    if start is None:
-        return []
-    begin, end = start["position"], stages[to]["position"] if to is not None else None
-    if end is not None and end <= begin:
+    (None) to a win; nothing on the way back. The stage that is left asks even if it is offered no more; where it is
+    not known, or was deleted, every one on the way does."""
+    start = stages.get(here) if here is not None else None
+    begin, end = start["position"] if start is not None else None, stages[to]["position"] if to is not None else None
+    if begin is not None and end is not None and end <= begin:
         return []
     places = ((key, stages[key]["position"]) for key in in_order(stages, pipeline, day))
-    skipped = [key for key, place in places if place > begin and (end is None or place < end)]
-    return [(key, stages[key].get("exit_criteria") or []) for key in (here, *skipped)]
+    asked = [key for key, at in places if (begin is None or at > begin) and (end is None or at < end)]
+    left = [here] if here is not None and start is not None else []
+    return [(key, stages[key].get("exit_criteria") or []) for key in (*left, *asked)]
 
 
 def next_stage(row: Values, day: str, lookup: Lookup) -> str | None:
@@ -96,11 +99,12 @@ def next_stage(row: Values, day: str, lookup: Lookup) -> str | None:
 
 
 def unmet(row: Values, to: str | None, at: int, lookup: Lookup) -> list[Missing]:
-    """What a deal lacks on its way to a stage, or (None) to a win."""
+    """What a deal lacks on its way to a stage, or (None) to a win; a closed one from the first stage on."""
     if not lookup.sees_below:
         return []
     day = local_day(at, zone_in(lookup))
-    asked = left_behind(lookup.every("stages"), row.get("pipeline_key"), day, row["stage_key"], to)
+    here = row["stage_key"] if row["closed_at"] is None else None
+    asked = left_behind(lookup.every("stages"), row.get("pipeline_key"), day, here, to)
     wanted = set().union(*(criteria.needs_rows(each) for _, each in asked)) if asked else set()
     lines = lookup.below("deal_lines") if "deal_lines" in wanted else ()
     contacts = lookup.below("deal_contacts") if "deal_contacts" in wanted else ()
@@ -142,6 +146,8 @@ def begun(values: Mapping[str, Any], at: int, lookup: Lookup) -> Mapping[str, An
         raise Refused("illegal_transition", f"a deal begins in an open stage, not in {key!r}", field="stage_key")
     if values.get("pipeline_key") is None and stage.get("pipeline_key") is not None:
         values = {**values, "pipeline_key": stage["pipeline_key"]}
+    if values.get("pipeline_key") is not None:
+        _pipeline(values["pipeline_key"], lookup)
     _stage(key, "open", values.get("pipeline_key"), at, lookup)
     return values
 
@@ -166,6 +172,12 @@ def _ask(row: Values, to: str | None, at: int, lookup: Lookup) -> None:
         raise Refused("criteria_unmet", f"before it goes on: {text}"[:1_000], missing=msgspec.to_builtins(lacking))
 
 
+def _pipeline(key: str, lookup: Lookup) -> None:
+    found = lookup("pipelines", key)
+    if found is None or not found["active"]:
+        raise Refused("reference_unknown", f"there is no active pipeline {key!r}", field="pipeline_key")
+
+
 def _move(row: Values, args: Move, at: int, lookup: Lookup) -> Transition:
     _stage(args.stage_key, "open", row.get("pipeline_key"), at, lookup)
     illegal = _is_closed(row)
@@ -175,12 +187,13 @@ def _move(row: Values, args: Move, at: int, lookup: Lookup) -> Transition:
 
 
 def _transfer(row: Values, args: Transfer, at: int, lookup: Lookup) -> Transition:
-    """Another way of selling begins where it is said to: nothing is asked of the way that is left."""
+    """Another way of selling begins where it is said to: nothing is asked of the way that is left. On the same way it
+    is a move."""
+    if args.pipeline_key == row.get("pipeline_key"):
+        moved = _move(row, Move(args.stage_key), at, lookup)
+        return Transition({**moved.values, "pipeline_key": args.pipeline_key}, moved.illegal)
     if args.pipeline_key is not None:
-        pipeline = lookup("pipelines", args.pipeline_key)
-        if pipeline is None or not pipeline["active"]:
-            text = f"there is no active pipeline {args.pipeline_key!r}"
-            raise Refused("reference_unknown", text, field="pipeline_key")
+        _pipeline(args.pipeline_key, lookup)
     _stage(args.stage_key, "open", args.pipeline_key, at, lookup)
     values = {**_enters(row, args.stage_key, at), "pipeline_key": args.pipeline_key}
     return Transition(values, _is_closed(row))
@@ -228,7 +241,16 @@ def _reopen(row: Values, args: Move, at: int, lookup: Lookup) -> Transition:
     _stage(args.stage_key, "open", row.get("pipeline_key"), at, lookup)
     if row["closed_at"] is None:
         return Transition(_enters(row, args.stage_key, at), "the deal is open")
-    return Transition(_enters(row, args.stage_key, at, closings=[*(row.get("closings") or []), ended(row, at)]))
+    if not _is_won(row, lookup):  # winning asked everything
+        _ask(row, args.stage_key, at, lookup)
+    return Transition({**_enters(row, args.stage_key, at, closings=_reversed(row, at)), **dict.fromkeys(DATED)})
+
+
+def _is_won(row: Values, lookup: Lookup) -> bool:
+    """Whether it is closed, and not lost; also where its stage was deleted."""
+    stage = lookup("stages", row["stage_key"])
+    lost = stage["kind"] == "lost" if stage is not None else row.get("lost_reason") is not None
+    return row["closed_at"] is not None and not lost
 
 
 def ended(row: Values, at: int) -> dict[str, Any]:
@@ -236,23 +258,91 @@ def ended(row: Values, at: int) -> dict[str, Any]:
     return {**{field: row.get(field) for field in END}, "reopened_at": max(at, row["closed_at"])}
 
 
-def restored(row: Values, losing: Mapping[str, Any], at: int) -> dict[str, Any]:
-    """A stage that somebody puts back after a conflict: ends that were reversed meanwhile stay reversed, and one that
-    it opens again is reversed now."""
-    if "closings" not in losing:
-        return dict(losing)
-    reopens = row["closed_at"] is not None and losing.get("closed_at") is None and "closed_at" in losing
-    return {**losing, "closings": [*(row.get("closings") or []), *([ended(row, at)] if reopens else [])]}
+def _reversed(row: Values, at: int) -> list[dict[str, Any]]:
+    closings = list(row.get("closings") or [])
+    if len(closings) >= ENDS_MAX:
+        raise Refused("reopened_too_often", f"{ENDS_MAX} ends of this deal were reversed before", ends=ENDS_MAX)
+    return [*closings, ended(row, at)]
+
+
+def stated(row: Values, values: Mapping[str, Any], at: int, lookup: Lookup) -> dict[str, Any]:
+    """What is said of a stored deal outright, by a file or by whoever puts a value back, as it may land: the end that
+    it takes away is reversed now, no reversed end is forgotten, and what the state of the deal contradicts is left
+    out. Said again it changes nothing."""
+    if STATE.isdisjoint(values):
+        return dict(values)
+    found = {field: value for field, value in values.items() if field != "closings"}
+    after = {**row, **found}
+    another = (after["stage_key"], after["closed_at"]) != (row["stage_key"], row["closed_at"])
+    if row["closed_at"] is not None and another:
+        found["closings"] = _reversed(row, at)
+        after |= {field: values.get(field) for field in DATED}
+    won, stage = _is_won(after, lookup), lookup("stages", after["stage_key"])
+    lost = not won and (after["closed_at"] is not None or (stage is not None and stage["kind"] == "lost"))
+    for field in DATED:
+        _put(found, row, field, after[field] if won else None)
+    for field in LOSS:
+        _put(found, row, field, after[field] if lost else None)
+    return found
+
+
+def _put(found: dict[str, Any], row: Values, field: str, value: Any) -> None:
+    found.pop(field, None)
+    if value != row.get(field):
+        found[field] = value
+
+
+def restored(row: Values, losing: Mapping[str, Any], at: int, lookup: Lookup) -> dict[str, Any]:
+    """The losing value of a conflict about a deal as it may be put back: asked of what it asks at any time, as the way
+    there was not when it lost. What it says by leaving it out takes nobody's signature away."""
+    said = {field: value for field, value in losing.items() if field not in DATED or value is not None}
+    found = stated(row, said, at, lookup)
+    if said and not found:
+        raise Refused("illegal_transition", "the deal is no longer in the state that this was said of")
+    _ask_again(row, {**row, **found}, at, lookup)
+    return found
+
+
+def _ask_again(row: Values, after: Values, at: int, lookup: Lookup) -> None:
+    """What moving, winning or reopening would ask on the way from one state to the other."""
+    if _is_won(row, lookup):
+        return
+    way = {**row, "pipeline_key": after.get("pipeline_key")}
+    if _is_won(after, lookup):
+        _ask(way, None, at, lookup)
+        return
+    moves = after["closed_at"] is None and after["stage_key"] != row["stage_key"]
+    if moves and way["pipeline_key"] == row.get("pipeline_key") and lookup("stages", after["stage_key"]) is not None:
+        _ask(row, after["stage_key"], at, lookup)
+
+
+def by_clock(arguments: Mapping[str, Any], said_at: int, at: int) -> Mapping[str, Any]:
+    """The arguments of a phone whose clock is fast: what was not in the future for it is not later than its corrected
+    time (S28)."""
+    said = arguments.get("at")
+    return {**arguments, "at": at} if type(said) is int and at < said <= said_at else arguments
+
+
+def _said_at(row: Values, said: int, at: int, word: str, lookup: Lookup) -> int:
+    """The instant that was said: not before the day on which the deal was opened, nor in the future."""
+    if said > at:
+        raise Refused("command_invalid", f"a deal is not {word} in the future", field="at", now=at)
+    zone = zone_in(lookup)
+    known = [row.get("created_at")] if row.get("opened_on") is None else []
+    days = [local_day(instant, zone) for instant in (*known, row["closed_at"]) if instant is not None]
+    first = min([*days, row.get("opened_on") or "9999"])
+    if local_day(said, zone) < first:
+        raise Refused("command_invalid", f"a deal is not {word} before it was opened", field="at", first_on=first)
+    return said
 
 
 def _dating(field: str, word: str) -> Any:
     def act(row: Values, args: Dated, at: int, lookup: Lookup) -> Transition:
-        stage = lookup("stages", row["stage_key"])
-        won = row["closed_at"] is not None and stage is not None and stage["kind"] != "lost"
-        if args.at is not None and args.at > at:
-            raise Refused("command_invalid", f"a deal is not {word} in the future", field="at", now=at)
-        values = {field: args.at if args.at is not None else row[field] if row[field] is not None else at}
-        return Transition(values, None if won else f"only a deal that is won is {word}")
+        if args.at is not None:
+            said = _said_at(row, args.at, at, word, lookup)
+        else:
+            said = row[field] if row[field] is not None else at
+        return Transition({field: said}, None if _is_won(row, lookup) else f"only a deal that is won is {word}")
 
     return act
 
@@ -261,7 +351,7 @@ DEAL_TRANSITIONS: dict[str, Rule] = {
     "deal.move": Rule("deals", Move, _move, ("stage_key",)),
     "deal.win": Rule("deals", Win, _win, ("stage_key",)),
     "deal.lose": Rule("deals", Lose, _lose, ("stage_key",)),
-    "deal.reopen": Rule("deals", Move, _reopen, ("stage_key",)),
+    "deal.reopen": Rule("deals", Move, _reopen, ("stage_key",), follow=DATED),
     "deal.transfer": Rule("deals", Transfer, _transfer, ("pipeline_key", "stage_key")),
     "deal.sign": Rule("deals", Dated, _dating("signed_at", "signed"), ("signed_at",)),
     "deal.invoice": Rule("deals", Dated, _dating("invoiced_at", "invoiced"), ("invoiced_at",)),

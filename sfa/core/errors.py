@@ -102,6 +102,8 @@ CATALOGUE: dict[str, Entry] = {
     "reason_required": Entry(422, "Losing a deal needs a reason"),
     "loss_incomplete": Entry(422, "This reason asks for more than was said of the loss"),
     "stage_not_offered": Entry(422, "The deal's pipeline does not offer this stage on that day"),
+    "stage_in_use": Entry(422, "Deals are, or ended, in this stage: what kind it is stays"),
+    "reopened_too_often": Entry(422, "So many ends of this deal were reversed that no more can be kept"),
     "criteria_unmet": Entry(422, "The deal lacks what its stage asks for before it goes on"),
     "contact_elsewhere": Entry(422, "The person belongs to another customer than the deal"),
     "contact_there": Entry(422, "The person has a part in this deal already: change that row"),

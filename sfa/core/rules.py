@@ -200,7 +200,9 @@ def _need(row: Mapping[str, Any]) -> Broken | None:
 def _deal(row: Mapping[str, Any]) -> Broken | None:
     if (row["amount_minor"] is None) != (row["currency"] is None):
         return Broken("invariant_failed", "amount and currency belong together")
-    return _splits(row["splits"] or [], row["owner_key"]) or _overlays(row["overlays"] or [])
+    splits = row["splits"] or []
+    wrong = _splits(splits, row["owner_key"])
+    return wrong or _overlays(row["overlays"] or [], {row["owner_key"], *(split["user_key"] for split in splits)})
 
 
 def _shares(name: str, shares: list[Any], least: int) -> Broken | None:
@@ -234,9 +236,16 @@ def _splits(splits: list[Any], owner: str) -> Broken | None:
     return None
 
 
-def _overlays(overlays: list[Any]) -> Broken | None:
-    """Overlay credit lies beside the shares: it totals what it totals, and asks no owner (R16)."""
-    return _shares("overlays", overlays, 1)
+def _overlays(overlays: list[Any], sharing: set[str]) -> Broken | None:
+    """Overlay credit lies beside the shares: it totals what it totals, and is of nobody who has one (R16)."""
+    wrong = _shares("overlays", overlays, 1)
+    if wrong is not None:
+        return wrong
+    twice = sorted({overlay["user_key"] for overlay in overlays} & sharing)
+    if twice:
+        text = "who owns a deal or has a split has no overlay beside it"
+        return Broken("splits_invalid", text, {"field": "overlays", "twice": twice})
+    return None
 
 
 def _pipeline_stage(row: Mapping[str, Any]) -> Broken | None:

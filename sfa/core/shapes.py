@@ -61,8 +61,6 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "closed_at",
             "lost_reason_key",
             "competitor_key",
-            "signed_at",
-            "invoiced_at",
             "stage_since",
             "closings",
             "pipeline_key",

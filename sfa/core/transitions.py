@@ -57,9 +57,11 @@ class NoArguments(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rule(Struct, frozen=True):
-    """`entity` is the noun, `agree` the fields that say that two devices did the same thing."""
+    """`entity` is the noun, `agree` the fields that say that two devices did the same thing. Fields that `follow` are
+    groups of their own, and land where the group of `agree` does, and only there."""
 
     entity: str
     args: type[Struct]
     act: Callable[[Values, Any, int, Lookup], Transition]
     agree: tuple[str, ...]
+    follow: tuple[str, ...] = ()

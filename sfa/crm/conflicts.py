@@ -16,6 +16,7 @@ from sfa.core.shapes import SHAPES
 from sfa.crm import edits
 from sfa.crm.edits import Who
 from sfa.db.cells import Cell
+from sfa.db.looking import looking
 from sfa.db.writes import Door, Origin
 
 DELETION = "gone"
@@ -47,7 +48,9 @@ def restore(door: Door, who: Who, cell: Cell, _arguments: Mapping[str, Any], ori
         if locked := locked_fields(target.row, row):
             text = "the visit was submitted: dismiss the conflict, and amend the visit if it says what is wrong"
             raise Refused("visit_locked", text, key=target.key, fields=locked)
-        losing = deal_states.restored(target.row, row["losing"], origin.at)
+        losing = dict(row["losing"])
+        if target.entity == "deals":
+            losing = deal_states.restored(target.row, losing, origin.at, looking(door).on(target.key))
         replaced = {f: target.row[f] for f, v in losing.items() if target.row[f] != v}
         stamps = target.stamps
         edits.update(door, who, target, losing, origin, kind="restore")

@@ -11,15 +11,14 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import func, select
 
-from sfa.core import access
-from sfa.core.deal_states import begun
+from sfa.core import access, deal_states
 from sfa.core.entities import ENTITIES
 from sfa.core.errors import Refused
 from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
 from sfa.core.targets import with_unit
-from sfa.crm import beside, buying, open_visits, rates, rights, trees
+from sfa.crm import beside, buying, open_visits, rates, rights, stages, trees
 from sfa.db import erasures, scope
 from sfa.db.cells import Cell
 from sfa.db.looking import looking
@@ -192,7 +191,7 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     if entity == "quotas":
         values = with_unit({}, values)
     if entity == "deals" and who.held is not None:
-        values = begun(values, origin.at, looking(door))
+        values = deal_states.begun(values, origin.at, looking(door))
     if entity == "attachments":  # its bytes may have come before it
         values = {**values, **arrivals.found(door.connection, key, values)}
     cell = door.cell(entity, key)
@@ -246,6 +245,7 @@ def update(
     rights.check_change(door, who.role, who.user_key, who.held, cell, values)
     was_gone, before = cell.gone, cell.row
     beside.check_free(door, cell, values)
+    stages.check_kind(door.connection, cell, values)
     erasures.refuse_erased(door.connection, cell)
     if cell.entity == "accounts":
         values = _dated(door, cell.row, values, origin)
@@ -272,6 +272,8 @@ def imported(
     cell = door.cell(entity, key)
     if cell.gone:
         return "deleted"
+    if entity == "deals" and cell.rev > 0:
+        values = deal_states.stated(cell.row, values, origin.at, looking(door))
     stated = {**once, **values} if cell.rev == 0 else {f: v for f, v in values.items() if cell.row[f] != v}
     check_values(entity, stated)
     if cell.rev == 0:
@@ -284,6 +286,7 @@ def imported(
     outcome, before = "created" if cell.rev == 0 else "updated", cell.row
     beside.check_draft(cell, stated)
     beside.check_free(door, cell, stated)
+    stages.check_kind(door.connection, cell, stated)
     if entity == "accounts":
         stated = dict(_dated(door, cell.row, stated, origin))
     door.put(cell, stated, origin, "import")

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from sfa.core.access import NEVER_DELETED
+from sfa.core.access import NEVER_DELETED, SEES_EVERYTHING
+from sfa.core.deal_states import DATED
 from sfa.core.errors import Refused
 from sfa.core.shapes import PARENTS
 from sfa.db.cells import Cell
@@ -29,12 +30,26 @@ def check_change(door: Door, role: str, user: str | None, held: frozenset[str] |
     changed = {field for field, value in to.items() if cell.row[field] != value}
     if cell.entity == "deals" and changed & OWNERS_SET and f"book:{cell.row['owner_key']}" not in held:
         raise Refused("field_not_permitted", "a deal's owner shares it out and says whose it is", field="splits")
+    if cell.entity == "deals":
+        _check_corrects(role, user, held, cell, to)
     place = PARENTS.get(cell.entity)
     if place is not None and place[0] == "accounts" and place[1] in changed and role == "rep":
         _check_same_territory(door, cell.row[place[1]], to[place[1]], place[1])
     if cell.entity == "quotas":
         check_sets_target(role, user, held, cell.row)
         check_sets_target(role, user, held, {**cell.row, **to})
+
+
+def _check_corrects(role: str, user: str | None, held: frozenset[str], cell: Cell, to: Mapping[str, Any]) -> None:
+    """When a deal was signed or invoiced decides which period counts it: once said, somebody above corrects it. Of
+    another end it is said anew."""
+    if to.get("closed_at", cell.row["closed_at"]) != cell.row["closed_at"]:
+        return
+    owner = cell.row["owner_key"]
+    above = role != "rep" and f"book:{owner}" in held and (owner != user or role in SEES_EVERYTHING)
+    for field in DATED:
+        if cell.row[field] is not None and to.get(field, cell.row[field]) != cell.row[field] and not above:
+            raise Refused("field_not_permitted", f"deals.{field} is corrected by a manager or finance", field=field)
 
 
 def _check_same_territory(door: Door, before: str | None, after: str | None, field: str) -> None:
@@ -61,7 +76,11 @@ def check_sets_target(role: str, user: str | None, held: frozenset[str], quota: 
 
 def check_delete(role: str, user: str | None, held: frozenset[str] | None, cell: Cell) -> None:
     """A rep who knows a customer only through its account team does not delete it for the others; what somebody allowed
-    or withdrew stays on record; a target is deleted by who may set it."""
+    or withdrew stays on record; a target is deleted by who may set it, and a deal that was closed not by who has only a
+    share in it."""
+    ends = cell.entity == "deals" and cell.row and (cell.row["closed_at"] is not None or cell.row["closings"])
+    if held is not None and ends and f"book:{cell.row['owner_key']}" not in held:
+        raise Refused("not_permitted", "a deal that was closed is deleted by its owner, or somebody above")
     if held is not None and cell.entity == "quotas":
         check_sets_target(role, user, held, cell.row)
     if held is not None and cell.entity in NEVER_DELETED:

@@ -9,7 +9,7 @@ decide otherwise, and the next page says so. Decides no rights.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from sfa.core.errors import Refused
 from sfa.core.rules import TRANSITIONS, transition
@@ -17,7 +17,7 @@ from sfa.core.shapes import SHAPES
 from sfa.core.transitions import Lookup
 from sync import words
 from sync.device.outbox import Queued
-from sync.merge import Edit, edited_since, merge
+from sync.merge import Edit, Merged, edited_since, merge, merge_command
 from sync.policy import strategy_of
 from sync.protocol import KINDS
 
@@ -178,6 +178,7 @@ class _Prediction:
 
     def _merge(self, edit: Queued, said: Mapping[str, Any]) -> None:
         assert self.row is not None
+        row = self.row
         base_row = _base_row(edit)
         stamps = self._stamps(edit, {SHAPES[edit.entity].group_of[field] for field in said})
         meant = Edit(said, edit.base, self.device, edit.at)
@@ -186,7 +187,12 @@ class _Prediction:
         def texts(field: str, mine: str, theirs: str) -> str | None:
             return words.merge(held[field], theirs, mine)
 
-        merged = merge(edit.entity, self.row, self.rev, stamps, meant, base_row.__getitem__, merge_texts=texts)
+        def merged_with(values: Mapping[str, Any]) -> Merged:
+            part = structs.replace(meant, values=values)
+            return merge(edit.entity, row, self.rev, stamps, part, base_row.__getitem__, merge_texts=texts)
+
+        rule = TRANSITIONS.get(edit.kind)
+        merged = merge_command(rule, said, merged_with) if rule is not None else merged_with(said)
         self.row.update(merged.values)
         self._show(edit, said)
         self._stamp(edit, merged.values, merged.verbatim)

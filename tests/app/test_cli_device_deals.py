@@ -23,7 +23,7 @@ def test_a_rep_takes_a_deal_through_its_stages_without_signal(
     assert [row["stage"] for row in ana.json("lacks", "Pumps")] == ["lead", "lead"]
     assert "criteria_unmet" in ana.run("move-deal", "Pumps", "Offer", code=1)
     ana.run("add-role", "Pumps", "Carl", "decision_maker")
-    ana.run("edit", "deals", "Pumps", "next_step=call")
+    ana.run("edit", "deals", "Pumps", "next_step=call", "opened_on=2020-01-01")
     assert ana.run("lacks", "Pumps").strip() == "nothing is missing"
     ana.run("move-deal", "Pumps", "Offer")
     assert "illegal_transition" in ana.run("sign-deal", "Pumps", code=1)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa.core.deal_states import begun, left_behind, restored
+from sfa.core.days import local_day
+from sfa.core.deal_states import DATED, LOSS, STATE, begun, by_clock, left_behind, restored, stated
 from sfa.core.errors import Refused
 from sfa.core.rules import TRANSITIONS, broken, check_values, transition
 from sfa.core.shapes import SHAPES
@@ -38,7 +39,10 @@ OTHERS = {
         "gone": blank("lost_reasons", name="Old", active=False),
     },
     "competitors": {"acme": blank("competitors", name="Acme"), "dead": blank("competitors", name="Dead", active=False)},
-    "pipelines": {"renewals": blank("pipelines", name="Renewals")},
+    "pipelines": {
+        "renewals": blank("pipelines", name="Renewals"),
+        "dead": blank("pipelines", name="Dead", active=False),
+    },
     "stages": STAGES,
     "organisations": {"org": blank("organisations", zone="UTC")},
 }
@@ -83,12 +87,34 @@ def test_going_forward_asks_the_stage_that_is_left_and_those_that_are_skipped_in
     assert kinds == [("lead", "field", 0), ("proof", "lines", 1), ("offer", "role", 0)]
 
 
-def test_going_back_losing_and_reopening_ask_nothing() -> None:
-    """R20, R21."""
+def test_going_back_losing_and_reopening_what_was_won_ask_nothing() -> None:
+    """R20, R21: a win asked everything."""
     row = {**deal(), "stage_key": "offer"}
     assert do(row, "deal.move", seen=lookup(), stage_key="lead")["stage_key"] == "lead"
-    lost = do(row, "deal.lose", seen=lookup(), reason="price")
-    assert do(lost, "deal.reopen", seen=lookup(), stage_key="offer")["closed_at"] is None
+    assert do(row, "deal.lose", seen=lookup(), reason="price")["lost_reason"] == "price"
+    won = {**deal(), "stage_key": "won", "closed_at": NOW}
+    assert do(won, "deal.reopen", seen=lookup(), stage_key="offer")["closed_at"] is None
+
+
+def test_losing_and_reopening_is_no_way_around_what_stages_ask() -> None:
+    """R20: where a lost deal was, nobody knows."""
+    lost = do(deal(), "deal.lose", seen=lookup(), reason="price")
+    found = refused(lost, "deal.reopen", lookup(), stage_key="offer")
+    assert [m["stage_key"] for m in found.details["missing"]] == ["lead", "proof"]
+    assert do(lost, "deal.reopen", seen=lookup(), stage_key="lead")["closed_at"] is None
+
+
+def test_a_transfer_within_the_pipeline_is_a_move_that_asks() -> None:
+    """R20."""
+    assert refused(deal(), "deal.transfer", lookup(), stage_key="offer").code == "criteria_unmet"
+    row = do(deal(amount_minor=1, currency="EUR"), "deal.transfer", stage_key="offer")
+    assert (row["stage_key"], row["pipeline_key"]) == ("offer", None)
+
+
+def test_a_deal_whose_stage_was_deleted_is_asked_by_every_stage_on_its_way() -> None:
+    """R20."""
+    found = refused({**deal(), "stage_key": "deleted"}, "deal.win", lookup())
+    assert [m["stage_key"] for m in found.details["missing"]] == ["lead", "proof", "offer"]
 
 
 def test_a_deal_that_has_everything_goes_on_and_says_since_when() -> None:
@@ -135,6 +161,8 @@ def test_a_new_deal_is_in_the_pipeline_of_its_stage() -> None:
     """R20."""
     assert begun({"stage_key": "renewal"}, NOW, lookup())["pipeline_key"] == "renewals"
     assert "pipeline_key" not in begun({"stage_key": "lead"}, NOW, lookup())
+    with pytest.raises(Refused, match="no active pipeline"):
+        begun({"stage_key": "lead", "pipeline_key": "dead"}, NOW, lookup())
     for values, code in (({"stage_key": "won"}, "illegal_transition"), ({"stage_key": "old"}, "stage_not_offered")):
         with pytest.raises(Refused) as found:
             begun(values, NOW, lookup())
@@ -181,11 +209,35 @@ def test_only_a_deal_that_is_won_is_signed_and_once() -> None:
     assert signed["signed_at"] == NOW + 1
     again = transition("deal.sign", signed, {}, NOW + DAY, lookup())
     assert (again.values, again.illegal) == ({"signed_at": NOW + 1}, None)
-    corrected = transition("deal.sign", signed, {"at": NOW - DAY}, NOW + DAY, lookup())
+    began = {**signed, "opened_on": local_day(NOW - DAY, "UTC")}
+    corrected = transition("deal.sign", began, {"at": NOW - DAY}, NOW + DAY, lookup())
     assert (corrected.values, corrected.illegal) == ({"signed_at": NOW - DAY}, None)
-    with pytest.raises(Refused) as found:
-        transition("deal.invoice", signed, {"at": NOW + 1}, NOW, lookup())
-    assert found.value.code == "command_invalid"
+    for at in (NOW + 1, NOW - 2 * DAY, 0):
+        with pytest.raises(Refused) as found:
+            transition("deal.invoice", began, {"at": at}, NOW, lookup())
+        assert found.value.code == "command_invalid"
+
+
+def test_a_deal_whose_won_stage_was_deleted_is_signed() -> None:
+    """R9."""
+    won = {**deal(), "stage_key": "deleted", "closed_at": NOW}
+    assert do(won, "deal.sign")["signed_at"] == NOW
+    assert transition("deal.sign", {**won, "lost_reason": "price"}, {}, NOW, lookup()).illegal is not None
+
+
+@given(st.integers(-5, 5), st.integers(-5, 5))
+def test_what_was_not_in_the_future_for_a_fast_clock_is_now(said: int, clock: int) -> None:
+    """S28."""
+    found = by_clock({"at": NOW + said}, NOW + clock, NOW)["at"]
+    assert found == (NOW if 0 < said <= clock else NOW + said)
+    assert by_clock({}, NOW + clock, NOW) == {}
+
+
+def test_a_deal_that_was_reopened_fifty_times_says_so() -> None:
+    """R21: no end is forgotten, and no other thing is said."""
+    won = {**do(deal(amount_minor=1, currency="EUR"), "deal.win"), "closings": [{"closed_at": n} for n in range(50)]}
+    found = refused(won, "deal.reopen", stage_key="lead")
+    assert (found.code, found.details) == ("reopened_too_often", {"ends": 50})
 
 
 def test_reopening_keeps_the_end_with_all_that_it_was_credited_by() -> None:
@@ -237,20 +289,63 @@ def test_ends_are_only_ever_added_and_one_stands_exactly_while_the_deal_is_close
         assert broken("deals", row) is None
 
 
-@given(st.booleans(), st.booleans(), st.integers(0, 3))
-def test_a_stage_put_back_after_a_conflict_forgets_no_reversed_end(closed: bool, losing: bool, ends: int) -> None:
-    """R21."""
-    row = deal(closings=[{"closed_at": n} for n in range(ends)], closed_at=NOW if closed else None)
-    found = restored(row, {"stage_key": "lead", "closed_at": 1 if losing else None, "closings": []}, NOW + 1)
-    assert found["closings"][:ends] == row["closings"]
-    assert len(found["closings"]) == ends + (closed and not losing)
-    assert restored(row, {"name": "x"}, NOW) == {"name": "x"}
+OPEN_STATE = {"stage_key": "lead", "closed_at": None}
+WON_STATE = {"stage_key": "won", "closed_at": NOW}
+LOST_STATE = {"stage_key": "lost", "closed_at": NOW + 1, "lost_reason": "price"}
+ALL = lookup(9, ("decision_maker",))
+states = st.sampled_from([OPEN_STATE, WON_STATE, LOST_STATE])
+dated = st.fixed_dictionaries({}, optional={f: st.none() | st.just(NOW) for f in DATED})
+MORE: list[dict[str, Any]] = [{}, {"closings": []}]
+old_or_new = st.sampled_from(MORE)
+
+
+@given(states, states, dated, dated, old_or_new, st.integers(0, 3))
+def test_a_state_put_back_or_stated_by_a_file_reverses_the_end_that_it_takes_away(
+    now: dict[str, Any], then: dict[str, Any], signed: dict[str, Any], said: dict[str, Any], more: Any, ends: int
+) -> None:
+    """R21: whoever says it, and whatever an older app left out."""
+    row = {**deal(amount_minor=1, currency="EUR", closings=[{"closed_at": n} for n in range(ends)]), **now}
+    if now is WON_STATE:
+        row |= signed
+    after = {**row, **stated(row, {**then, **said, **more}, NOW + 5, ALL)}
+    assert after["closings"][:ends] == row["closings"]
+    reversed_ = now is not OPEN_STATE and then is not now
+    assert [end["closed_at"] for end in after["closings"][ends:]] == ([row["closed_at"]] if reversed_ else [])
+    assert then is WON_STATE or all(after[f] is None for f in DATED)
+    assert then is LOST_STATE or all(after[f] is None for f in LOSS)
+    again = stated(after, {**then, **said, **more}, NOW + 9, ALL)
+    assert {f: v for f, v in again.items() if after[f] != v} == {}
+
+
+def test_a_value_put_back_takes_no_signature_away_and_says_nothing_of_another_state() -> None:
+    """R9, R21."""
+    row = {**deal(amount_minor=1, currency="EUR"), **WON_STATE, "signed_at": NOW}
+    old = {**WON_STATE, "closings": [], "signed_at": None, "invoiced_at": NOW + 1}
+    assert {**row, **restored(row, old, NOW + 2, ALL)} == {**row, "invoiced_at": NOW + 1}
+    for losing in ({"lost_reason": "price"}, {"signed_at": NOW}):
+        with pytest.raises(Refused) as found:
+            restored({**deal(), **OPEN_STATE}, losing, NOW, ALL)
+        assert found.value.code == "illegal_transition"
+    assert restored(row, {"name": "x"}, NOW, ALL) == {"name": "x"}
+
+
+def test_a_win_that_is_put_back_is_asked_what_winning_asks() -> None:
+    """R20."""
+    for now in (OPEN_STATE, LOST_STATE):
+        with pytest.raises(Refused) as found:
+            restored({**deal(), **now}, WON_STATE, NOW + 2, lookup())
+        assert found.value.code == "criteria_unmet"
+    with pytest.raises(Refused):
+        restored({**deal(), **LOST_STATE}, {"stage_key": "offer", "closed_at": None}, NOW + 2, lookup())
+    assert restored({**deal(), **WON_STATE}, {"stage_key": "offer", "closed_at": None}, NOW, lookup())
 
 
 def test_every_deal_command_moves_the_group_that_merges_as_one() -> None:
-    """S27."""
+    """S27: signing and invoicing stand beside each other."""
     rules = {name: rule for name, rule in TRANSITIONS.items() if rule.entity == "deals"}
-    assert {SHAPES["deals"].group_of[field] for rule in rules.values() for field in rule.agree} == {"stage"}
+    groups = {SHAPES["deals"].group_of[field] for rule in rules.values() for field in rule.agree}
+    assert groups == {"stage", "signed_at", "invoiced_at"}
+    assert {*SHAPES["deals"].groups["stage"], *DATED} == STATE
 
 
 # -- shares -----------------------------------------------------------------------------------------------------------

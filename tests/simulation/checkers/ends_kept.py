@@ -1,12 +1,12 @@
-"""A deal's ends are only ever added (R21): what was closed and is open again is in `closings`, with the instant of its
-closing, and stays there whatever people restore. Only what is won is signed and invoiced (R9)."""
+"""A deal's ends are only ever added (R21): what was closed and is so no more, or otherwise, is in `closings`, with the
+instant of its closing, and stays there whatever people restore. Only what is won is signed and invoiced (R9)."""
 
 from typing import Any
 
 from tests.simulation.checkers.books import Books
 from tests.simulation.failure import Failed
 
-WATCHED = ("closed_at", "closings", "signed_at", "invoiced_at")
+WATCHED = ("stage_key", "closed_at", "closings", "signed_at", "invoiced_at")
 
 
 def check(books: Books) -> None:
@@ -25,7 +25,8 @@ def _check_step(where: str, before: dict[str, Any], after: dict[str, Any]) -> No
     if new[: len(old)] != old:
         raise Failed("ends_kept", f"{where} forgot an end")
     added = [end.get("closed_at") for end in new[len(old) :]]
-    opened = before.get("closed_at") is not None and after.get("closed_at") is None
+    ends = [(row.get("stage_key"), row.get("closed_at")) for row in (before, after)]
+    opened = before.get("closed_at") is not None and ends[0] != ends[1]
     if added != ([before["closed_at"]] if opened else []):
         raise Failed("ends_kept", f"{where} added the ends {added}")
     if after.get("closed_at") is None and (after.get("signed_at") or after.get("invoiced_at")):
