@@ -70,11 +70,11 @@ def test_a_page_that_looked_at_enough_deals_says_that_there_is_more(
     """S13: Ana's own lie behind many of Cleo's; the walk goes on from a place that she may not read."""
     monkeypatch.setattr(review, "SCANNED_MAX", 4)
     for n in range(9):
-        deal(office, f"c{n}", owner_key="cleo", close_on="2025-12-01")
+        deal(office, f"of-cleo-{n}", owner_key="cleo", close_on="2025-12-01")
     deal(office, "mine", close_on="2025-12-02")
     first = desk.get("ana", "/api/deals/review").json()
     assert (first["items"], first["next"] is None) == ([], False)
-    assert "c3" not in first["next"]
+    assert "of-cleo-3" not in first["next"]
     assert [item["key"] for item in everything(desk, "ana", "slipped", 5)] == ["mine"]
     assert desk.get("bob", f"/api/deals/review?after={first['next']}").status_code == 400
 
