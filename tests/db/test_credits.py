@@ -162,7 +162,7 @@ def test_r21_a_deal_signed_and_reopened_keeps_its_last_signature_however_it_was_
     write(office, ("credit_rules", "r", {"event": "signed", "valid_from": "2026-01-01"}))
     write(office, won("a", "2026-01-10", signed_at=at("2026-01-12")))
     office.clock.advance(at("2026-04-10") - office.clock.now_ms())
-    phone, rev = office.phone("ana"), office.rev("deals", "a")
+    phone, rev = office.phone("mia"), office.rev("deals", "a")  # a signature is corrected by those above
     signed = phone.mutation("deal.sign", "deals", "a", base=rev, set={"at": at("2026-04-02")})
     reopened = phone.mutation("deal.reopen", "deals", "a", base=rev + 1, set={"stage_key": "lead"})
     sent(phone, [signed, reopened], together)
