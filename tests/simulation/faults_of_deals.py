@@ -11,4 +11,5 @@ DEAL_STATES: Any = deal_states
 
 @fault
 def an_end_that_is_reversed_does_not_say_when_it_was() -> Sequence[tuple[Any, str, Any]]:
-    return [(DEAL_STATES, "ended", lambda _, at: {"reopened_at": at})]
+    real = DEAL_STATES.ended
+    return [(DEAL_STATES, "ended", lambda row, at: {**real(row, at), "closed_at": at})]
