@@ -43,7 +43,7 @@ FOUND_AT = {
     "a_cursor_is_accepted_across_versions": 9,
     "a_cursor_of_another_epoch_is_honoured": 20,
     "a_drain_is_applied_at_once": 37,
-    "a_drain_that_is_applied_is_cut_short": 827,
+    "a_drain_that_is_applied_is_cut_short": 901,
     "a_losing_value_is_left_out_of_its_conflict": 16,
     "a_new_epoch_is_not_noticed_by_the_reference_device": 56,
     "a_refusal_is_closed_and_its_repair_does_not_land": 15,
