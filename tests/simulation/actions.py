@@ -247,7 +247,7 @@ def stumble(maker: Maker, phone: Phone, rows: Rows) -> list[Part]:
         ("create", "accounts", account, wrong),
         ("create", "contacts", contact, {"account_key": account, "name": maker.token()}),
         ("update", "contacts", contact, {"phone": maker.token()}),
-        ("update", "accounts", account, {"website": maker.token()}),
+        ("update", "accounts", account, {"website" if "website" in found[2] else "name": maker.token()}),  # older apps
     ]
     return parts[: maker.rng.choice((2, 3, 4))]
 
