@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sfa.quotas import reading, visited
 from sfa.quotas.holders import Holders
 from sfa.quotas.measures import Contribution, Fact, Family, QuotaRow, judged, needs_rows
-from sfa.quotas.reading import Span
+from sfa.quotas.spans import Span
 from sfa.quotas.tallies import Figure, Takers, Tally, explained, figure
 from sfa.quotas.targets import World, as_approved, read_quotas, read_world, zone_of_company
 
@@ -66,13 +66,15 @@ def _spans(quotas: Sequence[QuotaRow], world: World, as_of: int | None) -> Itera
         cuts = {start, *(at for q in of for at in (q.start_at, q.end_at) if start < at < end)}
         for kind in kinds:
             cuts.update(world.holders.changes(kind, start, end))
+        people = () if by_territory else _people(of, world.holders, start, end)
         yield (
             of,
             Span(
                 start=start,
                 end=end,
                 cuts=tuple(sorted(cuts)),
-                users=None if by_territory else _users(of, world.holders, start, end),
+                people=people,
+                users=people if not by_territory and len(people) <= USERS_MAX else None,
                 territories=_territories(of, world.holders, start, end) if by_territory else None,
                 by_territory=by_territory,
                 with_tier=any(quota.account_tier is not None for quota in of),
@@ -80,11 +82,11 @@ def _spans(quotas: Sequence[QuotaRow], world: World, as_of: int | None) -> Itera
         )
 
 
-def _users(quotas: Sequence[QuotaRow], holders: Holders, start: int, end: int) -> tuple[str, ...] | None:
+def _people(quotas: Sequence[QuotaRow], holders: Holders, start: int, end: int) -> tuple[str, ...]:
     found = {quota.user_key for quota in quotas if quota.user_key is not None}
     teams = {quota.team_key for quota in quotas if quota.team_key is not None}
     found |= holders.people_of(teams, start, end) if teams else set()
-    return tuple(sorted(found)) if len(found) <= USERS_MAX else None
+    return tuple(sorted(found))
 
 
 def _territories(quotas: Sequence[QuotaRow], holders: Holders, start: int, end: int) -> tuple[str, ...] | None:

@@ -9,17 +9,17 @@ from collections.abc import Iterator, Mapping
 from heapq import merge
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, null, select
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, literal_column, null, select
 
 from sfa.db.prepared import among, listed
-from sfa.db.tables import ROWS, redirects
+from sfa.db.tables import ROWS, VISIT_AT, redirects
 from sfa.quotas.measures import NOT_HELD, VisitFact, person_met
-from sfa.quotas.reading import Span, each, past_indexes, placed, segment, start_of
+from sfa.quotas.spans import Span, bound_of, each
+from sfa.quotas.summing import Sums, summed
 
 _ACCOUNTS, _VISITS, _AMENDED = ROWS["accounts"], ROWS["visits"], ROWS["visit_amendments"]
 _V = _VISITS.c
 CORRECTS = ("checked_in_at", "visit_type", "contact_key")
-_AT: ColumnElement[Any] = case((_V.status.in_(NOT_HELD), _V.planned_at), else_=_V.checked_in_at)
 _PERSON: ColumnElement[Any] = func.coalesce(literal("contact:") + _V.contact_key, literal("account:") + _V.account_key)
 _CORRECTED = select(_AMENDED.c.visit_key).where(_AMENDED.c.field.in_(CORRECTS), ~_AMENDED.c.gone)
 
@@ -28,21 +28,21 @@ def sums_of_visits(
     connection: Connection, span: Span, *, people: bool, types: bool, verdicts: bool
 ) -> Iterator[VisitFact]:
     """Visits counted by holder, segment and state; by whom they met, type and verdict only where that is asked."""
-    who = _ACCOUNTS.c.territory_key if span.by_territory else _V.owner_key
-    place = segment(_AT, span.cuts)
-    everybody = span.users is None and not span.by_territory
-    by = [past_indexes(who) if everybody else who, *placed(place, span), _V.status]
+    only = _uncorrected(connection)
     wanted = ((_V.verdict, verdicts), (_V.visit_type, types), (_PERSON, people), (_ACCOUNTS.c.tier, span.with_tier))
-    chosen: list[Any] = [column if asked else null() for column, asked in wanted]
-    by += [column for column, asked in wanted if asked]
-    query = _of_visits(select(who, place, _V.status, *chosen, func.count()), span)
-    query = _joined(query.where(span.start <= _AT, span.end > _AT, *_uncorrected(connection)), span).group_by(*by)
-    for row in each(connection, query, _bound(connection, span)):
-        who_, place_, status, verdict, kind, person, tier, count = row
+    sums = Sums(
+        along=(_ACCOUNTS.c.territory_key if span.by_territory else _V.owner_key, _V.status),
+        at=VISIT_AT,
+        by=tuple(column if asked else null() for column, asked in wanted),
+        of=(func.count(),),
+        narrowed=lambda query: _joined(_of_visits(query, span).where(*only), span),
+        covered=not (types or people or span.with_tier),
+    )
+    for who, place, status, verdict, kind, person, tier, count in summed(connection, span, sums):
         yield VisitFact(
-            user_key="" if span.by_territory else who_,
-            territory_key=who_ if span.by_territory else None,
-            at=start_of(span, place_),
+            user_key="" if span.by_territory else who,
+            territory_key=who if span.by_territory else None,
+            at=span.start_of(place),
             tier=tier,
             status=status,
             verdict=verdict,
@@ -54,19 +54,26 @@ def sums_of_visits(
 
 def rows_of_visits(connection: Connection, span: Span) -> Iterator[VisitFact]:
     """Each visit as it counts, in order."""
-    query = _rows(span).where(span.start <= _AT, span.end > _AT, *_uncorrected(connection))
-    found = each(connection, query.order_by(_AT, _V.key), _bound(connection, span))
+    query = _rows(span).where(span.start <= VISIT_AT, span.end > VISIT_AT, *_uncorrected(connection))
+    found = each(connection, query.order_by(VISIT_AT, _V.key), bound_of(connection, span))
     return merge((_fact(row) for row in found), corrected_visits(connection, span), key=lambda v: (v.at, v.row_key))
 
 
 def _uncorrected(connection: Connection) -> list[ColumnElement[bool]]:
-    """Without those that are read row by row; nothing to ask of each visit where there are none."""
-    return [_V.key.not_in(_CORRECTED)] if connection.execute(_CORRECTED.limit(1)).first() is not None else []
+    """Without those that are read row by row; nothing to ask of each visit where there are none. SQLite is asked by
+    its own number of the row, which every index holds, so that no row need be looked up for its key."""
+    if connection.execute(_CORRECTED.limit(1)).first() is None:
+        return []
+    if connection.dialect.name != "sqlite":
+        return [_V.key.not_in(_CORRECTED)]
+    other = _VISITS.alias("corrected")
+    rows: Select[Any] = select(literal_column("corrected.rowid")).select_from(other).where(other.c.key.in_(_CORRECTED))
+    return [literal_column("visits.rowid").not_in(rows)]
 
 
 def corrected_visits(connection: Connection, span: Span) -> list[VisitFact]:
     """The visits with corrections that matter, as they count after them, in order."""
-    bound = _bound(connection, span)
+    bound = bound_of(connection, span)
     rows = connection.execute(_rows(span).where(_V.key.in_(_CORRECTED)), bound).all()
     if not rows:
         return []
@@ -138,8 +145,3 @@ def _joins(span: Span) -> bool:
 
 def _joined(query: Select[Any], span: Span) -> Select[Any]:
     return query.join_from(_VISITS, _ACCOUNTS, _ACCOUNTS.c.key == _V.account_key) if _joins(span) else query
-
-
-def _bound(connection: Connection, span: Span) -> dict[str, Any]:
-    found = {"users": span.users, "territories": span.territories}
-    return {name: listed(connection, keys) for name, keys in found.items() if keys is not None}

@@ -3,7 +3,7 @@
 from sfa.db.tables.figures import closed_contributions, closed_figures, credited, credited_quantities
 from sfa.db.tables.files import blobs, upload_parts, uploads
 from sfa.db.tables.rest import idempotency_keys, import_runs, name_words
-from sfa.db.tables.rows import METADATA, ROWS
+from sfa.db.tables.rows import METADATA, ROWS, VISIT_AT
 from sfa.db.tables.sync import (
     bucket_heads,
     clock,
@@ -35,6 +35,7 @@ from sfa.db.tables.system import (
 __all__ = [
     "METADATA",
     "ROWS",
+    "VISIT_AT",
     "blobs",
     "bucket_heads",
     "calendar_tokens",

@@ -31,7 +31,11 @@ credited = Table(
     Column("currency", Text),
     Column("cost_minor", BigInteger),
     Column("cost_currency", Text),
-    Index("ix_credits_user_key_at", "user_key", "at"),
+    # all that is summed of a person's credits, so that no row need be looked up
+    Index(
+        "ix_credits_summed",
+        *("user_key", "at", "overlay", "currency", "reversal", "amount_minor", "cost_currency", "cost_minor"),
+    ),
     Index("ix_credits_at", "at"),
     Index("ix_credits_account_key_at", "account_key", "at"),
     sqlite_with_rowid=False,

@@ -8,7 +8,21 @@ can bring them back), `aged` (too old for devices, S10), `stamps` (who set which
 from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, ForeignKey, Index, MetaData, Table, Text, func, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    case,
+    func,
+    text,
+)
 from sqlalchemy import literal_column as written
 
 from sfa.core.entities import ENTITIES
@@ -50,7 +64,6 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
         ("account_key",),
         ("owner_key", "planned_at"),
         ("owner_key", "checked_in_at"),
-        ("owner_key", "status"),
         ("plan_key", "planned_on"),
     ],
     "visit_plans": [("account_key",), ("owner_key",)],
@@ -147,3 +160,11 @@ Index(
 OPEN_UNTIL = func.coalesce(ROWS["deals"].c.close_on, written("'9999-12-31'"))
 STILL_OPEN = text("closed_at IS NULL AND NOT gone")
 Index("ix_deals_open", OPEN_UNTIL, ROWS["deals"].c.key, sqlite_where=STILL_OPEN, postgresql_where=STILL_OPEN)
+
+# When a visit counts: one that was not held, at the time that was planned. The index holds all that is counted.
+_VISITS = ROWS["visits"].c
+VISIT_AT = case(
+    (_VISITS.status.in_([written("'no_show'"), written("'cancelled'")]), _VISITS.planned_at),
+    else_=_VISITS.checked_in_at,
+)
+Index("ix_visits_counted", _VISITS.owner_key, _VISITS.status, VISIT_AT, _VISITS.verdict, _VISITS.gone)
