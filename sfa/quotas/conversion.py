@@ -18,7 +18,7 @@ from sfa.core.errors import Refused
 from sfa.core.money import minor_digits
 
 
-class Missing(Struct, frozen=True, order=True):
+class Missing(Struct, frozen=True, order=True, gc=False):
     """There is no rate from one currency to the other on that local day."""
 
     from_currency: str
@@ -26,7 +26,7 @@ class Missing(Struct, frozen=True, order=True):
     on: str
 
 
-class Applied(Struct, frozen=True):
+class Applied(Struct, frozen=True, gc=False):
     """The rate that was used: the quoted row's text and first day, and the exact factor between minor units."""
 
     rate: str

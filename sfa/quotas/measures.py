@@ -25,7 +25,7 @@ FAMILY: dict[str, Family] = {
 NOT_HELD = ("no_show", "cancelled")  # visits that did not happen: they are of the time that was planned
 
 
-class QuotaRow(Struct, frozen=True, kw_only=True):
+class QuotaRow(Struct, frozen=True, kw_only=True, gc=False):
     """A quota with the bounds of its period: instants [start_at, end_at) of the organisation's zone."""
 
     key: str
@@ -201,15 +201,13 @@ def takes(quota: QuotaRow, fact: Fact) -> bool:
     Whose fact it is and when it happened is not asked here."""
     if quota.account_tier is not None and fact.tier != quota.account_tier:
         return False
-    match fact:
-        case DealFact():
-            return fact.overlay is quota.overlay
-        case QuantityFact():
-            return fact.overlay is quota.overlay and any(_is_counted(quota, p, unit) for p, unit, _ in fact.parts)
-        case VisitFact():
-            return quota.visit_type is None or fact.visit_type == quota.visit_type
-        case FirstFact():
-            return True
+    if isinstance(fact, DealFact):
+        return fact.overlay is quota.overlay
+    if isinstance(fact, VisitFact):
+        return quota.visit_type is None or fact.visit_type == quota.visit_type
+    if isinstance(fact, QuantityFact):
+        return fact.overlay is quota.overlay and any(_is_counted(quota, p, unit) for p, unit, _ in fact.parts)
+    return True
 
 
 def judged(quota: QuotaRow, fact: Fact, exchange: Exchange) -> Judged:
@@ -238,6 +236,8 @@ def _revenue(quota: QuotaRow, fact: Fact, exchange: Exchange) -> Judged:
     assert isinstance(fact, DealFact)
     if fact.amount_minor is None or fact.currency is None:
         return Judged(0, "amount_missing", counted=False)
+    if fact.currency == quota.currency:
+        return Judged(-fact.amount_minor if fact.reversal else fact.amount_minor, _reason(fact))
     found = exchange.value(fact.amount_minor, fact.currency, quota.currency or "", _rated_at(fact))
     if isinstance(found, Missing):
         return Judged(0, "rate_missing", counted=False, missing=found)

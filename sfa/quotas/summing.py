@@ -110,7 +110,8 @@ def _walked(connection: Connection, span: Span, sums: Sums) -> Iterator[Sequence
         found = select(func.json_group_array(func.json_array(*groups.c)))
     else:
         found = counted(func.json_array(func.json_array(*sums.by, *sums.of)))
-    query = select(*lead.c, cut.c.column1, found.scalar_subquery()).select_from(lead.join(cut, true()))
+    pairs = lead.outerjoin(cut, true())  # an outer join keeps the order, in which the index is walked
+    query = select(*lead.c, cut.c.column1, found.scalar_subquery()).select_from(pairs)
     people = {"people": listed(connection, span.people)}
     for who, *rest, place, groups_ in each(connection, query.where(list(lead.c)[-1].is_not(None)), people):
         for group in _decode(groups_):

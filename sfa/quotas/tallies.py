@@ -7,7 +7,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import Struct, field, structs
+from msgspec import Struct, structs
 
 from sfa.core.days import plus_days
 from sfa.core.money import BP_WHOLE
@@ -19,7 +19,7 @@ VALUE_MAX = 2**63 - 1  # either way; what is beyond nobody can keep
 TOO_LARGE = "figure_too_large"
 
 
-class Figure(Struct, frozen=True, kw_only=True):
+class Figure(Struct, frozen=True, kw_only=True, gc=False):
     """What a quota's holder has attained: `value` in the measure's unit (see `Contribution`); None with `code`
     rate_missing where money cannot be converted, and what is `missing`, or figure_too_large where it, or one fact, is
     beyond `VALUE_MAX`. `left_out` counts by reason what the quota's rule does not count (R4). `target`, `currency` and
@@ -40,13 +40,14 @@ class Figure(Struct, frozen=True, kw_only=True):
     pct_code: str | None
 
 
-class Tally(Struct):
-    """The sum while it grows; `met` are the people that a quota of unique contacts has counted."""
+class Tally(Struct, gc=False):
+    """The sum while it grows; `met` are the people that a quota of unique contacts has counted. What most quotas never
+    need is not made before it is needed: there are tens of thousands of them."""
 
     value: int = 0
-    left_out: dict[str, int] = field(default_factory=dict)
-    missing: set[Missing] = field(default_factory=set)
-    met: set[str] = field(default_factory=set)
+    left_out: dict[str, int] | None = None
+    missing: set[Missing] | None = None
+    met: set[str] | None = None
     too_large: bool = False
 
     def add(self, quota: QuotaRow, fact: Fact, found: Judged) -> Judged:
@@ -55,6 +56,7 @@ class Tally(Struct):
         if found.counted and fact.count == 1 and abs(found.value) > VALUE_MAX:
             found, self.too_large = Judged(0, TOO_LARGE, counted=False), True
         if found.counted and quota.measure == "unique_contacts" and isinstance(fact, VisitFact):
+            self.met = set() if self.met is None else self.met
             if fact.person in self.met:
                 found = Judged(0, "repeated", counted=False)
             else:
@@ -67,48 +69,49 @@ class Tally(Struct):
         else:
             self._leave(found.reason, fact.count)
         if found.missing is not None:
+            self.missing = set() if self.missing is None else self.missing
             self.missing.add(found.missing)
         return found
 
     def _leave(self, reason: str, count: int) -> None:
+        self.left_out = {} if self.left_out is None else self.left_out
         self.left_out[reason] = self.left_out.get(reason, 0) + count
 
 
 class Takers:
-    """Which quotas take a fact: by family, holder and time; between two bounds of periods a holder has the same."""
+    """Which quotas take a fact: by family, holder and time. Between two instants at which a period begins or somebody
+    changes holders all facts of a person in a territory have the same, which are found once."""
 
     def __init__(self, quotas: Iterable[QuotaRow], holders: Holders) -> None:
         self._holders = holders
         self._by_holder: dict[tuple[str, str, str], list[QuotaRow]] = {}
-        self.kinds: set[tuple[str, str]] = set()
         bounds: set[int] = set()
         for quota in quotas:
             self._by_holder.setdefault((quota.family, *quota.holder), []).append(quota)
-            self.kinds.add((quota.family, quota.holder[0]))
             bounds |= {quota.start_at, quota.end_at}
+        self._kinds = {(family, kind) for family, kind, _ in self._by_holder}
+        for kind in {kind for _, kind in self._kinds}:
+            bounds.update(holders.changes(kind, min(bounds), max(bounds)))
         self._bounds = sorted(bounds)
-        self._running: dict[tuple[tuple[str, str, str], int], list[QuotaRow]] = {}
+        self._running: dict[tuple[str, str, str | None, int], list[QuotaRow]] = {}
 
-    def of(self, fact: Fact) -> Iterator[QuotaRow]:
+    def of(self, fact: Fact) -> list[QuotaRow]:
         """Each quota that counts such a fact for its holder in its period."""
-        stretch = bisect_right(self._bounds, fact.at)
-        for place in self._places(fact):
-            running = self._running.get((place, stretch))
-            if running is None:
-                of = self._by_holder.get(place, ())
-                running = self._running[place, stretch] = [q for q in of if q.start_at <= fact.at < q.end_at]
-            for quota in running:
-                if takes(quota, fact):
-                    yield quota
+        place = fact.family, fact.user_key, fact.territory_key, bisect_right(self._bounds, fact.at)
+        running = self._running.get(place)
+        if running is None:
+            held = (self._by_holder.get(holder, ()) for holder in self._holders_of(fact))
+            running = self._running[place] = [q for of in held for q in of if q.start_at <= fact.at < q.end_at]
+        return [quota for quota in running if takes(quota, fact)]
 
-    def _places(self, fact: Fact) -> Iterator[tuple[str, str, str]]:
+    def _holders_of(self, fact: Fact) -> Iterator[tuple[str, str, str]]:
         family = fact.family
-        if (family, "user") in self.kinds:
+        if (family, "user") in self._kinds:
             yield family, "user", fact.user_key
-        if (family, "team") in self.kinds:
+        if (family, "team") in self._kinds:
             for team in self._holders.teams(fact.user_key, fact.at):
                 yield family, "team", team
-        if (family, "territory") in self.kinds:
+        if (family, "territory") in self._kinds:
             for territory in self._holders.territories(fact.territory_key, fact.at):
                 yield family, "territory", territory
 
@@ -163,7 +166,7 @@ def figure(quota: QuotaRow, tally: Tally) -> Figure:
         measure=quota.measure,
         value=value,
         code=code,
-        missing=sorted(tally.missing),
+        missing=sorted(tally.missing or ()),
         left_out=dict(sorted(tally.left_out.items())) if tally.left_out else {},
         target=quota.target,
         currency=quota.currency,

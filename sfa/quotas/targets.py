@@ -78,7 +78,7 @@ def read_quotas(connection: Connection, *where: ColumnElement[bool]) -> list[Quo
     )
     bounds: dict[str, int] = {}
     found = []
-    for key, *values, name, start_on, end_on in connection.execute(query):
+    for key, *values, name, start_on, end_on in connection.execute(query).all():
         for day in (start_on, end_on):
             if day not in bounds:
                 bounds[day] = start_of_ms(day, zone)
@@ -92,6 +92,8 @@ def as_approved(connection: Connection, quotas: Sequence[QuotaRow], as_of: int |
     """The quotas with the target that counts (R5): of the version that is in force on the local day of `as_of` (None:
     on the last day of the period), of the first one if none is that old, the row's own if none was ever approved."""
     approved = [quota.key for quota in quotas if quota.approvals]
+    if not approved:
+        return list(quotas)
     versions = _versions(connection, approved)
     day = None if as_of is None else day_of(as_of, zone)
     return [in_force(quota, versions.get(quota.key, ()), day) for quota in quotas]
