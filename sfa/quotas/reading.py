@@ -99,7 +99,7 @@ def sums_of_deals(connection: Connection, span: Span, *, cost: bool) -> Iterator
         at=c.at,
         by=(c.overlay, c.currency, c.cost_currency if cost else null(), _tier(span)),
         of=of,
-        narrowed=lambda query: _with_accounts(_of_people(query, span), span, c.account_key),
+        narrowed=lambda query, of: _with_accounts(_of_people(query, of), of, c.account_key),
         covered=not span.with_tier,
         most=_is_most(connection, span),
     )
@@ -167,8 +167,8 @@ def sums_of_quantities(connection: Connection, span: Span) -> Iterator[QuantityF
         at=q.at,
         by=(q.overlay, q.product_key, q.unit, _tier(span)),
         of=(*_sums(case((q.reversal, -q.quantity_micro), else_=q.quantity_micro)), func.count()),
-        narrowed=lambda query: _with_accounts(
-            _of_people(_joined(query) if joins else query, span, q), span, c.account_key
+        narrowed=lambda query, of: _with_accounts(
+            _of_people(_joined(query) if joins else query, of, q), of, c.account_key
         ),
     )
     for who, place, overlay, product, unit, tier, high, low, count in summed(connection, span, sums):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import (
     CTE,
     ColumnElement,
@@ -45,7 +45,7 @@ class Sums(Struct, frozen=True, kw_only=True):
     at: ColumnElement[Any]
     by: tuple[ColumnElement[Any], ...]
     of: tuple[ColumnElement[Any], ...]
-    narrowed: Callable[[Select[Any]], Select[Any]]
+    narrowed: Callable[[Select[Any], Span], Select[Any]]
     covered: bool = False
     most: bool = False  # of the table lies in the span
 
@@ -74,7 +74,7 @@ def _passed(connection: Connection, span: Span, sums: Sums) -> Iterator[Sequence
     who, *rest = sums.along
     at = past_indexes(sums.at) if sums.most else sums.at
     place = segment(sums.at, span.cuts).label("place")
-    query = sums.narrowed(select(who, place, *rest, *sums.by, *sums.of)).where(at >= span.start, at < span.end)
+    query = sums.narrowed(select(who, place, *rest, *sums.by, *sums.of), span).where(at >= span.start, at < span.end)
     everybody = span.users is None and span.territories is None
     by = [past_indexes(who) if everybody else who, *([place] if len(span.cuts) > 1 else []), *rest]
     yield from each(connection, query.group_by(*by, *sums.asked), bound_of(connection, span))
@@ -98,11 +98,11 @@ def segment(at: Any, cuts: Cuts) -> ColumnElement[int]:
 
 
 def _walked(connection: Connection, span: Span, sums: Sums) -> Iterator[Sequence[Any]]:
-    lead, cut = _lead(*sums.along), _cut(span)
+    lead, cut, everybody = _lead(*sums.along), _cut(span), structs.replace(span, users=None)  # `lead` says who
     facts = [*(of == begins for of, begins in zip(sums.along, lead.c, strict=False)), sums.at >= cut.c.column2]
 
     def counted(*columns: Any) -> Select[Any]:
-        return sums.narrowed(select(*columns)).where(*facts, sums.at < cut.c.column3).correlate(lead, cut)
+        return sums.narrowed(select(*columns), everybody).where(*facts, sums.at < cut.c.column3).correlate(lead, cut)
 
     if by := sums.asked:
         named = (what.label(f"c{n}") for n, what in enumerate((*sums.by, *sums.of)))

@@ -35,7 +35,7 @@ def sums_of_visits(
         at=VISIT_AT,
         by=tuple(column if asked else null() for column, asked in wanted),
         of=(func.count(),),
-        narrowed=lambda query: _joined(_of_visits(query, span).where(*only), span),
+        narrowed=lambda query, of: _joined(_of_visits(query, of).where(*only), of),
         covered=not (types or people or span.with_tier),
     )
     for who, place, status, verdict, kind, person, tier, count in summed(connection, span, sums):
