@@ -3,17 +3,15 @@
 Both read the clock here and hand it down. Errors of rows go to standard error, one line each, and end with exit code 1.
 """
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 from sqlalchemy import Connection, func, select
 
+from sfa.app.cli_database import current_database, database_url
 from sfa.app.seed.write import ACCOUNTS_MAX, REPS_MAX
 from sfa.app.seed.write import seed as make
-from sfa.app.settings import Settings
 from sfa.core.clock import SystemClock
 from sfa.core.days import check_day
 from sfa.core.errors import Refused
@@ -25,7 +23,7 @@ from sfa.crm.imports.plan import Planned, plan_rows
 from sfa.crm.imports.table import Fault
 from sfa.db import scope
 from sfa.db.database import Database, open_database
-from sfa.db.migrations import is_current, upgrade_database
+from sfa.db.migrations import upgrade_database
 from sfa.db.tables import ROWS
 from sfa.web.passwords import hash_password
 
@@ -51,7 +49,7 @@ def opportunities(folder: Path, dry_run: bool, skip_errors: bool, url: str | Non
         _tell(found.faults)
         raise invalid(found.faults)
     plan, now_ms = plan_rows(found), SystemClock().now_ms()
-    with _current_database(url) as database:
+    with current_database(url) as database:
         if dry_run:
             report = rehearse(database, plan, now_ms)
             report = Report(report.counts, (*found.faults, *report.faults))
@@ -71,7 +69,7 @@ def opportunities(folder: Path, dry_run: bool, skip_errors: bool, url: str | Non
 @DATABASE
 def import_rows(entity: str, file: Path, email: str, dry_run: bool, url: str | None) -> None:
     """Create and change rows of ENTITY from a CSV FILE (docs/import.md). The same command continues a killed run."""
-    with _current_database(url) as database:
+    with current_database(url) as database:
         user, clock = database.read(person_by_email, email), SystemClock()
         sheet = sheets.read_sheet(user, entity, file.read_bytes(), file.name)
         if dry_run:
@@ -149,7 +147,7 @@ def seed(reps: int, accounts: int, number: int, today: str, password: str, url: 
     """
     check_day(today)
     password_hash = hash_password(password)
-    database = open_database(_url(url), durable=False)
+    database = open_database(database_url(url), durable=False)
     try:
         upgrade_database(database)
         counts, emails = make(
@@ -169,18 +167,3 @@ def seed(reps: int, accounts: int, number: int, today: str, password: str, url: 
     for key in LOGINS_SHOWN:
         if key in emails:
             click.echo(f"{key:<12} {emails[key]}")
-
-
-def _url(url: str | None) -> str:
-    return url if url is not None else Settings.from_environment(os.environ).database_url
-
-
-@contextmanager
-def _current_database(url: str | None) -> Iterator[Database]:
-    database = open_database(_url(url))
-    try:
-        if not database.read(is_current):
-            raise Refused("schema_outdated")
-        yield database
-    finally:
-        database.close()

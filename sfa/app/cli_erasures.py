@@ -1,8 +1,6 @@
 """`sfa erasures …`: the ledger of erased people, kept apart from backups, and erasing again after one was restored."""
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,12 +8,10 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from sfa.app.settings import Settings
+from sfa.app.cli_database import current_database
 from sfa.core.clock import SystemClock
 from sfa.core.errors import Refused
 from sfa.crm.erasure import erase_person
-from sfa.db.database import Database, open_database
-from sfa.db.migrations import is_current
 from sfa.db.tables import erasures as ledger
 from sfa.db.writes import Door, Origin
 
@@ -38,7 +34,7 @@ def erasures() -> None:
 @erasures.command("list")
 def list_lines() -> None:
     """Print the ledger, one JSON line for each key: to be kept apart from backups."""
-    with _database() as database:
+    with current_database() as database:
         for line in database.read(lines):
             click.echo(msgspec.json.encode(line).decode())
 
@@ -48,7 +44,7 @@ def list_lines() -> None:
 def replay(file: Path | None) -> None:
     """Erase again whom the ledger, and the lines of FILE, name: one person a transaction, safe to run twice."""
     clock = SystemClock()
-    with _database() as database:
+    with current_database() as database:
         known = database.read(lines)
         found = [*known, *(read_lines(file) if file is not None else ())]
         erased = absent = 0
@@ -83,14 +79,3 @@ def again(connection: Connection, line: Line, now_ms: int) -> bool:
             raise
         return False
     return True
-
-
-@contextmanager
-def _database() -> Iterator[Database]:
-    opened = open_database(Settings.from_environment(os.environ).database_url)
-    try:
-        if not opened.read(is_current):
-            raise Refused("schema_outdated")
-        yield opened
-    finally:
-        opened.close()

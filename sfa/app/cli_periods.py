@@ -3,9 +3,6 @@
 Whoever is named with --as closes it, and sees what he may see: the command is that of his phone and his screen.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,17 +10,12 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Column, Table
-from sqlalchemy import Connection, func, select
 
-from sfa.app.settings import Settings
+from sfa.app.cli_database import current_database, user_key_of
 from sfa.core.clock import SystemClock
-from sfa.core.errors import Refused
 from sfa.core.money import MINOR_DIGITS, format_minor
 from sfa.crm.online import Order, order
 from sfa.db import scope
-from sfa.db.database import Database, open_database
-from sfa.db.migrations import is_current
-from sfa.db.tables import ROWS
 from sfa.quotas import closed_periods, restatement
 from sfa.quotas.closed import PAGE_MAX
 from sync.decisions import COMMANDS
@@ -58,11 +50,11 @@ def close(
 ) -> None:
     """Keep for good what every figure of PERIOD (a key) is now."""
     now_ms = SystemClock().now_ms()
-    with _database() as database:
+    with current_database() as database:
         said: dict[str, Any] = {"number": number, "grace_days": grace_days, "reason": reason, "incomplete": incomplete}
-        said["again_key"] = database.read(_user_key, again) if again is not None else None
+        said["again_key"] = database.read(user_key_of, again) if again is not None else None
         asked = Order(
-            database.read(_user_key, email), "period.close", period, {k: v for k, v in said.items() if v is not None}
+            database.read(user_key_of, email), "period.close", period, {k: v for k, v in said.items() if v is not None}
         )
         database.write(scope.make_due, now_ms)
         database.write(order, now_ms, asked, COMMANDS)
@@ -78,8 +70,8 @@ def close(
 def show(period: str, email: str, quota: str | None) -> None:
     """What was closed, what it would be today, and why."""
     console = Console(highlight=False)
-    with _database() as database:
-        user_key = database.read(_user_key, email)
+    with current_database() as database:
+        user_key = database.read(user_key_of, email)
         if quota is not None:
             _print_quota(console, database.read(restatement.restatement, user_key, quota, None, PAGE_MAX))
         else:
@@ -130,23 +122,3 @@ def shown_value(value: int | None, measure: str, unit: str | None) -> str:
     if measure == "quantity":
         return f"{Decimal(value) / MICRO:f} {unit or ''}".rstrip()
     return f"{format_minor(value, unit)} {unit}" if unit in MINOR_DIGITS else f"{value:,}"
-
-
-def _user_key(connection: Connection, email: str) -> str:
-    users = ROWS["users"].c
-    query = select(users.key).where(func.lower(users.email) == email.lower(), ~users.gone)
-    found = connection.execute(query).scalar()
-    if found is None:
-        raise Refused("row_unknown", f"there is no user {email}")
-    return str(found)
-
-
-@contextmanager
-def _database() -> Iterator[Database]:
-    opened = open_database(Settings.from_environment(os.environ).database_url)
-    try:
-        if not opened.read(is_current):
-            raise Refused("schema_outdated")
-        yield opened
-    finally:
-        opened.close()

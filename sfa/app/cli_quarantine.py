@@ -4,22 +4,18 @@ The terminal has no login: `--as` names the reviewer, and what that person may n
 REST. Every change of a drain is a decision of this person, and is stored as such.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 import msgspec
-from sqlalchemy import Connection, func, select
 
-from sfa.app.factory import check_schema
-from sfa.app.settings import Settings
+from sfa.app.cli_database import current_database, user_key_of
 from sfa.core.clock import SystemClock
 from sfa.core.errors import Refused
 from sfa.db import scope
-from sfa.db.database import Database, open_database
+from sfa.db.database import Database
 from sfa.db.tables import ROWS
 from sync import quarantine as kept
 from sync import registrations, review
@@ -45,8 +41,8 @@ def quarantine() -> None:
 @click.option("--all", "everything", is_flag=True, help="Decided ones too.")
 def list_drains(email: str, everything: bool) -> None:
     """List the drains that wait for a decision."""
-    with _database() as database:
-        reviewer = database.read(_person, email)
+    with current_database() as database:
+        reviewer = database.read(user_key_of, email)
         for device in database.read(registrations.listed, reviewer).devices:
             if device.quarantined is None or "review" not in device.rights:
                 continue
@@ -68,8 +64,8 @@ def _told(drain: DrainView) -> str:
 @reviewer_option
 def show(device: str, drain: str, email: str) -> None:
     """Print the changes of a drain, one JSON line each. DRAIN may be the beginning of its name."""
-    with _database() as database:
-        reviewer = database.read(_person, email)
+    with current_database() as database:
+        reviewer = database.read(user_key_of, email)
         found = _find(database.read(kept.view, reviewer, device), drain)
         for part in found.received:
             for mutation in database.read(kept.content, reviewer, device, found.drain, part.part).mutations:
@@ -101,8 +97,8 @@ def _decide(device: str, drain: str, email: str, asked: Decision) -> None:
     if asked.reason is not None and not 0 < len(asked.reason) <= review.REASON_MAX:
         raise Refused("request_invalid", f"a reason has 1 to {review.REASON_MAX} characters")
     now_ms = SystemClock().now_ms()
-    with _database() as database:
-        reviewer = database.read(_person, email)
+    with current_database() as database:
+        reviewer = database.read(user_key_of, email)
         name = _find(database.read(kept.view, reviewer, device), drain).drain
         args = (reviewer, device, name, asked, now_ms, COMMANDS)
         done: DrainView = _until_effective(database, now_ms, review.review, *args)
@@ -129,21 +125,3 @@ def _find(view: QuarantineView, begin: str) -> DrainView:
     if len(found) != 1:
         raise Refused("not_found", f"{len(found)} drains of this device begin with {begin!r}")
     return found[0]
-
-
-def _person(connection: Connection, email: str) -> str:
-    check_schema(connection)
-    query = select(_USERS.key).where(func.lower(_USERS.email) == email.lower(), ~_USERS.gone)
-    key: str | None = connection.execute(query).scalar()
-    if key is None:
-        raise Refused("row_unknown", "nobody has this e-mail address")
-    return key
-
-
-@contextmanager
-def _database() -> Iterator[Database]:
-    database = open_database(Settings.from_environment(os.environ).database_url)
-    try:
-        yield database
-    finally:
-        database.close()

@@ -1,21 +1,15 @@
 """`sfa user …`: the people of the company, for whoever installs the server."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from sfa.app.settings import Settings
+from sfa.app.cli_database import current_database
 from sfa.core.access import ROLES
 from sfa.core.clock import SystemClock
 from sfa.core.entities import User
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker, check_key
-from sfa.db.database import Database, open_database
-from sfa.db.migrations import is_current
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
 from sfa.web.auth import set_password_hash
@@ -40,7 +34,7 @@ def add(email: str, name: str, role: str, key: str | None, password: str) -> Non
     clock = SystemClock()
     user_key = check_key(key) if key is not None else KeyMaker(clock).new()
     password_hash = hash_password(password)
-    with _database() as database:
+    with current_database() as database:
         database.write(add_user, user_key, User(name=name, email=email, role=role), password_hash, clock.now_ms())
     click.echo(user_key)
 
@@ -51,27 +45,16 @@ def add(email: str, name: str, role: str, key: str | None, password: str) -> Non
 def set_password(email: str, password: str) -> None:
     """Set a password, which ends every login of that person."""
     password_hash = hash_password(password)
-    with _database() as database:
+    with current_database() as database:
         database.write(_replace_password, email, password_hash, SystemClock().now_ms())
 
 
 @user.command("list")
 def list_users() -> None:
     """List everybody: key, role, e-mail, name."""
-    with _database() as database:
+    with current_database() as database:
         for key, role, email, name, active in database.read(_everybody):
             click.echo(f"{key}  {role:<8}  {email}  {name}{'' if active else '  (inactive)'}")
-
-
-@contextmanager
-def _database() -> Iterator[Database]:
-    database = open_database(Settings.from_environment(os.environ).database_url)
-    try:
-        if not database.read(is_current):
-            raise Refused("schema_outdated")
-        yield database
-    finally:
-        database.close()
 
 
 def add_user(connection: Connection, key: str, person: User, password_hash: str, now_ms: int) -> None:
