@@ -4,7 +4,7 @@ import click
 import msgspec
 
 from sfa.app.cli_device import Desk, as_json, device, on_desk
-from sfa.app.cli_device_words import find, instant
+from sfa.app.cli_device_words import find, find_given, instant
 from sfa.core.consent import may_contact
 from sfa.core.rules import check_values
 
@@ -30,7 +30,7 @@ def log_call(
     found = desk.device()
     values = {
         "account_key": find(found, "accounts", account),
-        "contact_key": find(found, "contacts", contact) if contact is not None else None,
+        "contact_key": find_given(found, "contacts", contact),
         "direction": "in" if incoming else "out",
         "called_at": instant(when) if when is not None else desk.clock.now_ms(),
         "minutes": minutes,
@@ -53,8 +53,8 @@ def add_need(desk: Desk, account: str, text: str, not_needed: bool, contact: str
         "account_key": find(found, "accounts", account),
         "text": text,
         "kind": "non_need" if not_needed else "need",
-        "contact_key": find(found, "contacts", contact) if contact is not None else None,
-        "product_key": find(found, "products", product) if product is not None else None,
+        "contact_key": find_given(found, "contacts", contact),
+        "product_key": find_given(found, "products", product),
     }
     click.echo(found.create("customer_needs", {name: value for name, value in values.items() if value is not None}))
 

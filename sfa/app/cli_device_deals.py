@@ -4,7 +4,7 @@ import click
 
 from sfa.app.cli_device import Desk, as_json, device, on_desk, run
 from sfa.app.cli_device_tables import show_rows
-from sfa.app.cli_device_words import find, instant
+from sfa.app.cli_device_words import find, find_given, instant
 from sfa.core.criteria import ROLES
 from sync.device import deals
 
@@ -18,7 +18,7 @@ stage_option = click.option("--stage", help="The stage; the only one of the pipe
 @on_desk
 def move_deal(desk: Desk, deal: str, stage: str) -> None:
     """Move a deal to another open stage."""
-    run(desk, "deal.move", "deals", deal, {"stage_key": find(desk.device(), "stages", stage)})
+    run(desk, "deal.move", "deals", deal, _to(desk, stage))
 
 
 @device.command("transfer-deal")
@@ -29,7 +29,7 @@ def move_deal(desk: Desk, deal: str, stage: str) -> None:
 def transfer_deal(desk: Desk, deal: str, stage: str, pipeline: str | None) -> None:
     """Move a deal to another pipeline and an open stage there."""
     found = desk.device()
-    there = find(found, "pipelines", pipeline) if pipeline is not None else None
+    there = find_given(found, "pipelines", pipeline)
     run(desk, "deal.transfer", "deals", deal, {"pipeline_key": there, "stage_key": find(found, "stages", stage)})
 
 
@@ -39,7 +39,7 @@ def transfer_deal(desk: Desk, deal: str, stage: str, pipeline: str | None) -> No
 @on_desk
 def win(desk: Desk, deal: str, stage: str | None) -> None:
     """Win a deal."""
-    run(desk, "deal.win", "deals", deal, {"stage_key": _stage(desk, stage)})
+    run(desk, "deal.win", "deals", deal, _to(desk, stage))
 
 
 @device.command()
@@ -56,9 +56,9 @@ def lose(
     found = desk.device()
     said = {
         "reason": reason,
-        "reason_key": find(found, "lost_reasons", because) if because is not None else None,
-        "competitor_key": find(found, "competitors", competitor) if competitor is not None else None,
-        "stage_key": _stage(desk, stage),
+        "reason_key": find_given(found, "lost_reasons", because),
+        "competitor_key": find_given(found, "competitors", competitor),
+        **_to(desk, stage),
     }
     run(desk, "deal.lose", "deals", deal, said)
 
@@ -69,7 +69,7 @@ def lose(
 @on_desk
 def reopen_deal(desk: Desk, deal: str, stage: str) -> None:
     """Open a closed deal again; what it was credited is reversed."""
-    run(desk, "deal.reopen", "deals", deal, {"stage_key": find(desk.device(), "stages", stage)})
+    run(desk, "deal.reopen", "deals", deal, _to(desk, stage))
 
 
 @device.command("sign-deal")
@@ -78,7 +78,7 @@ def reopen_deal(desk: Desk, deal: str, stage: str) -> None:
 @on_desk
 def sign_deal(desk: Desk, deal: str, at: str | None) -> None:
     """Say that a won deal was signed."""
-    run(desk, "deal.sign", "deals", deal, {"at": instant(at) if at is not None else None})
+    run(desk, "deal.sign", "deals", deal, _at(at))
 
 
 @device.command("invoice-deal")
@@ -87,7 +87,7 @@ def sign_deal(desk: Desk, deal: str, at: str | None) -> None:
 @on_desk
 def invoice_deal(desk: Desk, deal: str, at: str | None) -> None:
     """Say that a won deal was invoiced."""
-    run(desk, "deal.invoice", "deals", deal, {"at": instant(at) if at is not None else None})
+    run(desk, "deal.invoice", "deals", deal, _at(at))
 
 
 @device.command("add-role")
@@ -118,5 +118,9 @@ def lacks(desk: Desk, deal: str, is_json: bool) -> None:
         click.echo("nothing is missing")
 
 
-def _stage(desk: Desk, stage: str | None) -> str | None:
-    return find(desk.device(), "stages", stage) if stage is not None else None
+def _to(desk: Desk, stage: str | None) -> dict[str, str | None]:
+    return {"stage_key": find_given(desk.device(), "stages", stage)}
+
+
+def _at(text: str | None) -> dict[str, int | None]:
+    return {"at": instant(text) if text is not None else None}

@@ -26,6 +26,11 @@ def find(found: Device, entity: str, text: str) -> str:
     return meant[0]
 
 
+def find_given(found: Device, entity: str, text: str | None) -> str | None:
+    """The same, where something is said at all."""
+    return find(found, entity, text) if text is not None else None
+
+
 def fields_of(entity: str, texts: Sequence[str]) -> dict[str, Any]:
     """`FIELD=VALUE` as typed values; lists and objects are written as JSON."""
     values: dict[str, Any] = {}

@@ -7,13 +7,11 @@ for roles that see cost (R45). `as_of` comes from outside; the same instant and 
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, select
 
-from sfa.core.access import SEES_COST
 from sfa.core.days import check_day, day_bounds_ms
 from sfa.core.errors import Refused
 from sfa.core.fields import INSTANT_MAX
@@ -22,13 +20,14 @@ from sfa.core.rules import MEASURES
 from sfa.crm.edits import Who
 from sfa.crm.online import person
 from sfa.db.places import lies_in
-from sfa.db.prepared import among, listed
+from sfa.db.prepared import listed
 from sfa.db.tables import ROWS
 from sfa.quotas import engine
 from sfa.quotas.closed import Brief, briefly
 from sfa.quotas.conversion import Missing
 from sfa.quotas.measures import Contribution, QuotaRow
 from sfa.quotas.pace import Pace, pace
+from sfa.quotas.sight import check_figure, seen, sees_figure, visible
 from sfa.quotas.tallies import Figure
 from sfa.quotas.targets import as_approved, read_world, zone_of_company
 
@@ -171,11 +170,10 @@ def _rows(connection: Connection, keys: Sequence[str]) -> list[QuotaRow]:
     return engine.read_quotas(connection, _QUOTAS.c.key.in_(keys)) if keys else []
 
 
-def seen(connection: Connection, who: Who, key: str) -> QuotaRow:
+def _quota(connection: Connection, who: Who, key: str) -> QuotaRow:
     """A quota that the caller sees, or `not_found`."""
-    held = {"held": listed(connection, who.held or ())}
-    query = select(_QUOTAS.c.key).where(_QUOTAS.c.key == key, ~_QUOTAS.c.gone, lies_in(_QUOTAS.c.buckets, "held"))
-    found = _rows(connection, [key]) if is_key(key) and connection.execute(query, held).first() is not None else []
+    seen(connection, who, "quotas", key)
+    found = _rows(connection, [key])
     if not found:
         raise Refused("not_found")
     return found[0]
@@ -184,14 +182,14 @@ def seen(connection: Connection, who: Who, key: str) -> QuotaRow:
 def one(connection: Connection, user_key: str, now_ms: int, key: str, as_of: str | None) -> Attainment:
     """One quota's figure."""
     who, zone = person(connection, user_key), zone_of_company(connection)
-    quota = seen(connection, who, key)
+    quota = _quota(connection, who, key)
     return _shown(connection, who, [quota], instant_of(as_of, now_ms, zone), zone)[0]
 
 
 def _shown(connection: Connection, who: Who, rows: Sequence[QuotaRow], at: int, zone: str) -> list[Attainment]:
     asked = as_approved(connection, rows, at, zone)
-    permitted = [quota for quota in rows if quota.measure != "margin" or who.role in SEES_COST]
-    found = engine.figures(connection, permitted, at)
+    permitted = [quota for quota in asked if sees_figure(who, quota.measure)]
+    found = engine.approved_figures(connection, permitted, at, zone)
     stood = briefly(connection, found)
     return [_attainment(quota, found.get(quota.key), stood.get(quota.key), at, zone) for quota in asked]
 
@@ -233,17 +231,16 @@ def explanation(
     """A page of what a figure is the sum of, what is left out among it. `after` is a place as `next` says it; the facts
     of all pages, hidden ones too, sum to the figure of that instant."""
     who, zone = person(connection, user_key), zone_of_company(connection)
-    quota, limit = seen(connection, who, key), _limit(limit)
-    if quota.measure == "margin" and who.role not in SEES_COST:
-        raise Refused("not_permitted", f"the role {who.role} does not see cost")
+    quota, limit = _quota(connection, who, key), _limit(limit)
+    check_figure(who, quota.measure)
     place = _place(after) if after is not None else None
     start = place[0] if place is not None and quota.measure != "unique_contacts" else None
     facts = engine.contributions_of(connection, [quota], as_of, left_out=True, from_at=start)
     found = list(islice((f for f in facts if place is None or f.place > place), limit + 1))
     page, more = found[:limit], len(found) > limit
-    visible = _visible(connection, who, page)
-    shown = [fact for fact in page if (fact.entity, fact.row_key) in visible]
-    hidden = [fact for fact in page if fact.counted and (fact.entity, fact.row_key) not in visible]
+    known = visible(connection, who, ((fact.entity, fact.row_key) for fact in page))
+    shown = [fact for fact in page if (fact.entity, fact.row_key) in known]
+    hidden = [fact for fact in page if fact.counted and (fact.entity, fact.row_key) not in known]
     return Explanation(
         quota_key=key,
         as_of=as_of,
@@ -260,20 +257,6 @@ def _place(text: str) -> _Place:
     except msgspec.ValidationError:
         raise Refused("request_invalid", "`after` is the `next` of another page of the same list") from None
     return place
-
-
-def _visible(connection: Connection, who: Who, page: Sequence[Contribution]) -> set[tuple[str, str]]:
-    """(entity, key) of the rows behind a page that the caller may see."""
-    wanted: dict[str, set[str]] = {}
-    for fact in page:
-        wanted.setdefault(fact.entity, set()).add(fact.row_key)
-    found: set[tuple[str, str]] = set()
-    for entity, keys in wanted.items():
-        table = ROWS[entity]
-        query = select(table.c.key).where(among(table.c.key, "keys"), lies_in(table.c.buckets, "held"))
-        bound: dict[str, Any] = {"keys": listed(connection, sorted(keys)), "held": listed(connection, who.held or ())}
-        found.update((entity, key) for key in connection.execute(query, bound).scalars())
-    return found
 
 
 def _with_paths(connection: Connection, quota: QuotaRow, page: Sequence[Contribution], zone: str) -> list[Explained]:

@@ -11,12 +11,8 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Row, and_, func, select
 
-from sfa.core.access import SEES_COST
 from sfa.core.errors import Refused
-from sfa.core.ids import is_key
 from sfa.core.money import ratio_bp
-from sfa.crm.online import person
-from sfa.db.places import lies_in
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, closed_contributions, closed_figures
 from sfa.quotas.measures import Contribution
@@ -130,48 +126,6 @@ _READ = (
 _OTHER = _CLOSINGS.alias("other")
 _NEWEST = select(func.max(_OTHER.c.number)).where(_OTHER.c.period_key == _CLOSINGS.c.period_key).scalar_subquery()
 _LAST = _READ.where(among(_QUOTAS.c.key, "keys"), _CLOSINGS.c.number == _NEWEST)
-
-
-# -- who sees what ----------------------------------------------------------------------------------------------------
-
-
-def seen(connection: Connection, user_key: str, entity: str, key: str) -> Row[Any]:
-    """The living row; `not_found` alike where there is none and where the caller may not see it."""
-    table, held = ROWS[entity], listed(connection, person(connection, user_key).held or ())
-    query = select(table).where(table.c.key == key, ~table.c.gone, lies_in(table.c.buckets, "held"))
-    found = connection.execute(query, {"held": held}).first() if is_key(key) else None
-    if found is None:
-        raise Refused("not_found")
-    return found
-
-
-def sees_figure(connection: Connection, user_key: str, measure: str) -> bool:
-    """Margins are for roles that see cost (R45)."""
-    return measure != "margin" or person(connection, user_key).role in SEES_COST
-
-
-def seen_figure(connection: Connection, user_key: str, quota_key: str) -> Row[Any]:
-    """A quota whose figure the caller may know."""
-    quota = seen(connection, user_key, "quotas", quota_key)
-    if not sees_figure(connection, user_key, quota.measure):
-        raise Refused("not_permitted", "your role does not see cost")
-    return quota
-
-
-def visible(connection: Connection, user_key: str, records: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of these (entity, key) that the caller may see; deleted ones as when they lived."""
-    held = listed(connection, person(connection, user_key).held or ())
-    by_entity: dict[str, set[str]] = {}
-    for entity, key in records:
-        by_entity.setdefault(entity, set()).add(key)
-    found: set[tuple[str, str]] = set()
-    for entity, keys in by_entity.items():
-        table, wanted = ROWS[entity], sorted(keys)
-        query = select(table.c.key).where(among(table.c.key, "keys"), lies_in(table.c.buckets, "held"))
-        for start in range(0, len(wanted), KEYS_AT_ONCE):
-            bound = {"keys": listed(connection, wanted[start : start + KEYS_AT_ONCE]), "held": held}
-            found |= {(entity, key) for key in connection.execute(query, bound).scalars()}
-    return found
 
 
 def check_page(limit: int) -> None:

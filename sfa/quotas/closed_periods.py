@@ -12,14 +12,16 @@ from sqlalchemy import Connection, Select, func, select
 
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
+from sfa.crm.edits import Who
 from sfa.crm.online import person
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS, closed_figures
 from sfa.quotas import closed, engine
-from sfa.quotas.closed import Closed, check_page, seen
+from sfa.quotas.closed import Closed, check_page
 from sfa.quotas.measures import QuotaRow
 from sfa.quotas.restatement import Restated, restated_of
+from sfa.quotas.sight import seen, sees_figure
 
 _QUOTAS, _CLOSINGS = ROWS["quotas"], ROWS["period_closings"]
 CLOSINGS_TOLD = 100
@@ -87,11 +89,11 @@ def told(connection: Connection, user_key: str, period_key: str, after: str | No
     check_page(limit)
     if after is not None and not is_key(after):
         raise Refused("request_invalid", "`after` is a `next`")
-    period = seen(connection, user_key, "fiscal_periods", period_key)
-    mine, every = _keys(connection, user_key, period_key)
+    who = person(connection, user_key)
+    period = seen(connection, who, "fiscal_periods", period_key)
+    mine, every = _keys(connection, who, period_key)
     found = [q for q in engine.read_quotas(connection, _QUOTAS.c.period_key == period_key) if q.key in mine]
-    margins = closed.sees_figure(connection, user_key, "margin")
-    quotas = [q for q in found if margins or q.measure != "margin"]
+    quotas = [q for q in found if sees_figure(who, q.measure)]
     figures = engine.figures(connection, quotas, None)
     stood = closed.closed_of(connection, mine)
     pairs = [(q, stood[q.key], restated_of(figures[q.key])) for q in quotas if q.key in stood]
@@ -113,9 +115,9 @@ def told(connection: Connection, user_key: str, period_key: str, after: str | No
     )
 
 
-def _keys(connection: Connection, user_key: str, period_key: str) -> tuple[set[str], int]:
+def _keys(connection: Connection, who: Who, period_key: str) -> tuple[set[str], int]:
     """-> (the quotas of the period that the caller sees, how many there are)."""
-    held = listed(connection, person(connection, user_key).held or ())
+    held = listed(connection, who.held or ())
     of_period = (_QUOTAS.c.period_key == period_key, ~_QUOTAS.c.gone)
     query = select(_QUOTAS.c.key).where(*of_period, lies_in(_QUOTAS.c.buckets, "held"))
     every = connection.execute(select(func.count()).select_from(_QUOTAS).where(*of_period)).scalar()

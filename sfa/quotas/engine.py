@@ -29,9 +29,15 @@ USERS_MAX = 400  # more people than these are read as everybody: one pass costs 
 def figures(connection: Connection, quotas: Sequence[QuotaRow], as_of: int | None) -> dict[str, Figure]:
     """quota key -> its figure. Statements do not grow with the number of quotas."""
     zone = zone_of_company(connection)
-    asked = as_approved(connection, quotas, as_of, zone)
-    tallies = _tallies(connection, asked, read_world(connection, asked, zone), as_of)
-    return {quota.key: figure(quota, tallies[quota.key]) for quota in asked}
+    return approved_figures(connection, as_approved(connection, quotas, as_of, zone), as_of, zone)
+
+
+def approved_figures(
+    connection: Connection, quotas: Sequence[QuotaRow], as_of: int | None, zone: str
+) -> dict[str, Figure]:
+    """The same of quotas that have the target of that instant already."""
+    tallies = _tallies(connection, quotas, read_world(connection, quotas, zone), as_of)
+    return {quota.key: figure(quota, tallies[quota.key]) for quota in quotas}
 
 
 def _tallies(connection: Connection, quotas: Sequence[QuotaRow], world: World, as_of: int | None) -> dict[str, Tally]:

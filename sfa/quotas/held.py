@@ -48,20 +48,18 @@ def _credited(deals: Rows, stages: Rows, rules: Rows, zone: str) -> Iterator[tup
             yield key, deal, credit
 
 
+def _of_credit(key: str, deal: Row, c: Credit, accounts: Rows) -> dict[str, Any]:
+    """What every fact says of the credit that it is part of."""
+    same = {name: getattr(c, name) for name in ("user_key", "overlay", "reversal", "at", "event", "share_bp")}
+    return {"row_key": key, "ordinal": c.n, "tier": _tier(accounts, deal["account_key"]), **same}
+
+
 def deal_facts(deals: Rows, stages: Rows, rules: Rows, accounts: Rows, zone: str) -> list[DealFact]:
     """Credits of deals, without cost: that is not on devices."""
     found = [
         DealFact(
-            row_key=key,
-            ordinal=c.n,
-            user_key=c.user_key,
-            overlay=c.overlay,
-            reversal=c.reversal,
-            at=c.at,
+            **_of_credit(key, deal, c, accounts),
             rated_at=c.rated_at,
-            event=c.event,
-            tier=_tier(accounts, deal["account_key"]),
-            share_bp=c.share_bp,
             amount_minor=c.amount_minor,
             currency=c.currency,
         )
@@ -87,20 +85,7 @@ def quantity_facts(
             unit = (products.get(product) or {}).get("unit", "piece")
             parts += [(product, unit, part)] if part is not None else []
         if parts:
-            found.append(
-                QuantityFact(
-                    row_key=key,
-                    ordinal=c.n,
-                    user_key=c.user_key,
-                    overlay=c.overlay,
-                    reversal=c.reversal,
-                    at=c.at,
-                    event=c.event,
-                    tier=_tier(accounts, deal["account_key"]),
-                    share_bp=c.share_bp,
-                    parts=tuple(parts),
-                )
-            )
+            found.append(QuantityFact(**_of_credit(key, deal, c, accounts), parts=tuple(parts)))
     return sorted(found, key=lambda f: (f.at, f.row_key, f.ordinal, f.reversal, f.user_key))
 
 

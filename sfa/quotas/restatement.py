@@ -14,11 +14,13 @@ from msgspec import Struct, structs
 from sqlalchemy import Connection
 
 from sfa.core.errors import Refused
+from sfa.crm.online import person
 from sfa.db.tables import ROWS
 from sfa.quotas import closed, engine, restating, since
-from sfa.quotas.closed import Closed, check_page, seen_figure
+from sfa.quotas.closed import Closed, check_page
 from sfa.quotas.measures import QuotaRow
 from sfa.quotas.restating import Difference, Part
+from sfa.quotas.sight import seen_figure, visible
 
 CSV_ROWS_MAX = 100_000
 CSV_COLUMNS = (
@@ -101,7 +103,7 @@ def closings(connection: Connection, user_key: str, quota_key: str, before: int 
     check_page(limit)
     if before is not None and not 1 <= before <= 2**31:
         raise Refused("request_invalid", "`before` is a number of a closing")
-    seen_figure(connection, user_key, quota_key)
+    seen_figure(connection, person(connection, user_key), quota_key)
     found = closed.closings_of(connection, quota_key, before or 2**31, limit + 1)
     return Closings(quota_key, found[:limit], found[limit - 1].number if len(found) > limit else None)
 
@@ -133,12 +135,13 @@ def as_csv(connection: Connection, user_key: str, quota_key: str) -> str:
 
 def _told(connection: Connection, user_key: str, quota_key: str) -> tuple[Restatement, list[Item]]:
     """-> everything but the page, and all that the caller may see, by place."""
-    row = seen_figure(connection, user_key, quota_key)
+    who = person(connection, user_key)
+    row = seen_figure(connection, who, quota_key)
     (quota,) = engine.read_quotas(connection, ROWS["quotas"].c.key == quota_key)
     restated = restated_of(engine.figures(connection, [quota], None)[quota_key])
     stood = closed.closed_of(connection, (quota_key,)).get(quota_key)
     found = differences(connection, quota, stood) if stood is not None else []
-    known = closed.visible(connection, user_key, ((d.place.entity, d.place.row_key) for d in found))
+    known = visible(connection, who, ((d.place.entity, d.place.row_key) for d in found))
     mine = [d for d in found if (d.place.entity, d.place.row_key) in known]
     whole = sum(d.delta for d in found)
     told = Restatement(
