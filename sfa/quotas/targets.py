@@ -76,16 +76,12 @@ def read_quotas(connection: Connection, *where: ColumnElement[bool]) -> list[Quo
         .where(~_QUOTAS.c.gone, *where)
         .order_by(_QUOTAS.c.key)
     )
-    bounds: dict[str, int] = {}
-    found = []
-    for key, *values, name, start_on, end_on in connection.execute(query).all():
-        for day in (start_on, end_on):
-            if day not in bounds:
-                bounds[day] = start_of_ms(day, zone)
-        said = dict(zip(_OF_QUOTA, values, strict=True))
-        span = {"start_on": start_on, "end_on": end_on, "start_at": bounds[start_on], "end_at": bounds[end_on]}
-        found.append(QuotaRow(key=key, period_name=name, **said, **span))
-    return found
+    names = ("key", *_OF_QUOTA, "period_name", "start_on", "end_on")
+    rows = connection.execute(query).all()
+    bounds = {day: start_of_ms(day, zone) for day in {day for *_, start, end in rows for day in (start, end)}}
+    return [
+        QuotaRow(**dict(zip(names, row, strict=True)), start_at=bounds[row[-2]], end_at=bounds[row[-1]]) for row in rows
+    ]
 
 
 def as_approved(connection: Connection, quotas: Sequence[QuotaRow], as_of: int | None, zone: str) -> list[QuotaRow]:
