@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from argon2 import PasswordHasher
 from litestar import Litestar, Response, Router, get
@@ -109,6 +110,14 @@ class Health(Struct, frozen=True):
     database: bool
 
 
+class _Whole(Router):
+    """All addresses, registered at once: one by one, each would make those beside it on its path anew. Nobody else has
+    them, so the copy that a server makes of a router is spared."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Whole":
+        return self
+
+
 def build(
     settings: Settings,
     *,
@@ -124,7 +133,7 @@ def build(
     pushes = wake_services(settings, clock) if push_services is None else push_services
     services = connect(settings, clock, database or open_database(settings.database_url), hasher, pushes)
     return Litestar(
-        routes(services),
+        [_Whole("/", route_handlers=routes(services))],
         middleware=[CompressedAnswers(), Authentication(services.authenticator, services.rate)],
         exception_handlers={Exception: answer_problem},
         request_class=LimitedRequest,

@@ -10,13 +10,14 @@ from tests.simulation.databases import Worlds
 from tests.simulation.run import run_seed
 
 PART = 20
+SEEDS = 200
 
 
 def parts(seeds: int) -> list[range]:
     return [range(start, start + PART) for start in range(0, seeds, PART)]
 
 
-@pytest.mark.parametrize("seeds", parts(200), ids=str)
+@pytest.mark.parametrize("seeds", parts(SEEDS), ids=str)
 def test_devices_converge_and_lose_nothing_on_sqlite(sqlite_worlds: Worlds, seeds: range) -> None:
     assert play_all(sqlite_worlds, seeds) == []
 
@@ -28,7 +29,7 @@ def test_devices_converge_and_lose_nothing_on_postgresql(postgres_worlds: Worlds
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seeds", parts(2_000)[10:], ids=str)
+@pytest.mark.parametrize("seeds", parts(2_000)[SEEDS // PART :], ids=str)
 def test_two_thousand_seeds_are_clean_on_sqlite(sqlite_worlds: Worlds, seeds: range) -> None:
     assert play_all(sqlite_worlds, seeds) == []
 
