@@ -58,8 +58,12 @@ def test_the_waterfall_goes_from_the_list_price_to_the_profit_and_sums_exactly(o
     (terms,) = items(found, "terms")
     assert terms["amount_minor"] == -2_70
     assert terms["basis"] == {
-        **{"days": 50, "of_minor": 270_00, "rate_bp": 730},
-        **{"cost_rate_key": "r-capital", "end": 1, "event": "won"},
+        "days": 50,
+        "of_minor": 270_00,
+        "rate_bp": 730,
+        "cost_rate_key": "r-capital",
+        "end": 1,
+        "event": "won",
     }
     (visit,) = items(found, "visits")
     assert (visit["entity"], visit["row_key"], visit["user_key"], visit["on"]) == ("visits", "v1", "ana", "2026-01-05")
@@ -187,8 +191,11 @@ def test_money_converts_at_the_rate_of_its_day_or_is_not_computable(office: Offi
     assert (amounts(found)["invoice"], amounts(found)["pocket"]) == (810_00, None)
     assert found["actual"]["missing"] == [
         {
-            **{"code": "rate_missing", "kind": "freight", "on": "2026-01-04"},
-            **{"from_currency": "EUR", "to_currency": "USD"},
+            "code": "rate_missing",
+            "kind": "freight",
+            "on": "2026-01-04",
+            "from_currency": "EUR",
+            "to_currency": "USD",
         }
     ]
     assert desk.get("dirk", f"{PNL}?currency=XXQ").json()["code"] == "currency_unknown"
