@@ -44,8 +44,14 @@ EVERYBODY = frozenset(
         "visit_policies",
         "checklist_templates",
         "cadence_rules",
+        "discount_limits",
+        "price_guides",
+        "commission_plans",
+        "campaigns",
     }
 )
+COSTS = frozenset({"unit_costs", "cost_rates", "campaign_costs"})  # only who sees cost has and writes them (R45)
+CHARGED_OPENLY = frozenset({"goods_return", "credit_note"})  # what the customer knows of too; other charges are cost
 # A change of these changes who sees what.
 DECIDES_SCOPE = frozenset(
     {"organisations", "device_profiles", "users", "team_edges", "team_members", "territories", "teams"}
@@ -55,7 +61,7 @@ DECIDES_SCOPE = frozenset(
 FIELD_WORK = frozenset(
     {"accounts", "contacts", "visits", "notes", "attachments", "tasks", "deals", "deal_lines", "deal_contacts"}
     | {"customer_needs", "calls", "consents"}
-    | {"visit_plans", "signals", "travel_legs"}
+    | {"visit_plans", "signals", "travel_legs", "expenses", "work_entries", "campaign_touches"}
 )
 VISIT_RULES = frozenset({"visit_policies", "checklist_templates", "cadence_rules"})
 CLOSES_PERIODS = frozenset({"finance", "director", "admin"})
@@ -64,6 +70,8 @@ CATALOGUE_DATA = frozenset(
     {"products", "prices", "currencies", "rates", "fiscal_periods", "stages"}
     | {"pipelines", "lost_reasons", "competitors", "credit_rules", "fiscal_calendars"}
 )
+TERMS = frozenset({"rebate_agreements", "campaigns"})
+PAY = frozenset({"commission_plans", "commission_assignments", "discount_limits"})
 PEOPLE_DATA = frozenset(
     {"organisations", "device_profiles", "users", "teams", "team_edges", "team_members", "territories"}
     | {"territory_edges", "territory_members"}
@@ -89,12 +97,13 @@ SET_ONCE: dict[str, frozenset[str]] = {
     "deals": frozenset({"stage_key", "pipeline_key"}),
     "attachments": frozenset({"media_type", "size", "sha256"}),
     "consents": frozenset({"contact_key", "purpose", "channel", "granted", "decided_at", "source", "evidence"}),
+    "deal_charges": frozenset({"deal_key", "kind"}),
 }
 NEVER_DELETED = frozenset({"consents"})
 ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})
 SERVER_ONLY_ENTITIES = frozenset(
     {"refusals", "conflicts", "suggestions", "handovers", "visit_amendments"}
-    | {"period_closings", "quota_versions", "quota_challenges"}
+    | {"period_closings", "quota_versions", "quota_challenges", "price_guides"}
 )
 # Moving a customer or its work to somebody else is a manager's decision.
 MANAGERS_SET: dict[str, frozenset[str]] = {
@@ -108,6 +117,8 @@ MANAGERS_SET: dict[str, frozenset[str]] = {
     "signals": frozenset({"author_key"}),
     "travel_legs": frozenset({"owner_key"}),
     "calls": frozenset({"owner_key"}),
+    "expenses": frozenset({"owner_key"}),
+    "work_entries": frozenset({"owner_key"}),
 }
 # What nobody may give himself.
 ADMINS_SET: dict[str, frozenset[str]] = {"users": frozenset({"role", "email"})}
@@ -120,6 +131,8 @@ OWNED: dict[str, str] = {
     "visit_plans": "owner_key",
     "signals": "author_key",
     "travel_legs": "owner_key",
+    "expenses": "owner_key",
+    "work_entries": "owner_key",
 }
 # What belongs to a deal is changed by who may change the deal.
 BELOW_DEALS = frozenset({"deal_lines", "deal_contacts"})
@@ -251,7 +264,9 @@ def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, membe
     if entity in EVERYBODY:
         return ("all",)
     match entity:
-        case "unit_costs":
+        case _ if entity in COSTS:
+            found = {"cost:all"}
+        case "deal_charges" if row.get("kind") not in CHARGED_OPENLY:
             found = {"cost:all"}
         case "accounts":
             found = {f"user:{member}" for member in members}
@@ -268,8 +283,10 @@ def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, membe
         case "visits":
             found = set(parent.buckets) if parent is not None else set()
             found.update(f"user:{person}" for person in row["participants"] or ())  # who went along has it too
-        case "tasks" | "travel_legs":
+        case "tasks" | "travel_legs" | "expenses" | "work_entries":
             found = {f"book:{row['owner_key']}"}
+        case "commission_assignments":
+            found = {f"book:{row['user_key']}"}
         case "quotas":
             found = _quota_buckets(row)
         case "refusals" | "handovers":
@@ -319,7 +336,7 @@ def may_write(role: str, entity: str) -> bool:
     """Whether a role may create, update or delete rows of an entity at all."""
     if entity in SERVER_ONLY_ENTITIES:
         return False
-    if entity == "unit_costs":
+    if entity in COSTS or entity == "deal_charges":
         return role in SEES_COST
     if role == "admin":
         return True
@@ -329,7 +346,9 @@ def may_write(role: str, entity: str) -> bool:
         return role in ("manager", "director")
     if entity in PLANNING:
         return role in ("manager", "director", "finance")
-    if entity in CATALOGUE_DATA:
+    if entity in TERMS:
+        return role in ("manager", "director", "finance")
+    if entity in CATALOGUE_DATA or entity in PAY:
         return role in ("finance", "director")
     return entity in PEOPLE_DATA and role == "director"
 

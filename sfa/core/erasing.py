@@ -26,6 +26,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     ENTITY: BLANK,
     "consents": {"source": None, "evidence": None},
     "deal_contacts": {"note": None},
+    "campaign_touches": {},
     "conflicts": {"losing": None, "standing": None},
     "refusals": {"mutation": None, "repaired_with": None, "details": None},
     "suggestions": {"mutations": None},

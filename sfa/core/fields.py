@@ -43,3 +43,6 @@ LostReasonRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "lost_rea
 CompetitorRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "competitors"})]
 QuotaRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "quotas"})]
 PeriodRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "fiscal_periods"})]
+AttachmentRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "attachments"})]
+CommissionPlanRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "commission_plans"})]
+CampaignRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "campaigns"})]

@@ -8,6 +8,7 @@ where the row's state forbids it, why. They decide neither rights nor concurrenc
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from sfa.core import checklists, criteria
 from sfa.core.days import zone_of
 from sfa.core.deal_states import DEAL_TRANSITIONS
 from sfa.core.errors import Refused
-from sfa.core.fields import Day
+from sfa.core.fields import MONEY_MAX, Day
 from sfa.core.ids import is_key
 from sfa.core.recurrence import check_rule
 from sfa.core.shapes import SHAPES
@@ -275,6 +276,60 @@ def _rate(row: Mapping[str, Any]) -> Broken | None:
     return None
 
 
+def _money(row: Mapping[str, Any]) -> Broken | None:
+    if (row["amount_minor"] is None) != (row["currency"] is None):
+        return Broken("invariant_failed", "amount and currency belong together")
+    return None
+
+
+def _goods(row: Mapping[str, Any]) -> Broken | None:
+    if row["quantity"] is not None and row["product_key"] is None:
+        return Broken("invariant_failed", "a quantity is of a product")
+    return None
+
+
+def _cost_rate(row: Mapping[str, Any]) -> Broken | None:
+    if (row["kind"] == "capital") != (row["rate_bp"] is not None) or (row["kind"] == "capital") != (
+        row["amount_minor"] is None
+    ):
+        return Broken("invariant_failed", "capital has a rate, an hour or a kilometre has an amount")
+    return _money(row)
+
+
+def _expense(row: Mapping[str, Any]) -> Broken | None:
+    if row["amount_minor"] is None and (row["kind"] != "sample" or row["product_key"] is None):
+        return Broken("invariant_failed", "an expense says its amount; a sample may say its product instead")
+    return _money(row) or _goods(row)
+
+
+def _tiers(row: Mapping[str, Any], start: str) -> Broken | None:
+    """The first begins at nothing, each later one higher."""
+    froms = []
+    for tier in row["tiers"]:
+        if set(tier) != {start, "rate_bp"} or type(tier[start]) is not int or type(tier["rate_bp"]) is not int:
+            return Broken("tiers_invalid", f"a tier is {{{start}, rate_bp}}, whole numbers", {"field": "tiers"})
+        if not 0 <= tier["rate_bp"] <= WHOLE_BP or not 0 <= tier[start] <= MONEY_MAX:
+            return Broken("tiers_invalid", f"rate_bp is 0 to {WHOLE_BP}, {start} 0 or more", {"field": "tiers"})
+        froms.append(tier[start])
+    if not froms or froms[0] != 0 or any(later <= earlier for earlier, later in pairwise(froms)):
+        return Broken("tiers_invalid", "tiers begin at 0 and each one higher than the one before", {"field": "tiers"})
+    return None
+
+
+def _rebate(row: Mapping[str, Any]) -> Broken | None:
+    return _tiers(row, "from_minor")
+
+
+def _plan_of_commission(row: Mapping[str, Any]) -> Broken | None:
+    return _tiers(row, "from_bp" if row["of_quota"] else "from_minor")
+
+
+def _campaign(row: Mapping[str, Any]) -> Broken | None:
+    if row["end_on"] is not None and row["end_on"] < row["start_on"]:
+        return Broken("invariant_failed", "a campaign ends after it starts")
+    return None
+
+
 _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
     "organisations": _organisation,
     "accounts": _account,
@@ -289,6 +344,12 @@ _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
     "quotas": _quota,
     "fiscal_periods": _period,
     "rates": _rate,
+    "cost_rates": _cost_rate,
+    "deal_charges": _goods,
+    "expenses": _expense,
+    "rebate_agreements": _rebate,
+    "commission_plans": _plan_of_commission,
+    "campaigns": _campaign,
 }
 
 

@@ -23,6 +23,9 @@ PARENTS: dict[str, tuple[str, str]] = {
     "deals": ("accounts", "account_key"),
     "deal_lines": ("deals", "deal_key"),
     "deal_contacts": ("deals", "deal_key"),
+    "rebate_agreements": ("accounts", "account_key"),
+    "campaign_touches": ("accounts", "account_key"),
+    "deal_charges": ("deals", "deal_key"),
     "quota_versions": ("quotas", "quota_key"),
     "quota_challenges": ("quotas", "quota_key"),
 }
@@ -69,6 +72,12 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "quotas": {"target": ("target", "currency"), "approval": ("status", "approvals")},
     "prices": {"amount": ("amount_minor", "currency")},
     "unit_costs": {"amount": ("amount_minor", "currency")},
+    "cost_rates": {"amount": ("amount_minor", "currency")},
+    "deal_charges": {"amount": ("amount_minor", "currency"), "goods": ("product_key", "quantity")},
+    "expenses": {"amount": ("amount_minor", "currency"), "goods": ("product_key", "quantity")},
+    "rebate_agreements": {"terms": ("mode", "tiers", "currency")},
+    "commission_plans": {"terms": ("mode", "tiers", "of_quota", "currency")},
+    "campaign_costs": {"amount": ("amount_minor", "currency")},
 }
 
 

@@ -17,10 +17,18 @@ from sfa.db.writes import Door, Origin
 
 # Who names a merged row, beside the rows that lie under it.
 NAMED_BY = {
-    "accounts": (("tasks", "account_key"), ("accounts", "parent_key")),
+    "accounts": (
+        ("tasks", "account_key"),
+        ("accounts", "parent_key"),
+        ("expenses", "account_key"),
+        ("work_entries", "account_key"),
+    ),
     "contacts": tuple(
         (e, "contact_key")
-        for e in ("visits", "visit_plans", "deals", "deal_contacts", "customer_needs", "calls", "consents")
+        for e in (
+            *("visits", "visit_plans", "deals", "deal_contacts"),
+            *("customer_needs", "calls", "consents", "campaign_touches"),
+        )
     ),
 }
 NEVER_TAKEN = frozenset({"created_at", "created_by", "territory_key", "parent_key", "status", "external_id", "tags"})

@@ -68,7 +68,11 @@ def erase_person(door: Door, key: str, origin: Origin, reason: str) -> Erased:
     touched = [cell for cell in people if cell.rev]
     for cell in touched:
         _end(door, cell, blanked(ENTITY, cell.row), origin)
-    facts = [cell for entity in ("consents", "deal_contacts") for cell in door.load_where(entity, "contact_key", keys)]
+    facts = [
+        cell
+        for entity in ("consents", "deal_contacts", "campaign_touches")
+        for cell in door.load_where(entity, "contact_key", keys)
+    ]
     for cell in facts:
         _end(door, cell, blanked(cell.entity, cell.row), origin)
     told = [*_about(door, keys, origin), *_kept(door, keys, origin)]

@@ -85,7 +85,7 @@ def export(connection: Connection, caller: str, key: str) -> Export:
 
     found: list[Held] = []
     full = False
-    named = (("contacts", "key"), ("consents", "contact_key"), ("deal_contacts", "contact_key"))
+    named = (("contacts", "key"), *((e, "contact_key") for e in ("consents", "deal_contacts", "campaign_touches")))
     for entity, column in (*named, *((e, "row_key") for e in ABOUT)):
         table = ROWS[entity]
         query = select(table).where(table.c[column].in_(keys))

@@ -33,11 +33,13 @@ CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
         ("attachments", "account_key"),
         ("customer_needs", "account_key"),
         ("calls", "account_key"),
+        ("rebate_agreements", "account_key"),
+        ("campaign_touches", "account_key"),
         ("deals", "account_key"),
     ),
     "contacts": (("consents", "contact_key"),),
     "visits": (("visit_amendments", "visit_key"),),
-    "deals": (("deal_lines", "deal_key"), ("deal_contacts", "deal_key")),
+    "deals": (("deal_lines", "deal_key"), ("deal_contacts", "deal_key"), ("deal_charges", "deal_key")),
     "quotas": (("quota_versions", "quota_key"), ("quota_challenges", "quota_key")),
 }
 

@@ -390,6 +390,7 @@ _BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults}
 _AGES_WITH = {
     "deal_lines": ("deals", "deal_key"),
     "deal_contacts": ("deals", "deal_key"),
+    "deal_charges": ("deals", "deal_key"),
     "visit_amendments": ("visits", "visit_key"),
 }
 _TEXTS = inserting(note_updates)

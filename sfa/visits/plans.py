@@ -24,7 +24,13 @@ PLANS_MAX = 50  # in one run and transaction: a daily plan has HORIZON_DAYS visi
 WINDOW = 20_000  # numbers of the feed that are gone through at once
 WINDOWS_MAX = 20  # of them without a plan, in one run
 POSITION = "plans_seq"
-TOUCHES = ("notes", "signals", "travel_legs", "attachments")  # whatever names a visit says that somebody worked with it
+TOUCHES = (
+    "notes",
+    "signals",
+    "travel_legs",
+    "attachments",
+    "expenses",
+)  # whatever names a visit says that somebody worked with it
 _CHANGED = text(
     "SELECT f.key, max(f.seq) FROM bucket_heads h CROSS JOIN feed f WHERE h.seq > :seq AND f.bucket = h.bucket "
     "AND f.seq > :seq AND f.seq <= :until AND f.entity = 'visit_plans' GROUP BY f.key ORDER BY 2, 1 LIMIT :limit"

@@ -5,6 +5,7 @@ A row's key, revision and deletion are not fields: they travel beside it. `ENTIT
 """
 
 from sfa.core.entities.attached import Attachment
+from sfa.core.entities.campaigning import Campaign, CampaignCost, CampaignTouch
 from sfa.core.entities.catalogue import (
     CalendarRule,
     Competitor,
@@ -31,8 +32,18 @@ from sfa.core.entities.company import (
     TerritoryMember,
     User,
 )
+from sfa.core.entities.costing import (
+    CostRate,
+    DealCharge,
+    DiscountLimit,
+    Expense,
+    PriceGuide,
+    RebateAgreement,
+    WorkEntry,
+)
 from sfa.core.entities.customers import Account, AccountMember, Contact, Note, Task, Visit
 from sfa.core.entities.relations import Call, Consent, CustomerNeed
+from sfa.core.entities.rewarding import CommissionAssignment, CommissionPlan
 from sfa.core.entities.row import Row
 from sfa.core.entities.selling import Deal, DealContact, DealLine, Quota, QuotaChallenge, QuotaVersion
 from sfa.core.entities.told import Conflict, Handover, Refusal, Suggestion
@@ -71,6 +82,11 @@ ENTITIES: dict[str, type[Row]] = {
     "credit_rules": CreditRule,
     "fiscal_calendars": CalendarRule,
     "period_closings": PeriodClosing,
+    "cost_rates": CostRate,
+    "discount_limits": DiscountLimit,
+    "price_guides": PriceGuide,
+    "commission_plans": CommissionPlan,
+    "campaigns": Campaign,
     "accounts": Account,
     "account_members": AccountMember,
     "contacts": Contact,
@@ -88,9 +104,16 @@ ENTITIES: dict[str, type[Row]] = {
     "customer_needs": CustomerNeed,
     "calls": Call,
     "consents": Consent,
+    "rebate_agreements": RebateAgreement,
+    "campaign_touches": CampaignTouch,
     "deals": Deal,
     "deal_lines": DealLine,
     "deal_contacts": DealContact,
+    "deal_charges": DealCharge,
+    "expenses": Expense,
+    "work_entries": WorkEntry,
+    "campaign_costs": CampaignCost,
+    "commission_assignments": CommissionAssignment,
     "quotas": Quota,
     "quota_versions": QuotaVersion,
     "quota_challenges": QuotaChallenge,

@@ -10,13 +10,18 @@ from sfa.core.fields import Currency, Day, Name, ProfileDays, Short, TeamRef, Te
 
 class Organisation(Row, frozen=True, kw_only=True):
     """`history_days`: how long visits, notes and closed deals stay on devices unless a `device_profiles` row says else;
-    older ones are online only (S10). `merge_undo_days`: for how long a merge can be undone (S22)."""
+    older ones are online only (S10). `merge_undo_days`: for how long a merge can be undone (S22). `attribution`: how
+    touches of campaigns, at most `attribution_days` before a deal was credited, share what it earned: the first or
+    last alone, all alike (`linear`), first and last 40 % each and the rest between (`position`), or halved for each
+    week before (`decay`)."""
 
     name: Name
     zone: Short = "UTC"
     currency: Currency = "USD"
     history_days: Annotated[int, Meta(ge=90, le=36_500)] = 548
     merge_undo_days: Annotated[int, Meta(ge=0, le=3_650)] = 30
+    attribution: Annotated[str, Meta(pattern=r"^(first|last|linear|position|decay)\Z")] = "linear"
+    attribution_days: Annotated[int, Meta(ge=1, le=3_650)] = 180
 
 
 class DeviceProfile(Row, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from sfa.core.fields import (
     Count,
     Currency,
     Day,
+    DealRef,
     Instant,
     Minor,
     Name,
@@ -102,6 +103,7 @@ class Visit(Row, frozen=True, kw_only=True):
     submitted_at: Instant | None = None
     checklist_key: Annotated[str, Meta(pattern=KEY_PATTERN)] | None = None
     answers: dict[str, Any] | None = None
+    deal_key: DealRef | None = None
 
 
 class Note(Row, frozen=True, kw_only=True):

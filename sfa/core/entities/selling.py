@@ -65,6 +65,7 @@ class Deal(Row, frozen=True, kw_only=True):
     invoiced_at: Instant | None = None
     stage_since: Instant | None = None
     closings: Annotated[list[dict[str, Any]], Meta(max_length=50)] = []
+    payment_days: Annotated[int, Meta(ge=0, le=3_650)] | None = None
 
 
 class DealContact(Row, frozen=True, kw_only=True):

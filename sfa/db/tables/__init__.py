@@ -2,6 +2,14 @@
 
 from sfa.db.tables.figures import closed_contributions, closed_figures, credited, credited_quantities
 from sfa.db.tables.files import blobs, upload_parts, uploads
+from sfa.db.tables.profit import (
+    commission_entries,
+    customer_values,
+    deal_quote_lines,
+    deal_quotes,
+    differences,
+    reconciliations,
+)
 from sfa.db.tables.rest import idempotency_keys, import_runs, name_words
 from sfa.db.tables.rows import METADATA, ROWS, VISIT_AT
 from sfa.db.tables.sync import (
@@ -43,10 +51,15 @@ __all__ = [
     "clock_marks",
     "closed_contributions",
     "closed_figures",
+    "commission_entries",
     "credentials",
     "credited",
     "credited_quantities",
+    "customer_values",
+    "deal_quote_lines",
+    "deal_quotes",
     "devices",
+    "differences",
     "drains",
     "erasures",
     "feed",
@@ -60,6 +73,7 @@ __all__ = [
     "note_updates",
     "plan_horizons",
     "receipts",
+    "reconciliations",
     "redirects",
     "refresh_tokens",
     "scope_intervals",

@@ -41,7 +41,9 @@ METADATA = MetaData(
 KEY = Text().with_variant(Text(collation="C"), "postgresql")
 
 # Rows that only some roles carry once they are older: null while everybody does, else the layers by commas (S10).
-LAYERED = frozenset({"visits", "notes", "attachments", "deals", "deal_lines", "deal_contacts", "visit_amendments"})
+LAYERED = frozenset(
+    {"visits", "notes", "attachments", "deals", "deal_lines", "deal_contacts", "deal_charges", "visit_amendments"}
+)
 # What is looked up by question, beside the key: children by their parent, work by its owner.
 INDEXED: dict[str, list[tuple[str, ...]]] = {
     "users": [("external_id",)],
@@ -65,6 +67,7 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
         ("owner_key", "planned_at"),
         ("owner_key", "checked_in_at"),
         ("plan_key", "planned_on"),
+        ("deal_key",),
     ],
     "visit_plans": [("account_key",), ("owner_key",)],
     "visit_amendments": [("visit_key", "field", "ordinal")],
@@ -85,6 +88,14 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
         ("territory_key", "period_key"),
         ("period_key",),
     ],
+    "deal_charges": [("deal_key",), ("booked_on",)],
+    "expenses": [("owner_key", "spent_on"), ("account_key",), ("deal_key",), ("spent_on",)],
+    "work_entries": [("owner_key", "done_on"), ("account_key",), ("deal_key",), ("done_on",)],
+    "rebate_agreements": [("account_key",)],
+    "cost_rates": [("kind", "valid_from")],
+    "commission_assignments": [("user_key",), ("plan_key",)],
+    "campaign_costs": [("campaign_key",)],
+    "campaign_touches": [("account_key", "touched_at"), ("campaign_key",), ("contact_key",)],
     "quota_versions": [("quota_key", "number")],
     "quota_challenges": [("quota_key",)],
     "period_closings": [("period_key", "number")],
