@@ -34,13 +34,18 @@ def _people(database: Database) -> Iterator[list[str]]:
         click.echo(f"{seen:,} people", err=True)
 
 
+def bring_in_line(database: Database) -> int:
+    """Append what the ledgers of all people lack; -> how many rows."""
+    now_ms = SystemClock().now_ms()
+    return sum(database.write(kept.rebuild, now_ms, keys) for keys in _people(database))
+
+
 @commission.command()
 def rebuild() -> None:
     """Append what ledgers lack, some people in a transaction; safe to run twice, and while people work."""
     database = _opened()
     try:
-        now_ms = SystemClock().now_ms()
-        added = sum(database.write(kept.rebuild, now_ms, keys) for keys in _people(database))
+        added = bring_in_line(database)
     finally:
         database.close()
     click.echo(f"{added:,} rows were appended")

@@ -1,12 +1,14 @@
 """`sfa commission rebuild` and `verify` in the terminal."""
 
 from click.testing import CliRunner
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from sfa.app.cli import main
-from sfa.db.tables import commission_entries
+from sfa.db.commissions import rebuild
+from sfa.db.tables import commission_entries, credited
 from tests.app.test_cli_device import on_sqlite
-from tests.db.test_commissions import has, ledger, plan
+from tests.builders import NOW
+from tests.db.test_commissions import has, ledger, plan, sums
 from tests.office import Office
 from tests.quotas.ledger import won, write
 
@@ -30,3 +32,14 @@ def test_a_ledger_is_proved_and_what_it_lacks_is_appended_once(office: Office) -
     assert "0 rows were appended" in said("rebuild")[1]
     assert said("verify")[0] == 0
     assert [{**row, "written_at": 0} for row in ledger(office)] == before
+
+
+@on_sqlite
+def test_commission_follows_from_credits_that_are_made_anew(office: Office) -> None:
+    write(office, plan(), has(), won("a", "2026-01-02"))
+    office.database.write(lambda c: c.execute(update(credited).values(amount_minor=50_00)))
+    office.database.write(rebuild, NOW)
+    assert sums(office) == {("FY2026.Q1", "a"): 2_50}
+    done = CliRunner().invoke(main, ["credits", "rebuild"], env={"SFA_DATABASE_URL": office.database.url})
+    assert "1 rows of commission follow from that" in done.output
+    assert sums(office) == {("FY2026.Q1", "a"): 5_00}
