@@ -2,6 +2,7 @@
 
 import click
 
+from sfa.app.cli_commission import bring_in_line
 from sfa.app.cli_database import current_database
 from sfa.db import credits as kept
 
@@ -13,11 +14,15 @@ def credits() -> None:  # noqa: A001 - the command's name
 
 @credits.command()
 def rebuild() -> None:
-    """Make every deal's credits anew, thousands of deals in a transaction; safe to run twice, and while people work."""
+    """Make every deal's credits anew, thousands of deals in a transaction, and append what commission follows from
+    them; safe to run twice, and while people work."""
     with current_database() as database:
         changed, seen, after = 0, 0, ""
         while keys := database.read(kept.deal_keys, after):
             changed += database.write(kept.rebuild, keys)
             seen, after = seen + len(keys), keys[-1]
             click.echo(f"{seen:,} deals", err=True)
+        added = bring_in_line(database)
     click.echo(f"{changed:,} of {seen:,} deals had other credits")
+    if added:
+        click.echo(f"{added:,} rows of commission follow from that")
