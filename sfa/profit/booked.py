@@ -12,12 +12,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, null, select
 
-from sfa.core.credits import End, day_of, ends_of, shared_out
+from sfa.core.credits import End, day_of, ends_of
 from sfa.core.days import start_of_ms
 from sfa.core.money import Rounding, rounded
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, commission_entries, credited
-from sfa.profit.fact_sums import Asked, Fact, Source, Value, both
+from sfa.profit.fact_sums import Asked, Fact, Place, Source, Value, both, parted, settled
 from sfa.profit.items import work_cost
 from sfa.profit.surroundings import World
 from sfa.quotas.reading import each
@@ -52,21 +52,20 @@ def _charge_facts(world: World, row: Row, credited_at: tuple[str | None, int] | 
     at = start_of_ms(row["booked_on"], world.zone)
     territory = (credited_at[0] if credited_at else None) or row["territory_key"]
     end = _end_on(row, at)
-    place = (at, at, row["d_account_key"])
+    shares = dict(end.splits)
     source = (territory, row["product_key"], row["deal_key"], "deal_charges", row["key"])
-    for user, _, part in shared_out(row["amount_minor"], end):
-        if part is not None:
-            yield Fact(row["kind"], -part, row["currency"], *place, user, *source)
+    place: Place = (at, at, row["d_account_key"], end.owner_key, *source)
+    whole = Fact(row["kind"], -row["amount_minor"], row["currency"], *place)
+    yield from parted(settled(world, whole), shares)
     if row["kind"] == "goods_return" and row["product_key"] and row["quantity"]:
         day = day_of(credited_at[1], world.zone) if credited_at else row["booked_on"]
         cost = world.costs.unit_on(row["product_key"], day)
         if cost is None:
             about = {"of": "goods", "product_key": row["product_key"], "on": day}
-            yield Fact("returned_goods", None, "", *place, end.owner_key, *source, "cost_missing", about)
+            yield Fact("returned_goods", None, "", *place, code="cost_missing", about=about)
         else:
             back = rounded(Fraction(row["quantity"]) * cost.amount_minor, Rounding.HALF_UP)
-            for user, _, part in shared_out(back, end):
-                yield Fact("returned_goods", part, cost.currency, *place, user, *source)
+            yield from parted(settled(world, Fact("returned_goods", back, cost.currency, *place)), shares)
 
 
 def _end_on(row: Row, at: int) -> End:
@@ -103,24 +102,24 @@ def expenses(connection: Connection, world: World, asked: Asked) -> Iterator[Fac
     query = query.outerjoin(_DEALS, _D.key == deal).outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == account)
     query, bound = _narrowed(connection, query, account, asked)
     for row in each(connection, query.where(~t.gone, *_within(t.spent_on, asked)), bound):
-        fact = _expense(world, row)
+        fact = settled(world, _expense(world, row))
         if asked.takes(fact):
             yield fact
 
 
 def _expense(world: World, row: Any) -> Fact:
     at = start_of_ms(row.spent_on, world.zone)
-    product = row.product_key if row.kind == "sample" else None
-    place = (at, at, row.account, row.owner_key, row.place, product, row.deal, "expenses", row.key)
+    place: Place = (at, at, row.account, row.owner_key, row.place, row.product_key, row.deal, "expenses", row.key)
     kind = "samples" if row.kind == "sample" else "expenses"
     if row.amount_minor is not None and row.currency is not None:
         return Fact(kind, -row.amount_minor, row.currency, *place)
-    cost = world.costs.unit_on(row.product_key, row.spent_on) if row.product_key and row.quantity else None
+    cost = world.costs.unit_on(row.product_key, row.spent_on) if row.product_key else None
     if cost is None:
         about = {"of": "sample" if kind == "samples" else "expense", "expense_key": row.key, "on": row.spent_on}
         return Fact(kind, None, "", *place, "cost_missing", about)
-    spent = rounded(Fraction(row.quantity) * cost.amount_minor, Rounding.HALF_UP)
-    about = {"quantity": row.quantity, "unit_minor": cost.amount_minor, "cost_key": cost.key}
+    quantity = row.quantity or "1"
+    spent = rounded(Fraction(quantity) * cost.amount_minor, Rounding.HALF_UP)
+    about = {"quantity": quantity, "unit_minor": cost.amount_minor, "cost_key": cost.key}
     return Fact(kind, -spent, cost.currency, *place, None, about)
 
 
@@ -134,7 +133,7 @@ def work(connection: Connection, world: World, asked: Asked) -> Iterator[Fact]:
     query, bound = _narrowed(connection, query, account, asked)
     for row in each(connection, query.where(~t.gone, *_within(t.done_on, asked)), bound):
         at = start_of_ms(row.done_on, world.zone)
-        place = (at, at, row.account, row.owner_key, row.place, None, row.deal_key, "work_entries", row.key)
+        place: Place = (at, at, row.account, row.owner_key, row.place, None, row.deal_key, "work_entries", row.key)
         rate = world.costs.rate_on("work_hour", row.owner_key, row.done_on)
         if rate is None or rate.currency is None:
             about: dict[str, Any] = {"of": "work_hour", "user_key": row.owner_key, "on": row.done_on}
@@ -143,7 +142,7 @@ def work(connection: Connection, world: World, asked: Asked) -> Iterator[Fact]:
             about = {"minutes": row.minutes, "rate_minor": rate.value, "rate_key": rate.key}
             fact = Fact("work", -work_cost(row.minutes, rate.value), rate.currency, *place, None, about)
         if asked.takes(fact):
-            yield fact
+            yield settled(world, fact)
 
 
 def _within(column: Any, asked: Asked) -> list[ColumnElement[bool]]:

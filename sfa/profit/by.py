@@ -17,11 +17,11 @@ from sfa.core.days import check_day, start_of_ms
 from sfa.core.errors import Refused
 from sfa.db.tables import ROWS
 from sfa.profit.booked import charges, commission_source, expenses, work
-from sfa.profit.fact_sums import Asked, Fact, Source, converted, rows, sums
+from sfa.profit.by_product import credits_by_product
+from sfa.profit.fact_sums import Asked, Fact, Source, rows, sums
+from sfa.profit.from_credits import credits_source, shared_terms
 from sfa.profit.rebated import rebates
 from sfa.profit.serving import corrected_visits, travel_source, visits_source
-from sfa.profit.sold import credits_source
-from sfa.profit.sold_by_product import credits_by_product
 from sfa.profit.surroundings import EVERYTHING, Scope, World, read_holders, read_world
 from sfa.profit.tallied import Tally, together
 from sfa.quotas.holders import Holders
@@ -39,6 +39,7 @@ _BY = {
 }
 _SOURCES: tuple[Callable[[Connection, World, Asked], Source], ...] = (visits_source, travel_source, commission_source)
 _ROWS: tuple[Callable[[Connection, World, Asked], Iterator[Fact]], ...] = (
+    shared_terms,
     corrected_visits,
     charges,
     rebates,
@@ -190,17 +191,18 @@ def _counted(connection: Connection, world: World, asked: Asked) -> Iterator[tup
             if len(found) == 3:
                 yield found
             else:
-                yield _valued(world, *found)
+                key, fact = found
+                yield key, fact.kind, _valued(fact)
     streams: list[Iterable[Fact]] = [read(connection, world, asked) for read in _ROWS]
     if "product" in asked.by:
         streams.append(credits_by_product(connection, world, asked))
     for stream in streams:
         for fact in stream:
-            yield _valued(world, asked.key(fact), fact)
+            yield asked.key(fact), fact.kind, _valued(fact)
 
 
-def _valued(world: World, key: tuple[Any, ...], fact: Fact) -> tuple[tuple[Any, ...], str, _Amount]:
-    return key, fact.kind, converted(world, fact)
+def _valued(fact: Fact) -> _Amount:
+    return fact.amount if fact.amount is not None else (fact.code or "cost_missing", dict(fact.about))
 
 
 def facts(connection: Connection, world: World, asked: Asked) -> Iterator[Fact]:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, func, literal_column, not_, or_, select
 from sqlalchemy.sql.elements import Null
 
+from sfa.core.money import allocate
 from sfa.db.prepared import among, listed
 from sfa.profit.surroundings import EVERYTHING, Scope, World
 from sfa.quotas.conversion import Missing
@@ -29,7 +30,7 @@ Place = tuple[int, int, str | None, str | None, str | None, str | None, str | No
 
 
 class Fact(NamedTuple):
-    """One fact, signed as it changes the profit; in a currency of its own until `converted`. `about` names what is
+    """One fact, signed as it changes the profit; in a currency of its own until it is `settled`. `about` names what is
     missing or what was reckoned."""
 
     kind: str
@@ -168,7 +169,8 @@ def _read(
 ) -> Iterator[Fact]:
     query = select(*source.raw).select_from(source.from_).where(*_conditions(source, asked), *where)
     for row in each(connection, query, _bound(connection, source, asked)):
-        yield from source.valued(world, row)
+        for fact in source.valued(world, row):
+            yield settled(world, fact)
 
 
 def _flag(condition: ColumnElement[bool]) -> Any:
@@ -184,15 +186,23 @@ def both(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return func.coalesce(and_(*conditions), literal_column("false"))
 
 
-def converted(world: World, fact: Fact) -> int | tuple[str, dict[str, Any]]:
-    """The amount in the company's currency at the rate of its day, or why there is none and what is missing."""
-    if fact.amount is None:
-        return fact.code or "cost_missing", dict(fact.about)
+def settled(world: World, fact: Fact) -> Fact:
+    """The fact in the company's currency at the rate of its day, rounded once and before it is shared by anybody; or
+    without an amount, and then `code` and `about` say why."""
+    if fact.amount is None or fact.currency == world.currency:
+        return fact
     found = world.exchange.value(fact.amount, fact.currency, world.currency, fact.rated_at)
     if isinstance(found, Missing):
-        return "rate_missing", {
-            "from_currency": found.from_currency,
-            "to_currency": found.to_currency,
-            "on": found.on,
-        }
-    return found[0]
+        about = {"from_currency": found.from_currency, "to_currency": found.to_currency, "on": found.on}
+        return fact._replace(amount=None, currency=world.currency, code="rate_missing", about=about)
+    return fact._replace(amount=found[0], currency=world.currency)
+
+
+def parted(fact: Fact, weights: Mapping[str, int]) -> Iterator[Fact]:
+    """A settled fact shared out among people by their shares, so that the parts sum to it; by nobody's shares, and
+    where it is not computable, it stays as it is."""
+    if fact.amount is None or len(weights) < 2 or not any(weights.values()):
+        yield fact
+        return
+    for user, part in zip(weights, allocate(fact.amount, list(weights.values())), strict=True):
+        yield fact._replace(user=user, amount=part)

@@ -6,6 +6,7 @@ Of several rates that hold on a day the one of the person counts, then the one t
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from msgspec import Struct
@@ -88,9 +89,10 @@ class Costs:
         found = self._spans.get((kind, user))
         if found is None:
             rates = [r for r in self._rates[kind] if r.user_key in (None, user)]
-            days = sorted({d for r in rates for d in (r.valid_from, r.valid_to) if d is not None})
+            days: list[str | None] = [*sorted({d for r in rates for d in (r.valid_from, r.valid_to) if d is not None})]
             spans = []
-            for day, until in zip(days, [*days[1:], None], strict=True):
+            for day, until in pairwise([*days, None]):
+                assert day is not None
                 held = rate_on(rates, user, day)
                 if held is not None:
                     end = ENDLESS if until is None else start_of_ms(until, self.zone)

@@ -40,3 +40,8 @@ def bound_spans(connection: Connection, costs: Costs, kind: str) -> str:
         of = costs.spans(kind, user if user in personal else None)
         found += [[user, span.start, span.end, span.value, span.currency] for span in of]
     return json_text(found) or "[]"
+
+
+def bound_capital(costs: Costs) -> str:
+    """What a year of waiting costs, for everybody alike: terms are of a deal and not of a person."""
+    return json_text([[None, s.start, s.end, s.value, None] for s in costs.spans("capital", None)]) or "[]"

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 from msgspec import structs
 from sqlalchemy import Connection, func, select
 
-from sfa.core.credits import day_of, ends_of, shared_out
+from sfa.core.credits import day_of, ends_of
 from sfa.core.days import start_of_ms
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, credited
-from sfa.profit.fact_sums import Asked, Fact, Place
+from sfa.profit.by_product import read_lines
+from sfa.profit.fact_sums import Asked, Fact, Place, parted, settled
 from sfa.profit.rebates import Accrued, Agreement, EndKey, Event, accruals, agreement_of, part_of_family
-from sfa.profit.sold_by_product import read_lines
 from sfa.profit.surroundings import World
 from sfa.quotas.conversion import Missing
 from sfa.quotas.reading import each
@@ -51,7 +51,7 @@ def rebates(connection: Connection, world: World, asked: Asked) -> Iterator[Fact
             if agreement.valid_from <= day_of(places[event.end].rated_at, world.zone) < agreement.valid_to
         ]
         for accrued in accruals(agreement, of):
-            for fact in _facts(agreement, accrued, deals, places):
+            for fact in _facts(world, agreement, accrued, deals, places):
                 if asked.takes(fact):
                     yield fact
 
@@ -75,26 +75,26 @@ def _amount(
 
 
 def _facts(
-    agreement: Agreement, accrued: Accrued, deals: Mapping[str, Mapping[str, Any]], places: Mapping[EndKey, _Place]
+    world: World,
+    agreement: Agreement,
+    accrued: Accrued,
+    deals: Mapping[str, Mapping[str, Any]],
+    places: Mapping[EndKey, _Place],
 ) -> Iterator[Fact]:
     """Each person's part of what an end was given, by the splits of that end."""
-    deal, n = accrued.end
+    (deal, n), at = accrued.end, accrued.at
+    if accrued.amount_minor == 0:
+        return
     ends = ends_of(deals[deal])
     end = ends[min(n, len(ends)) - 1]
     territory = places[accrued.end].territory
-
-    def place(user: str) -> Place:
-        at, account = accrued.at, agreement.account_key
-        return (at, at, account, user, territory, None, deal, "rebate_agreements", agreement.key)
-
-    if accrued.amount_minor is None:
-        unknown = {"of": "rebate", "agreement_key": agreement.key, "deal_key": deal}
-        yield Fact("rebate", None, agreement.currency, *place(end.owner_key), code="amount_missing", about=unknown)
-        return
-    about: dict[str, Any] = {"by": accrued.by[0], "basis_minor": accrued.basis_minor}
-    for user, _, part in shared_out(accrued.amount_minor, end):
-        if part:
-            yield Fact("rebate", -part, agreement.currency, *place(user), about=about)
+    about = {"of": "rebate", "agreement_key": agreement.key, "by_deal_key": accrued.by[0]}
+    place: Place = (at, at, agreement.account_key, end.owner_key, territory, None, deal, "rebate_agreements",
+                    agreement.key)  # fmt: skip
+    amount = None if accrued.amount_minor is None else -accrued.amount_minor
+    code = "rate_missing" if amount is None else None
+    whole = Fact("rebate", amount, agreement.currency, *place, code=code, about=about)
+    yield from parted(settled(world, whole), dict(end.splits))
 
 
 def _families(connection: Connection) -> dict[str, str | None]:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, literal_column, nu
 from sfa.core.credits import day_of
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS
-from sfa.profit.fact_sums import DIRECT_MAX, Asked, Fact, Source, Value, both
+from sfa.profit.fact_sums import DIRECT_MAX, Asked, Fact, Source, Value, both, settled
 from sfa.profit.items import HOUR_MS, KILOMETRE_M, travel_cost, visit_cost
 from sfa.profit.rate_spans import bound_spans, rate_spans
 from sfa.profit.surroundings import World
@@ -143,7 +143,7 @@ def corrected_visits(connection: Connection, world: World, asked: Asked) -> Iter
         if since is not None and until is not None and until > since:
             for fact in visit_facts(world, (*row[:5], since, until)):
                 if asked.takes(fact):
-                    yield fact
+                    yield settled(world, fact)
 
 
 def _corrections(connection: Connection, visits: list[str]) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from sfa.core.entities import Rate
 from sfa.core.errors import Refused
 from sfa.core.money import Rounding, allocate
 from sfa.db.tables import ROWS, commission_entries, credited
-from tests.office import Office
+from sfa.profit.by import DIMENSIONS, profits, span_of
 
 ZONE = "Europe/Madrid"
 HOUR = 3_600_000
@@ -130,11 +130,11 @@ def half(value: Fraction) -> int:
     return size if value >= 0 else -size
 
 
-def recount(office: Office, start_on: str, end_on: str) -> list[Counted]:
+def recount(connection: Connection, start_on: str, end_on: str) -> list[Counted]:
     """Every fact of the local days, in the company's currency; None: not computable."""
-    tables = office.database.read(read)
+    tables = read(connection)
     start, end = day_start_ms(start_on, ZONE), day_start_ms(end_on, ZONE)
-    every = [*_credits(tables), *_charges(tables), *_field(tables), *_spent(tables), *_paid(tables)]
+    every = [*_credits(tables), *_terms(tables), *_charges(tables), *_field(tables), *_spent(tables), *_paid(tables)]
     return [fact for fact in every if start <= fact.at < end]
 
 
@@ -142,7 +142,7 @@ def _credits(tables: Tables) -> Iterator[Counted]:
     for c in tables.credits:
         if c["overlay"]:
             continue
-        sign, deal = (-1 if c["reversal"] else 1), tables.rows["deals"][c["deal_key"]]
+        sign = -1 if c["reversal"] else 1
         day = local_day(c["rated_at"], ZONE)
         territory = c["territory_key"] or tables.home(c["account_key"])
         lines = sorted(
@@ -162,16 +162,28 @@ def _credits(tables: Tables) -> Iterator[Counted]:
             ("goods", None if c["cost_minor"] is None else -c["cost_minor"], c["cost_currency"], costs),
         ):
             where = (c["at"], c["account_key"], c["user_key"], territory)
-            for product, part in _by_lines(amount, lines, weights):
-                value = tables.money(part, currency, c["rated_at"])
-                yield Counted(kind, None if value is None else sign * value, *where, product)
-        if deal["payment_days"]:
-            capital = tables.rate_on("capital", c["user_key"], day)
-            terms = None
-            if capital is not None and c["amount_minor"] is not None:
-                exact = Fraction(c["amount_minor"] * deal["payment_days"] * capital["rate_bp"], 10_000 * 365)
-                terms = tables.money(-half(exact), c["currency"], c["rated_at"])
-            yield Counted("terms", None if terms is None else sign * terms, *where, None)
+            for product, part in _by_lines(tables.money(amount, currency, c["rated_at"]), lines, weights):
+                yield Counted(kind, None if part is None else sign * part, *where, product)
+
+
+def _terms(tables: Tables) -> Iterator[Counted]:
+    """Of a whole end, shared by its shares in the order of people."""
+    ends: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for c in sorted(tables.credits, key=lambda c: str(c["user_key"])):
+        if not c["overlay"]:
+            ends[c["deal_key"], c["n"], c["reversal"]].append(c)
+    for (key, _, reversal), of in ends.items():
+        deal, c, amounts = tables.rows["deals"][key], of[0], [c["amount_minor"] for c in of]
+        if not deal["payment_days"] or any(amount is None for amount in amounts):
+            continue
+        capital = tables.rate_on("capital", "", local_day(c["rated_at"], ZONE))
+        territory, terms = c["territory_key"] or tables.home(c["account_key"]), None
+        if capital is not None:
+            exact = Fraction(sum(amounts) * deal["payment_days"] * capital["rate_bp"], 10_000 * 365)
+            terms = tables.money(half(exact) if reversal else -half(exact), c["currency"], c["rated_at"])
+        parts = [None] * len(of) if terms is None else allocate(terms, [c["share_bp"] for c in of])
+        for c, part in zip(of, parts, strict=True):
+            yield Counted("terms", part, c["at"], c["account_key"], c["user_key"], territory, None)
 
 
 def _by_lines(amount: int | None, lines: Any, weights: Any) -> Iterator[tuple[str | None, int | None]]:
@@ -200,10 +212,11 @@ def _charges(tables: Tables) -> Iterator[Counted]:
             back = half(Fraction(c["quantity"]) * unit["amount_minor"])
             amounts.append(("returned_goods", back, unit["currency"]))
         for kind, amount, currency in amounts:
-            parts = allocate(amount, [split["share_bp"] for split in splits])
+            value = tables.money(amount, currency, when)
+            parts = [None] * len(splits) if value is None else allocate(value, [s["share_bp"] for s in splits])
             for split, part in zip(splits, parts, strict=True):
                 where = (when, deal["account_key"], split["user_key"], territory, c["product_key"])
-                yield Counted(kind, tables.money(part, currency, when), *where)
+                yield Counted(kind, part, *where)
 
 
 def _field(tables: Tables) -> Iterator[Counted]:
@@ -242,11 +255,11 @@ def _spent(tables: Tables) -> Iterator[Counted]:
         if amount is None:
             unit = tables.unit_on(e["product_key"], e["spent_on"])
             assert unit is not None
-            amount, currency = half(Fraction(e["quantity"]) * unit["amount_minor"]), unit["currency"]
+            amount, currency = half(Fraction(e["quantity"] or "1") * unit["amount_minor"]), unit["currency"]
         when = at(e["spent_on"], 0)
         is_sample = e["kind"] == "sample"
-        kind, product = ("samples", e["product_key"]) if is_sample else ("expenses", None)
-        where = (when, account, e["owner_key"], tables.home(account), product)
+        kind = "samples" if is_sample else "expenses"
+        where = (when, account, e["owner_key"], tables.home(account), e["product_key"])
         yield Counted(kind, tables.money(-amount, currency, when), *where)
 
 
@@ -268,3 +281,23 @@ def grouped(facts: list[Counted], field: str | None) -> dict[Any, dict[str, int 
         before = sums.get(fact.kind, 0)
         sums[fact.kind] = None if before is None or fact.amount is None else before + fact.amount
     return dict(found)
+
+
+FIELDS = {"customer": "account", "product": "product", "rep": "user", "territory": "territory", "total": None}
+
+
+def check_recounted(connection: Connection, start_on: str = "2026-01-01", end_on: str = "2027-01-01") -> None:
+    """Every dimension says what a recount says, and all of them sum to the same (R37)."""
+    facts, span = recount(connection, start_on, end_on), span_of(start_on, end_on)
+    total = _without_nothing(grouped(facts, None).get(None, {}))
+    for dimension in (*DIMENSIONS, "total"):
+        told = profits(connection, dimension, span)
+        assert _without_nothing(told.total.earned().kinds) == total, dimension
+        if dimension in FIELDS:
+            expected = {key: _without_nothing(of) for key, of in grouped(facts, FIELDS[dimension]).items()}
+            said = {key: _without_nothing(tally.earned().kinds) for key, tally in told.by_key.items()}
+            assert {k: v for k, v in said.items() if v} == {k: v for k, v in expected.items() if v}, dimension
+
+
+def _without_nothing(kinds: Mapping[str, int | None]) -> dict[str, int | None]:
+    return {kind: value for kind, value in kinds.items() if value != 0}

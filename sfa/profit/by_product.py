@@ -15,8 +15,8 @@ from sfa.core.money import BP_WHOLE
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS, credited
 from sfa.profit.fact_sums import Asked, Fact, rows
+from sfa.profit.from_credits import credits_source
 from sfa.profit.items import half_up
-from sfa.profit.sold import credits_source
 from sfa.profit.surroundings import World
 from sfa.quotas.reading import each
 
