@@ -44,6 +44,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "word",
         "code",
     ),
+    "expenses": ("kind", "amount_minor", "currency", "spent_on", "account_key", "deal_key", "product_key", "text"),
+    "work_entries": ("kind", "minutes", "done_on", "account_key", "deal_key", "text"),
     "stages": ("name", "position", "kind", "probability_bp"),
     "products": ("name", "family", "sku"),
     "users": ("name", "email", "role"),

@@ -1,4 +1,4 @@
-"""Lifetime value by the margin multiple: worked by hand, against the sum that it stands for, and where there is none."""
+"""Lifetime value by the margin multiple: worked by hand, against the sum it stands for, and where there is none."""
 
 from fractions import Fraction
 
