@@ -44,6 +44,7 @@ from sfa.files.download_routes import download_routes
 from sfa.files.service import Files
 from sfa.files.upload_routes import upload_routes
 from sfa.files.wire import Door
+from sfa.profit.customer_routes import customer_profit_routes
 from sfa.profit.routes import profit_routes
 from sfa.profit.commission_routes import commission_routes
 from sfa.quotas.attainment_routes import attainment_routes
@@ -215,6 +216,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
+        *customer_profit_routes(services.screens, Places(services.secret)),
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),
