@@ -35,6 +35,7 @@ SUMMARIES: dict[str, str] = {
     "GET /api/quotas/{key}/restatement": "Compare a closed figure with today's",
     "GET /api/quotas/{key}/restatement.csv": "Read the differences of a closed figure as a file",
     "GET /api/periods/{key}/closing": "Sum up what a closed period would be today",
+    "GET /api/pricing/guides": "List what prices are measured against",
     "GET /api/search": "Search by the beginnings of words in names",
     "POST /api/imports/{entity}": "Import a CSV file",
     "GET /api/imports/runs/{key}": "Read how far an import is",

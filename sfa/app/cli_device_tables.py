@@ -44,6 +44,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "word",
         "code",
     ),
+    "priced lines": (
+        *("product", "quantity", "price_bp", "verdict", "target_bp", "norm_bp", "floor_bp", "of", "approval"),
+    ),
     "stages": ("name", "position", "kind", "probability_bp"),
     "products": ("name", "family", "sku"),
     "users": ("name", "email", "role"),

@@ -43,6 +43,7 @@ from sfa.files.download_routes import download_routes
 from sfa.files.service import Files
 from sfa.files.upload_routes import upload_routes
 from sfa.files.wire import Door
+from sfa.profit.pricing_routes import pricing_routes
 from sfa.quotas.attainment_routes import attainment_routes
 from sfa.quotas.closing_routes import closing_routes
 from sfa.quotas.routes import quota_routes
@@ -206,6 +207,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),
+        *pricing_routes(services.screens),
         *search_routes(services.screens),
         *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),

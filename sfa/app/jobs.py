@@ -27,6 +27,7 @@ from sfa.db.tables import job_runs
 from sfa.db.writes import Door
 from sfa.files import arrivals, collecting
 from sfa.files.service import FileLimits, Files
+from sfa.profit import guiding
 from sfa.quotas import calendar
 from sfa.visits import plans
 
@@ -110,6 +111,12 @@ def make_periods(connection: Connection, now_ms: int) -> str:
     return f"{made.written} written, {made.deleted} deleted, {made.kept} kept" if made is not None else "no calendar"
 
 
+def make_price_guides(connection: Connection, now_ms: int) -> str:
+    """What the company got for its products, as guidance for the next price."""
+    made = guiding.make_guides(connection, now_ms)
+    return f"{made.written} written, {made.deleted} deleted, {made.kept} kept"
+
+
 JOBS: dict[str, Job] = {
     job.name: job
     for job in (
@@ -122,6 +129,7 @@ JOBS: dict[str, Job] = {
         Job("collect_files", HOUR_S, collect_files),
         Job("plan_visits", PLANS_S, plan_visits),
         Job("make_periods", MINUTE_S, make_periods),
+        Job("make_price_guides", DAY_S, make_price_guides),
         Job("forget_old_runs", DAY_S, forget_old_runs),
         Job("forget_idempotency_keys", HOUR_S, forget_idempotency_keys),
     )
