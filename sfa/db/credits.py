@@ -54,7 +54,14 @@ _NONE = (None, None)
 # -- what is touched --------------------------------------------------------------------------------------------------
 
 
-def keep_credits(connection: Connection, cells: Mapping[tuple[str, str], Cell], entries: Sequence[Version]) -> None:
+class Changed(Struct):
+    """The deals whose credits were others, and (who, when) of each credit that they had or have."""
+
+    deals: list[str]
+    earned: set[tuple[str, int]]
+
+
+def keep_credits(connection: Connection, cells: Mapping[tuple[str, str], Cell], entries: Sequence[Version]) -> Changed:
     """Bring credits in line with what a transaction wrote: the door's `cells` and the `entries` of its history."""
     deals = _touched(cells, entries)
     settings = [e for e in entries if _is_setting(e)]
@@ -64,8 +71,7 @@ def keep_credits(connection: Connection, cells: Mapping[tuple[str, str], Cell], 
         deals |= _behind(connection, settings)
     elif deals:
         _lock_settings(connection, alone=False)
-    if deals:
-        _settle(connection, deals, moved_by(cells, entries), alone=alone)
+    return _settle(connection, deals, moved_by(cells, entries) if deals else NOTHING, alone=alone)
 
 
 def _touched(cells: Mapping[tuple[str, str], Cell], entries: Sequence[Version]) -> set[str]:
@@ -140,10 +146,10 @@ def rebuild(connection: Connection, deals: Iterable[str] | None = None) -> int:
     transaction ends nobody else is credited."""
     _lock_settings(connection, alone=True)
     if deals is not None:
-        return _settle(connection, set(deals), alone=True)
+        return len(_settle(connection, set(deals), alone=True).deals)
     changed, after = 0, ""
     while keys := deal_keys(connection, after):
-        changed += _settle(connection, set(keys), alone=True)
+        changed += len(_settle(connection, set(keys), alone=True).deals)
         after = keys[-1]
     return changed
 
@@ -186,11 +192,11 @@ class _Kept(Struct):
         return [row for row in self.credits if row["n"] == n and not row["reversal"]]
 
 
-def _settle(connection: Connection, deals: set[str], moved: Moved = NOTHING, *, alone: bool) -> int:
-    """-> how many of them had other credits than they should. Who has the settings alone locks no deal: everybody else
+def _settle(connection: Connection, deals: set[str], moved: Moved = NOTHING, *, alone: bool) -> Changed:
+    """-> those that had other credits than they should. Who has the settings alone locks no deal: everybody else
     who credits one shares them, and a server has room for some ten thousand locks, not for one of each closed deal."""
     settings: _Settings | None = None
-    ordered, changed = sorted(deals), 0
+    ordered, changed = sorted(deals), Changed([], set())
     for start in range(0, len(ordered), BATCH_DEALS):
         keys = listed(connection, ordered[start : start + BATCH_DEALS])
         if connection.dialect.name == "postgresql" and not alone:
@@ -201,14 +207,16 @@ def _settle(connection: Connection, deals: set[str], moved: Moved = NOTHING, *, 
         if not kept and not any(row["closed_at"] is not None or row["closings"] for row in rows):
             continue
         settings = settings or _read_settings(connection)
-        changed += _write(connection, rows, kept, settings, _read_known(connection, rows, moved))
+        found = _write(connection, rows, kept, settings, _read_known(connection, rows, moved))
+        changed.deals += found.deals
+        changed.earned |= found.earned
     return changed
 
 
 def _write(
     connection: Connection, rows: Sequence[dict[str, Any]], kept: dict[str, _Kept], settings: _Settings, known: _Known
-) -> int:
-    wrong: list[str] = []
+) -> Changed:
+    found = Changed([], set())
     new_credits: list[dict[str, Any]] = []
     new_quantities: list[dict[str, Any]] = []
     for deal in rows:
@@ -216,16 +224,17 @@ def _write(
         credits_, quantities = _due(deal, was, settings, known)
         if _same(was.credits, credits_, _ROW) and _same(was.quantities, quantities, _QUANTITY):
             continue
-        wrong.append(deal["key"])
+        found.deals.append(deal["key"])
+        found.earned.update((row["user_key"], row["rated_at"]) for row in (*was.credits, *credits_))
         new_credits += credits_
         new_quantities += quantities
-    if wrong:
-        keys = {"keys": listed(connection, wrong)}
+    if found.deals:
+        keys = {"keys": listed(connection, found.deals)}
         for table in (credited, credited_quantities):
             connection.execute(delete(table).where(among(table.c.deal_key, "keys")), keys)
         _INSERT.run(connection, new_credits)
         _INSERT_QUANTITIES.run(connection, new_quantities)
-    return len(wrong)
+    return found
 
 
 def _same(one: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> bool:

@@ -21,6 +21,7 @@ from sfa.db.ageing import read_profiles
 from sfa.db.alike import Indexes
 from sfa.db.bulk import inserting
 from sfa.db.cells import Cell, Lock, of_pair, parents_of, read_cells, read_children, read_column, read_where
+from sfa.db.commissions import keep_commissions
 from sfa.db.credits import keep_credits
 from sfa.db.redirects import Redirects
 from sfa.db.storing import Version
@@ -365,7 +366,8 @@ class Door:
         changed = [cell for cell, _ in settled if cell.dirty]
         storing.write(self.connection, changed)
         names.write(self.connection, changed)
-        keep_credits(self.connection, self._cells, self._history)
+        changed_credits = keep_credits(self.connection, self._cells, self._history)
+        keep_commissions(self.connection, self._cells, self._history, changed_credits, self.now_ms)
         self.redirects.write()
         plan = None
         if any(cell.touched and cell.entity in DECIDES_SCOPE for cell, _ in settled):

@@ -45,7 +45,8 @@ deal_quote_lines = Table(
 
 # `number` counts the rows of one person, plan and period. `deal_key` and `n` name the credited end, null for what is of
 # the period as a whole; `basis_minor` at `rate_bp` is what was reckoned; `reverses` is the number of the row that a
-# reversal takes back. Money is of the plan's currency.
+# reversal takes back, `reverses_period` the period that a row follows from where it is booked in another one, and that
+# of `reverses`. Money is of the plan's currency.
 commission_entries = Table(
     "commission_entries",
     METADATA,
@@ -68,6 +69,7 @@ commission_entries = Table(
     Column("reason", Text),
     Index("ix_commission_entries_deal_key", "deal_key"),
     Index("ix_commission_entries_at", "at"),
+    Index("ix_commission_entries_user_key_reverses_period", "user_key", "reverses_period"),
     sqlite_with_rowid=False,
 )
 
