@@ -47,6 +47,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "priced lines": (
         *("product", "quantity", "price_bp", "verdict", "target_bp", "norm_bp", "floor_bp", "of", "approval"),
     ),
+    "what if": ("before", "after", "code"),
     "stages": ("name", "position", "kind", "probability_bp"),
     "products": ("name", "family", "sku"),
     "users": ("name", "email", "role"),

@@ -5,13 +5,13 @@ written only where it says something else, and taken back when its group has too
 so they hold prices only. Margins are worked out when they are asked for, out of the same lines, and are stored nowhere.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from sfa.core.access import SEES_COST
 from sfa.core.errors import Refused
@@ -19,12 +19,13 @@ from sfa.core.ids import is_key
 from sfa.core.money import BP_WHOLE
 from sfa.crm.online import person
 from sfa.db import scope
+from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
 from sfa.profit import guides
 from sfa.profit.guides import Found, Group, Guide, Guides, Place, Sold
 from sfa.profit.items import half_up
-from sfa.profit.sold import amounts, sold_lines
+from sfa.profit.won_lines import amounts, sold_lines
 
 KIND = "guide"
 PAGE_DEFAULT, PAGE_MAX = 100, 500
@@ -137,10 +138,13 @@ def told(
     return GuidesTold(items, not sees, code, page[-1]["key"] if len(rows) > limit else None)
 
 
-def stored_guides(connection: Connection) -> Guides:
+def guides_for(connection: Connection, families: Collection[str | None]) -> Guides:
+    """The guides that products of these families may be judged by."""
     table = _GUIDES.c
     columns = (table[name] for name in Found.__struct_fields__)
-    rows = connection.execute(select(*columns).where(~table.gone)).mappings()
+    query = select(*columns).where(~table.gone, or_(table.family.is_(None), among(table.family, "families")))
+    named = listed(connection, sorted(family for family in families if family is not None))
+    rows = connection.execute(query, {"families": named}).mappings()
     return Guides({row["key"]: dict(row) for row in rows})
 
 
