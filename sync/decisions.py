@@ -22,6 +22,7 @@ from sfa.crm.edits import Who
 from sfa.db.cells import Cell
 from sfa.db.tables import history
 from sfa.db.writes import Door, Origin
+from sfa.profit.quotes import COMMANDS as QUOTE_COMMANDS
 from sfa.quotas import closing
 from sfa.quotas.commands import COMMANDS as QUOTA_COMMANDS
 from sfa.visits import amending
@@ -138,6 +139,7 @@ WORK: dict[str, Command] = {
     **amending.COMMANDS,
     **QUOTA_COMMANDS,
     **closing.COMMANDS,
+    **QUOTE_COMMANDS,
 }
 COMMANDS: dict[str, Command] = {
     **WORK,

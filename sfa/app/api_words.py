@@ -25,6 +25,8 @@ SUMMARIES: dict[str, str] = {
     "GET /api/notes/{key}/history/{rev}": "Read one version of a note",
     "GET /api/deals/{key}/state": "Read where a deal stands and what it lacks",
     "GET /api/deals/review": "List deals that slipped or stalled",
+    "GET /api/deals/{key}/pnl": "Explain what a deal earns, fact by fact",
+    "GET /api/deals/{key}/pnl.csv": "Read what a deal earns as a file",
     "GET /api/accounts/{key}/whitespace": "Compare what a customer buys with similar ones",
     "GET /api/quotas/{key}/members": "Compare a target with those of its members",
     "GET /api/fiscal-calendar": "Read the fiscal periods of a day",

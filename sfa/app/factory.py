@@ -44,6 +44,7 @@ from sfa.files.service import Files
 from sfa.files.upload_routes import upload_routes
 from sfa.files.wire import Door
 from sfa.profit.pricing_routes import pricing_routes
+from sfa.profit.routes import profit_routes
 from sfa.quotas.attainment_routes import attainment_routes
 from sfa.quotas.closing_routes import closing_routes
 from sfa.quotas.routes import quota_routes
@@ -204,6 +205,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *download_routes(services.files, door),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
+        *profit_routes(services.screens),
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),

@@ -18,7 +18,7 @@ from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
 from sfa.core.targets import with_unit
-from sfa.crm import beside, buying, open_visits, rates, rights, stages, trees
+from sfa.crm import beside, buying, open_visits, rates, rights, spending, stages, trees
 from sfa.db import erasures, scope
 from sfa.db.cells import Cell
 from sfa.db.looking import looking
@@ -190,6 +190,7 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
         raise Refused("field_not_permitted", f"{entity}.{owner} must be you or one of your people", field=owner)
     if entity == "quotas":
         values = with_unit({}, values)
+    values = spending.completed(door, entity, {}, values)
     if entity == "deals" and who.held is not None:
         values = deal_states.begun(values, origin.at, looking(door))
     if entity == "attachments":  # its bytes may have come before it
@@ -241,6 +242,7 @@ def update(
     origin, values = through(cell.entity, values, followed, origin), followed
     if cell.entity == "quotas":
         values = with_unit(cell.row, values)
+    values = spending.completed(door, cell.entity, cell.row, values)
     check_unlocked(who, cell, values)
     rights.check_change(door, who.role, who.user_key, who.held, cell, values)
     was_gone, before = cell.gone, cell.row
@@ -281,6 +283,7 @@ def imported(
     stated = follow_references(door, TRUSTED, entity, stated)
     if entity == "quotas":
         stated = with_unit(cell.row, stated)
+    stated = dict(spending.completed(door, entity, cell.row, stated))
     if cell.rev > 0 and all(cell.row[f] == v for f, v in stated.items()):
         return "unchanged"
     outcome, before = "created" if cell.rev == 0 else "updated", cell.row

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from sfa.core.money import BP_WHOLE, allocate
+from sfa.core.money import BP_WHOLE, Exact, allocate
 from sfa.profit.items import half_up
 
 EndKey = tuple[str, int]  # a deal and the number of its end
@@ -156,7 +156,7 @@ def _shared(amount: int, others: Mapping[EndKey, int]) -> dict[EndKey, int]:
 
 
 def part_of_family(
-    amount_minor: int, lines: Sequence[tuple[str, int]], families: Mapping[str, str | None], family: str | None
+    amount_minor: int, lines: Sequence[tuple[str, Exact]], families: Mapping[str, str | None], family: str | None
 ) -> int:
     """What of an amount is for products of a family: the lines (product, total) share it out by their totals. Without a
     family it is all of it; without lines nothing says that any of it is."""

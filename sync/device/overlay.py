@@ -40,6 +40,7 @@ SERVER_COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "quota.challenge": ("quotas", {}),
     "quota.decide": ("quotas", {}),
     "quota.spread": ("quotas", {}),
+    "deal.quote": ("deals", {}),
 }
 UNTOLD = frozenset({"created_at", "created_by"})  # set by the server: no edit of anybody
 STAYS = (None, "applied", "merged")  # any other outcome: what the server made of it is on its way

@@ -1,5 +1,7 @@
 """Effort that names no deal, shared among the customer's open deals of the day (R33, R40)."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ MADRID = "Europe/Madrid"
 def test_a_deal_is_open_from_the_day_it_was_opened_to_the_day_it_was_closed_and_again_after_a_reopening() -> None:
     """R21, R32, R40: both days are included."""
     closing = {"closed_at": NOW + 2 * DAY_MS, "reopened_at": NOW + 5 * DAY_MS}
-    row: dict[str, object] = {
+    row: dict[str, Any] = {
         "opened_on": "2026-01-04",
         "created_at": NOW,
         "closed_at": NOW + 6 * DAY_MS,
@@ -29,7 +31,7 @@ def test_a_deal_is_open_from_the_day_it_was_opened_to_the_day_it_was_closed_and_
 def test_a_deal_that_does_not_say_when_it_was_opened_was_so_when_it_was_written() -> None:
     """R32: on the organisation's local day."""
     late = NOW + 15 * 3_600_000 + 30 * 60_000  # 23:30 UTC is the next day in Madrid
-    row = {"opened_on": None, "created_at": late, "closed_at": None, "closings": []}
+    row: dict[str, Any] = {"opened_on": None, "created_at": late, "closed_at": None, "closings": []}
     assert open_days("d", row, MADRID) == [OpenDays("d", "2026-01-06", None)]
 
 

@@ -1,0 +1,240 @@
+"""All that the P&L of one deal is made of, read in a fixed number of statements: none for a visit, a line or a credit.
+
+Rows come as they are, with visits as their amendments left them (R14); what they amount to is decided by pure modules.
+What counts before `as_of` is cut there by them too. Decides nothing about who may see what.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import BigInteger, Connection, and_, cast, func, or_, select
+
+from sfa.core.credits import Cost
+from sfa.core.days import start_of_ms
+from sfa.core.entities import Rate
+from sfa.db.prepared import among, listed
+from sfa.db.tables import ROWS, commission_entries, credited, deal_quote_lines, deal_quotes
+from sfa.profit.dated import EffortRate
+from sfa.profit.effort import OpenDays, open_days
+from sfa.profit.rebates import Agreement, agreement_of
+from sfa.quotas.conversion import Exchange
+
+Row = Mapping[str, Any]
+_DEALS, _LINES, _VISITS, _LEGS = (ROWS[e] for e in ("deals", "deal_lines", "visits", "travel_legs"))
+_EXPENSES, _WORK, _CHARGES = (ROWS[e] for e in ("expenses", "work_entries", "deal_charges"))
+_AMENDED, _PRODUCTS, _AGREEMENTS = (ROWS[e] for e in ("visit_amendments", "products", "rebate_agreements"))
+TIMES = ("checked_in_at", "checked_out_at")
+_LINE = ("key", "deal_key", "position", "product_key", "quantity", "unit_price_minor", "discount_bp")
+
+
+class Quote(Struct, frozen=True):
+    """What an offer said, frozen (R39): the rows of `deal_quotes` and `deal_quote_lines`."""
+
+    head: Row
+    lines: list[Row]
+
+
+class Credited(Struct, frozen=True):
+    """What an end of a deal credited, or a reversal took back: without overlays, as one amount."""
+
+    deal_key: str
+    n: int
+    reversal: bool
+    at: int
+    rated_at: int
+    amount_minor: int | None
+    currency: str | None
+
+
+class Sources(Struct, frozen=True, kw_only=True):
+    """`lines` are by deal: its own, and those of other deals where a rebate asks which products they were for."""
+
+    zone: str
+    deal_key: str
+    deal: Row
+    lines: Mapping[str, list[Row]]
+    families: Mapping[str, str | None]
+    prices: Mapping[str, list[Cost]]
+    costs: Mapping[str, list[Cost]]
+    credits: list[Row]
+    charges: list[Row]
+    agreements: list[Agreement]
+    credited: Mapping[str, list[Credited]]  # by customer
+    visits: list[Row]
+    legs: list[Row]
+    expenses: list[Row]
+    work: list[Row]
+    rates: list[EffortRate]
+    commissions: list[Row]
+    spans: list[OpenDays]
+    quote: Quote | None
+    exchange: Exchange
+
+
+def read_deal(connection: Connection, key: str, deal: Row, zone: str, as_of: int) -> Sources:
+    """`deal` is the row of the deal `key`, which the caller may see."""
+    credits_ = _rows(connection, select(credited).where(credited.c.deal_key == key, credited.c.at < as_of))
+    accounts = sorted({a for a in (deal["account_key"], *(c["account_key"] for c in credits_)) if a})
+    agreements = _agreements(connection, accounts)
+    quote = _quote(connection, key, as_of)
+    charges = _live(connection, _CHARGES, _CHARGES.c.deal_key == key)
+    expenses = _live(connection, _EXPENSES, _of_deal(_EXPENSES, key, deal["account_key"]))
+    sold = _credited(connection, agreements, zone, as_of)
+    of_family = {c.deal_key for rows in sold.values() for c in rows} if any(a.family for a in agreements) else set()
+    lines = _lines(connection, {key, *of_family})
+    products = {line["product_key"] for of in lines.values() for line in of}
+    products |= {row["product_key"] for row in (*charges, *expenses) if row["product_key"]}
+    named = {"keys": listed(connection, sorted(products))}
+    families = select(_PRODUCTS.c.key, _PRODUCTS.c.family).where(among(_PRODUCTS.c.key, "keys"))
+    return Sources(
+        zone=zone,
+        deal_key=key,
+        deal=deal,
+        lines=lines,
+        families=dict(connection.execute(families, named).all()) if of_family else {},
+        prices=_dated(connection, "prices", named),
+        costs=_dated(connection, "unit_costs", named),
+        credits=credits_,
+        charges=charges,
+        agreements=agreements,
+        credited=sold,
+        visits=_visits(connection, key, deal["account_key"]),
+        legs=_legs(connection, key, deal["account_key"]),
+        expenses=expenses,
+        work=_live(connection, _WORK, _of_deal(_WORK, key, deal["account_key"])),
+        rates=_effort_rates(connection),
+        commissions=_commissions(connection, key, as_of),
+        spans=_spans(connection, key, deal, zone),
+        quote=quote,
+        exchange=Exchange(_rates(connection), zone),
+    )
+
+
+def _rows(connection: Connection, query: Any, bound: Mapping[str, Any] | None = None) -> list[Row]:
+    return [dict(row) for row in connection.execute(query, dict(bound or {})).mappings()]
+
+
+def _live(connection: Connection, table: Any, *where: Any) -> list[Row]:
+    return _rows(connection, select(table).where(~table.c.gone, *where).order_by(table.c.key))
+
+
+def _of_deal(table: Any, key: str, account: str | None) -> Any:
+    """What names the deal, or only its customer."""
+    if account is None:
+        return table.c.deal_key == key
+    return or_(table.c.deal_key == key, and_(table.c.deal_key.is_(None), table.c.account_key == account))
+
+
+# -- what was sold ---------------------------------------------------------------------------------------------------
+
+
+def _lines(connection: Connection, deals: Iterable[str]) -> dict[str, list[Row]]:
+    columns = (_LINES.c[name] for name in _LINE)
+    query = select(*columns).where(among(_LINES.c.deal_key, "keys"), ~_LINES.c.gone)
+    found: dict[str, list[Row]] = {}
+    bound = {"keys": listed(connection, sorted(deals))}
+    for row in _rows(connection, query.order_by(_LINES.c.deal_key, _LINES.c.position, _LINES.c.key), bound):
+        found.setdefault(row["deal_key"], []).append(row)
+    return found
+
+
+def _dated(connection: Connection, entity: str, named: Mapping[str, Any]) -> dict[str, list[Cost]]:
+    """Prices or unit costs, by product."""
+    table = ROWS[entity].c
+    columns = (table[name] for name in Cost.__struct_fields__)
+    found: dict[str, list[Cost]] = {}
+    for row in connection.execute(select(*columns).where(among(table.product_key, "keys"), ~table.gone), named):
+        found.setdefault(row.product_key, []).append(Cost(*row))
+    return found
+
+
+def _quote(connection: Connection, key: str, as_of: int) -> Quote | None:
+    """The last one before that instant."""
+    q, of = deal_quotes.c, deal_quote_lines.c
+    query = select(deal_quotes).where(q.deal_key == key, q.quoted_at < as_of).order_by(q.number.desc()).limit(1)
+    heads = _rows(connection, query)
+    if not heads:
+        return None
+    lines = select(deal_quote_lines).where(of.deal_key == key, of.number == heads[0]["number"])
+    return Quote(heads[0], _rows(connection, lines.order_by(of.position, of.line_key)))
+
+
+def _agreements(connection: Connection, accounts: Sequence[str]) -> list[Agreement]:
+    a = _AGREEMENTS.c
+    query = select(_AGREEMENTS).where(among(a.account_key, "keys"), ~a.gone).order_by(a.key)
+    return [agreement_of(row["key"], row) for row in _rows(connection, query, {"keys": listed(connection, accounts)})]
+
+
+def _credited(
+    connection: Connection, agreements: Sequence[Agreement], zone: str, as_of: int
+) -> dict[str, list[Credited]]:
+    """What customers with agreements were credited for within their days, and what was taken back of it since."""
+    if not agreements:
+        return {}
+    c = credited.c
+    start = start_of_ms(min(a.valid_from for a in agreements), zone)
+    end = start_of_ms(max(a.valid_to for a in agreements), zone)
+    names = (c.deal_key, c.n, c.reversal, c.at, c.rated_at)
+    query = select(c.account_key, *names, cast(func.sum(c.amount_minor), BigInteger), c.currency).where(
+        among(c.account_key, "keys"), ~c.overlay, c.rated_at >= start, c.rated_at < end, c.at < as_of
+    )
+    bound = {"keys": listed(connection, sorted({a.account_key for a in agreements}))}
+    found: dict[str, list[Credited]] = {}
+    for account, *said in connection.execute(query.group_by(c.account_key, *names, c.currency), bound):
+        found.setdefault(account, []).append(Credited(*said))
+    return found
+
+
+def _commissions(connection: Connection, key: str, as_of: int) -> list[Row]:
+    c = commission_entries.c
+    query = select(commission_entries).where(c.deal_key == key, c.at < as_of)
+    return _rows(connection, query.order_by(c.user_key, c.plan_key, c.period_key, c.number))
+
+
+# -- what it took ----------------------------------------------------------------------------------------------------
+
+
+def _visits(connection: Connection, key: str, account: str | None) -> list[Row]:
+    """Visits that took place, at the times that count after corrections (R14)."""
+    v, a = _VISITS.c, _AMENDED.c
+    columns = (v.key, v.owner_key, v.deal_key, *(v[name] for name in TIMES))
+    query = select(*columns).where(~v.gone, v.status == "completed", _of_deal(_VISITS, key, account))
+    found = {row["key"]: dict(row) for row in _rows(connection, query.order_by(v.key))}
+    bound = {"keys": listed(connection, found)}
+    changed = select(a.visit_key, a.field, a.new).where(among(a.visit_key, "keys"), a.field.in_(TIMES), ~a.gone)
+    for visit, field, new in connection.execute(changed.order_by(a.visit_key, a.field, a.ordinal), bound):
+        found[visit][field] = new
+    return list(found.values())
+
+
+def _legs(connection: Connection, key: str, account: str | None) -> list[Row]:
+    """The ways to its visits, whatever became of them, whose length is known; each with the visit's deal."""
+    leg, v = _LEGS.c, _VISITS.c
+    columns = (leg.key, leg.owner_key, leg.started_at, leg.distance_m, leg.source, leg.visit_key, v.deal_key)
+    query = select(*columns).join_from(_LEGS, _VISITS, v.key == leg.visit_key)
+    query = query.where(~leg.gone, ~v.gone, leg.distance_m.is_not(None), _of_deal(_VISITS, key, account))
+    return _rows(connection, query.order_by(leg.key))
+
+
+def _effort_rates(connection: Connection) -> list[EffortRate]:
+    table = ROWS["cost_rates"].c
+    columns = (table[name] for name in EffortRate.__struct_fields__)
+    return [EffortRate(*row) for row in connection.execute(select(*columns).where(~table.gone))]
+
+
+def _spans(connection: Connection, key: str, deal: Row, zone: str) -> list[OpenDays]:
+    """When each of the customer's deals was open."""
+    d = _DEALS.c
+    if deal["account_key"] is None:
+        return open_days(key, deal, zone)
+    query = select(d.key, d.opened_on, d.created_at, d.closed_at, d.closings)
+    rows = _rows(connection, query.where(d.account_key == deal["account_key"], ~d.gone))
+    return [span for row in rows for span in open_days(row["key"], row, zone)]
+
+
+def _rates(connection: Connection) -> list[tuple[str, Rate]]:
+    t = ROWS["rates"].c
+    names = ("base_currency", "quote_currency", "rate", "valid_from")
+    query = select(t.key, *(t[name] for name in names)).where(~t.gone)
+    return [(key, Rate(**dict(zip(names, said, strict=True)))) for key, *said in connection.execute(query)]
