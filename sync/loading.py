@@ -8,7 +8,7 @@ from sfa.core.entities import ENTITIES
 from sfa.core.ids import is_key
 from sfa.core.rules import QUOTA_OWNERS
 from sfa.core.shapes import ABOUT_ROWS, PARENTS, SHAPES
-from sfa.crm import beside, rates
+from sfa.crm import beside, paying, rates
 from sfa.crm.about import rows_about
 from sfa.db.looking import load_below, looking
 from sfa.db.writes import Door
@@ -16,7 +16,12 @@ from sync.protocol import Mutation
 
 # Of a change of the first, the second is held like a row that is changed.
 HELD = frozenset({("account_members", "accounts"), ("deal_contacts", "deals")})
-NAMED_BY = {"quotas": (*QUOTA_OWNERS, "period_key"), "team_members": ("user_key", "role"), "rates": rates.SAYS_WHEN}
+NAMED_BY = {
+    "quotas": (*QUOTA_OWNERS, "period_key"),
+    "team_members": ("user_key", "role"),
+    "rates": rates.SAYS_WHEN,
+    "commission_assignments": ("user_key",),
+}
 DEFAULTS = {entity: SHAPES[entity].defaults for entity in NAMED_BY}
 ASKING = frozenset({"deal.move", "deal.win"})
 
@@ -80,6 +85,7 @@ def _load_beside(door: Door, mutations: Sequence[Mutation]) -> None:
     beside.memberships(door).read(members)
     beside.standing(door).read(door.connection, [row for row in said["quotas"] if row.get("period_key")])
     rates.quoted(door).read(row for row in said["rates"] if all(row.get(field) for field in rates.SAYS_WHEN))
+    paying.assignments(door).read(row for row in said["commission_assignments"] if row.get("user_key"))
 
 
 def _load_asked(door: Door, deals: set[str]) -> None:

@@ -98,6 +98,7 @@ SET_ONCE: dict[str, frozenset[str]] = {
     "attachments": frozenset({"media_type", "size", "sha256"}),
     "consents": frozenset({"contact_key", "purpose", "channel", "granted", "decided_at", "source", "evidence"}),
     "deal_charges": frozenset({"deal_key", "kind"}),
+    "commission_assignments": frozenset({"plan_key", "user_key"}),
 }
 NEVER_DELETED = frozenset({"consents"})
 ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})

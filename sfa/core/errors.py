@@ -130,6 +130,8 @@ CATALOGUE: dict[str, Entry] = {
     "rate_twice": Entry(422, "This pair of currencies has a rate from that day already: change that one"),
     "hierarchy_cycle": Entry(422, "The tree would contain a cycle"),
     "hierarchy_overlap": Entry(422, "The member would have two parents on one day"),
+    "plan_overlap": Entry(422, "The person would be paid by two plans of one measure on one day"),
+    "plan_kept": Entry(422, "Somebody was paid by the plan: its terms stay as they were"),
     "membership_overlap": Entry(422, "The person would be a member of two teams, or twice of one, on one day"),
     "hierarchy_orphan": Entry(422, "The tree would name a parent that does not exist on that day"),
     "route_too_large": Entry(422, "More stops in one day than the limit"),

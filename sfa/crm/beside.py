@@ -18,6 +18,7 @@ from sfa.core.errors import Refused
 from sfa.core.periods import FiscalCalendars
 from sfa.core.rules import QUOTA_FILTERS as FILTERS
 from sfa.core.rules import QUOTA_OWNERS as OWNERS
+from sfa.crm import paying
 from sfa.crm.rivals import Rivals, rivals
 from sfa.db import scope
 from sfa.db.cells import Cell
@@ -57,6 +58,7 @@ def check_free(door: Door, cell: Cell, values: Mapping[str, Any] | None) -> None
     deletion."""
     if cell.entity == "quotas":
         _check_kept(door, cell, values)
+    paying.check_kept(door, cell, values)
     if cell.entity != "fiscal_periods" or not cell.exists:
         return
     if values is None or any(cell.row[f] != values.get(f, cell.row[f]) for f in PERIOD_FIELDS):
@@ -130,6 +132,8 @@ def check_written(door: Door, cell: Cell, before: Mapping[str, Any], sees: Calla
             check_calendars(door)
         case "discount_limits":
             check_limit(door, cell)
+        case "commission_assignments" | "commission_plans":
+            paying.check_apart(door, cell, before)
 
 
 def check_deleted(door: Door, cell: Cell) -> None:

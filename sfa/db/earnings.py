@@ -187,9 +187,7 @@ def read_world(connection: Connection, assigned: dict[str, list[Assigned]]) -> W
 
 
 def read_periods(connection: Connection) -> Periods:
-    organisations, calendars = ROWS["organisations"].c, ROWS["fiscal_calendars"]
-    zones = select(organisations.zone).where(~organisations.gone).order_by(organisations.key).limit(1)
-    zone = connection.execute(zones).scalar()
+    calendars = ROWS["fiscal_calendars"]
     columns = (_PERIODS.c[name] for name in Span.__struct_fields__)
     rows = [Span(*row) for row in connection.execute(select(*columns).where(~_PERIODS.c.gone))]
     ruled = connection.execute(select(calendars).where(~calendars.c.gone)).mappings().all()
@@ -197,7 +195,14 @@ def read_periods(connection: Connection) -> Periods:
         made = calendars_of([dict(row) for row in ruled])
     except Refused:  # rows that do not fit together, written by other means
         made = FiscalCalendars()
-    return Periods(rows, made, zone or "UTC")
+    return Periods(rows, made, read_zone(connection))
+
+
+def read_zone(connection: Connection) -> str:
+    """The zone of the company."""
+    table = ROWS["organisations"].c
+    query = select(table.zone).where(~table.gone).order_by(table.key).limit(1)
+    return str(connection.execute(query).scalar() or "UTC")
 
 
 # -- what was earned ---------------------------------------------------------------------------------------------------

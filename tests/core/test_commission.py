@@ -120,7 +120,7 @@ def test_what_is_of_negative_margin_takes_back_from_the_top() -> None:
 
 _rates = st.integers(0, 3_000)
 tiers_: st.SearchStrategy[Tiers] = st.lists(st.tuples(st.integers(1, 3_000), _rates), max_size=3).flatmap(
-    lambda more: _rates.map(lambda first: ((0, first), *sorted({start: rate for start, rate in more}.items())))
+    lambda more: _rates.map(lambda first: ((0, first), *sorted(dict(more).items())))
 )
 terms_ = st.builds(
     Terms,
