@@ -39,6 +39,7 @@ SUMMARIES: dict[str, str] = {
     "GET /api/periods/{key}/closing": "Sum up what a closed period would be today",
     "GET /api/pricing/guides": "List what prices are measured against",
     "POST /api/deals/{key}/what-if": "Compare a deal with what it would be at another price",
+    "GET /api/reconciliation": "Read what the last reconciliation found",
     "GET /api/search": "Search by the beginnings of words in names",
     "POST /api/imports/{entity}": "Import a CSV file",
     "GET /api/imports/runs/{key}": "Read how far an import is",

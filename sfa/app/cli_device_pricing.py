@@ -54,7 +54,7 @@ def price(desk: Desk, deal: str, is_json: bool) -> None:
 @click.option("--months", type=int, help="For how long these visits are made.")
 @as_json
 @on_desk
-def what_if(desk: Desk, deal: str, is_json: bool, **wished: Any) -> None:
+def what_if(desk: Desk, /, deal: str, is_json: bool, **wished: Any) -> None:
     """Say what other prices, quantities, terms or visits would do, and change nothing."""
     found = desk.device()
     told = whatif.what_if(found, find(found, "deals", deal), _changes(found, wished))

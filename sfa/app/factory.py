@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.file_service import file_service
 from sfa.app.jobs import scheduler
+from sfa.app.reconcile_routes import reconcile_routes
 from sfa.app.settings import Settings
 from sfa.app.stopping import on_stop_signal
 from sfa.app.wake_services import wake_services
@@ -210,6 +211,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),
         *pricing_routes(services.screens),
+        *reconcile_routes(services.screens),
         *search_routes(services.screens),
         *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),
