@@ -38,7 +38,7 @@ def profit_routes(screens: Online) -> Sequence[HTTPRouteHandler]:
             return Response(sheet.as_csv(found), media_type=CSV, headers={**CSV_HEADERS, "Vary": "Accept"})
         return Response(found, media_type=MediaType.JSON, headers={"Cache-Control": "no-store", "Vary": "Accept"})
 
-    @get("/api/deals/{key:str}/pnl.csv", media_type=MediaType.TEXT, tags=["profit"])
+    @get("/api/deals/{key:str}/pnl.csv", media_type=CSV, tags=["profit"])
     async def as_csv(
         request: Asked,
         key: FromPath[str],

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from sfa.app.seed.costs import company_costs
 from sfa.app.seed.made import DAYS_BACK, ZONE, Days, Dice, Made
 from sfa.app.seed.places import REGIONS, City, Region
 from sfa.app.seed.words import LANGUAGES, LOST_REASONS
@@ -140,6 +141,7 @@ def make_company(reps: int, days: Days, dice: Dice) -> Company:
     made.extend(_catalogue(days, at))
     made.extend(_calendar(days, at))
     made.extend(_quotas(seats, days, dice, at))
+    made.extend(company_costs([seat.key for seat in seats], days, at))
     return Company(made, seats, emails)
 
 

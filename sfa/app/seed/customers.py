@@ -7,6 +7,7 @@ has as many as the others.
 from typing import Any
 
 from sfa.app.seed.company import Company, Rep
+from sfa.app.seed.costs import make_costs
 from sfa.app.seed.deals import make_deals
 from sfa.app.seed.field_work import make_field_work
 from sfa.app.seed.made import DAYS_BACK, Days, Dice, Made
@@ -46,6 +47,7 @@ class Customers:
         make_visits(made, rep, people, values, VISITS_OF_TIER[tier], self._planned_share, days, dice, self._keys)
         make_field_work(made, rep, number, days)
         make_deals(made, self._reps, rep, account, people, tier, min(met, 500), days, dice, self._keys)
+        make_costs(made, rep.key, rep.region.currency, number, days)
         if dice.happens(TASK_SHARE):
             due = days.text(days.working(dice.between(-10, 20)))
             task = {"owner_key": rep.key, "account_key": account, "title": dice.one(TASKS), "due_on": due}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sfa.app.seed.company import COMPETITORS, PRODUCTS, STAGES, Rep, list_price, price_in, reason_key
+from sfa.app.seed.costs import TERMS_OF_TIER
 from sfa.app.seed.made import Days, Dice, Made
 from sfa.app.seed.words import LOST_REASONS, STEPS
 from sfa.core.ids import KeyMaker
@@ -47,6 +48,7 @@ def make_deals(
             "opened_on": days.text(begun),
             "close_on": days.text(min(begun + dice.between(*EXPECTED_DAYS), 100)),
             "next_step": dice.one(STEPS),
+            "payment_days": TERMS_OF_TIER[tier],
         }
         if dice.happens(SPLIT_SHARE) and len(reps) > 1:
             other = reps[rep.number ^ 1] if rep.number ^ 1 < len(reps) else reps[rep.number - 1]

@@ -58,8 +58,15 @@ def order(**other: Any) -> Order:
     return Order(**{**asked, "profiles": profiles_of((), HISTORY_DAYS_DEFAULT), **other})
 
 
+EARNED = (
+    "SELECT user_key, plan_key, period_key, currency, SUM(amount_minor) FROM commission_entries "
+    "GROUP BY user_key, plan_key, period_key, currency"
+)
+
+
 def everything(database: Database) -> dict[str, list[Any]]:
-    """Every table as it is stored, on SQLite with the types of its values; the epoch is the database's own."""
+    """Every table as it is stored, on SQLite with the types of its values; the epoch is the database's own. A ledger
+    tells in which order things came, which is not the same here: of commission what each period comes to."""
 
     def read(connection: Connection) -> dict[str, list[Any]]:
         found = {}
@@ -68,7 +75,8 @@ def everything(database: Database) -> dict[str, list[Any]]:
             told = ", ".join(f'"{column}"' for column in columns)
             if connection.dialect.name == "sqlite":
                 told += ", " + ", ".join(f'typeof("{column}")' for column in columns)
-            found[name] = sorted(map(repr, connection.execute(text(f'SELECT {told} FROM "{name}"'))))
+            query = f'SELECT {told} FROM "{name}"' if name != "commission_entries" else EARNED
+            found[name] = sorted(map(repr, connection.execute(text(query))))
         return found
 
     return database.read(read)
