@@ -40,6 +40,8 @@ SUMMARIES: dict[str, str] = {
     "GET /api/pricing/guides": "List what prices are measured against",
     "POST /api/deals/{key}/what-if": "Compare a deal with what it would be at another price",
     "GET /api/reconciliation": "Read what the last reconciliation found",
+    "GET /api/commission/statements": "List statements of commission",
+    "GET /api/commission/statements/{user}/{period}": "Read what a period pays somebody, and why",
     "GET /api/search": "Search by the beginnings of words in names",
     "POST /api/imports/{entity}": "Import a CSV file",
     "GET /api/imports/runs/{key}": "Read how far an import is",

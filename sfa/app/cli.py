@@ -16,6 +16,7 @@ from sfa.core.errors import Refused
 # after a word of Python (`import_`).
 COMMANDS: dict[str, tuple[str, str]] = {
     "check-digests": ("sfa.app.cli_serve", "Prove the sums by which devices check that they agree."),
+    "commission": ("sfa.app.cli_commission", "The ledger of what people earn by plans, brought in line and proved."),
     "credits": ("sfa.app.cli_credits", "The credits that follow from deals, made anew."),
     "demo": ("sfa.app.cli_demo", "Make a company, play a day with five phones, serve it."),
     "device": ("sfa.app.cli_device", "Work like a rep's phone: offline, and in sync when there is a connection."),

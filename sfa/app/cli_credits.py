@@ -4,6 +4,7 @@ import os
 
 import click
 
+from sfa.app.cli_commission import bring_in_line
 from sfa.app.settings import Settings
 from sfa.core.errors import Refused
 from sfa.db import credits as kept
@@ -18,7 +19,8 @@ def credits() -> None:  # noqa: A001 - the command's name
 
 @credits.command()
 def rebuild() -> None:
-    """Make every deal's credits anew, thousands of deals in a transaction; safe to run twice, and while people work."""
+    """Make every deal's credits anew, thousands of deals in a transaction, and append what commission follows from them;
+    safe to run twice, and while people work."""
     database = open_database(Settings.from_environment(os.environ).database_url)
     try:
         if not database.read(is_current):
@@ -28,6 +30,9 @@ def rebuild() -> None:
             changed += database.write(kept.rebuild, keys)
             seen, after = seen + len(keys), keys[-1]
             click.echo(f"{seen:,} deals", err=True)
+        added = bring_in_line(database)
     finally:
         database.close()
     click.echo(f"{changed:,} of {seen:,} deals had other credits")
+    if added:
+        click.echo(f"{added:,} rows of commission follow from that")

@@ -20,9 +20,9 @@ SHOWN = 50
 @click.option("--dry-run", is_flag=True, help="Store nothing of it.")
 @click.pass_context
 def reconcile(ctx: click.Context, is_json: bool, dry_run: bool) -> None:
-    """Compare deals, credits, commission, profit and closed figures; exit code 1 where they differ (docs/reconciliation.md).
+    """Compare deals, credits, commission, profit and closed figures; exit code 1 where they differ.
 
-    Safe while people work: it reads one snapshot, and puts nothing right.
+    See docs/reconciliation.md. Safe while people work: it reads one snapshot, and puts nothing right.
     """
     database = open_database(Settings.from_environment(os.environ).database_url)
     try:

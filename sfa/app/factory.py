@@ -44,6 +44,7 @@ from sfa.files.download_routes import download_routes
 from sfa.files.service import Files
 from sfa.files.upload_routes import upload_routes
 from sfa.files.wire import Door
+from sfa.profit.commission_routes import commission_routes
 from sfa.profit.pricing_routes import pricing_routes
 from sfa.profit.routes import profit_routes
 from sfa.quotas.attainment_routes import attainment_routes
@@ -212,6 +213,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *closing_routes(services.screens),
         *pricing_routes(services.screens),
         *reconcile_routes(services.screens),
+        *commission_routes(services.screens),
         *search_routes(services.screens),
         *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),

@@ -81,20 +81,25 @@ def credits_of_deals(connection: Connection, _: Look) -> Found:
     """What a won deal says of its amount is what was credited for it, by its shares together (R16)."""
     back = credited.alias("back")
     taken = select(back.c.deal_key).where(back.c.deal_key == _C.deal_key, back.c.n == _C.n, back.c.reversal).exists()
-    total = func.sum(_C.amount_minor)
+    is_won = and_(~_DEALS.c.gone, _DEALS.c.closed_at.is_not(None), _STAGES.c.kind == "won")
+    said = (_C.deal_key, _DEALS.c.amount_minor, _DEALS.c.currency)
+    stands = case((is_won, 1), else_=0)
     query = (
-        select(_DEALS.c.key, _DEALS.c.amount_minor, total, _DEALS.c.currency, func.max(_C.currency))
-        .select_from(_DEALS.join(_STAGES, _STAGES.c.key == _DEALS.c.stage_key))
-        .join(credited, and_(_C.deal_key == _DEALS.c.key, ~_C.overlay, ~_C.reversal, ~taken))
-        .where(~_DEALS.c.gone, _DEALS.c.closed_at.is_not(None), _STAGES.c.kind == "won")
-        .group_by(_DEALS.c.key, _DEALS.c.amount_minor, _DEALS.c.currency)
-        .order_by(_DEALS.c.key)
+        select(*said, func.sum(_C.amount_minor), func.max(_C.currency), func.max(stands))
+        .select_from(credited)
+        .outerjoin(_DEALS, _DEALS.c.key == _C.deal_key)
+        .outerjoin(_STAGES, _STAGES.c.key == _DEALS.c.stage_key)
+        .where(~_C.overlay, ~_C.reversal, ~taken)
+        .group_by(*said)
+        .order_by(_C.deal_key)
     )
     for part in connection.execute(query).partitions(PART):
         yield len(part)
-        for key, amount, found, currency, of in part:
-            if (amount, currency if amount is not None else of) != (_whole(found), of):
-                yield Difference("credits_of_deals", "deals", key, _text(amount), _text(found), {"currency": currency})
+        for key, amount, currency, found, of, won in part:
+            expected = amount if won else None
+            if (expected, currency) != (_whole(found), of) or not won:
+                detail = {"currency": currency, "credited_in": of}
+                yield Difference("credits_of_deals", "deals", key, _text(expected), _text(found), detail)
 
 
 def reversals_of_credits(connection: Connection, _: Look) -> Found:

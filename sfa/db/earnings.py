@@ -179,11 +179,18 @@ def read_assigned(connection: Connection, users: Iterable[str]) -> dict[str, lis
 
 def read_world(connection: Connection, assigned: dict[str, list[Assigned]]) -> World:
     """Periods, and the plans that these assignments name."""
-    names = {a.plan_key for of in assigned.values() for a in of}
+    plans = read_plans(connection, {a.plan_key for of in assigned.values() for a in of})
+    return World(read_periods(connection), plans, assigned)
+
+
+def read_plans(connection: Connection, keys: Iterable[str], *, gone: bool = False) -> dict[str, Plan]:
+    """The plans of these keys, deleted ones only if asked for."""
     columns = (_PLANS.c[name] for name in Plan.__struct_fields__)
-    query = select(*columns).where(~_PLANS.c.gone, among(_PLANS.c.key, "keys"))
-    rows = connection.execute(query, {"keys": listed(connection, sorted(names))})
-    return World(read_periods(connection), {row.key: Plan(*row) for row in rows}, assigned)
+    query = select(*columns).where(among(_PLANS.c.key, "keys"))
+    rows = connection.execute(
+        query if gone else query.where(~_PLANS.c.gone), {"keys": listed(connection, sorted(keys))}
+    )
+    return {row.key: Plan(*row) for row in rows}
 
 
 def read_periods(connection: Connection) -> Periods:

@@ -3,7 +3,7 @@
 `seal` is the first half of the door's flush: where rows lie, and values for the driver, which may travel to another
 process. `write` is the other half, which numbers them. Both use what the flush uses, without what it reads: this is for
 rows that nobody has to judge, whose parents are new too. Credits are not written: whoever is done with all batches
-calls `sfa.db.credits.rebuild`.
+calls `sfa.db.credits.rebuild`, and then `sfa.db.commissions.rebuild`.
 """
 
 import msgspec

@@ -292,7 +292,7 @@ def _turn(random: Random, office: Office) -> list[Row]:
 @pytest.mark.parametrize("seed", range(6))
 def test_r41_any_history_leaves_the_ledger_that_a_rebuild_makes(office: Office, seed: int) -> None:
     random = Random(seed)
-    values = {"mode": random.choice(("bands", "whole")), "retier": random.random() < 0.5}
+    values: dict[str, Any] = {"mode": random.choice(("bands", "whole")), "retier": random.random() < 0.5}
     values |= {"cap_minor": random.choice((None, 9_00)), "measure": random.choice(("revenue", "revenue", "margin"))}
     write(office, Q1, Q2, plan(**values), has(), has("bob"), *(won(f"d{n}", "2026-01-15", 70_00) for n in range(4)))
     for _ in range(12):

@@ -16,6 +16,7 @@ from tests.simulation.checkers import (
     notes_whole,
     nothing_lost,
     one_open,
+    paid,
     settled,
     suggested,
 )
@@ -48,7 +49,9 @@ def run_seed(seed: int, worlds: Worlds) -> list[str]:
             world.step()
         world.make_peace()
         world.server.database.read(_audit, world)
+        paid.check(world)
         figures.check(world)
+        paid.check(world)  # quotas, a period and a rate came with the figures
         _audit_files(world)
     except Exception as error:
         raise SeedFailed(seed, error, trace) from error

@@ -31,6 +31,7 @@ from tests.simulation.failure import Crash, Failed
 from tests.simulation.handing import Handing
 from tests.simulation.ledger import Ledger
 from tests.simulation.network import Network
+from tests.simulation.paying import Paying
 from tests.simulation.phones import REPAIR, ModelPhone, Part, Phone, ReferencePhone, SkewedClock
 from tests.simulation.screens import Screens
 from tests.simulation.server import Server
@@ -68,6 +69,7 @@ class World:
         self.driving = Driving(seed, self.log)
         self.attaching = Attaching(seed, self)
         self.earning = Earning(seed, self)
+        self.paying = Paying(seed, self)
         self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
         self.seen: dict[str, dict[Place, set[int]]] = {user: {} for user in self.allowed}
         self.held: dict[str, set[str]] = {user: set() for user in self.allowed}
@@ -136,6 +138,7 @@ class World:
         self.upgrades.step(self.phones)
         self.attaching.step()
         self.earning.step()
+        self.paying.step()
         roll = self.rng.random()
         if roll < 0.38:
             self._work_offline()
@@ -238,6 +241,7 @@ class World:
     def restored(self) -> None:
         """The server is another one: everybody may see what he sees there."""
         self.attaching.restored()
+        self.paying.restored()
         self._look(self.server.snapshot())
 
     def _repair_elsewhere(self, phone: Phone, part: Part) -> None:

@@ -15,8 +15,8 @@ from sfa.app.seed.company import Company, make_company
 from sfa.app.seed.made import Days, Dice
 from sfa.app.seed.making import APART_FROM, BATCH_ROWS, Order, put, sealed_batches, without_collector
 from sfa.core.errors import Refused
+from sfa.db import commissions, sealed
 from sfa.db import credits as crediting
-from sfa.db import sealed
 from sfa.db.ageing import read_profiles
 from sfa.db.database import Database
 from sfa.db.loading import unhindered
@@ -57,6 +57,7 @@ def seed(
                 if after_batch is not None:
                     after_batch(counts.total())
         crediting.rebuild(connection)
+        commissions.rebuild(connection, days.now_ms)
 
     database.write(refuse_full)  # before it is had alone, and by the connection that has it then: no other stays open
     with without_collector(), database.alone():
