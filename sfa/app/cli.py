@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("sfa.app.cli_data", "Bring in a company's data from files."),
     "migrate": ("sfa.app.cli_serve", "Bring the database to this version's schema."),
     "periods": ("sfa.app.cli_periods", "Close periods, and see which figures are others since."),
+    "profit": ("sfa.app.cli_profit", "What customers, products and people earn, and the whale curve."),
     "quarantine": ("sfa.app.cli_quarantine", "Review what revoked devices drained."),
     "seed": ("sfa.app.cli_data", "Make up a company of any size."),
     "reconcile": ("sfa.app.cli_reconcile", "Prove that all money is the same money, and say where it is not."),

@@ -45,6 +45,7 @@ from sfa.files.service import Files
 from sfa.files.upload_routes import upload_routes
 from sfa.files.wire import Door
 from sfa.profit.commission_routes import commission_routes
+from sfa.profit.customer_routes import customer_profit_routes
 from sfa.profit.pricing_routes import pricing_routes
 from sfa.profit.routes import profit_routes
 from sfa.quotas.attainment_routes import attainment_routes
@@ -208,6 +209,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
+        *customer_profit_routes(services.screens, Places(services.secret)),
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),

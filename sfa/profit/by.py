@@ -99,7 +99,7 @@ def profits(
 ) -> Profits:
     """What was earned, by `dimension` of `DIMENSIONS` (or "total"); `accounts` narrows to some customers."""
     world = world or read_world(connection)
-    asked, named = _asked(connection, world, dimension, span, scope, period_kind)
+    asked, named = asked_of(connection, world, dimension, span, scope, period_kind)
     if accounts is not None:
         asked = _narrowed(asked, accounts)
     tallies: dict[tuple[Any, ...], Tally] = {}
@@ -128,7 +128,7 @@ def _narrowed(asked: Asked, accounts: Sequence[str]) -> Asked:
 Name = Callable[[tuple[Any, ...]], str | None]
 
 
-def _asked(
+def asked_of(
     connection: Connection, world: World, dimension: str, span: Span, scope: Scope, period_kind: str
 ) -> tuple[Asked, Name]:
     start, end = start_of_ms(span.from_on, world.zone), start_of_ms(span.to_on, world.zone)

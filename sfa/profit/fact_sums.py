@@ -133,9 +133,15 @@ def whole(high: Any, low: Any) -> int:
     return int(high or 0) * LOW + int(low or 0)
 
 
-def sums(connection: Connection, world: World, source: Source, asked: Asked) -> Iterator[tuple[Any, ...]]:
+def sums(
+    connection: Connection,
+    world: World,
+    source: Source,
+    asked: Asked,
+    key_of: Callable[[Fact], tuple[Any, ...]] | None = None,
+) -> Iterator[tuple[Any, ...]]:
     """-> (key, kind, amount in the company's currency), plain facts only, and afterwards facts that are not, one by
-    one, as (key, fact)."""
+    one, as (key, fact); `key_of` says the key of one, if not `asked` does."""
     chosen = _chosen(source, asked)
     labelled = [column.label(f"by_{n}") for n, column in enumerate(chosen)]
     plains = [value.plain for value in source.values.values()]
@@ -156,7 +162,7 @@ def sums(connection: Connection, world: World, source: Source, asked: Asked) -> 
         for kind, value in source.values.items():
             for fact in _read(connection, world, source, asked, not_(value.plain)):
                 if fact.kind == kind:
-                    yield asked.key(fact), fact
+                    yield (key_of or asked.key)(fact), fact
 
 
 def rows(connection: Connection, world: World, source: Source, asked: Asked) -> Iterator[Fact]:
