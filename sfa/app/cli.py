@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "profit": ("sfa.app.cli_profit", "What customers, products and people earn, and the whale curve."),
     "quarantine": ("sfa.app.cli_quarantine", "Review what revoked devices drained."),
     "seed": ("sfa.app.cli_data", "Make up a company of any size."),
+    "reconcile": ("sfa.app.cli_reconcile", "Prove that all money is the same money, and say where it is not."),
     "reissue": ("sfa.app.cli_serve", "Write documents anew for devices, after an upgrade."),
     "restored": ("sfa.app.cli_serve", "Say that the database was restored from a backup."),
     "serve": ("sfa.app.cli_serve", "Start the server."),

@@ -44,6 +44,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "word",
         "code",
     ),
+    "priced lines": (
+        *("product", "quantity", "price_bp", "verdict", "target_bp", "norm_bp", "floor_bp", "of", "approval"),
+    ),
+    "what if": ("before", "after", "code"),
     "expenses": ("kind", "amount_minor", "currency", "spent_on", "account_key", "deal_key", "product_key", "text"),
     "work_entries": ("kind", "minutes", "done_on", "account_key", "deal_key", "text"),
     "stages": ("name", "position", "kind", "probability_bp"),

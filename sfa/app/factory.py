@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.file_service import file_service
 from sfa.app.jobs import scheduler
+from sfa.app.reconcile_routes import reconcile_routes
 from sfa.app.settings import Settings
 from sfa.app.stopping import on_stop_signal
 from sfa.app.wake_services import wake_services
@@ -44,9 +45,10 @@ from sfa.files.download_routes import download_routes
 from sfa.files.service import Files
 from sfa.files.upload_routes import upload_routes
 from sfa.files.wire import Door
-from sfa.profit.customer_routes import customer_profit_routes
-from sfa.profit.routes import profit_routes
 from sfa.profit.commission_routes import commission_routes
+from sfa.profit.customer_routes import customer_profit_routes
+from sfa.profit.pricing_routes import pricing_routes
+from sfa.profit.routes import profit_routes
 from sfa.quotas.attainment_routes import attainment_routes
 from sfa.quotas.closing_routes import closing_routes
 from sfa.quotas.routes import quota_routes
@@ -220,6 +222,8 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),
+        *pricing_routes(services.screens),
+        *reconcile_routes(services.screens),
         *commission_routes(services.screens),
         *search_routes(services.screens),
         *import_routes(services.screens),

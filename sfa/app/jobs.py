@@ -16,6 +16,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from msgspec import Struct, structs
 from sqlalchemy import Connection, delete, insert, select, update
 
+from sfa.app import reconcile
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
 from sfa.crm import finder
@@ -27,6 +28,7 @@ from sfa.db.tables import job_runs
 from sfa.db.writes import Door
 from sfa.files import arrivals, collecting
 from sfa.files.service import FileLimits, Files
+from sfa.profit import guiding
 from sfa.quotas import calendar
 from sfa.visits import plans
 
@@ -110,6 +112,12 @@ def make_periods(connection: Connection, now_ms: int) -> str:
     return f"{made.written} written, {made.deleted} deleted, {made.kept} kept" if made is not None else "no calendar"
 
 
+def make_price_guides(connection: Connection, now_ms: int) -> str:
+    """What the company got for its products, as guidance for the next price."""
+    made = guiding.make_guides(connection, now_ms)
+    return f"{made.written} written, {made.deleted} deleted, {made.kept} kept"
+
+
 JOBS: dict[str, Job] = {
     job.name: job
     for job in (
@@ -122,6 +130,8 @@ JOBS: dict[str, Job] = {
         Job("collect_files", HOUR_S, collect_files),
         Job("plan_visits", PLANS_S, plan_visits),
         Job("make_periods", MINUTE_S, make_periods),
+        Job("make_price_guides", DAY_S, make_price_guides),
+        Job("reconcile", DAY_S, reconcile.run),
         Job("forget_old_runs", DAY_S, forget_old_runs),
         Job("forget_idempotency_keys", HOUR_S, forget_idempotency_keys),
     )
@@ -164,14 +174,24 @@ async def run_collection(database: Database, clock: Clock, job: Job, files: File
         _log.info("%s: %s", job.name, await files.sweep())
 
 
+async def run_reconciliation(database: Database, clock: Clock, job: Job) -> None:
+    """Look through everything in a snapshot that nobody waits for, and store what was found."""
+    slot = await database.write_async(claim, job, clock.now_ms())
+    if slot is not None:
+        found = await database.read_long_async(reconcile.report, clock.now_ms())
+        kept = structs.replace(job, work=lambda connection, _: reconcile.outcome(connection, found))
+        _log.info("%s: %s", job.name, await database.write_async(finish, kept, slot, clock.now_ms()))
+
+
 def scheduler(database: Database, clock: Clock, files: Files | None = None) -> Any:
     """An APScheduler with every job of the table, to be started on the server's event loop."""
     made = AsyncIOScheduler(timezone="UTC")
     first = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)  # at the start too: a server may restart each day
     for job in JOBS.values():
         collects = files is not None and job.name == "collect_files"
+        apart = run_reconciliation if job.name == "reconcile" else run
         made.add_job(
-            run_collection if collects else run,
+            run_collection if collects else apart,
             IntervalTrigger(seconds=job.every_s, timezone="UTC"),
             args=(database, clock, job, files) if collects else (database, clock, job),
             id=job.name,

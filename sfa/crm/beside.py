@@ -130,6 +130,8 @@ def check_written(door: Door, cell: Cell, before: Mapping[str, Any], sees: Calla
                 check_membership(door, cell)
         case "fiscal_calendars":
             check_calendars(door)
+        case "discount_limits":
+            check_limit(door, cell)
         case "commission_assignments" | "commission_plans":
             paying.check_apart(door, cell, before)
 
@@ -211,6 +213,16 @@ def check_membership(door: Door, cell: Cell) -> None:
 def memberships(door: Door) -> Rivals:
     """Who is a member of which teams, as stored; people and trees are looked at one change at a time."""
     return rivals(door, "team_members", ("user_key", "role"), scope.lock_organisation)
+
+
+def check_limit(door: Door, cell: Cell) -> None:
+    """A role has one limit for a family on a day: nobody need ask which of two counts."""
+    found = rivals(door, "discount_limits", ("role",), scope.lock_organisation).others(cell)
+    family = cell.row["family"] or None
+    alike = {key: row for key, row in found.items() if (row["family"] or None) == family}
+    met = [(on, key) for key, row in alike.items() if (on := first_shared_day(cell.row, row)) is not None]
+    if met:
+        raise Refused("limit_twice", on=min(met)[0], key=min(met)[1])
 
 
 def first_shared_day(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:

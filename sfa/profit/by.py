@@ -36,6 +36,7 @@ _BY = {
     "territory": ("territory",),
     "period": ("place",),
     "total": (),
+    "deal": ("deal",),  # for reconciliation: who asks over HTTP asks for `DIMENSIONS`
 }
 _SOURCES: tuple[Callable[[Connection, World, Asked], Source], ...] = (visits_source, travel_source, commission_source)
 _ROWS: tuple[Callable[[Connection, World, Asked], Iterator[Fact]], ...] = (

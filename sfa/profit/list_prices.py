@@ -1,0 +1,50 @@
+"""What a product is offered for on a day, and where a line lies beside it: pure, the same on server and device.
+
+A price as basis points of the list price is exact until it is rounded once, half up; a line may also lie above the
+list. Without a list price in the line's currency on that day nothing is said: it never means 100 % (R34).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sfa.core.money import BP_WHOLE
+from sfa.profit.items import half_up
+
+RATIO_MAX = 100_000
+Row = Mapping[str, Any]
+Dated = tuple[str, str, str, int]  # valid_from, key, valid_to, amount
+
+
+class DatedAmounts:
+    """Amounts of products by currency and day (prices, or unit costs): of several the one that began last."""
+
+    def __init__(self, rows: Iterable[tuple[str, Row]]) -> None:
+        self._dated: dict[tuple[str, str], list[Dated]] = {}
+        for key, row in rows:
+            place = row["product_key"], row["currency"]
+            dated = (row["valid_from"], key, row["valid_to"] or "9999", row["amount_minor"])
+            self._dated.setdefault(place, []).append(dated)
+        for found in self._dated.values():
+            found.sort(reverse=True)
+
+    def on(self, product: str, currency: str | None, day: str) -> int | None:
+        """Of one unit, in minor units; None where there is none."""
+        for valid_from, _, valid_to, amount in self._dated.get((product, currency or ""), ()):
+            if valid_from <= day < valid_to:
+                return amount
+        return None
+
+
+def scaled_price(line: Row) -> int:
+    """What one unit is sold for after the line's discount: exact, in ten-thousandths of a minor unit."""
+    price, discount = int(line["unit_price_minor"]), int(line["discount_bp"])
+    return price * (BP_WHOLE - discount)
+
+
+def of_list_bp(scaled: int, listed: int | None) -> int | None:
+    """A price (in ten-thousandths) as basis points of the list price; None where that is not known or nothing, or the
+    price is out of all reason."""
+    if listed is None or listed <= 0 or scaled < 0:
+        return None
+    found = half_up(scaled, listed)
+    return found if found <= RATIO_MAX else None

@@ -1,0 +1,342 @@
+"""What if a deal had other prices, quantities, terms or visits? Before and after, side by side (R44). Pure.
+
+`compare` takes all that is known of a deal and the wished changes, and answers the waterfall (R38), each line against
+its guide, the approvals that it needs, and what the owner is paid, once as it stands and once as it would be. Both
+sides come from the same function, so no change is no difference. What the caller may not know (`Given.costed` False)
+is not in what it is given: nothing here could tell it (R45). Nothing is written, and nothing is read.
+
+The invoice is the deal's amount, and moves by as much as its lines do. Effort ahead is what visits at that cadence will
+take for so many months; what was spent already is the same on both sides, in `Given.beside`.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
+
+from sfa.core.errors import Refused
+from sfa.core.fields import Decimal18, Minor, Share
+from sfa.core.money import BP_WHOLE, Rounding, rounded
+from sfa.profit import rebates
+from sfa.profit.commissions_ahead import Paid, Pay, paid
+from sfa.profit.guides import Found, verdict
+from sfa.profit.items import KINDS, Item, half_up, terms_cost, visit_cost
+from sfa.profit.limits import Approval, approval, highest
+from sfa.profit.list_prices import of_list_bp, scaled_price
+from sfa.profit.waterfall import Counted, Waterfall, hidden, waterfall
+from sfa.quotas.conversion import Exchange, Missing
+
+MINUTE_MS = 60_000
+CADENCE_DAYS = 90  # of what visits have been is taken for what they will be
+MONTHS_AHEAD = 3
+LINES_MAX = 200
+Days = Annotated[int, Meta(ge=0, le=3_650)]
+Minutes = Annotated[int, Meta(ge=0, le=1_440)]
+Months = Annotated[int, Meta(ge=0, le=120)]
+
+
+class LineChange(Struct, frozen=True, forbid_unknown_fields=True):
+    unit_price_minor: Minor | UnsetType = UNSET
+    quantity: Decimal18 | UnsetType = UNSET
+    discount_bp: Share | UnsetType = UNSET
+
+
+class Changes(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is wished for; whatever is left out stays. Lines are named by their keys."""
+
+    lines: Annotated[dict[str, LineChange], Meta(max_length=LINES_MAX)] = {}
+    payment_days: Days | UnsetType | None = UNSET
+    visits_per_month: Decimal18 | UnsetType = UNSET
+    minutes_per_visit: Minutes | UnsetType = UNSET
+    months: Months | UnsetType = UNSET
+
+
+class Cadence(Struct, frozen=True):
+    """The visits ahead: so many in a month, so long each, for so many months."""
+
+    visits_per_month: str
+    minutes_per_visit: int
+    months: int
+
+    @property
+    def visits(self) -> int:
+        return rounded(Fraction(self.visits_per_month) * self.months, Rounding.HALF_UP)
+
+
+class LineGiven(Struct, frozen=True):
+    """A line with what is known of its product on the day: list price and cost of one unit, in the deal's currency."""
+
+    key: str
+    product_key: str
+    family: str | None
+    quantity: str
+    unit_price_minor: int
+    discount_bp: int
+    list_minor: int | None
+    cost_minor: int | None
+    guide: Found | None
+    limits: Mapping[str, int]
+
+
+class Rebate(Struct, frozen=True):
+    """An agreement, and what was credited under it already, in its currency; null where that cannot be converted."""
+
+    agreement: rebates.Agreement
+    credited_minor: int | None
+    exchange: Exchange
+
+
+class Given(Struct, frozen=True, kw_only=True):
+    """All that is known of a deal. `amount_minor` is its own, null where only its lines say one. Of who is not
+    `costed` there are no costs, rates, rebates nor other facts `beside` than he may know."""
+
+    deal_key: str
+    asker: str
+    owner_key: str
+    owner_role: str
+    currency: str
+    on: str
+    at: int
+    amount_minor: int | None
+    payment_days: int | None
+    cadence: Cadence
+    lines: tuple[LineGiven, ...]
+    costed: bool
+    visit_hour_minor: int | None = None
+    capital_bp: int | None = None
+    rebates: tuple[Rebate, ...] = ()
+    beside: tuple[Counted, ...] = ()
+    pays: tuple[Pay, ...] = ()
+
+
+class LineTold(Struct, frozen=True):
+    key: str
+    product_key: str
+    quantity: str
+    unit_price_minor: int
+    discount_bp: int
+    total_minor: int
+    list_minor: int | None
+    price_bp: int | None
+    verdict: str
+    guide: Found | None
+
+
+class Outcome(Struct, frozen=True):
+    """One side. `approver` is the role that may approve all of it (see `limits.highest`), null where none is needed."""
+
+    amount_minor: int
+    payment_days: int | None
+    cadence: Cadence
+    lines: list[LineTold]
+    approvals: list[Approval]
+    approver: str | None
+    waterfall: Waterfall
+    commission: list[Paid]
+
+
+class Difference(Struct, frozen=True):
+    """Of a step or total: after less before; null where one of them is not known."""
+
+    name: str
+    delta_minor: int | None
+
+
+class Compared(Struct, frozen=True):
+    before: Outcome
+    after: Outcome
+    steps: list[Difference]
+    totals: list[Difference]
+
+
+def compare(given: Given, changes: Changes) -> Compared:
+    """Refuses `row_unknown` for a line that the deal does not have."""
+    now, then = outcome(given, given), outcome(changed(given, changes), given)
+    steps = zip(now.waterfall.steps, then.waterfall.steps, strict=True)
+    totals = zip(now.waterfall.totals, then.waterfall.totals, strict=True)
+    return Compared(
+        now,
+        then,
+        [_delta(a.step, a.amount_minor, b.amount_minor) for a, b in steps],
+        [_delta(a.total, a.amount_minor, b.amount_minor) for a, b in totals],
+    )
+
+
+def _delta(name: str, before: int | None, after: int | None) -> Difference:
+    return Difference(name, None if before is None or after is None else after - before)
+
+
+def cadence_of(minutes: Sequence[int], days: int = CADENCE_DAYS) -> Cadence:
+    """The cadence of so many days' visits, by how long each took, for the `MONTHS_AHEAD` to come."""
+    hundredths = half_up(len(minutes) * 100 * 30, days)
+    average = half_up(sum(minutes), len(minutes)) if minutes else 0
+    return Cadence(f"{hundredths // 100}.{hundredths % 100:02}", average, MONTHS_AHEAD)
+
+
+def changed(given: Given, changes: Changes) -> Given:
+    """The deal as it would be."""
+    unknown = changes.lines.keys() - {line.key for line in given.lines}
+    if unknown:
+        raise Refused("row_unknown", f"the deal has no line {min(unknown)}", entity="deal_lines", key=min(unknown))
+    lines = tuple(structs.replace(line, **_said(changes.lines.get(line.key))) for line in given.lines)
+    cadence = structs.replace(given.cadence, **_said(changes, Cadence.__struct_fields__))
+    other: dict[str, Any] = {"lines": lines, "cadence": cadence, **_said(changes, ("payment_days",))}
+    return structs.replace(given, **other)
+
+
+def _said(change: Struct | None, names: Sequence[str] | None = None) -> dict[str, Any]:
+    if change is None:
+        return {}
+    found = {name: getattr(change, name) for name in names or change.__struct_fields__}
+    return {name: value for name, value in found.items() if value is not UNSET}
+
+
+# -- one side ---------------------------------------------------------------------------------------------------------
+
+
+def outcome(deal: Given, stands: Given) -> Outcome:
+    """The deal as it is or would be; `stands` is the deal as it is, whose amount may differ from its lines."""
+    amount = _amount(deal, stands)
+    needs = [approval(line.key, _scaled(line), line.list_minor, line.limits, deal.owner_role) for line in deal.lines]
+    facts = [*_prices(deal, amount), *deal.beside]
+    margin: int | None = None
+    if deal.costed:
+        facts += _costs(deal, amount)
+        margin = waterfall(facts, deal.currency).total("margin").amount_minor
+    pay = [paid(pay, deal.deal_key, deal.at, amount, margin, costed=deal.costed) for pay in deal.pays]
+    whole = waterfall([*facts, *(_commission(deal, told) for told in pay)], deal.currency)
+    return Outcome(
+        amount,
+        deal.payment_days,
+        deal.cadence,
+        [_told(line) for line in deal.lines],
+        needs,
+        highest(needs),
+        whole if deal.costed else hidden(whole, deal.asker),
+        pay,
+    )
+
+
+def _amount(deal: Given, stands: Given) -> int:
+    total = sum(map(line_total, deal.lines))
+    if stands.amount_minor is None:
+        return total
+    return stands.amount_minor + total - sum(map(line_total, stands.lines))
+
+
+def line_total(line: LineGiven) -> int:
+    return rounded(Fraction(line.quantity) * _scaled(line) / BP_WHOLE, Rounding.HALF_UP)
+
+
+def total_of(row: Mapping[str, Any]) -> int:
+    """Quantity x price less the discount of a line, rounded once by line, half up."""
+    return rounded(Fraction(row["quantity"]) * scaled_price(row) / BP_WHOLE, Rounding.HALF_UP)
+
+
+def _scaled(line: LineGiven) -> int:
+    return line.unit_price_minor * (BP_WHOLE - line.discount_bp)
+
+
+def _told(line: LineGiven) -> LineTold:
+    price_bp = of_list_bp(_scaled(line), line.list_minor)
+    said = {name: getattr(line, name) for name in ("key", "product_key", "quantity", "unit_price_minor", "discount_bp")}
+    said |= {"list_minor": line.list_minor, "guide": line.guide, "total_minor": line_total(line)}
+    return LineTold(**said, price_bp=price_bp, verdict=verdict(price_bp, line.guide))
+
+
+def _prices(deal: Given, amount: int) -> list[Counted]:
+    """List, discounts and invoice; without lines the list is the invoice, without a list price nothing is said."""
+    listed: list[Counted] = []
+    total: int | None = 0
+    for line in deal.lines:
+        each = None if line.list_minor is None else _of_quantity(line, line.list_minor)
+        total = None if total is None or each is None else total + each
+        code = "list_missing" if each is None else None
+        listed.append(_fact(deal, "list", each, "deal_lines", line.key, line.product_key, code=code))
+    if not deal.lines:
+        listed, total = [_fact(deal, "list", amount)], amount
+    code = "list_missing" if total is None else None
+    discount = _fact(deal, "discount", None if total is None else amount - total, code=code)
+    return [*listed, discount, _fact(deal, "invoice", amount)]
+
+
+def _of_quantity(line: LineGiven, each: int) -> int:
+    return rounded(Fraction(line.quantity) * each, Rounding.HALF_UP)
+
+
+def _costs(deal: Given, amount: int) -> list[Counted]:
+    """What only who sees cost is given: rebates, terms, goods, and the visits ahead."""
+    found = [_rebate(deal, rebate, amount) for rebate in deal.rebates]
+    if deal.payment_days:
+        known = deal.capital_bp is not None
+        cost = -terms_cost(amount, deal.payment_days, deal.capital_bp or 0) if known else None
+        basis = {"days": deal.payment_days, "rate_bp": deal.capital_bp}
+        found.append(_fact(deal, "terms", cost, code=None if known else "rate_missing", basis=basis))
+    for line in deal.lines:
+        goods = None if line.cost_minor is None else -_of_quantity(line, line.cost_minor)
+        code = "cost_missing" if goods is None else None
+        found.append(_fact(deal, "goods", goods, "deal_lines", line.key, line.product_key, code=code))
+    if not deal.lines:
+        found.append(_fact(deal, "goods", None, code="cost_missing"))
+    minutes = deal.cadence.visits * deal.cadence.minutes_per_visit
+    if minutes:
+        hour = deal.visit_hour_minor
+        ahead = None if hour is None else -visit_cost(minutes * MINUTE_MS, hour)
+        basis = {"visits": deal.cadence.visits, "minutes": minutes, "per_hour": hour, "ahead": True}
+        found.append(_fact(deal, "visits", ahead, code="rate_missing" if hour is None else None, basis=basis))
+    return found
+
+
+def _rebate(deal: Given, rebate: Rebate, amount: int) -> Counted:
+    """What the customer would get back more, with this deal than without it."""
+    agreement, before = rebate.agreement, rebate.credited_minor
+    families = {line.product_key: line.family for line in deal.lines}
+    totals = [(line.product_key, line_total(line)) for line in deal.lines]
+    part = rebates.part_of_family(amount, totals, families, agreement.family)
+    of = ("rebate_agreements", agreement.key)
+    there = rebate.exchange.value(part, deal.currency, agreement.currency, deal.at)
+    if before is None or isinstance(there, Missing):
+        return _fact(deal, "rebate", None, *of, code="rate_missing")
+    more = rebates.due(agreement, before + there[0]) - rebates.due(agreement, before)
+    back = rebate.exchange.value(-more, agreement.currency, deal.currency, deal.at)
+    if isinstance(back, Missing):
+        return _fact(deal, "rebate", None, *of, code="rate_missing")
+    return _fact(deal, "rebate", back[0], *of, basis={"of_minor": part})
+
+
+def _commission(deal: Given, told: Paid) -> Counted:
+    basis = {"plan_key": told.plan_key, "period_key": told.period_key, "ahead": True}
+    minus = None if told.in_deal_minor is None else -told.in_deal_minor
+    of = ("commission_plans", told.plan_key, None, told.user_key, told.code, basis)
+    return _fact(deal, "commission", minus, *of)
+
+
+def _fact(
+    deal: Given,
+    kind: str,
+    amount: int | None,
+    entity: str = "deals",
+    row_key: str | None = None,
+    product: str | None = None,
+    user: str | None = None,
+    code: str | None = None,
+    basis: dict[str, Any] | None = None,
+) -> Counted:
+    item = Item(
+        kind=kind,
+        step=KINDS[kind].step,
+        side="quoted",
+        amount_minor=amount,
+        currency=deal.currency,
+        on=deal.on,
+        at=deal.at,
+        entity=entity,
+        row_key=row_key or deal.deal_key,
+        user_key=user or deal.owner_key,
+        product_key=product,
+        basis=basis or {},
+        code=code,
+    )
+    missing = {"product_key": product} if code is not None and product is not None else None
+    return Counted(item, amount, code, None, missing)

@@ -1,0 +1,175 @@
+"""What if a deal had another price, without signal: before and after, by the server's own rule (R44).
+
+Over the rows of this device with its own queue on top. A rep's device has no costs (R45): the answer stops at the
+invoice and says that it is partial; guides, approvals, his commission and his quotas it has all the same. Credits are
+those of the deals that the device holds, so what is too old for it counts at the server only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+
+from sfa.core.access import SEES_COST, holds_on
+from sfa.core.commission import Earned
+from sfa.core.credits import Credit, credits_of, day_of
+from sfa.core.errors import Refused
+from sfa.profit.commissions_ahead import Owed, terms_of
+from sfa.profit.given import given_of
+from sfa.profit.guides import Guides
+from sfa.profit.pays import shares_of
+from sfa.profit.quota_effect import QuotaEffect, effects
+from sfa.profit.whatif import Changes, Compared, compare
+from sfa.quotas import held
+from sfa.quotas.conversion import Missing
+from sfa.visits.amendments import effective
+from sync.device.attainment import own_figures
+from sync.device.client import Device
+from sync.device.visits import zone_of_company
+
+Row = Mapping[str, Any]
+PERIOD_KINDS = {"month": ("month", "period"), "period": ("month", "period"), "quarter": ("quarter",), "year": ("year",)}
+
+
+class OwnWhatIf(Struct, frozen=True):
+    """See `sfa.profit.asking.WhatIf`; `quotas` are the user's own."""
+
+    deal_key: str
+    on: str
+    currency: str
+    compared: Compared
+    quotas: list[QuotaEffect]
+    partial: bool
+    code: str | None
+
+
+class Held:
+    """See `sfa.profit.given.Asking`: what this device holds."""
+
+    def __init__(self, device: Device, key: str) -> None:
+        row, person = device.get("deals", key), device.person()
+        if row is None or person is None:
+            raise Refused("row_unknown", f"there is no deals row {key!r} on this device", entity="deals", key=key)
+        self.device, self.key, self.row, self.user_key = device, key, row, person.key
+        self.role = str((device.get("users", person.key) or {}).get("role", "rep"))
+        self.zone = zone_of_company(device)
+        self.at = row["closed_at"] if row["closed_at"] is not None else device.clock.now_ms()
+        self.on = day_of(self.at, self.zone)
+        self.exchange = held.exchange_of(device.list("rates"), self.zone)
+
+    def of(self, entity: str, column: str, keys: Sequence[str]) -> list[tuple[str, Row]]:
+        wanted = set(keys)
+        rows = sorted(self.device.list(entity).items()) if wanted else []
+        return [(key, row) for key, row in rows if (key if column == "key" else row[column]) in wanted]
+
+    def every(self, entity: str) -> list[tuple[str, Row]]:
+        return sorted(self.device.list(entity).items())
+
+    def visits(self, account: str, since: int, until: int) -> Iterator[Row]:
+        mine = self.device.list("visits", {"account_key": account, "status": "completed"})
+        corrections: dict[str, list[Row]] = {}
+        for _, row in self.of("visit_amendments", "visit_key", sorted(mine)):
+            corrections.setdefault(row["visit_key"], []).append(row)
+        within = {key: row for key, row in mine.items() if since <= (row["checked_in_at"] or 0) < until}
+        return (effective(visit, corrections.get(key, ())) for key, visit in within.items())
+
+    def guides(self, families: Iterable[str | None]) -> Guides:
+        wanted = {*families, None}
+        rows = self.device.list("price_guides")
+        return Guides({key: row for key, row in rows.items() if row["family"] in wanted})
+
+    def _credits(self) -> Iterator[tuple[str, Row, Credit]]:
+        stages, rules = self.device.list("stages"), self.device.list("credit_rules")
+        won = frozenset(key for key, stage in stages.items() if stage["kind"] == "won")
+        for key, deal in self.device.list("deals").items():
+            for credit in credits_of(deal, won, rules, self.zone):
+                yield key, deal, credit
+
+    def credited(self, account: str, start: int, end: int) -> Iterator[tuple[str, int | None, str | None, int, bool]]:
+        for key, deal, c in self._credits():
+            if deal["account_key"] == account and not c.overlay and start <= c.at < end:
+                yield key, c.amount_minor, c.currency, c.rated_at, c.reversal
+
+    # -- pay ----------------------------------------------------------------------------------------------------------
+
+    def owed(self, users: Sequence[str]) -> Iterator[Owed]:
+        """Of the plans that are on this device: one's own, and those of one's people."""
+        plans = self.device.list("commission_plans")
+        for _, assigned in self.of("commission_assignments", "user_key", users):
+            plan = plans.get(assigned["plan_key"])
+            if plan is None or not all(holds_on(r["valid_from"], r["valid_to"], self.on) for r in (assigned, plan)):
+                continue
+            period = self._period(plan["period"])
+            if period is not None:
+                yield self._owed(assigned["user_key"], assigned["plan_key"], plan, *period)
+
+    def _period(self, kind: str) -> tuple[str, Row] | None:
+        rows = self.device.list("fiscal_periods").items()
+        kinds = PERIOD_KINDS[kind]
+        here = [(k, p) for k, p in rows if p["kind"] in kinds and p["start_on"] <= self.on < p["end_on"]]
+        return max(here, key=lambda item: (item[1]["kind"] == kind, item[1]["start_on"], item[0]), default=None)
+
+    def _owed(self, user: str, plan_key: str, plan: Row, period_key: str, period: Row) -> Owed:
+        terms = terms_of(plan, self._target(user, period_key, plan) if plan["of_quota"] else None)
+        earned = self._earned(user, plan, period) if terms is not None else ()
+        return Owed(
+            user_key=user,
+            plan_key=plan_key,
+            period_key=period_key,
+            measure=plan["measure"],
+            currency=plan["currency"],
+            overlay=plan["overlay"],
+            terms=terms,
+            earned=earned if earned is not None else (),
+            code="quota_missing" if terms is None else "rate_missing" if earned is None else None,
+        )
+
+    def _target(self, user: str, period_key: str, plan: Row) -> int | None:
+        """Of the person's own approved quota of the same measure, without filters."""
+        for quota in self.device.list("quotas", {"user_key": user, "period_key": period_key}).values():
+            same = quota["measure"] == plan["measure"] and quota["overlay"] == plan["overlay"]
+            if same and quota["status"] == "approved" and quota["currency"] == plan["currency"]:
+                return int(quota["target"])
+        return None
+
+    def _earned(self, user: str, plan: Row, period: Row) -> tuple[Earned, ...] | None:
+        ends: dict[tuple[str, int], Earned] = {}
+        for key, _, c in sorted(self._credits(), key=lambda found: found[2].reversal):
+            place = key, c.n
+            if c.user_key != user or c.overlay != plan["overlay"] or c.amount_minor is None or c.currency is None:
+                continue
+            if c.reversal:
+                if place in ends:
+                    ends[place] = structs.replace(ends[place], reversed_at=c.at)
+            elif period["start_on"] <= day_of(c.at, self.zone) < period["end_on"]:
+                value = self.exchange.value(c.amount_minor, c.currency, plan["currency"], c.rated_at)
+                if isinstance(value, Missing):
+                    return None
+                ends[place] = Earned(key, c.n, c.at, c.event, value[0])
+        return tuple(ends.values())
+
+
+def what_if(device: Device, key: str, changes: Changes) -> OwnWhatIf:
+    """Refuses `row_unknown` for a deal, or a line of it, that is not here."""
+    asked = Held(device, key)
+    given = given_of(asked, asked.exchange)
+    found = compare(given, changes)
+    partial = asked.role not in SEES_COST
+    quotas = _quotas(asked, given.currency, found)
+    return OwnWhatIf(key, asked.on, given.currency, found, quotas, partial, "not_permitted" if partial else None)
+
+
+def _quotas(asked: Held, currency: str, found: Compared) -> list[QuotaEffect]:
+    row = asked.row
+    stage = asked.device.get("stages", row["stage_key"])
+    is_won = row["closed_at"] is not None and stage is not None and stage["kind"] == "won"
+    day = asked.on if row["closed_at"] is not None else max(asked.on, row["close_on"] or asked.on)
+    mine = {shared.user_key: shared for shared in shares_of(row) if shared.user_key == asked.user_key}
+    own = own_figures(asked.device) if mine else {}
+    here = {
+        key: told.figure
+        for key, told in own.items()
+        if told.figure is not None and told.quota.measure == "revenue" and not told.quota.overlay
+    }
+    quotas = [own[key].quota for key in sorted(here) if own[key].quota.start_on <= day < own[key].quota.end_on]
+    return effects(quotas, here, mine, found, (currency, asked.at), asked.exchange, is_won=is_won)
