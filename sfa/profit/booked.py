@@ -20,7 +20,7 @@ from sfa.db.tables import ROWS, commission_entries, credited
 from sfa.profit.fact_sums import Asked, Fact, Place, Source, Value, both, parted, settled
 from sfa.profit.items import work_cost
 from sfa.profit.surroundings import World
-from sfa.quotas.reading import each
+from sfa.quotas.spans import each
 
 _ACCOUNTS, _DEALS, _VISITS = ROWS["accounts"], ROWS["deals"], ROWS["visits"]
 _D = _DEALS.c

@@ -18,7 +18,7 @@ from sfa.profit.fact_sums import Asked, Fact, rows
 from sfa.profit.from_credits import credits_source
 from sfa.profit.items import half_up
 from sfa.profit.surroundings import World
-from sfa.quotas.reading import each
+from sfa.quotas.spans import each
 
 _LINES = ROWS["deal_lines"]
 PICO = 10**12  # quantities are decimals of at most twelve places

@@ -19,7 +19,9 @@ from sfa.core.money import allocate
 from sfa.db.prepared import among, listed
 from sfa.profit.surroundings import EVERYTHING, Scope, World
 from sfa.quotas.conversion import Missing
-from sfa.quotas.reading import LOW, each, segment
+from sfa.quotas.reading import LOW
+from sfa.quotas.spans import each
+from sfa.quotas.summing import segment
 
 PLACES = ("account", "user", "territory", "product", "deal", "place")
 DIRECT_MAX = 10**9  # factors up to here are multiplied in SQL: no product of two leaves 64 bits, doubled

@@ -17,7 +17,7 @@ from sfa.profit.fact_sums import Asked, Fact, Place, Source, Value, both, parted
 from sfa.profit.items import YEAR_DAYS_BP, terms_cost
 from sfa.profit.rate_spans import bound_capital, rate_spans
 from sfa.profit.surroundings import World
-from sfa.quotas.reading import each
+from sfa.quotas.spans import each
 
 _ACCOUNTS, _DEALS = ROWS["accounts"], ROWS["deals"]
 AMOUNT_MAX = 10**10  # times ten years of days times ten times 100 %: half of what 64 bits hold

@@ -20,7 +20,7 @@ from sfa.profit.fact_sums import Asked, Fact, Place, parted, settled
 from sfa.profit.rebates import Accrued, Agreement, EndKey, Event, accruals, agreement_of, part_of_family
 from sfa.profit.surroundings import World
 from sfa.quotas.conversion import Missing
-from sfa.quotas.reading import each
+from sfa.quotas.spans import each
 
 _ACCOUNTS, _DEALS, _AGREEMENTS = ROWS["accounts"], ROWS["deals"], ROWS["rebate_agreements"]
 _ENDS = ("key", "closed_at", "stage_key", "signed_at", "invoiced_at", "owner_key", "amount_minor", "currency")
