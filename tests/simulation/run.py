@@ -16,6 +16,7 @@ from tests.simulation.checkers import (
     notes_whole,
     nothing_lost,
     one_open,
+    profits,
     settled,
     suggested,
 )
@@ -49,6 +50,7 @@ def run_seed(seed: int, worlds: Worlds) -> list[str]:
         world.make_peace()
         world.server.database.read(_audit, world)
         figures.check(world)
+        profits.check(world)
         _audit_files(world)
     except Exception as error:
         raise SeedFailed(seed, error, trace) from error

@@ -24,6 +24,9 @@ FOUND_AT = {
     "a_reopened_deal_keeps_its_credit": 21,
     "an_explanation_leaves_out_what_counts_negative": 1,
     "credits_do_not_follow_a_deal": 1,
+    "an_offer_that_is_made_again_is_another": 15,
+    "effort_that_names_a_deal_is_shared_among_all": 19,
+    "what_is_left_over_when_effort_is_shared_is_lost": 19,
     "a_copy_goes_as_soon_as_its_bytes_have_arrived": 12,
     "a_copy_goes_with_the_first_request_that_began_its_upload": 12,
     "a_download_does_not_look_at_the_scope": 4,
@@ -46,7 +49,7 @@ FOUND_AT = {
     "a_drain_that_is_applied_is_cut_short": 901,
     "a_losing_value_is_left_out_of_its_conflict": 16,
     "a_new_epoch_is_not_noticed_by_the_reference_device": 56,
-    "a_refusal_is_closed_and_its_repair_does_not_land": 15,
+    "a_refusal_is_closed_and_its_repair_does_not_land": 16,
     "a_repair_is_applied_twice": 30,
     "a_repeated_repair_is_told_that_all_is_well": 927,
     "a_restored_value_loses_the_winner": 20,
@@ -90,7 +93,7 @@ FOUND_AT = {
     "the_second_drain_of_a_registration_is_dropped": 37,
     "the_words_of_old_apps_are_not_turned": 94,
     "what_waited_for_a_repair_is_left_behind": 17,
-    "what_was_accepted_is_accepted_again": 39,
+    "what_was_accepted_is_accepted_again": 54,
 }
 
 
