@@ -20,8 +20,6 @@ from sfa.core.ids import is_key
 from sfa.core.money import minor_digits
 from sfa.crm.edits import Who
 from sfa.crm.online import person
-from sfa.db.places import lies_in
-from sfa.db.prepared import listed
 from sfa.db.tables import ROWS
 from sfa.profit import served, sold
 from sfa.profit.dated import missing_of
@@ -102,15 +100,14 @@ def told(
     who, zone = person(connection, user_key), zone_of_company(connection)
     row = _seen(connection, who, key)
     at = instant_of(as_of, now_ms, zone)
-    sources = read_deal(connection, key, row, zone, at)
-    return _shown(who, sources, _currency(connection, currency, row), at)
+    told_in = _currency(connection, currency, row)
+    return _shown(who, read_deal(connection, key, row, zone, at, told_in), told_in, at)
 
 
 def _seen(connection: Connection, who: Who, key: str) -> Row:
-    held = {"held": listed(connection, who.held or ())}
-    query = select(_DEALS).where(_DEALS.c.key == key, ~_DEALS.c.gone, lies_in(_DEALS.c.buckets, "held"))
-    found = connection.execute(query, held).mappings().first() if is_key(key) else None
-    if found is None:
+    query = select(_DEALS).where(_DEALS.c.key == key, ~_DEALS.c.gone)
+    found = connection.execute(query).mappings().first() if is_key(key) else None
+    if found is None or (who.held is not None and who.held.isdisjoint(found["buckets"])):
         raise Refused("not_found")
     return dict(found)
 

@@ -24,6 +24,7 @@ Row = Mapping[str, Any]
 _DEALS, _LINES, _VISITS, _LEGS = (ROWS[e] for e in ("deals", "deal_lines", "visits", "travel_legs"))
 _EXPENSES, _WORK, _CHARGES = (ROWS[e] for e in ("expenses", "work_entries", "deal_charges"))
 _AMENDED, _PRODUCTS, _AGREEMENTS = (ROWS[e] for e in ("visit_amendments", "products", "rebate_agreements"))
+KEYS_NAMED = 200
 TIMES = ("checked_in_at", "checked_out_at")
 _LINE = ("key", "deal_key", "position", "product_key", "quantity", "unit_price_minor", "discount_bp")
 
@@ -33,6 +34,10 @@ class Quote(Struct, frozen=True):
 
     head: Row
     lines: list[Row]
+
+    def currencies(self) -> set[str | None]:
+        of_lines = (line[name] for line in self.lines for name in ("list_currency", "cost_currency"))
+        return {self.head["currency"], *of_lines}
 
 
 class Credited(Struct, frozen=True):
@@ -72,8 +77,11 @@ class Sources(Struct, frozen=True, kw_only=True):
     exchange: Exchange
 
 
-def read_deal(connection: Connection, key: str, deal: Row, zone: str, as_of: int) -> Sources:
-    """`deal` is the row of the deal `key`, which the caller may see."""
+def read_deal(
+    connection: Connection, key: str, deal: Row, zone: str, as_of: int, currency: str | None = None
+) -> Sources:
+    """`deal` is the row of the deal `key`, which the caller may see. `currency` is what it is told in; null reads the
+    rates of all."""
     credits_ = _rows(connection, select(credited).where(credited.c.deal_key == key, credited.c.at < as_of))
     accounts = sorted({a for a in (deal["account_key"], *(c["account_key"] for c in credits_)) if a})
     agreements = _agreements(connection, accounts)
@@ -85,16 +93,26 @@ def read_deal(connection: Connection, key: str, deal: Row, zone: str, as_of: int
     lines = _lines(connection, {key, *of_family})
     products = {line["product_key"] for of in lines.values() for line in of}
     products |= {row["product_key"] for row in (*charges, *expenses) if row["product_key"]}
-    named = {"keys": listed(connection, sorted(products))}
-    families = select(_PRODUCTS.c.key, _PRODUCTS.c.family).where(among(_PRODUCTS.c.key, "keys"))
+    named, some = _one_of(connection, _PRODUCTS.c.key, products)
+    families = select(_PRODUCTS.c.key, _PRODUCTS.c.family).where(named)
+    prices, costs = (_dated(connection, entity, products) for entity in ("prices", "unit_costs"))
+    rates, commissions = _effort_rates(connection), _commissions(connection, key, as_of)
+    met: set[str | None] = {deal["currency"], currency}
+    met.update(row["currency"] for row in (*charges, *expenses, *commissions, *credits_))
+    met.update(row["cost_currency"] for row in credits_)
+    met.update(agreement.currency for agreement in agreements)
+    met.update(rate.currency for rate in rates)
+    met.update(credit.currency for of in sold.values() for credit in of)
+    met.update(dated.currency for of in (*prices.values(), *costs.values()) for dated in of)
+    met.update(quote.currencies() if quote is not None else ())
     return Sources(
         zone=zone,
         deal_key=key,
         deal=deal,
         lines=lines,
-        families=dict(connection.execute(families, named).all()) if of_family else {},
-        prices=_dated(connection, "prices", named),
-        costs=_dated(connection, "unit_costs", named),
+        families=dict(connection.execute(families, some).all()) if of_family else {},
+        prices=prices,
+        costs=costs,
         credits=credits_,
         charges=charges,
         agreements=agreements,
@@ -103,11 +121,11 @@ def read_deal(connection: Connection, key: str, deal: Row, zone: str, as_of: int
         legs=_legs(connection, key, deal["account_key"]),
         expenses=expenses,
         work=_live(connection, _WORK, _of_deal(_WORK, key, deal["account_key"])),
-        rates=_effort_rates(connection),
-        commissions=_commissions(connection, key, as_of),
+        rates=rates,
+        commissions=commissions,
         spans=_spans(connection, key, deal, zone),
         quote=quote,
-        exchange=Exchange(_rates(connection), zone),
+        exchange=Exchange(_rates(connection, met if currency is not None else None), zone),
     )
 
 
@@ -126,25 +144,34 @@ def _of_deal(table: Any, key: str, account: str | None) -> Any:
     return or_(table.c.deal_key == key, and_(table.c.deal_key.is_(None), table.c.account_key == account))
 
 
+def _one_of(connection: Connection, column: Any, keys: Iterable[str]) -> tuple[Any, dict[str, Any]]:
+    """A condition and what is bound to it: few keys are named one by one, in a statement that is compiled once."""
+    found = sorted(keys)
+    if len(found) <= KEYS_NAMED:
+        return column.in_(found), {}
+    return among(column, "keys"), {"keys": listed(connection, found)}
+
+
 # -- what was sold ---------------------------------------------------------------------------------------------------
 
 
 def _lines(connection: Connection, deals: Iterable[str]) -> dict[str, list[Row]]:
     columns = (_LINES.c[name] for name in _LINE)
-    query = select(*columns).where(among(_LINES.c.deal_key, "keys"), ~_LINES.c.gone)
+    named, bound = _one_of(connection, _LINES.c.deal_key, deals)
+    query = select(*columns).where(named, ~_LINES.c.gone)
     found: dict[str, list[Row]] = {}
-    bound = {"keys": listed(connection, sorted(deals))}
     for row in _rows(connection, query.order_by(_LINES.c.deal_key, _LINES.c.position, _LINES.c.key), bound):
         found.setdefault(row["deal_key"], []).append(row)
     return found
 
 
-def _dated(connection: Connection, entity: str, named: Mapping[str, Any]) -> dict[str, list[Cost]]:
+def _dated(connection: Connection, entity: str, products: Iterable[str]) -> dict[str, list[Cost]]:
     """Prices or unit costs, by product."""
     table = ROWS[entity].c
+    named, bound = _one_of(connection, table.product_key, products)
     columns = (table[name] for name in Cost.__struct_fields__)
     found: dict[str, list[Cost]] = {}
-    for row in connection.execute(select(*columns).where(among(table.product_key, "keys"), ~table.gone), named):
+    for row in connection.execute(select(*columns).where(named, ~table.gone), bound):
         found.setdefault(row.product_key, []).append(Cost(*row))
     return found
 
@@ -162,8 +189,8 @@ def _quote(connection: Connection, key: str, as_of: int) -> Quote | None:
 
 def _agreements(connection: Connection, accounts: Sequence[str]) -> list[Agreement]:
     a = _AGREEMENTS.c
-    query = select(_AGREEMENTS).where(among(a.account_key, "keys"), ~a.gone).order_by(a.key)
-    return [agreement_of(row["key"], row) for row in _rows(connection, query, {"keys": listed(connection, accounts)})]
+    query = select(_AGREEMENTS).where(a.account_key.in_(accounts), ~a.gone).order_by(a.key)
+    return [agreement_of(row["key"], row) for row in _rows(connection, query)]
 
 
 def _credited(
@@ -177,11 +204,14 @@ def _credited(
     end = start_of_ms(max(a.valid_to for a in agreements), zone)
     names = (c.deal_key, c.n, c.reversal, c.at, c.rated_at)
     query = select(c.account_key, *names, cast(func.sum(c.amount_minor), BigInteger), c.currency).where(
-        among(c.account_key, "keys"), ~c.overlay, c.rated_at >= start, c.rated_at < end, c.at < as_of
+        c.account_key.in_(sorted({a.account_key for a in agreements})),
+        ~c.overlay,
+        c.rated_at >= start,
+        c.rated_at < end,
+        c.at < as_of,
     )
-    bound = {"keys": listed(connection, sorted({a.account_key for a in agreements}))}
     found: dict[str, list[Credited]] = {}
-    for account, *said in connection.execute(query.group_by(c.account_key, *names, c.currency), bound):
+    for account, *said in connection.execute(query.group_by(c.account_key, *names, c.currency)):
         found.setdefault(account, []).append(Credited(*said))
     return found
 
@@ -201,8 +231,8 @@ def _visits(connection: Connection, key: str, account: str | None) -> list[Row]:
     columns = (v.key, v.owner_key, v.deal_key, *(v[name] for name in TIMES))
     query = select(*columns).where(~v.gone, v.status == "completed", _of_deal(_VISITS, key, account))
     found = {row["key"]: dict(row) for row in _rows(connection, query.order_by(v.key))}
-    bound = {"keys": listed(connection, found)}
-    changed = select(a.visit_key, a.field, a.new).where(among(a.visit_key, "keys"), a.field.in_(TIMES), ~a.gone)
+    named, bound = _one_of(connection, a.visit_key, found)
+    changed = select(a.visit_key, a.field, a.new).where(named, a.field.in_(TIMES), ~a.gone)
     for visit, field, new in connection.execute(changed.order_by(a.visit_key, a.field, a.ordinal), bound):
         found[visit][field] = new
     return list(found.values())
@@ -233,8 +263,12 @@ def _spans(connection: Connection, key: str, deal: Row, zone: str) -> list[OpenD
     return [span for row in rows for span in open_days(row["key"], row, zone)]
 
 
-def _rates(connection: Connection) -> list[tuple[str, Rate]]:
+def _rates(connection: Connection, met: Iterable[str | None] | None) -> list[tuple[str, Rate]]:
+    """Those between currencies that were met; of one alone there are none."""
     t = ROWS["rates"].c
     names = ("base_currency", "quote_currency", "rate", "valid_from")
     query = select(t.key, *(t[name] for name in names)).where(~t.gone)
+    if met is not None:
+        codes = sorted({code for code in met if code})
+        query = query.where(t.base_currency.in_(codes), t.quote_currency.in_(codes))
     return [(key, Rate(**dict(zip(names, said, strict=True)))) for key, *said in connection.execute(query)]

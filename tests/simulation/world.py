@@ -36,6 +36,7 @@ from tests.simulation.phones import REPAIR, ModelPhone, Part, Phone, ReferencePh
 from tests.simulation.screens import Screens
 from tests.simulation.server import Server
 from tests.simulation.snapshot import Place, Snapshot
+from tests.simulation.spending import Spending
 from tests.simulation.upgrades import Upgrades
 
 ZONE = "Europe/Madrid"
@@ -70,6 +71,7 @@ class World:
         self.attaching = Attaching(seed, self)
         self.earning = Earning(seed, self)
         self.paying = Paying(seed, self)
+        self.spending = Spending(seed, self)
         self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
         self.seen: dict[str, dict[Place, set[int]]] = {user: {} for user in self.allowed}
         self.held: dict[str, set[str]] = {user: set() for user in self.allowed}
@@ -139,6 +141,7 @@ class World:
         self.attaching.step()
         self.earning.step()
         self.paying.step()
+        self.spending.step()
         roll = self.rng.random()
         if roll < 0.38:
             self._work_offline()
@@ -205,6 +208,7 @@ class World:
         self.driving.work(self.maker, phone, rows)
         self.attaching.work(phone, rows)
         self.earning.work(phone, rows)
+        self.spending.work(phone, rows)
 
     def sync(self, phone: Phone, page_rows: int | None = None) -> bool:
         if phone.is_out():
