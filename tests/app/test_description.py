@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.factory import build
 from sfa.app.settings import Settings
-from sfa.core.access import SERVER_ONLY_ENTITIES
+from sfa.core.access import COSTS, SERVER_ONLY_ENTITIES
 from sfa.core.entities import ENTITIES
 from sfa.core.errors import CATALOGUE
 from sfa.core.shapes import SHAPES
@@ -177,8 +177,9 @@ def test_every_example_of_a_new_row_is_taken_when_what_it_names_exists(desk: Des
         for field, target in SHAPES[entity].references.items():
             row |= {field: _known(desk.office, target)} if field in row else {}
         row |= {"email": "new@example.com"} if entity == "users" else {}
+        row |= {"tiers": [{"from_minor": 0, "rate_bp": 100}]} if "tiers" in row else {}
         row |= {"contact_key": "carl"} if entity == "deal_contacts" else {}  # of the deal's customer
-        made = desk.post("dirk" if entity == "unit_costs" else "root", f"/api/{entity}", json={"row": row})
+        made = desk.post("dirk" if entity in {*COSTS, "deal_charges"} else "root", f"/api/{entity}", json={"row": row})
         if made.status_code == 201:
             taken.append(entity)
             assert desk.get("fay", f"/api/{entity}/{made.json()['key']}").json() == made.json()
