@@ -10,11 +10,10 @@ from tests.profit.books import at, leg, rate, visit
 from tests.quotas.ledger import won, write
 
 RATES = (rate("v", "visit_hour", 60_00), rate("w", "work_hour", 60_00), rate("k", "kilometre", 50))
-YEAR = ("2026-01-01", "2027-01-01")
 
 
-def found(office: Office, *days: str, **more: Any) -> Phases:
-    return office.database.read(lambda c: phases(c, read_world(c), span_of(*(days or YEAR)), **more))
+def found(office: Office, from_on: str = "2026-01-01", **more: Any) -> Phases:
+    return office.database.read(lambda c: phases(c, read_world(c), span_of(from_on, "2027-01-01"), **more))
 
 
 def test_effort_before_the_first_credit_is_acquisition_and_behind_it_retention(office: Office) -> None:
@@ -35,7 +34,7 @@ def test_effort_before_the_first_credit_is_acquisition_and_behind_it_retention(o
     assert told.prospects_minor == 10_00
     assert (told.won, told.per_won_minor, told.missing) == (1, 98_00, [])
     assert found(office, accounts=["zeta"]).acquisition_minor == 0
-    later = found(office, "2026-06-01", "2027-01-01")
+    later = found(office, "2026-06-01")
     assert (later.won, later.per_won_minor, later.acquisition_minor) == (0, None, 0)
 
 
