@@ -19,8 +19,8 @@ def credits() -> None:  # noqa: A001 - the command's name
 
 @credits.command()
 def rebuild() -> None:
-    """Make every deal's credits anew, thousands of deals in a transaction, and append what commission follows from them;
-    safe to run twice, and while people work."""
+    """Make every deal's credits anew, thousands of deals in a transaction, and append what commission follows from
+    them; safe to run twice, and while people work."""
     database = open_database(Settings.from_environment(os.environ).database_url)
     try:
         if not database.read(is_current):

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, structs
 
-from sfa.core.money import Rounding, apply_bp
+from sfa.core.money import BP_WHOLE, Rounding, apply_bp
 
 KINDS = ("accrual", "adjustment", "reversal", "tier", "cap")
 End = tuple[str, int]  # a deal, and the number of its end
@@ -108,7 +108,9 @@ def at_rate(amount: int, rate: int) -> Parts:
 
 
 def _part(basis: int, rate: int) -> tuple[int, int]:
-    return basis, apply_bp(basis, rate, Rounding.HALF_UP)
+    """Rounded half up, away from zero; in whole numbers, as there may be thousands."""
+    size = (2 * abs(basis) * rate + BP_WHOLE) // (2 * BP_WHOLE)
+    return basis, size if basis >= 0 else -size
 
 
 # -- one period -------------------------------------------------------------------------------------------------------
@@ -140,6 +142,7 @@ class _Count:
         self._standing: dict[End, Earned] = {}
         self._parts: dict[End, Parts] = {}
         self._tier: dict[End, int] = {}
+        self._lowest, self._highest = 0, len(terms.tiers)  # nothing that stands is of a tier beyond
         self._position = self._total = self._withheld = 0
 
     def accrue(self, found: Earned) -> None:
@@ -152,13 +155,18 @@ class _Count:
             parts = at_rate(found.amount_minor, self.terms.tiers[tier][1])
             self._move(tier, found)
         self._tier[found.end] = tier
+        self._lowest, self._highest = min(self._lowest, tier), max(self._highest, tier)
         self._set(found.end, parts, "accrual", found.at, found.event)
         self._cap(found.at)
 
     def _move(self, tier: int, cause: Earned) -> None:
         """Everything that stands follows to a tier that is reached, or is reached no more; a reversal did not lower it
         (`max`) until more is sold."""
-        better = max if cause.amount_minor >= 0 else min
+        up = cause.amount_minor >= 0
+        if (self._lowest >= tier) if up else (self._highest <= tier):
+            return
+        better = max if up else min
+        self._lowest, self._highest = better(self._lowest, tier), better(self._highest, tier)
         for end, stood in self._tier.items():
             now = better(stood, tier)
             if now != stood:
@@ -178,6 +186,7 @@ class _Count:
 
     def _count_anew(self, at: int) -> None:
         position, tier = 0, reached(self.terms.tiers, self._position)
+        self._lowest = self._highest = tier
         for end, found in self._standing.items():
             if self.terms.mode == "bands":
                 parts = banded(self.terms.tiers, position, found.amount_minor)

@@ -61,10 +61,16 @@ def keep_commissions(
     scopes = scopes_of(connection, cells, entries)
     if not changed.deals and not scopes:
         return 0
-    _lock_settings(connection, alone=bool(scopes))
+    alone = bool(scopes) and _anybody(connection)
+    _lock_settings(connection, alone=alone)
+    if scopes and not alone:  # nobody is paid, unless the first one came while this waited
+        alone = _anybody(connection)
+        if not alone:
+            return 0
+        _lock_settings(connection, alone=True)
     written = 0
     if changed.deals:
-        if not scopes:
+        if not alone:
             _lock_people(connection, {user for user, _ in changed.earned})
         written += _follow(connection, changed, now_ms)
     for scope in scopes:
@@ -75,14 +81,18 @@ def keep_commissions(
 
 def _follow(connection: Connection, changed: Changed, now_ms: int) -> int:
     """What follows from credits that changed, by those that there are and by what the ledger holds of their deals."""
+    users = {user for user, _ in changed.earned}
     booked = _booked(connection, among(_ENTRIES.deal_key, "keys"), changed.deals)
-    users = {user for user, _ in changed.earned} | {unit.user_key for unit in booked}
     assigned = read_assigned(connection, users)
-    if not assigned and not booked:
+    paid = users & (assigned.keys() | {unit.user_key for unit in booked})
+    if not paid:
         return 0
-    world = read_world(connection, assigned)
-    units = booked | {unit for user, at in changed.earned for unit in world.units(user, at)}
-    return _write(connection, world, units, now_ms)
+    world, written = read_world(connection, assigned), 0
+    for batch in _batches(connection, frozenset(paid)):
+        here = set(batch)
+        units = {unit for user, at in changed.earned if user in here for unit in world.units(user, at)}
+        written += _write(connection, world, units | {unit for unit in booked if unit.user_key in here}, now_ms)
+    return written
 
 
 def _look(connection: Connection, users: Sequence[str], scope: Scope, now_ms: int) -> int:
@@ -164,6 +174,11 @@ def _lock_settings(connection: Connection, *, alone: bool) -> None:
     if connection.dialect.name == "postgresql":
         call = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
         connection.execute(text(f"SELECT {call}({SETTINGS_LOCK})"))
+
+
+def _anybody(connection: Connection) -> bool:
+    """Whether somebody has, had or was paid by a plan."""
+    return bool(people(connection, limit=1))
 
 
 def lock_plans(connection: Connection) -> None:

@@ -113,9 +113,17 @@ class Periods:
             self._rows.setdefault(row.kind, []).append(row)
         self._calendars, self.zone = calendars, zone
         self._known: dict[tuple[str, str], Span | None] = {}
+        self._days: dict[int, str] = {}
 
     def at(self, instant: int, kind: str) -> Span | None:
-        return self.on(day_of(instant, self.zone), kind)
+        return self.on(self.day(instant), kind)
+
+    def day(self, instant: int) -> str:
+        """The local day of an instant, reckoned once."""
+        found = self._days.get(instant)
+        if found is None:
+            found = self._days[instant] = day_of(instant, self.zone)
+        return found
 
     def on(self, day: str, kind: str) -> Span | None:
         """The period of a kind in which a day lies: of several rows the one that began last."""
@@ -156,11 +164,20 @@ class World(Struct, frozen=True):
 
     def units(self, user_key: str, instant: int) -> Iterable[Unit]:
         """The units that a credit of that instant belongs to."""
-        day = day_of(instant, self.periods.zone)
+        day = self.periods.day(instant)
         for plan in self.plans_on(user_key, day):
             span = self.periods.on(day, plan.period)
             if span is not None:
                 yield Unit(user_key, plan.key, span.key)
+
+    def counts(self, unit: Unit, instant: int) -> bool:
+        """Whether a credit of that instant belongs to a unit of this plan."""
+        plan, day = self.plans[unit.plan_key], self.periods.day(instant)
+        if not holds(plan, day):
+            return False
+        span = self.periods.on(day, plan.period)
+        given = (a for a in self.assigned.get(unit.user_key, ()) if a.plan_key == plan.key)
+        return span is not None and span.key == unit.period_key and any(holds(a, day) for a in given)
 
     def plans_on(self, user_key: str, day: str) -> Iterable[Plan]:
         keys = {a.plan_key for a in self.assigned.get(user_key, ()) if holds(a, day)}
@@ -231,7 +248,7 @@ def earned(connection: Connection, world: World, units: Iterable[Unit]) -> dict[
             continue
         mine = rows.get(unit.user_key, [])
         start, end = (bisect_left(mine, at, key=lambda row: row.at) for at in world.periods.bounds(span))
-        here = [row for row in mine[start:end] if row.overlay == plan.overlay and unit in _units(world, row)]
+        here = [row for row in mine[start:end] if row.overlay == plan.overlay and world.counts(unit, row.at)]
         terms = _terms(plan, targets.get(unit))
         if terms is None:
             found[unit] = Reckoned(None, [], [Lack("quota_missing")] if here else [])
@@ -246,10 +263,6 @@ def _span(world: World, unit: Unit) -> Span | None:
     plan = world.plans.get(unit.plan_key)
     named = world.periods.named(unit.period_key) if plan is not None else []
     return next((span for span in named if plan is not None and span.kind == plan.period), None)
-
-
-def _units(world: World, row: Any) -> set[Unit]:
-    return set(world.units(row.user_key, row.at))
 
 
 def _read(connection: Connection, users: set[str], bounds: Sequence[tuple[int, int]]) -> dict[str, list[Any]]:
