@@ -57,12 +57,12 @@ def made(database: Database, size: Size) -> None:
         ("deals", _deals(size, start)),
         ("visits", _visits(size, start)),
     ):
-        _insert(database, ROWS[entity], rows)
-    _insert(database, credited, _credits(size, start))
+        insert_rows(database, ROWS[entity], rows)
+    insert_rows(database, credited, _credits(size, start))
     database.write(lambda connection: connection.execute(text("ANALYZE")))
 
 
-def _insert(database: Database, table: Any, rows: Iterator[Mapping[str, Any]]) -> None:
+def insert_rows(database: Database, table: Any, rows: Iterator[Mapping[str, Any]]) -> None:
     bulk, blank = inserting(table), {column.name: None for column in table.c}
     batch: list[dict[str, Any]] = []
     for row in rows:

@@ -29,6 +29,7 @@ from sfa.db.writes import Door
 from sfa.files import arrivals, collecting
 from sfa.files.service import FileLimits, Files
 from sfa.profit import guiding
+from sfa.profit import customers
 from sfa.quotas import calendar
 from sfa.visits import plans
 
@@ -40,6 +41,7 @@ TOMBSTONES_KEPT_DAYS = 180  # the longest time offline that is promised (S15)
 RUNS_KEPT_DAYS = 30
 FINDER_S = 15  # 500 rows a run and a transaction: an import of 100,000 customers is looked at within the hour
 PLANS_S = 15  # 50 plans a run and a transaction: who changes a plan sees its visits move
+CUSTOMERS_S = 60  # 500 customers a run and a transaction
 _log = logging.getLogger("sfa.jobs")
 
 
@@ -116,6 +118,10 @@ def make_price_guides(connection: Connection, now_ms: int) -> str:
     """What the company got for its products, as guidance for the next price."""
     made = guiding.make_guides(connection, now_ms)
     return f"{made.written} written, {made.deleted} deleted, {made.kept} kept"
+def judge_customers(connection: Connection, now_ms: int) -> str:
+    """How customers stand, as what they are changes."""
+    looked, changed = customers.judge(connection, now_ms)
+    return f"{looked} customers judged, {changed} differ"
 
 
 JOBS: dict[str, Job] = {
@@ -132,6 +138,7 @@ JOBS: dict[str, Job] = {
         Job("make_periods", MINUTE_S, make_periods),
         Job("make_price_guides", DAY_S, make_price_guides),
         Job("reconcile", DAY_S, reconcile.run),
+        Job("judge_customers", CUSTOMERS_S, judge_customers),
         Job("forget_old_runs", DAY_S, forget_old_runs),
         Job("forget_idempotency_keys", HOUR_S, forget_idempotency_keys),
     )

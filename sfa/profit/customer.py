@@ -21,7 +21,7 @@ from sfa.profit.acquiring import Phases, phases
 from sfa.profit.by import asked_of, facts, profits, span_of
 from sfa.profit.fact_sums import Fact
 from sfa.profit.items import KINDS
-from sfa.profit.lifetime import MODEL, SOURCE, Lifetime, lifetime
+from sfa.profit.lifetime import MODEL, SOURCE, Lifetime, Retention, lifetime
 from sfa.profit.lost import losses
 from sfa.profit.report import Missed, Wanted, checked_limit, missed
 from sfa.profit.retaining import retention, years_before
@@ -169,12 +169,13 @@ def _lifetime(connection: Connection, world: World, key: str, until: int) -> Lif
     return worth(connection, world, found, until)
 
 
-def worth(connection: Connection, world: World, tally: Tally, until: int) -> Lifetime:
+def worth(connection: Connection, world: World, tally: Tally, until: int, kept: Retention | None = None) -> Lifetime:
+    """What a customer is worth that earned so much in the two years before an instant."""
     day = day_of(until - 1, world.zone)
     capital = world.costs.rate_on("capital", None, day)
     bought = bool(tally.kinds.get("invoice"))
     discount = capital.value if capital is not None else None
-    return lifetime(tally.earned().profit_minor, 2, retention(connection, world, day), discount, bought=bought)
+    return lifetime(tally.earned().profit_minor, 2, kept or retention(connection, world, day), discount, bought=bought)
 
 
 def _standing(connection: Connection, key: str) -> Standing | None:

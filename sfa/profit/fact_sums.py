@@ -12,14 +12,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, func, literal_column, not_, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+)
 from sqlalchemy.sql.elements import Null
 
 from sfa.core.money import allocate
 from sfa.db.prepared import among, listed
 from sfa.profit.surroundings import EVERYTHING, Scope, World
 from sfa.quotas.conversion import Missing
-from sfa.quotas.reading import LOW, each, segment
+from sfa.quotas.reading import LOW, each, past_indexes, segment
 
 PLACES = ("account", "user", "territory", "product", "deal", "place")
 DIRECT_MAX = 10**9  # factors up to here are multiplied in SQL: no product of two leaves 64 bits, doubled
@@ -100,7 +112,13 @@ class Source(NamedTuple):
 
 
 def _chosen(source: Source, asked: Asked) -> list[Any]:
-    return [segment(source.at, asked.cuts) if name == "place" else source.columns[name] for name in asked.by]
+    return [segment(source.at, asked.cuts) if name == "place" else _grouped(source, name) for name in asked.by]
+
+
+def _grouped(source: Source, name: str) -> Any:
+    """A pass over the table and a sort cost a third of a look-up of every row along an index of the group."""
+    column = source.columns[name]
+    return past_indexes(column) if isinstance(column, Column) else column
 
 
 def _is_constant(name: str, column: Any, asked: Asked) -> bool:

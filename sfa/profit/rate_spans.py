@@ -11,7 +11,8 @@ from sfa.db.bulk import json_text
 from sfa.db.tables import ROWS
 from sfa.profit.rate_book import Costs
 
-_SQLITE = """SELECT json_extract(value, '$[0]') AS user_key, json_extract(value, '$[1]') AS start_at,
+# Only a column that is text for sure gets an index of its own while it is joined.
+_SQLITE = """SELECT CAST(json_extract(value, '$[0]') AS TEXT) AS user_key, json_extract(value, '$[1]') AS start_at,
     json_extract(value, '$[2]') AS end_at, json_extract(value, '$[3]') AS value,
     json_extract(value, '$[4]') AS currency FROM json_each(:{name})"""
 _POSTGRESQL = """SELECT x->>0 AS user_key, CAST(x->>1 AS bigint) AS start_at, CAST(x->>2 AS bigint) AS end_at,

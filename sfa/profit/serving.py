@@ -17,12 +17,13 @@ from sfa.profit.fact_sums import DIRECT_MAX, Asked, Fact, Source, Value, both, s
 from sfa.profit.items import HOUR_MS, KILOMETRE_M, travel_cost, visit_cost
 from sfa.profit.rate_spans import bound_spans, rate_spans
 from sfa.profit.surroundings import World
+from sfa.quotas.reading import past_indexes
 
 _ACCOUNTS, _VISITS, _LEGS, _AMENDED = ROWS["accounts"], ROWS["visits"], ROWS["travel_legs"], ROWS["visit_amendments"]
 _V, _L = _VISITS.c, _LEGS.c
 CORRECTS = ("checked_in_at", "checked_out_at")
 _CORRECTED = select(_AMENDED.c.visit_key).where(_AMENDED.c.field.in_(CORRECTS), ~_AMENDED.c.gone)
-_DONE = (~_V.gone, _V.status == "completed")
+_DONE = (~_V.gone, past_indexes(_V.status) == "completed")
 
 
 def visits_source(connection: Connection, world: World, asked: Asked) -> Source:
@@ -44,7 +45,7 @@ def visits_source(connection: Connection, world: World, asked: Asked) -> Source:
         from_=from_,
         where=where,
         columns=_columns(_V.account_key, _V.owner_key, territory, _V.deal_key),
-        at=_V.checked_in_at,
+        at=past_indexes(_V.checked_in_at),
         values={"visits": _costed(lasted, spans, world, HOUR_MS)},
         raw=[
             _V.key,
@@ -73,7 +74,7 @@ def travel_source(connection: Connection, world: World, asked: Asked) -> Source:
         from_=from_,
         where=[~_L.gone, _L.distance_m > 0],
         columns=_columns(_V.account_key, _L.owner_key, territory, _V.deal_key),
-        at=_L.started_at,
+        at=past_indexes(_L.started_at),
         values={"travel": _costed(_L.distance_m, spans, world, KILOMETRE_M)},
         raw=[
             _L.key,
