@@ -28,8 +28,7 @@ from sfa.db.tables import job_runs
 from sfa.db.writes import Door
 from sfa.files import arrivals, collecting
 from sfa.files.service import FileLimits, Files
-from sfa.profit import guiding
-from sfa.profit import customers
+from sfa.profit import customers, guiding
 from sfa.quotas import calendar
 from sfa.visits import plans
 
@@ -118,6 +117,8 @@ def make_price_guides(connection: Connection, now_ms: int) -> str:
     """What the company got for its products, as guidance for the next price."""
     made = guiding.make_guides(connection, now_ms)
     return f"{made.written} written, {made.deleted} deleted, {made.kept} kept"
+
+
 def judge_customers(connection: Connection, now_ms: int) -> str:
     """How customers stand, as what they are changes."""
     looked, changed = customers.judge(connection, now_ms)

@@ -17,6 +17,7 @@ from tests.simulation.checkers import (
     nothing_lost,
     one_open,
     paid,
+    reconciled,
     settled,
     suggested,
 )
@@ -52,6 +53,7 @@ def run_seed(seed: int, worlds: Worlds) -> list[str]:
         paid.check(world)
         figures.check(world)
         paid.check(world)  # quotas, a period and a rate came with the figures
+        reconciled.check(world)
         _audit_files(world)
     except Exception as error:
         raise SeedFailed(seed, error, trace) from error
