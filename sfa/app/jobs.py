@@ -40,7 +40,7 @@ TOMBSTONES_KEPT_DAYS = 180  # the longest time offline that is promised (S15)
 RUNS_KEPT_DAYS = 30
 FINDER_S = 15  # 500 rows a run and a transaction: an import of 100,000 customers is looked at within the hour
 PLANS_S = 15  # 50 plans a run and a transaction: who changes a plan sees its visits move
-CUSTOMERS_S = 60  # 500 customers a run and a transaction
+CUSTOMERS_S = 60  # 200 customers a run and a transaction
 _log = logging.getLogger("sfa.jobs")
 
 

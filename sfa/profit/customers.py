@@ -4,7 +4,7 @@ Over the last 365 days. It goes through the feed by number for the customers of 
 deals, lines, charges, visits, ways, expenses, work, agreements), and through those that were judged longest ago, a
 bounded batch of each in a run; how far it came is kept in the transaction of its work, so a run that dies is done again
 and one that is done twice changes nothing. A change of rates, costs or settings concerns everybody: the table is gone
-through again from its oldest rows, within a day for 50,000 customers.
+through again from its oldest rows, within a day for 200,000 customers.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from sfa.profit.standing import Habits, Verdict, verdict
 from sfa.profit.surroundings import EVERYTHING, World, read_world
 from sfa.profit.tallied import Missing, Tally
 
-ACCOUNTS_MAX = 500  # judged in one run and transaction
+ACCOUNTS_MAX = 200  # judged in one run and transaction
 WINDOW = 20_000  # numbers of the feed that are gone through in one run
 POSITION = "customer_values_seq"
 DAY_MS = 86_400_000

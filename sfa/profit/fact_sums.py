@@ -34,6 +34,7 @@ from sfa.quotas.conversion import Missing
 from sfa.quotas.reading import LOW, each, past_indexes, segment
 
 PLACES = ("account", "user", "territory", "product", "deal", "place")
+LOOKED_UP_MAX = 2_000  # more customers than these are found in one pass over the table
 DIRECT_MAX = 10**9  # factors up to here are multiplied in SQL: no product of two leaves 64 bits, doubled
 
 
@@ -130,7 +131,8 @@ def _conditions(source: Source, asked: Asked) -> list[ColumnElement[bool]]:
     found = [*source.where, source.at >= asked.start, source.at < asked.last]
     found += asked.scope.where(source.columns["account"], source.columns["user"])
     if asked.accounts is not None:
-        found.append(among(source.columns["account"], "of_accounts"))
+        account = source.columns["account"]
+        found.append(among(past_indexes(account) if len(asked.accounts) > LOOKED_UP_MAX else account, "of_accounts"))
     return found
 
 

@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 from sqlalchemy import Connection, Text, and_, cast, or_, select
 
 from sfa.core.credits import End, day_of, ends_of
-from sfa.core.days import plus_days
+from sfa.core.days import plus_days, start_of_ms
 from sfa.core.money import Rounding, rounded
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, deal_quote_lines, deal_quotes
@@ -205,10 +205,15 @@ def _sunk(connection: Connection, world: World, asked: Asked, found: Sequence[_L
     for number, loss in enumerate(found):
         by_deal[loss.deal["key"]].append(number)
         by_account[loss.deal["account_key"] or ""].append(number)
+    first_days: dict[str, str] = {}
+    for span in (span for of in spans.values() for span in of):
+        first_days[span.deal_key] = min(span.from_on, first_days.get(span.deal_key, span.from_on))
+    days = {day: start_of_ms(day, world.zone) for day in set(first_days.values())}
+    opened = [days[first_days[key]] if (key := loss.deal["key"]) in first_days else 0 for loss in found]
     sums: list[int] = [0] * len(found)
     missing: list[list[dict[str, Any]]] = [[] for _ in found]
     for fact in _effort(connection, world, wide):
-        for number, amount in _of_losses(world, fact, by_deal, by_account, spans, found):
+        for number, amount in _of_losses(world, fact, by_deal, by_account, spans, opened, found):
             if fact.amount is None:
                 missing[number].append({"code": fact.code, **fact.about})
             else:
@@ -229,6 +234,7 @@ def _of_losses(
     by_deal: Mapping[str, Sequence[int]],
     by_account: Mapping[str, Sequence[int]],
     spans: Mapping[str, Sequence[OpenDays]],
+    opened: Sequence[int],
     found: Sequence[_Loss],
 ) -> Iterator[tuple[int, int]]:
     """(number of the loss, what of the fact was sunk into it)."""
@@ -238,7 +244,7 @@ def _of_losses(
             if fact.at <= found[number].end.closed_at:
                 yield number, cost
         return
-    near = [n for n in by_account.get(fact.account or "", ()) if fact.at <= found[n].end.closed_at]
+    near = [n for n in by_account.get(fact.account or "", ()) if opened[n] <= fact.at <= found[n].end.closed_at]
     if not near:
         return
     parts = shared(cost, open_on(spans.get(fact.account or "", ()), day_of(fact.at, world.zone)))

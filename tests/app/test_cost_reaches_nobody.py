@@ -7,7 +7,7 @@ can find something shows the director's.
 
 import re
 from collections.abc import Iterator
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import msgspec
@@ -147,8 +147,7 @@ def _filled(path: str, keys: dict[str, list[str]]) -> Iterator[str]:
             places.append([word])
         else:
             places.append(_candidates(word.strip("{}"), words[place - 1], keys))
-    for _, found in zip(range(CALLS_MAX), product(*places), strict=False):
-        yield "/".join(found)
+    yield from map("/".join, islice(product(*places), CALLS_MAX))
 
 
 def _candidates(name: str, before: str, keys: dict[str, list[str]]) -> list[str]:
