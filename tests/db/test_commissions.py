@@ -317,6 +317,38 @@ def test_a_rebuild_appends_what_is_missing_once(office: Office) -> None:
     assert office.database.read(verify) == []
 
 
+def test_r41_a_refused_unit_of_a_push_pays_nobody_and_the_same_push_again_pays_once(office: Office) -> None:
+    write(office, plan(), has())
+    phone = office.phone("ana")
+    unit = {"id": "u", "size": 2}
+    refused = phone.push(
+        phone.mutation("deal.win", "deals", "deal-a", set={}, unit=unit),
+        phone.mutation("deal.win", "deals", "no-such", set={}, unit=unit),
+    )
+    assert {receipt.outcome for receipt in refused.receipts} == {"refused"}
+    assert ledger(office) == []
+    wins = phone.mutation("deal.win", "deals", "deal-a", base=office.rev("deals", "deal-a"), set={})
+    for _ in range(2):  # the answer was lost
+        assert [receipt.outcome for receipt in phone.push(wins).receipts] == ["applied"]
+    assert len(ledger(office)) == 2
+
+
+def test_r41_a_pushed_plan_is_judged_as_one_of_a_screen(office: Office) -> None:
+    fay = office.phone("fay")
+    terms = {**plan()[2], "tiers": [{"from_minor": 5, "rate_bp": 500}]}
+    assert fay.do("create", "commission_plans", "plan", set=terms).code == "tiers_invalid"
+    assert fay.do("create", "commission_plans", "plan", set=plan()[2]).outcome == "applied"
+    two = [fay.mutation("create", "commission_assignments", key, set=has()[2]) for key in ("first", "second")]
+    assert [(receipt.outcome, receipt.code) for receipt in fay.push(*two).receipts] == [
+        ("applied", None),
+        ("refused", "plan_overlap"),
+    ]
+    write(office, won("a", "2026-01-10"))
+    assert fay.edit("commission_plans", "plan", mode="whole").code == "plan_kept"
+    assert fay.edit("commission_assignments", "first", user_key="bob").code == "field_read_only"
+    assert office.phone("ana").edit("commission_plans", "plan", name="Mine").code == "not_permitted"
+
+
 def test_a_transaction_without_anything_of_this_asks_nothing_of_the_ledger(office: Office) -> None:
     write(office, plan(), has())
     heard: list[str] = []
