@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from sfa.app.demo import photos, quarter, rounds, stage, story, troubles
+from sfa.app.demo import margins, photos, quarter, rounds, stage, story, troubles
 from sfa.app.demo.phones import SetBack, phone
 from sfa.app.seed.write import seed as seed_company
 from sfa.core.clock import SystemClock
@@ -86,6 +86,7 @@ def _play(console: Console, database: Database, address: str, folder: Path) -> N
         rounds.travel(day, address)
         photos.send_a_photo(day, folder, address, customer)
         quarter.Quarter(day, drawer, back, address).play(customer)
+        margins.ask_before_giving(day, address)
         day.evening()
     console.print(f"\n[bold green]All {day.steps} steps were as they should be.[/bold green]")
 

@@ -14,7 +14,9 @@ from sfa.app.cli_reconcile import reconcile as command
 from sfa.app.jobs import JOBS, run_reconciliation
 from sfa.app.reconcile import Report
 from sfa.app.reconcile_checks import CHECKS, OF_COST
-from sfa.db.database import open_database
+from sfa.app.seed.write import seed
+from sfa.core.days import start_of_ms
+from sfa.db.database import Database, open_database
 from sfa.db.tables import differences, job_runs, reconciliations
 from sfa.profit import by
 from sfa.profit.by import Profits
@@ -221,9 +223,8 @@ def test_old_reports_are_forgotten_and_a_flood_of_differences_is_counted(
     monkeypatch.setattr(reconcile, "REPORTS_KEPT", 2)
     monkeypatch.setattr(reconcile, "DIFFERENCES_MAX", 2)
     plant(books, "UPDATE credits SET amount_minor = 1")
-    for _ in range(4):
-        found = looked(books, keeping=True)
-    assert found.found > len(found.items) == 2
+    reports = [looked(books, keeping=True) for _ in range(4)]
+    assert all(found.found > len(found.items) == 2 for found in reports)
     assert [row["number"] for row in books.all(select(reconciliations))] == [3, 4]
     assert {row["number"] for row in books.all(select(differences))} == {3, 4}
 
@@ -285,3 +286,12 @@ def test_the_time_of_the_report_comes_from_outside(books: Office) -> None:
     """R12: the same instant and database, the same report."""
     first, second = (books.database.read(reconcile.report, NOW + 200 * DAY_MS) for _ in range(2))
     assert first == second
+
+
+def test_a_seeded_company_is_clean_and_was_looked_at(database: Database) -> None:
+    """R55: two years of business that another process made, with rebates and commission."""
+    seed(database, reps=4, accounts=40, seed=5, today="2026-11-20", password_hash="x")
+    found = database.read(reconcile.report, start_of_ms("2026-11-21", "UTC"))
+    assert (found.found, found.items) == (0, [])
+    looked_at = {each.rule for each in found.checked if each.looked}
+    assert looked_at >= {"credits_rebuilt", "credits_of_deals", "commission_due", "profit_of_deals", "profit_by"}

@@ -143,10 +143,12 @@ def test_a_rep_is_told_what_needs_no_cost_and_that_the_rest_is_left_out(sold: Of
 
 def test_a_plan_on_margins_is_no_way_to_learn_a_cost(sold: Office) -> None:
     """R45."""
-    sold.put(("commission_plans", "plan", {"measure": "margin"}))
+    assigned = {"plan_key": "margins", "user_key": "ana", "valid_from": "2025-01-01"}
+    sold.put(("commission_plans", "margins", _plan("margin")), ("commission_assignments", "ca-margins", assigned))
     with at_screens(sold) as desk:
         for user, known in (("ana", False), ("dirk", True)):
-            (paid,) = desk.post(user, PATH, json=HALF).json()["before"]["commission"]
+            found = desk.post(user, PATH, json=HALF).json()["before"]["commission"]
+            (paid,) = (each for each in found if each["plan_key"] == "margins")
             assert (paid["amount_minor"] is not None, paid["code"]) == (known, None if known else "not_permitted")
 
 

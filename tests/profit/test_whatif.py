@@ -43,7 +43,8 @@ def a_deal(*lines: LineGiven, **more: Any) -> Given:
         "visit_hour_minor": 5_000,
         "capital_bp": 1_000,
     }
-    place = {"deal_key": "d", "asker": "ana", "owner_key": "ana", "owner_role": "rep", "currency": "EUR"}
+    place: dict[str, Any] = {"deal_key": "d", "asker": "ana", "owner_key": "ana", "owner_role": "rep"}
+    place["currency"] = "EUR"
     return Given(**place, on="2026-02-01", at=1_770_000_000_000, lines=lines, **said | more)
 
 

@@ -18,6 +18,7 @@ from tests.simulation.checkers import (
     one_open,
     paid,
     profits,
+    reconciled,
     settled,
     suggested,
 )
@@ -54,6 +55,7 @@ def run_seed(seed: int, worlds: Worlds) -> list[str]:
         figures.check(world)
         paid.check(world)  # quotas, a period and a rate came with the figures
         profits.check(world)
+        reconciled.check(world)
         _audit_files(world)
     except Exception as error:
         raise SeedFailed(seed, error, trace) from error
