@@ -23,6 +23,7 @@ from sfa.core.access import CLOSES_PERIODS
 from sfa.core.days import day_start_ms, local_day, plus_days, start_of_ms
 from sfa.core.errors import Refused
 from sfa.core.fields import KEY_PATTERN, Text
+from sfa.core.rules import check_values
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
 from sfa.db import feed
@@ -76,7 +77,9 @@ def close(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin
     key = closing_key(cell.key, asked.number)
     _freeze(door.connection, key, cell.key, incomplete=asked.incomplete)
     said = {"period_key": cell.key, "number": asked.number, "closed_at": door.now_ms, "closed_by": who.user_key}
-    door.put(door.cell("period_closings", key), {**said, **window, "reason": asked.reason}, origin, "period.close")
+    values = {**said, **window, "reason": asked.reason}
+    check_values("period_closings", values)
+    door.put(door.cell("period_closings", key), values, origin, "period.close")
 
 
 def closing_key(period_key: str, number: int) -> str:
