@@ -85,8 +85,8 @@ def read_quotas(connection: Connection, *where: ColumnElement[bool]) -> list[Quo
 
 
 def as_approved(connection: Connection, quotas: Sequence[QuotaRow], as_of: int | None, zone: str) -> list[QuotaRow]:
-    """The quotas with the target that counts (R5): of the version that is in force on the local day of `as_of` (None:
-    on the last day of the period), of the first one if none is that old, the row's own if none was ever approved."""
+    """The quotas with the target that counts (R5): see `in_force`, on the local day of `as_of`, at the latest (and for
+    None) on the last day of the period; the row's own if none was ever approved."""
     approved = [quota.key for quota in quotas if quota.approvals]
     if not approved:
         return list(quotas)

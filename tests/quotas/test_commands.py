@@ -94,14 +94,14 @@ def test_a_target_that_changed_meanwhile_is_not_approved_unseen(planned: Office)
     assert approve(planned, target=500_000).outcome == "applied"
 
 
-def test_a_version_does_not_count_before_the_last_one(planned: Office) -> None:
+def test_a_version_does_not_count_before_the_one_in_force(planned: Office) -> None:
     """R5."""
-    assert approve(planned, valid_from="2026-03-01").outcome == "applied"
+    assert approve(planned, valid_from="2026-01-04").outcome == "applied"
     assert planned.phone("mia").do("quota.reset", "quotas", "q-ana", base=2).outcome == "applied"
-    assert approve(planned, valid_from="2026-02-01").code == "field_invalid"
+    assert approve(planned, valid_from="2026-01-03").code == "field_invalid"
     assert approve(planned, valid_from="2026-02-30").code == "field_invalid"
     assert approve(planned).outcome == "applied"
-    assert [v["valid_from"] for v in planned.rows("quota_versions")] == ["2026-03-01", "2026-03-01"]
+    assert [v["valid_from"] for v in planned.rows("quota_versions")] == ["2026-01-04", "2026-01-05"]
 
 
 @pytest.mark.parametrize(
