@@ -234,8 +234,8 @@ def explanation(
     quota, limit = _quota(connection, who, key), _limit(limit)
     check_figure(who, quota.measure)
     place = _place(after) if after is not None else None
-    start = place[0] if place is not None and quota.measure != "unique_contacts" else None
-    facts = engine.contributions_of(connection, [quota], as_of, left_out=True, from_at=start)
+    start = None if quota.measure == "unique_contacts" else place[0] if place is not None else quota.start_at
+    facts = engine.contributions_of(connection, [quota], as_of, left_out=True, walk_from=start)
     found = list(islice((f for f in facts if place is None or f.place > place), limit + 1))
     page, more = found[:limit], len(found) > limit
     known = visible(connection, who, ((fact.entity, fact.row_key) for fact in page))
