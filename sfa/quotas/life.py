@@ -23,8 +23,8 @@ Row = Mapping[str, Any]
 
 
 class Approve(Struct, frozen=True, forbid_unknown_fields=True):
-    """`valid_from`: the local day of the approval unless it is said, at most the last one of the period. `target` is the one that was looked at: another
-    one that stands by now is not approved unseen."""
+    """`valid_from`: the local day of the approval unless it is said, at most the last one of the period. `target` is
+    the one that was looked at: another one that stands by now is not approved unseen."""
 
     valid_from: Day | None = None
     reason: Words | None = None
@@ -66,7 +66,8 @@ def approve(
         said = f"{last['approved_by']} approved it before, as version {last['number']}"
         raise Refused("quota_approved", said, version=last["number"], approved_by=last["approved_by"])
     now = min(today, last_on)
-    earliest, number = max(((v["valid_from"], v["number"]) for v in versions if v["valid_from"] <= now), default=("", 0))
+    counting = [(v["valid_from"], v["number"]) for v in versions if v["valid_from"] <= now]
+    earliest, number = max(counting, default=("", 0))
     valid_from = asked.valid_from or now
     if valid_from < earliest:
         text = f"version {number} counts from {earliest}: the next one not before"
