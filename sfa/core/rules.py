@@ -31,7 +31,8 @@ QUOTA_OWNERS = ("user_key", "team_key", "territory_key")
 # Of one owner, period, measure and these there is one quota.
 QUOTA_FILTERS = ("product_key", "unit", "account_tier", "visit_type", "overlay")
 CONTACT_MEASURES = ("total_contacts", "unique_contacts")
-MEASURES = (*MONEY_MEASURES, "quantity", *CONTACT_MEASURES, "new_accounts")
+DEAL_MEASURES = (*MONEY_MEASURES, "quantity")  # what is credited to people, overlays beside it
+MEASURES = (*DEAL_MEASURES, *CONTACT_MEASURES, "new_accounts")
 
 
 class Broken(Struct, frozen=True):
@@ -263,6 +264,8 @@ def _quota(row: Mapping[str, Any]) -> Broken | None:
         return Broken("invariant_failed", "a quantity says its unit or its product, and nothing else does")
     if row["measure"] not in CONTACT_MEASURES and (row["visit_type"] is not None or row["account_tier"] is not None):
         return Broken("invariant_failed", "only contacts are narrowed to a tier or a type of visit")
+    if row["overlay"] and row["measure"] not in DEAL_MEASURES:
+        return Broken("invariant_failed", "only what deals credit counts overlays", {"field": "overlay"})
     return None
 
 

@@ -13,6 +13,7 @@ from sfa.core.credits import day_of
 from sfa.core.days import start_of_ms
 from sfa.core.entities import Rate
 from sfa.core.hierarchy import Edge
+from sfa.db import scope
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS
 from sfa.quotas.conversion import Exchange
@@ -29,12 +30,6 @@ class World(Struct, frozen=True):
     zone: str
     holders: Holders
     exchange: Exchange
-
-
-def zone_of_company(connection: Connection) -> str:
-    table = ROWS["organisations"].c
-    query = select(table.zone).where(~table.gone).order_by(table.key).limit(1)
-    return str(connection.execute(query).scalar() or "UTC")
 
 
 def read_world(connection: Connection, quotas: Sequence[QuotaRow], zone: str) -> World:
@@ -68,7 +63,7 @@ def _live(connection: Connection, entity: str, *columns: str) -> Sequence[Any]:
 def read_quotas(connection: Connection, *where: ColumnElement[bool]) -> list[QuotaRow]:
     """Live quotas with the bounds of their period, by key; conditions are on the tables `quotas` and `fiscal_periods`.
     The target is the row's own: `as_approved` takes that of a version."""
-    zone = zone_of_company(connection)
+    zone = scope.zone(connection)
     p = _PERIODS.c
     query: Select[Any] = (
         select(_QUOTAS.c.key, *(_QUOTAS.c[f] for f in _OF_QUOTA), p.name, p.start_on, p.end_on)

@@ -12,6 +12,18 @@ from tests.quotas.conftest import ANAS
 pytestmark = pytest.mark.usefixtures("planned")
 
 
+@pytest.mark.parametrize("measure", ["new_accounts", "total_contacts", "unique_contacts"])
+def test_overlays_are_of_what_deals_credit(planned: Office, measure: str) -> None:
+    """R16: nobody is beside a visit, and a new customer is of the owner of his first deal."""
+    mia, said = planned.phone("mia"), {**ANAS, "measure": measure, "currency": None}
+    refused = mia.do("create", "quotas", "q-over", set={**said, "overlay": True})
+    assert (refused.code, refused.details) == ("invariant_failed", {"field": "overlay"})
+    assert mia.do("create", "quotas", "q-plain", set=said).outcome == "applied"
+    assert mia.edit("quotas", "q-plain", overlay=True).code == "invariant_failed"
+    assert mia.do("create", "quotas", "q-money", set={**ANAS, "overlay": True}).outcome == "applied"
+    assert mia.edit("quotas", "q-money", measure=measure, currency=None).code == "invariant_failed"
+
+
 def approve(office: Office, user: str = "mia", key: str = "q-ana", **said: Any) -> Any:
     return office.phone(user).do("quota.approve", "quotas", key, base=office.rev("quotas", key), set=said)
 
