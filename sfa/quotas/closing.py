@@ -23,16 +23,16 @@ from sfa.core.access import CLOSES_PERIODS
 from sfa.core.days import day_start_ms, local_day, plus_days, start_of_ms
 from sfa.core.errors import Refused
 from sfa.core.fields import KEY_PATTERN, Text
+from sfa.core.rules import check_values
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
-from sfa.db import feed
+from sfa.db import feed, scope
 from sfa.db.bulk import inserting
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS, closed_contributions, closed_figures
 from sfa.db.writes import Door, Origin
 from sfa.quotas import engine
 from sfa.quotas.measures import Contribution
-from sfa.visits.summary import zone_of_company
 
 GRACE_DAYS_MAX = 60
 NUMBER_MAX = 1_000
@@ -65,7 +65,7 @@ def close(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin
         raise Refused("not_permitted", f"the role {who.role} may not close periods")
     if cell.gone:
         raise Refused("row_unknown", f"period {cell.key} is deleted", entity="fiscal_periods", key=cell.key)
-    zone = zone_of_company(door.connection)
+    zone = scope.zone(door.connection)
     _check_over(cell, min(origin.at, door.now_ms), zone)
     door.flush()
     _hold(door.connection, cell.key)
@@ -76,7 +76,9 @@ def close(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin
     key = closing_key(cell.key, asked.number)
     _freeze(door.connection, key, cell.key, incomplete=asked.incomplete)
     said = {"period_key": cell.key, "number": asked.number, "closed_at": door.now_ms, "closed_by": who.user_key}
-    door.put(door.cell("period_closings", key), {**said, **window, "reason": asked.reason}, origin, "period.close")
+    values = {**said, **window, "reason": asked.reason}
+    check_values("period_closings", values)
+    door.put(door.cell("period_closings", key), values, origin, "period.close")
 
 
 def closing_key(period_key: str, number: int) -> str:

@@ -86,6 +86,18 @@ def _of_people(query: Select[Any], span: Span, of: Any = credited.c) -> Select[A
     return query
 
 
+def moments_of_deals(span: Span) -> Select[Any]:
+    """When each of the credits happened, in order."""
+    return _of_credits(select(credited.c.at), span).order_by(credited.c.at)
+
+
+def moments_of_quantities(span: Span) -> Select[Any]:
+    """When each of the quantities was credited, in order."""
+    at = credited_quantities.c.at
+    query = _joined(select(at)) if span.territories is not None else select(at)
+    return _of_credits(query, span, credited_quantities.c).order_by(at)
+
+
 def sums_of_deals(connection: Connection, span: Span, *, cost: bool) -> Iterator[DealFact]:
     """Credits summed by holder, segment, currency (and currency of the cost), overlay apart."""
     c = credited.c

@@ -12,7 +12,7 @@ from sfa.core.deal_states import begun
 from sfa.core.entities import ENTITIES
 from sfa.core.errors import Refused
 from sfa.core.ids import check_key
-from sfa.core.rules import TRANSITIONS, broken, check_required, check_values, transition
+from sfa.core.rules import TRANSITIONS, broken, check_arguments, check_required, check_values, transition
 from sfa.core.shapes import SHAPES
 from sfa.core.targets import with_unit
 from sync.device import outbox, view
@@ -74,6 +74,7 @@ def command(
     entity = entity if entity is not None else entity_of(name)
     if entity is None:
         raise Refused("command_unknown", f"there is no command {name!r}")
+    check_arguments(name, arguments)
     with store.transaction():
         row = _visible(store, entity, key)
         if name in TRANSITIONS:

@@ -43,7 +43,7 @@ def test_an_index_holds_all_that_is_counted_of_a_visit_in_the_order_of_the_count
     found = database.read(_definition, "ix_visits_counted")
     columns = [name.strip() for name in found[found.index("(") + 1 : found.rindex(")")].split(",")]
     assert (columns[:2], columns[-2:]) == (["owner_key", "status"], ["verdict", "gone"])
-    moments = ("case", "no_show", "cancelled", "then planned_at", "else checked_in_at")
+    moments = ("case", "no_show", "cancelled", "then coalesce(planned_at, created_at)", "else checked_in_at")
     assert [found.index(word) for word in moments] == sorted(found.index(word) for word in moments)
 
 
