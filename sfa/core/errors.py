@@ -130,6 +130,7 @@ CATALOGUE: dict[str, Entry] = {
     "hierarchy_orphan": Entry(422, "The tree would name a parent that does not exist on that day"),
     "route_too_large": Entry(422, "More stops in one day than the limit"),
     "period_not_over": Entry(422, "The period has not ended yet in the organisation's time zone"),
+    "credits_missing": Entry(409, "Deals of the period are not credited yet, so its figures are not complete"),
     "period_closed": Entry(409, "The period is closed: its figures stay, and what changes is a restatement"),
     "period_unknown": Entry(422, "The day lies outside the fiscal calendar"),
     "calendar_invalid": Entry(422, "The fiscal calendar is not valid"),
