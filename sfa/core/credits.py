@@ -81,6 +81,11 @@ def ends_of(deal: Mapping[str, Any]) -> list[End]:
     return found
 
 
+def standing(deal: Mapping[str, Any]) -> End:
+    """A deal as it would end now, open or closed: what its shares are shares of."""
+    return _end(len(deal.get("closings") or ()) + 1, {**deal, "closed_at": deal.get("closed_at") or 0}, None)
+
+
 def _end(n: int, said: Mapping[str, Any], reopened_at: int | None) -> End:
     return End(
         n=n,

@@ -151,8 +151,7 @@ def check_row(door: Door, cell: Cell) -> Broken | None:
         _check_unique(door, cell, field)
     if cell.entity in trees.TREES:
         trees.check(door, cell.entity)
-    if cell.entity == "rates" and cell.exists:
-        rates.check_once(door, cell)
+    rates.check_once(door, cell)
     if cell.entity == "accounts" and cell.row["parent_key"] is not None:
         rights.check_no_cycle(door, cell)
     return None
