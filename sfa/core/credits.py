@@ -40,7 +40,8 @@ class End(Struct, frozen=True):
 
 
 class Credit(Struct, frozen=True):
-    """One person's part of one end, in the deal's currency; a `reversal` counts negative. `owner`: of the deal.
+    """One person's part of one end, in the deal's currency; a `reversal` counts negative. `owner`: of the deal, or who
+    has the largest part where the owner has none, because it was handed on (R18).
     Money is converted at the rate of `rated_at`: a reversal takes back what the credit was worth (R34)."""
 
     n: int
@@ -150,11 +151,20 @@ def credits_of_end(end: End, won: Container[str], rules: Mapping[str, Mapping[st
         return []
     parts = [(part, False) for part in shared_out(end.amount_minor, end)]
     parts += [(part, True) for part in overlaid(end.amount_minor, end)]
+    owner = _gains(end)
     found = [
-        Credit(end.n, user, overlay, False, at, at, event, user == end.owner_key, share, amount, end.currency)
+        Credit(end.n, user, overlay, False, at, at, event, user == owner, share, amount, end.currency)
         for (user, share, amount), overlay in parts
     ]
     return found + reversed_at(found, end.reopened_at)
+
+
+def _gains(end: End) -> str:
+    """Whose win an end is, of those who share it: its owner, unless he has no part in it."""
+    parts = dict(end.splits)
+    if parts.get(end.owner_key, 0) or not any(parts.values()):
+        return end.owner_key
+    return max(parts, key=lambda user: parts[user])
 
 
 def reversed_at(credits_: Sequence[Credit], reopened_at: int | None) -> list[Credit]:

@@ -286,6 +286,22 @@ def stated(row: Values, values: Mapping[str, Any], at: int, lookup: Lookup) -> d
     return found
 
 
+def handed_on(row: Values, values: Mapping[str, Any], lookup: Lookup) -> dict[str, Any]:
+    """What a change of the owner says besides, of a won deal, where it says nothing of splits: whoever was credited
+    keeps it all, and the new owner shares with nothing (R18). An open or a lost deal moves as it is."""
+    owner, to = row["owner_key"], values.get("owner_key", row["owner_key"])
+    splits = row.get("splits") or []
+    said = bool(values.get("splits")) or (bool(splits) and "splits" in values)
+    if to == owner or said or not _is_won({**row, **values}, lookup):
+        return {}
+    if not splits:
+        return {"splits": [{"user_key": owner, "share_bp": 10_000}, {"user_key": to, "share_bp": 0}]}
+    kept = [split for split in splits if split != {"user_key": owner, "share_bp": 0}]
+    if len(kept) == len(splits) or to in {split["user_key"] for split in kept}:
+        return {}
+    return {"splits": [*kept, {"user_key": to, "share_bp": 0}]}
+
+
 def _put(found: dict[str, Any], row: Values, field: str, value: Any) -> None:
     found.pop(field, None)
     if value != row.get(field):

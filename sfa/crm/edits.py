@@ -248,6 +248,8 @@ def update(
     erasures.refuse_erased(door.connection, cell)
     if cell.entity == "accounts":
         values = _dated(door, cell.row, values, origin)
+    if cell.entity == "deals":
+        values = {**values, **deal_states.handed_on(cell.row, values, looking(door))}
     door.put(cell, values, origin, kind, verbatim)
     if cell.entity in access.BELOW_DEALS and "deal_key" in values:
         check_owned(door, who, cell)  # the deal that it was moved to, too
@@ -273,6 +275,7 @@ def imported(
         return "deleted"
     if entity == "deals" and cell.rev > 0:
         values = deal_states.stated(cell.row, values, origin.at, looking(door))
+        values = {**values, **deal_states.handed_on(cell.row, values, looking(door))}
     stated = {**once, **values} if cell.rev == 0 else {f: v for f, v in values.items() if cell.row[f] != v}
     check_values(entity, stated)
     if cell.rev == 0:
