@@ -307,6 +307,7 @@ def delete(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
         return
     check_unlocked(who, cell)
     beside.check_free(door, cell, None)
+    stages.check_unnamed(door, cell)
     door.delete(cell, origin)
     if cell.entity == "visits":
         open_visits.settle_again(door, cell, cell.row, origin, "update")

@@ -41,7 +41,9 @@ def test_r18_a_won_deal_that_a_phone_hands_on_leaves_its_credit_with_who_won_it(
 
 def test_r18_it_is_so_at_a_screen_and_history_tells_it(book: Office) -> None:
     with opened(book) as desk:
-        answer = desk.ask("mia", "PATCH", "/api/deals/w", json={"row": {"owner_key": "bob"}}, rev=book.rev("deals", "w"))
+        answer = desk.ask(
+            "mia", "PATCH", "/api/deals/w", json={"row": {"owner_key": "bob"}}, rev=book.rev("deals", "w")
+        )
         assert answer.status_code == 200
         assert answer.json()["row"]["splits"] == HANDED_ON
     assert values(book) == ANAS
