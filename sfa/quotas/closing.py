@@ -30,6 +30,7 @@ from sfa.db import feed, scope
 from sfa.db.bulk import inserting
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS, closed_contributions, closed_figures
+from sfa.db.uncredited import uncredited
 from sfa.db.writes import Door, Origin
 from sfa.quotas import engine
 from sfa.quotas.measures import Contribution
@@ -69,6 +70,7 @@ def close(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin
     _check_over(cell, min(origin.at, door.now_ms), zone)
     door.flush()
     _hold(door.connection, cell.key)
+    _check_credited(door.connection, cell, zone)
     last = _last_closing(door.connection, cell.key)
     if asked.number != (last.number + 1 if last is not None else 1):
         raise _refused_number(cell, asked, last)
@@ -102,6 +104,15 @@ def _hold(connection: Connection, period_key: str) -> None:
         periods = ROWS["fiscal_periods"]
         connection.execute(select(periods.c.key).where(periods.c.key == period_key).with_for_update())
         feed.take(connection, 0)
+
+
+def _check_credited(connection: Connection, period: Cell, zone: str) -> None:
+    """Deals that were won before an upgrade, and not credited since, would be missing for good."""
+    start_at, end_at = (start_of_ms(period.row[field], zone) for field in ("start_on", "end_on"))
+    found = uncredited(connection, start_at, end_at)
+    if found:
+        text = f"{len(found)} deals of {period.row['name']} are not credited yet: run `sfa credits rebuild`"
+        raise Refused("credits_missing", text, deals=found[:MISSING_TOLD], more=max(0, len(found) - MISSING_TOLD))
 
 
 def _last_closing(connection: Connection, period_key: str) -> Row[Any] | None:
