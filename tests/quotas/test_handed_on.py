@@ -8,7 +8,7 @@ from tests.crm.desk import opened
 from tests.office import Office
 from tests.quotas.books import Q1, quota, win
 from tests.quotas.ledger import values
-from tests.sync.device.pocket import pocket
+from tests.sync.device.pocket import Pocket, pocket
 
 HANDED_ON = [{"user_key": "ana", "share_bp": 10_000}, {"user_key": "bob", "share_bp": 0}]
 
@@ -32,6 +32,10 @@ def splits(office: Office, key: str = "w") -> Any:
     return office.row("deals", key)["splits"]
 
 
+def shown(device: Pocket) -> Any:
+    return (device.get("deals", "w") or {})["splits"]
+
+
 def test_r18_a_won_deal_that_a_phone_hands_on_leaves_its_credit_with_who_won_it(book: Office) -> None:
     assert book.phone("mia").edit("deals", "w", owner_key="bob").outcome == "applied"
     assert (splits(book), values(book)) == (HANDED_ON, ANAS)
@@ -53,9 +57,9 @@ def test_r18_a_device_shows_it_before_it_syncs_and_is_right(book: Office) -> Non
     mia = pocket(book, "mia")
     mia.sync()
     mia.update("deals", "w", {"owner_key": "bob"})
-    assert mia.get("deals", "w")["splits"] == HANDED_ON
+    assert shown(mia) == HANDED_ON
     mia.sync()
-    assert (mia.get("deals", "w")["splits"], splits(book), values(book)) == (HANDED_ON, HANDED_ON, ANAS)
+    assert (shown(mia), splits(book), values(book)) == (HANDED_ON, HANDED_ON, ANAS)
     assert not mia.list("conflicts")
 
 
@@ -69,7 +73,7 @@ def test_r18_a_deal_is_handed_on_again_and_back(book: Office) -> None:
 
 
 def test_r18_who_wants_the_credit_moved_says_splits(book: Office) -> None:
-    said = {"owner_key": "bob", "splits": [{"user_key": "bob", "share_bp": 10_000}]}
+    said: dict[str, Any] = {"owner_key": "bob", "splits": [{"user_key": "bob", "share_bp": 10_000}]}
     assert book.phone("mia").edit("deals", "w", **said).outcome == "applied"
     assert values(book) == BOBS
 

@@ -14,7 +14,7 @@ from tests.sync.device.pocket import Pocket, pocket
 
 
 def held(device: Pocket) -> dict[str, int | None]:
-    return {key: own.figure.value for key, own in own_figures(device).items()}
+    return {key: own.figure.value if own.figure else None for key, own in own_figures(device).items()}
 
 
 def test_r21_a_stage_that_deals_were_won_or_lost_in_is_not_deleted(office: Office) -> None:
