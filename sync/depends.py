@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from sfa.core.errors import Refused
+from sfa.core.ids import is_key
 from sfa.core.rules import transition
 from sfa.core.transitions import Lookup
 from sfa.db.tables import ROWS
@@ -67,6 +68,8 @@ def _refused(door: Door, author: str | None, device: str, mutation: Mutation) ->
 def refused_create(door: Door, author: str | None, entity: str, key: str) -> int | None:
     """The number of the author's own refused create of a row, if that is why the row is missing (S19). What came
     under a used number is no cause: its device sends it again (S18)."""
+    if not is_key(key):
+        return None
     table = ROWS["refusals"]
     mine = (table.c.author_key == author, table.c.entity == entity, table.c.row_key == key)
     query = (

@@ -19,8 +19,8 @@ HELD = frozenset({("account_members", "accounts"), ("deal_contacts", "deals")})
 NAMED_BY = {
     "quotas": (*QUOTA_OWNERS, "period_key"),
     "team_members": ("user_key", "role"),
-    "rates": rates.SAYS_WHEN,
     "commission_assignments": ("user_key",),
+    **rates.SAYS_WHEN,
 }
 DEFAULTS = {entity: SHAPES[entity].defaults for entity in NAMED_BY}
 ASKING = frozenset({"deal.move", "deal.win"})
@@ -72,7 +72,7 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
 
 
 def _load_beside(door: Door, mutations: Sequence[Mutation]) -> None:
-    """What rules compare quotas, memberships and rates with. Always in this order: each has a lock."""
+    """What rules compare quotas, memberships, rates and costs with. Always in this order: each has a lock."""
     said: dict[str, list[dict[str, Any]]] = {entity: [] for entity in NAMED_BY}
     for mutation in mutations:
         if mutation.kind in ("create", "update") and mutation.entity in NAMED_BY and is_key(mutation.key):
@@ -84,7 +84,8 @@ def _load_beside(door: Door, mutations: Sequence[Mutation]) -> None:
     members = [row for row in said["team_members"] if row.get("user_key") and row.get("role") == beside.MEMBER]
     beside.memberships(door).read(members)
     beside.standing(door).read(door.connection, [row for row in said["quotas"] if row.get("period_key")])
-    rates.quoted(door).read(row for row in said["rates"] if all(row.get(field) for field in rates.SAYS_WHEN))
+    for entity, fields in rates.SAYS_WHEN.items():
+        rates.standing(door, entity).read(row for row in said[entity] if all(row.get(field) for field in fields))
     paying.assignments(door).read(row for row in said["commission_assignments"] if row.get("user_key"))
 
 

@@ -15,7 +15,7 @@ from sfa.core.deal_states import by_clock
 from sfa.core.erasing import ENTITY as ERASABLE
 from sfa.core.errors import Refused
 from sfa.core.ids import check_key
-from sfa.core.rules import TRANSITIONS, check_values, transition
+from sfa.core.rules import TRANSITIONS, check_arguments, check_values, transition
 from sfa.core.shapes import SHAPES
 from sfa.crm import conflicts, edits, open_visits
 from sfa.crm.commands import Command
@@ -120,10 +120,9 @@ class Taker:
         check_key(mutation.key)
         if mutation.entity == ERASABLE:
             erasures.refuse_erased(self.door.connection, self.door.cell(mutation.entity, mutation.key))
-        if mutation.kind in TRANSITIONS:
-            return self._transition(mutation, origin)
-        if mutation.kind in self.commands:
-            return self._command(mutation, origin)
+        if mutation.kind in TRANSITIONS or mutation.kind in self.commands:
+            check_arguments(mutation.kind, mutation.set)
+            return (self._transition if mutation.kind in TRANSITIONS else self._command)(mutation, origin)
         if mutation.kind not in KINDS:
             raise Refused("command_unknown", f"there is no command {mutation.kind!r}")
         if mutation.entity in SERVER_ONLY_ENTITIES:

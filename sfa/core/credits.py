@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from sfa.core.days import local_day
 from sfa.core.fields import MONEY_MAX
@@ -24,7 +24,8 @@ EVENTS = {"won": "closed_at", "signed": "signed_at", "invoiced": "invoiced_at"}
 
 
 class End(Struct, frozen=True):
-    """One closing of a deal; `reopened_at` where it was reversed. `n` counts from 1."""
+    """One closing of a deal; `reopened_at` where it was reversed. `n` counts from 1. `event` is the one that credited a
+    reversed end (None for none), UNSET where that was not written down: then today's rules say it."""
 
     n: int
     stage_key: str
@@ -37,10 +38,12 @@ class End(Struct, frozen=True):
     currency: str | None
     splits: tuple[tuple[str, int], ...]
     overlays: tuple[tuple[str, int], ...]
+    event: str | UnsetType | None = UNSET
 
 
 class Credit(Struct, frozen=True):
-    """One person's part of one end, in the deal's currency; a `reversal` counts negative. `owner`: of the deal.
+    """One person's part of one end, in the deal's currency; a `reversal` counts negative. `owner`: of the deal, or who
+    has the largest part where the owner has none, because it was handed on (R18).
     Money is converted at the rate of `rated_at`: a reversal takes back what the credit was worth (R34)."""
 
     n: int
@@ -81,6 +84,11 @@ def ends_of(deal: Mapping[str, Any]) -> list[End]:
     return found
 
 
+def standing(deal: Mapping[str, Any]) -> End:
+    """A deal as it would end now, open or closed: what its shares are shares of."""
+    return _end(len(deal.get("closings") or ()) + 1, {**deal, "closed_at": deal.get("closed_at") or 0}, None)
+
+
 def _end(n: int, said: Mapping[str, Any], reopened_at: int | None) -> End:
     return End(
         n=n,
@@ -94,6 +102,7 @@ def _end(n: int, said: Mapping[str, Any], reopened_at: int | None) -> End:
         currency=said.get("currency"),
         splits=_shares(said.get("splits")),
         overlays=_shares(said.get("overlays")),
+        event=said.get("event", UNSET) if reopened_at is not None else UNSET,
     )
 
 
@@ -139,17 +148,26 @@ def credits_of_end(end: End, won: Container[str], rules: Mapping[str, Mapping[st
     """What an end credits, its reversal included; nothing where it is not won, or its event has not come."""
     if end.stage_key not in won:
         return []
-    event = event_on(rules, day_of(end.closed_at, zone))
-    at = {"won": end.closed_at, "signed": end.signed_at, "invoiced": end.invoiced_at}[event]
-    if at is None:
+    event = event_on(rules, day_of(end.closed_at, zone)) if end.event is UNSET else end.event
+    at = {"won": end.closed_at, "signed": end.signed_at, "invoiced": end.invoiced_at}.get(event or "")
+    if event is None or at is None:
         return []
     parts = [(part, False) for part in shared_out(end.amount_minor, end)]
     parts += [(part, True) for part in overlaid(end.amount_minor, end)]
+    owner = _gains(end)
     found = [
-        Credit(end.n, user, overlay, False, at, at, event, user == end.owner_key, share, amount, end.currency)
+        Credit(end.n, user, overlay, False, at, at, event, user == owner, share, amount, end.currency)
         for (user, share, amount), overlay in parts
     ]
     return found + reversed_at(found, end.reopened_at)
+
+
+def _gains(end: End) -> str:
+    """Whose win an end is, of those who share it: its owner, unless he has no part in it."""
+    parts = dict(end.splits)
+    if parts.get(end.owner_key, 0) or not any(parts.values()):
+        return end.owner_key
+    return max(parts, key=lambda user: parts[user])
 
 
 def reversed_at(credits_: Sequence[Credit], reopened_at: int | None) -> list[Credit]:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from sfa.core import criteria
 from sfa.core.access import holds_on
+from sfa.core.credits import EVENTS, day_of, event_on
 from sfa.core.criteria import Missing
 from sfa.core.days import local_day
 from sfa.core.errors import Refused
@@ -243,7 +244,7 @@ def _reopen(row: Values, args: Move, at: int, lookup: Lookup) -> Transition:
         return Transition(_enters(row, args.stage_key, at), "the deal is open")
     if not _is_won(row, lookup):  # winning asked everything
         _ask(row, args.stage_key, at, lookup)
-    return Transition({**_enters(row, args.stage_key, at, closings=_reversed(row, at)), **dict.fromkeys(DATED)})
+    return Transition({**_enters(row, args.stage_key, at, closings=_reversed(row, at, lookup)), **dict.fromkeys(DATED)})
 
 
 def _is_won(row: Values, lookup: Lookup) -> bool:
@@ -253,16 +254,24 @@ def _is_won(row: Values, lookup: Lookup) -> bool:
     return row["closed_at"] is not None and not lost
 
 
-def ended(row: Values, at: int) -> dict[str, Any]:
+def ended(row: Values, at: int, event: str | None) -> dict[str, Any]:
     """The end of a closed deal as a reopening keeps it: by what it was credited, and when that was reversed."""
-    return {**{field: row.get(field) for field in END}, "reopened_at": max(at, row["closed_at"])}
+    return {**{field: row.get(field) for field in END}, "event": event, "reopened_at": max(at, row["closed_at"])}
 
 
-def _reversed(row: Values, at: int) -> list[dict[str, Any]]:
+def _credited_by(row: Values, lookup: Lookup) -> str | None:
+    """The event that has credited a closed deal, by the rules of today; None where nobody is credited (R9)."""
+    if not _is_won(row, lookup):
+        return None
+    event = event_on(lookup.every("credit_rules"), day_of(row["closed_at"], zone_in(lookup)))
+    return event if row.get(EVENTS[event]) is not None else None
+
+
+def _reversed(row: Values, at: int, lookup: Lookup) -> list[dict[str, Any]]:
     closings = list(row.get("closings") or [])
     if len(closings) >= ENDS_MAX:
         raise Refused("reopened_too_often", f"{ENDS_MAX} ends of this deal were reversed before", ends=ENDS_MAX)
-    return [*closings, ended(row, at)]
+    return [*closings, ended(row, at, _credited_by(row, lookup))]
 
 
 def stated(row: Values, values: Mapping[str, Any], at: int, lookup: Lookup) -> dict[str, Any]:
@@ -275,7 +284,7 @@ def stated(row: Values, values: Mapping[str, Any], at: int, lookup: Lookup) -> d
     after = {**row, **found}
     another = (after["stage_key"], after["closed_at"]) != (row["stage_key"], row["closed_at"])
     if row["closed_at"] is not None and another:
-        found["closings"] = _reversed(row, at)
+        found["closings"] = _reversed(row, at, lookup)
         after |= {field: values.get(field) for field in DATED}
     won, stage = _is_won(after, lookup), lookup("stages", after["stage_key"])
     lost = not won and (after["closed_at"] is not None or (stage is not None and stage["kind"] == "lost"))
@@ -284,6 +293,22 @@ def stated(row: Values, values: Mapping[str, Any], at: int, lookup: Lookup) -> d
     for field in LOSS:
         _put(found, row, field, after[field] if lost else None)
     return found
+
+
+def handed_on(row: Values, values: Mapping[str, Any], lookup: Lookup) -> dict[str, Any]:
+    """What a change of the owner says besides, of a won deal, where it says nothing of splits: whoever was credited
+    keeps it all, and the new owner shares with nothing (R18). An open or a lost deal moves as it is."""
+    owner, to = row["owner_key"], values.get("owner_key", row["owner_key"])
+    splits = row.get("splits") or []
+    said = bool(values.get("splits")) or (bool(splits) and "splits" in values)
+    if to == owner or said or not _is_won({**row, **values}, lookup):
+        return {}
+    if not splits:
+        return {"splits": [{"user_key": owner, "share_bp": 10_000}, {"user_key": to, "share_bp": 0}]}
+    kept = [split for split in splits if split != {"user_key": owner, "share_bp": 0}]
+    if len(kept) == len(splits) or to in {split["user_key"] for split in kept}:
+        return {}
+    return {"splits": [*kept, {"user_key": to, "share_bp": 0}]}
 
 
 def _put(found: dict[str, Any], row: Values, field: str, value: Any) -> None:

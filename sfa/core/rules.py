@@ -32,7 +32,8 @@ QUOTA_OWNERS = ("user_key", "team_key", "territory_key")
 # Of one owner, period, measure and these there is one quota.
 QUOTA_FILTERS = ("product_key", "unit", "account_tier", "visit_type", "overlay")
 CONTACT_MEASURES = ("total_contacts", "unique_contacts")
-MEASURES = (*MONEY_MEASURES, "quantity", *CONTACT_MEASURES, "new_accounts")
+DEAL_MEASURES = (*MONEY_MEASURES, "quantity")  # what is credited to people, overlays beside it
+MEASURES = (*DEAL_MEASURES, *CONTACT_MEASURES, "new_accounts")
 
 
 class Broken(Struct, frozen=True):
@@ -51,7 +52,8 @@ def _days(entity: str) -> frozenset[str]:
     return frozenset(f for f, typ in SHAPES[entity].types.items() if typ == Day or Day in getattr(typ, "__args__", ()))
 
 
-def _holds_nul(value: Any) -> bool:
+def holds_nul(value: Any) -> bool:
+    """Whether any text of a value, however deep, holds what PostgreSQL cannot keep."""
     waiting = [value]
     while waiting:
         part = waiting.pop()
@@ -80,7 +82,7 @@ def _hold(entity: str, values: Mapping[str, Any]) -> bool:
         msgspec.convert(values, _every_field(entity))
     except msgspec.ValidationError:
         return False
-    return not any("\x00" in v if type(v) is str else _holds_nul(v) for v in values.values() if v is not None)
+    return not any("\x00" in v if type(v) is str else holds_nul(v) for v in values.values() if v is not None)
 
 
 def check_values(entity: str, values: Mapping[str, Any]) -> None:
@@ -97,7 +99,7 @@ def check_values(entity: str, values: Mapping[str, Any]) -> None:
             msgspec.convert(value, typ)
             if field in days and value is not None:
                 date.fromisoformat(value)
-            if _holds_nul(value):
+            if holds_nul(value):
                 raise ValueError("a text must not contain the character NUL")
         except (msgspec.ValidationError, ValueError) as error:
             raise Refused("field_invalid", f"{entity}.{field}: {error}", field=field) from None
@@ -263,6 +265,8 @@ def _quota(row: Mapping[str, Any]) -> Broken | None:
         return Broken("invariant_failed", "a quantity says its unit or its product, and nothing else does")
     if row["measure"] not in CONTACT_MEASURES and (row["visit_type"] is not None or row["account_tier"] is not None):
         return Broken("invariant_failed", "only contacts are narrowed to a tier or a type of visit")
+    if row["overlay"] and row["measure"] not in DEAL_MEASURES:
+        return Broken("invariant_failed", "only what deals credit counts overlays", {"field": "overlay"})
     return None
 
 
@@ -359,11 +363,18 @@ _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
 TRANSITIONS: dict[str, Rule] = {**VISIT_TRANSITIONS, **DEAL_TRANSITIONS}
 
 
+def check_arguments(command: str, arguments: Mapping[str, Any]) -> None:
+    """What holds for the arguments of every command, wherever it comes from: asked before anything looks at them."""
+    if holds_nul(dict(arguments)):
+        raise Refused("command_invalid", f"{command}: a text must not contain the character NUL")
+
+
 def transition(
     command: str, row: Mapping[str, Any], arguments: Mapping[str, Any], at: int, lookup: Lookup
 ) -> Transition:
     """What a command would do to a row. Refuses arguments that are not of its form."""
     rule = TRANSITIONS[command]
+    check_arguments(command, arguments)
     try:
         args = msgspec.convert(dict(arguments), rule.args)
     except msgspec.ValidationError as error:

@@ -68,12 +68,19 @@ def _check_out(row: Values, args: CheckOut, at: int, lookup: Lookup) -> Transiti
     return Transition(values, illegal)
 
 
-def _cancel(row: Values, _args: NoArguments, _at: int, _lookup: Lookup) -> Transition:
-    return Transition({"status": "cancelled"}, None if row["status"] == "planned" else f"the visit is {row['status']}")
+def _not_held(status: str, row: Values, at: int) -> Transition:
+    """It counts at the time that was planned (R4); where nobody planned one, when it was said."""
+    planned = {"planned_at": at} if row["planned_at"] is None else {}
+    illegal = None if row["status"] == "planned" else f"the visit is {row['status']}"
+    return Transition({"status": status, **planned}, illegal)
 
 
-def _no_show(row: Values, _args: NoArguments, _at: int, _lookup: Lookup) -> Transition:
-    return Transition({"status": "no_show"}, None if row["status"] == "planned" else f"the visit is {row['status']}")
+def _cancel(row: Values, _args: NoArguments, at: int, _lookup: Lookup) -> Transition:
+    return _not_held("cancelled", row, at)
+
+
+def _no_show(row: Values, _args: NoArguments, at: int, _lookup: Lookup) -> Transition:
+    return _not_held("no_show", row, at)
 
 
 def _submit(row: Values, _args: NoArguments, at: int, lookup: Lookup) -> Transition:
@@ -88,7 +95,7 @@ def _submit(row: Values, _args: NoArguments, at: int, lookup: Lookup) -> Transit
 VISIT_TRANSITIONS: dict[str, Rule] = {
     "visit.check_in": Rule("visits", CheckIn, _check_in, ("status",)),
     "visit.check_out": Rule("visits", CheckOut, _check_out, ("status",)),
-    "visit.cancel": Rule("visits", NoArguments, _cancel, ("status",)),
-    "visit.no_show": Rule("visits", NoArguments, _no_show, ("status",)),
+    "visit.cancel": Rule("visits", NoArguments, _cancel, ("status",), ("planned_at",)),
+    "visit.no_show": Rule("visits", NoArguments, _no_show, ("status",), ("planned_at",)),
     "visit.submit": Rule("visits", NoArguments, _submit, ("submitted",)),
 }

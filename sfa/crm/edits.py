@@ -151,8 +151,7 @@ def check_row(door: Door, cell: Cell) -> Broken | None:
         _check_unique(door, cell, field)
     if cell.entity in trees.TREES:
         trees.check(door, cell.entity)
-    if cell.entity == "rates" and cell.exists:
-        rates.check_once(door, cell)
+    rates.check_once(door, cell)
     if cell.entity == "accounts" and cell.row["parent_key"] is not None:
         rights.check_no_cycle(door, cell)
     return None
@@ -251,6 +250,8 @@ def update(
     erasures.refuse_erased(door.connection, cell)
     if cell.entity == "accounts":
         values = _dated(door, cell.row, values, origin)
+    if cell.entity == "deals":
+        values = {**values, **deal_states.handed_on(cell.row, values, looking(door))}
     door.put(cell, values, origin, kind, verbatim)
     if cell.entity in access.BELOW_DEALS and "deal_key" in values:
         check_owned(door, who, cell)  # the deal that it was moved to, too
@@ -276,6 +277,7 @@ def imported(
         return "deleted"
     if entity == "deals" and cell.rev > 0:
         values = deal_states.stated(cell.row, values, origin.at, looking(door))
+        values = {**values, **deal_states.handed_on(cell.row, values, looking(door))}
     stated = {**once, **values} if cell.rev == 0 else {f: v for f, v in values.items() if cell.row[f] != v}
     check_values(entity, stated)
     if cell.rev == 0:
@@ -308,6 +310,7 @@ def delete(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
         return
     check_unlocked(who, cell)
     beside.check_free(door, cell, None)
+    stages.check_unnamed(door, cell)
     door.delete(cell, origin)
     if cell.entity == "visits":
         open_visits.settle_again(door, cell, cell.row, origin, "update")

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
+from sfa.core.rules import check_arguments
 from sfa.crm.about import lock_first
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who, is_visible
@@ -125,6 +126,7 @@ def shown(cell: Cell) -> RowView:
 def order(connection: Connection, now_ms: int, asked: Order, commands: Mapping[str, Command]) -> RowView:
     """Run a command; -> the row after it. The same order again, whose answer was lost, is answered again."""
     command = commands[asked.command]
+    check_arguments(asked.command, asked.arguments)
     screen = begin(connection, now_ms, asked.user_key)
     if is_key(asked.key):
         lock_first(screen.door, command.entity, asked.key)

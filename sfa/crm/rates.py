@@ -1,7 +1,10 @@
-"""One rate of a pair on a day (R34): a correction changes the row that is there, so what changed can be told.
+"""One rate of a pair, and one cost of a product, that begins on a day (R34, R39): a correction changes the row that is
+there, so what changed can be told.
 
 Two writers at once are looked at one after the other, by what is stored then.
 """
+
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, func, select
 
@@ -10,23 +13,36 @@ from sfa.crm.rivals import Rivals, rivals
 from sfa.db.cells import Cell
 from sfa.db.writes import Door
 
-SAYS_WHEN = ("base_currency", "quote_currency", "valid_from")
-RATES_LOCK = 7_319_044_111  # an advisory lock of this database
+SAYS_WHEN = {
+    "rates": ("base_currency", "quote_currency", "valid_from"),
+    "unit_costs": ("product_key", "valid_from"),
+}
+LOCKS = {"rates": 7_319_044_111, "unit_costs": 7_319_044_112}  # advisory locks of this database
 
 
-def check_once(door: Door, rate: Cell) -> None:
-    """Refuse `rate_twice` where another living row quotes the same pair from the same day."""
-    others = quoted(door).others(rate)
-    if others:
-        base, quote, day = (rate.row[field] for field in SAYS_WHEN)
-        text = f"{base}/{quote} has a rate from {day} already: change that one"
-        raise Refused("rate_twice", text, key=min(others), field="valid_from")
+def check_once(door: Door, cell: Cell) -> None:
+    """Refuse `rate_twice` where another living row quotes the same pair from the same day, and `cost_twice` where
+    another one costs the same product."""
+    if cell.entity not in SAYS_WHEN or not cell.exists:
+        return
+    others = standing(door, cell.entity).others(cell)
+    if not others:
+        return
+    day = cell.row["valid_from"]
+    if cell.entity == "rates":
+        pair = f"{cell.row['base_currency']}/{cell.row['quote_currency']}"
+        raise Refused("rate_twice", f"{pair} has a rate from {day} already: change that one", **_told(others))
+    text = f"{cell.row['product_key']} has a cost from {day} already: change that one"
+    raise Refused("cost_twice", text, **_told(others))
 
 
-def quoted(door: Door) -> Rivals:
-    return rivals(door, "rates", SAYS_WHEN, _lock)
+def _told(others: Iterable[str]) -> dict[str, str]:
+    return {"key": min(others), "field": "valid_from"}
 
 
-def _lock(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
-        connection.execute(select(func.pg_advisory_xact_lock(RATES_LOCK)))
+def standing(door: Door, entity: str) -> Rivals:
+    def lock(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+            connection.execute(select(func.pg_advisory_xact_lock(LOCKS[entity])))
+
+    return rivals(door, entity, SAYS_WHEN[entity], lock)

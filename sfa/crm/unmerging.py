@@ -10,13 +10,14 @@ loser lead to it again. Gaps are given back by the row that took them, if it is 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from sqlalchemy import Connection, select
 
 from sfa.core.errors import Refused
+from sfa.core.fields import KEY_PATTERN
 from sfa.core.shapes import SHAPES
 from sfa.crm import edits
 from sfa.crm.duplicates import child_field, territory_of
@@ -33,7 +34,7 @@ KIND = "unmerge"
 class Choice(Struct, frozen=True, forbid_unknown_fields=True):
     """The arguments: which merge, and what of that which landed since moves to the loser; `all` is all of it."""
 
-    loser: str
+    loser: Annotated[str, Meta(pattern=KEY_PATTERN)]
     fields: list[str] = []
     children: list[tuple[str, str]] = []
     all: bool = False

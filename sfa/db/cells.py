@@ -147,8 +147,13 @@ def _decoders(entity: str, dialect: str) -> tuple[tuple[int, Callable[[Any], Any
     if dialect == "postgresql":
         return ()
     kinds = [(place, column.type) for place, column in enumerate(ROWS[entity].c)]
-    json = [(place, msgspec.json.decode) for place, kind in kinds if isinstance(kind, JSON)]
+    json = [(place, _of_json) for place, kind in kinds if isinstance(kind, JSON)]
     return (*json, *((place, bool) for place, kind in kinds if isinstance(kind, Boolean)))
+
+
+def _of_json(value: Any) -> Any:
+    """SQLite keeps a number that is the whole of a JSON value as a number, and answers that."""
+    return msgspec.json.decode(value) if isinstance(value, str) else value
 
 
 @cache

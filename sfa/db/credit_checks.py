@@ -3,15 +3,14 @@
 The rule is that of the rebuild itself (`sfa.db.credits`), on thousands of deals at a time. Read it in one snapshot.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection
 
 from sfa.db import credits as kept
-from sfa.db.prepared import listed
-from sfa.db.reopened import NOTHING
+from sfa.db.credit_rows import Stored
 
 Rows = list[dict[str, Any]]
 
@@ -34,20 +33,17 @@ def differing(connection: Connection) -> Iterator[Differing]:
 
 
 def _of(connection: Connection, deals: list[str]) -> Iterator[Differing]:
-    keys = listed(connection, deals)
-    rows = [dict(row) for row in connection.execute(kept._read_deals, {"keys": keys}).mappings()]
-    stored = kept._read_kept(connection, keys)
-    settings, known = kept._read_settings(connection), kept._read_known(connection, rows, NOTHING)
-    for deal in sorted(rows, key=lambda row: str(row["key"])):
-        was = stored.get(deal["key"], kept._Kept())
-        credits_, quantities = kept._due(deal, was, settings, known)
-        for there, due, columns in ((was.credits, credits_, kept._ROW), (was.quantities, quantities, kept._QUANTITY)):
-            if not kept._same(there, due, columns):
-                yield Differing(deal["key"], _only(there, due, columns), _only(due, there, columns))
+    stored, found = kept.stored_and_due(connection, deals)
+    for deal, due in sorted(found.items()):
+        was = stored.get(deal, Stored())
+        for there, should in ((was.counts.credits, due.counts.credits), (was.counts.quantities, due.counts.quantities)):
+            more, missing = _only(there, should), _only(should, there)
+            if more or missing:
+                yield Differing(deal, more, missing)
 
 
-def _only(these: Iterable[Mapping[str, Any]], those: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> Rows:
+def _only(these: Rows, those: Rows) -> Rows:
     """The rows of one side that the other has not, in order."""
-    known = {tuple(row[name] for name in columns) for row in those}
-    found = [dict(row) for row in these if tuple(row[name] for name in columns) not in known]
-    return sorted(found, key=lambda row: str([row[name] for name in columns]))
+    known = {tuple(sorted(row.items())) for row in those}
+    found = [row for row in these if tuple(sorted(row.items())) not in known]
+    return sorted(found, key=lambda row: str(sorted(row.items())))

@@ -6,15 +6,17 @@ a transaction that touches nothing of this costs a look at its history.
 
 What was frozen stays: the territory of the customer when the deal was credited (until somebody edits the deal to name
 another customer; a merge does not), and of a reversed end its cost and quantities as they stood at the reopening,
-however many changes came in one transaction. On PostgreSQL two writers of one deal wait for each other, as do those
-who change costs, stages or rules (or many deals at once) and those who are credited by them.
+however many changes came in one transaction. What is taken away with a deal that is deleted, or because its event does
+not count any more, is kept aside and comes back as it was with the deal or the event. On PostgreSQL two writers of one
+deal wait for each other, as do those who change costs, stages or rules (or many deals at once) and those who are
+credited by them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import Connection, Text, cast, delete, or_, select, text
+from sqlalchemy import Connection, Text, cast, or_, select, text
 
 from sfa.core.credits import (
     EVENTS,
@@ -30,12 +32,13 @@ from sfa.core.credits import (
     quantities_of,
     shared_out,
 )
-from sfa.db.bulk import inserting
+from sfa.db import credit_rows, feed, scope
 from sfa.db.cells import Cell
+from sfa.db.credit_rows import Rows, Stored
 from sfa.db.prepared import among, listed
 from sfa.db.reopened import NOTHING, Moved, Then, moved_by
 from sfa.db.storing import Version
-from sfa.db.tables import ROWS, credited, credited_quantities
+from sfa.db.tables import ROWS, credited
 
 BATCH_DEALS = 500
 SETTINGS_LOCK = 7_319_044_102
@@ -45,9 +48,6 @@ _OF_DEAL = frozenset(
     | {"splits", "overlays", "closings"}
 )
 _OF_SETTINGS = {"stages": frozenset({"kind"}), "organisations": frozenset({"zone"}), "products": frozenset({"unit"})}
-_INSERT, _INSERT_QUANTITIES = inserting(credited), inserting(credited_quantities)
-_ROW = tuple(column.name for column in credited.c)
-_QUANTITY = tuple(column.name for column in credited_quantities.c)
 _NONE = (None, None)
 
 
@@ -143,13 +143,13 @@ def _lock_settings(connection: Connection, *, alone: bool) -> None:
 def rebuild(connection: Connection, deals: Iterable[str] | None = None) -> int:
     """Make the credits of these deals, or of all, anew from what is stored -> how many deals differed. Where all is
     right nothing is written. Batches of `BATCH_DEALS`; a caller with millions passes parts (`deal_keys`). Until the
-    transaction ends nobody else is credited."""
+    transaction ends nobody else is credited, and once it has to write, nobody closes a period (R2)."""
     _lock_settings(connection, alone=True)
     if deals is not None:
-        return len(_settle(connection, set(deals), alone=True).deals)
+        return len(_settle(connection, set(deals), alone=True, hold=True).deals)
     changed, after = 0, ""
     while keys := deal_keys(connection, after):
-        changed += len(_settle(connection, set(keys), alone=True).deals)
+        changed += len(_settle(connection, set(keys), alone=True, hold=True).deals)
         after = keys[-1]
     return changed
 
@@ -160,7 +160,7 @@ def deal_keys(connection: Connection, after: str, limit: int = BATCH_DEALS * 20)
     return list(connection.execute(query).scalars())
 
 
-class _Settings(Struct, frozen=True):
+class Settings(Struct, frozen=True):
     zone: str
     won: frozenset[str]
     rules: dict[str, dict[str, Any]]
@@ -182,90 +182,101 @@ class _Known(NamedTuple):
         return [line for _, line in sorted(found.items()) if line is not None]
 
 
-class _Kept(Struct):
-    """The stored rows of one deal, as tuples in the order of the columns."""
-
-    credits: list[dict[str, Any]] = []
-    quantities: list[dict[str, Any]] = []
-
-    def of_end(self, n: int) -> list[dict[str, Any]]:
-        return [row for row in self.credits if row["n"] == n and not row["reversal"]]
-
-
-def _settle(connection: Connection, deals: set[str], moved: Moved = NOTHING, *, alone: bool) -> Changed:
+def _settle(
+    connection: Connection, deals: set[str], moved: Moved = NOTHING, *, alone: bool, hold: bool = False
+) -> Changed:
     """-> those that had other credits than they should. Who has the settings alone locks no deal: everybody else
     who credits one shares them, and a server has room for some ten thousand locks, not for one of each closed deal."""
-    settings: _Settings | None = None
     ordered, changed = sorted(deals), Changed([], set())
     for start in range(0, len(ordered), BATCH_DEALS):
-        keys = listed(connection, ordered[start : start + BATCH_DEALS])
+        batch = ordered[start : start + BATCH_DEALS]
         if connection.dialect.name == "postgresql" and not alone:
             lock = "SELECT pg_advisory_xact_lock(hashtextextended(k, 7319)) FROM unnest(CAST(:keys AS text[])) AS k"
-            connection.execute(text(lock), {"keys": ordered[start : start + BATCH_DEALS]})
-        rows = [dict(r) for r in connection.execute(_read_deals, {"keys": keys}).mappings()]
-        kept = _read_kept(connection, keys)
-        if not kept and not any(row["closed_at"] is not None or row["closings"] for row in rows):
-            continue
-        settings = settings or _read_settings(connection)
-        found = _write(connection, rows, kept, settings, _read_known(connection, rows, moved))
+            connection.execute(text(lock), {"keys": batch})
+        found = _write(connection, *stored_and_due(connection, batch, moved), hold=hold)
         changed.deals += found.deals
         changed.earned |= found.earned
     return changed
 
 
-def _write(
-    connection: Connection, rows: Sequence[dict[str, Any]], kept: dict[str, _Kept], settings: _Settings, known: _Known
-) -> Changed:
-    found = Changed([], set())
-    new_credits: list[dict[str, Any]] = []
-    new_quantities: list[dict[str, Any]] = []
-    for deal in rows:
-        was = kept.get(deal["key"], _Kept())
-        credits_, quantities = _due(deal, was, settings, known)
-        if _same(was.credits, credits_, _ROW) and _same(was.quantities, quantities, _QUANTITY):
-            continue
-        found.deals.append(deal["key"])
-        found.earned.update((row["user_key"], row["rated_at"]) for row in (*was.credits, *credits_))
-        new_credits += credits_
-        new_quantities += quantities
-    if found.deals:
-        keys = {"keys": listed(connection, found.deals)}
-        for table in (credited, credited_quantities):
-            connection.execute(delete(table).where(among(table.c.deal_key, "keys")), keys)
-        _INSERT.run(connection, new_credits)
-        _INSERT_QUANTITIES.run(connection, new_quantities)
-    return found
+def stored_and_due(
+    connection: Connection, deals: Sequence[str], moved: Moved = NOTHING
+) -> tuple[Mapping[str, Stored], Mapping[str, Stored]]:
+    """-> (what is stored of some deals, what should be); of none where none was ever closed or credited."""
+    keys = listed(connection, deals)
+    rows = [dict(r) for r in connection.execute(_read_deals, {"keys": keys}).mappings()]
+    stored = credit_rows.read(connection, keys)
+    if not stored and not any(row["closed_at"] is not None or row["closings"] for row in rows):
+        return {}, {}
+    settings, known = read_settings(connection), _read_known(connection, rows, moved)
+    return stored, {deal["key"]: _due(deal, stored.get(deal["key"], Stored()), settings, known) for deal in rows}
 
 
-def _same(one: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> bool:
-    return {tuple(row[c] for c in columns) for row in one} == {tuple(row[c] for c in columns) for row in other}
+def _write(connection: Connection, stored: Mapping[str, Stored], found: Mapping[str, Stored], *, hold: bool) -> Changed:
+    """`hold`: take the clock before anything is written, so that whoever has it, as a closing does, reads one state."""
+    was = {key: stored.get(key, Stored()) for key in found}
+    counts = {key: due.counts for key, due in found.items() if not due.counts.same(was[key].counts)}
+    aside = {key: due.aside for key, due in found.items() if not due.aside.same(was[key].aside)}
+    if hold and (counts or aside):
+        feed.take(connection, 0)
+    credit_rows.replace(connection, counts, aside=False)
+    credit_rows.replace(connection, aside, aside=True)
+    rows = (row for key, due in counts.items() for row in (*was[key].counts.credits, *due.credits))
+    return Changed(list(counts), {(row["user_key"], row["rated_at"]) for row in rows})
 
 
-def _due(
-    deal: dict[str, Any], was: _Kept, settings: _Settings, known: _Known
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _due(deal: dict[str, Any], was: Stored, settings: Settings, known: _Known) -> Stored:
     """The rows that a deal should have."""
+    due = Stored()
     if deal["gone"]:
-        return [], []
-    credits_: list[dict[str, Any]] = []
-    quantities: list[dict[str, Any]] = []
+        for n in was.counts.ends() | was.aside.ends():
+            due.aside += _set_aside(deal, was, n, known)
+        return due
     for end in ends_of(deal):
-        before, then = was.of_end(end.n), known.moved.reopened.get((deal["key"], end.n))
-        if end.reopened_at is not None and then is None and before and _stood(end, before):
-            credits_ += _frozen(before, end.reopened_at)
-            stood = [q for q in was.quantities if q["n"] == end.n and not q["reversal"]]
-            quantities += _frozen(stood, end.reopened_at)
-            continue
-        found = credits_of_end(end, settings.won, settings.rules, settings.zone)
-        if found:
-            lines = known.lines_of(deal["key"], then)
-            account = then.account_key if then is not None else deal["account_key"]
-            place = account, _territory(deal["key"], account, end, before, known)
-            credits_ += _rows(
-                deal["key"], place, end, found, cost_of(lines, known.costs, day_of(found[0].at, settings.zone))
-            )
-            quantities += _quantities(deal["key"], end, found, quantities_of(lines), known.units)
-    return credits_, quantities
+        found = _of_end(deal, end, was, settings, known)
+        if found is None:
+            due.aside += _set_aside(deal, was, end.n, known)
+        else:
+            due.counts += found
+    return due
+
+
+def _set_aside(deal: dict[str, Any], was: Stored, n: int, known: _Known) -> Rows:
+    """An end that counts no more as it was; of one that stands a merge makes no other customer here either."""
+    counted = was.counts.of_end(n)
+    rows = counted if counted.credits else was.aside.of_end(n)
+    if deal["key"] in known.moved.merged and not any(row["reversal"] for row in rows.credits):
+        return Rows([{**row, "account_key": deal["account_key"]} for row in rows.credits], rows.quantities)
+    return rows
+
+
+def _of_end(deal: dict[str, Any], end: End, was: Stored, settings: Settings, known: _Known) -> Rows | None:
+    """The rows of an end, or None where it is not credited."""
+    then = known.moved.reopened.get((deal["key"], end.n))
+    before, aside = was.counts.of_end(end.n).unreversed(), was.aside.of_end(end.n)
+    if not before.credits and any(row["reversal"] for row in aside.credits):  # it was reversed, and so it stays
+        before = aside.unreversed()
+    found = credits_of_end(end, settings.won, settings.rules, settings.zone)
+    if not before.credits and found and (found[0].event, found[0].at) == _counted(aside):
+        before = aside
+    if end.reopened_at is not None and then is None and before.credits and _stood(end, before.credits):
+        at = end.reopened_at
+        return Rows(_frozen(before.credits, at), _frozen(before.quantities, at))
+    if not found:
+        return None
+    lines = known.lines_of(deal["key"], then)
+    account = then.account_key if then is not None else deal["account_key"]
+    place = account, _territory(deal["key"], account, end, before.credits, known)
+    cost = cost_of(lines, known.costs, day_of(found[0].at, settings.zone))
+    return Rows(
+        _rows(deal["key"], place, end, found, cost),
+        _quantities(deal["key"], end, found, quantities_of(lines), known.units),
+    )
+
+
+def _counted(rows: Rows) -> tuple[str, int] | None:
+    """The event by which credits came about, and when it was."""
+    return next(((row["event"], row["at"]) for row in rows.credits if not row["reversal"]), None)
 
 
 def _stood(end: End, before: Iterable[dict[str, Any]]) -> bool:
@@ -346,28 +357,16 @@ def _quantities(
 
 # -- reading ----------------------------------------------------------------------------------------------------------
 
-_read_deals = select(_DEALS.c.key, _DEALS.c.gone, *(_DEALS.c[f] for f in sorted(_OF_DEAL))).where(
-    among(_DEALS.c.key, "keys")
-)
+READ_DEALS = select(_DEALS.c.key, _DEALS.c.gone, *(_DEALS.c[f] for f in sorted(_OF_DEAL)))
+_read_deals = READ_DEALS.where(among(_DEALS.c.key, "keys"))
 
 
-def _read_kept(connection: Connection, keys: Any) -> dict[str, _Kept]:
-    kept: dict[str, _Kept] = {}
-    for table, place in ((credited, "credits"), (credited_quantities, "quantities")):
-        for row in connection.execute(select(table).where(among(table.c.deal_key, "keys")), {"keys": keys}).mappings():
-            getattr(kept.setdefault(row["deal_key"], _Kept([], [])), place).append(dict(row))
-    return kept
-
-
-def _read_settings(connection: Connection) -> _Settings:
-    organisations, stages, rules = ROWS["organisations"].c, ROWS["stages"].c, ROWS["credit_rules"].c
-    zone = connection.execute(
-        select(organisations.zone).where(~organisations.gone).order_by(organisations.key).limit(1)
-    )
+def read_settings(connection: Connection) -> Settings:
+    stages, rules = ROWS["stages"].c, ROWS["credit_rules"].c
     won = connection.execute(select(stages.key).where(stages.kind == "won")).scalars()
     query = select(rules.key, rules.event, rules.valid_from, rules.valid_to).where(~rules.gone)
     found = {row["key"]: dict(row) for row in connection.execute(query).mappings()}
-    return _Settings(zone.scalar() or "UTC", frozenset(won), found)
+    return Settings(scope.zone(connection), frozenset(won), found)
 
 
 def _read_known(connection: Connection, deals: Sequence[dict[str, Any]], moved: Moved) -> _Known:

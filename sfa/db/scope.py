@@ -8,7 +8,6 @@ holds its user's scope shared while it works.
 
 from collections.abc import Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -45,20 +44,16 @@ class Plan(Struct, frozen=True):
         return sum(change.held for change in self.changes)
 
 
-def _zone(connection: Connection) -> ZoneInfo:
-    table = ROWS["organisations"]
-    query = select(table.c.zone).where(~table.c.gone).order_by(table.c.key).limit(1)
-    return ZoneInfo(connection.execute(query).scalar() or "UTC")
-
-
 def zone(connection: Connection) -> str:
     """The organisation's time zone, by its IANA name."""
-    return _zone(connection).key
+    table = ROWS["organisations"]
+    query = select(table.c.zone).where(~table.c.gone).order_by(table.c.key).limit(1)
+    return str(connection.execute(query).scalar() or "UTC")
 
 
 def today(connection: Connection, now_ms: int) -> str:
     """The local day of the organisation."""
-    return local_day(now_ms, _zone(connection).key)
+    return local_day(now_ms, zone(connection))
 
 
 def _live(connection: Connection, entity: str, *columns: str) -> Sequence[Any]:
@@ -94,8 +89,8 @@ def read_organisation(connection: Connection) -> Organisation:
 def plan(connection: Connection, now_ms: int) -> Plan:
     """What must change so that everybody holds what he should today; locks those users' scopes."""
     lock_organisation(connection)
-    zone = _zone(connection)
-    today = local_day(now_ms, zone.key)
+    name = zone(connection)
+    today = local_day(now_ms, name)
     organisation = read_organisation(connection)
     should = scopes_on(organisation, today)
     query = select(scope_intervals.c.user_key, scope_intervals.c.bucket)
@@ -114,7 +109,7 @@ def plan(connection: Connection, now_ms: int) -> Plan:
     differ = sorted({change.user_key for change in changes})
     known = _lock_users(connection, differ)
     due_day = next_change_after(organisation, today)
-    due_at = day_bounds_ms(due_day, zone.key)[0] if due_day is not None else None
+    due_at = day_bounds_ms(due_day, name)[0] if due_day is not None else None
     return Plan(tuple(changes), tuple(u for u in differ if u not in known), due_at)
 
 

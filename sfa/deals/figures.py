@@ -1,7 +1,7 @@
 """The money of one deal: its lines, who shares it, what it earns. Pure, in whole minor units (R16, R33, R35, R36).
 
 A line is quantity x price less its discount, exact; it is rounded once, by line or by document, by the method that the
-answer names. Shares are allocated so that they sum to the cent; an overlay is a share of its own and in no sum.
+answer names. Shares and cost are those of `sfa.core.credits`, so that a deal tells what a quota counts of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from sfa.core import money
-from sfa.core.access import holds_on
+from sfa.core.credits import Cost, Line, cost_of, cost_on, overlaid, shared_out, standing
 from sfa.core.money import Rounding
 
 PER = ("line", "document")
@@ -56,21 +56,9 @@ class Profit(Struct, frozen=True):
 
 def shares(row: Mapping[str, Any]) -> tuple[list[Share], list[Share]]:
     """-> (who shares the amount, who is credited beside it). Without splits it is the owner's."""
-    amount = row["amount_minor"]
-    splits = row["splits"] or [{"user_key": row["owner_key"], "share_bp": money.BP_WHOLE}]
-    parts: Sequence[int | None] = [None] * len(splits)
-    if amount is not None:
-        parts = money.allocate(amount, [split["share_bp"] for split in splits])
-    own = [Share(s["user_key"], s["share_bp"], part) for s, part in zip(splits, parts, strict=True)]
-    beside = [
-        Share(o["user_key"], o["share_bp"], _part(amount, o["share_bp"]))
-        for o in sorted(row["overlays"] or (), key=lambda o: str(o["user_key"]))
-    ]
-    return own, beside
-
-
-def _part(amount: int | None, share_bp: int) -> int | None:
-    return None if amount is None else money.apply_bp(amount, share_bp, Rounding.HALF_UP)
+    end, amount = standing(row), row["amount_minor"]
+    beside = overlaid(amount, end)
+    return [Share(*part) for part in shared_out(amount, end)], [Share(*part) for part in sorted(beside)]
 
 
 def exact(line: Mapping[str, Any]) -> Fraction:
@@ -92,25 +80,21 @@ def priced(
     return Lines(len(lines), per, rounding.value, found, amount - found if amount is not None and lines else None)
 
 
-def cost_of(costs: Sequence[Mapping[str, Any]], product: str, day: str) -> Mapping[str, Any] | None:
-    """The cost of a product on a day; of several the one that began last."""
-    held = [c for c in costs if c["product_key"] == product and holds_on(c["valid_from"], c["valid_to"], day)]
-    return max(held, key=lambda cost: str(cost["valid_from"]), default=None)
-
-
 def profit(
     lines: Sequence[Mapping[str, Any]], price: int, currency: str | None, costs: Sequence[Mapping[str, Any]], day: str
 ) -> Profit:
-    """`price` is the total of the lines. One cost that is not known, and nothing is computed: it is never zero."""
-    missing: dict[str, Unknown] = {}
-    cost = 0
-    for line in lines:
-        found = cost_of(costs, line["product_key"], day)
-        if found is None or found["currency"] != currency:
-            why = "no_cost" if found is None else "currency"
-            missing[line["product_key"]] = Unknown(line["product_key"], why)
-        else:
-            cost += money.rounded(Fraction(line["quantity"]) * found["amount_minor"], Rounding.HALF_UP)
-    if missing or not lines:
-        return Profit(day, None, None, None, None, [missing[key] for key in sorted(missing)])
+    """`price` is the total of the lines; the cost is what the measure margin takes, rounded once over all lines. One
+    cost that is not known, and nothing is computed: it is never zero."""
+    dated: dict[str, list[Cost]] = {}
+    for row in costs:
+        dated.setdefault(row["product_key"], []).append(Cost(*(row[name] for name in Cost.__struct_fields__)))
+    missing: list[Unknown] = []
+    for product in sorted({line["product_key"] for line in lines}):
+        found = cost_on(dated.get(product, ()), day)
+        if found is None or found.currency != currency:
+            missing.append(Unknown(product, "no_cost" if found is None else "currency"))
+    whole = cost_of([Line(line["product_key"], line["quantity"]) for line in lines], dated, day)
+    if missing or whole is None:
+        return Profit(day, None, None, None, None, missing)
+    cost, _ = whole
     return Profit(day, cost, price - cost, money.margin_bp(price, cost), money.markup_bp(price, cost), [])

@@ -9,27 +9,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, func, select, tuple_
+from sqlalchemy import Connection, and_, func, select, tuple_
 from sqlalchemy.sql.selectable import Subquery
 
-from sfa.core.days import check_day, local_day, to_date
+from sfa.core.days import check_day, to_date
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.core.profiles import DAY_MS
 from sfa.core.shapes import SHAPES
 from sfa.crm.online import person
+from sfa.db import scope
 from sfa.db.collation import as_key, as_name
-from sfa.db.later import later_of
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS
 from sfa.db.tables.rows import OPEN_UNTIL
+from sfa.deals.activity import last_activity
 from sfa.deals.standing import FLAGS, standing
-from sfa.deals.state import company_zone
 
 PAGE_DEFAULT, PAGE_MAX = 50, 200
 SCANNED_MAX = 20_000
-_DEALS, _STAGES, _VISITS, _CALLS = (ROWS[e] for e in ("deals", "stages", "visits", "calls"))
+_DEALS, _STAGES = (ROWS[e] for e in ("deals", "stages"))
 _PERIODS = ROWS["fiscal_periods"]
 
 
@@ -74,7 +74,7 @@ def page(connection: Connection, now_ms: int, user_key: str, wanted: Wanted) -> 
     if wanted.owner is not None and not is_key(wanted.owner):
         raise Refused("request_invalid", "`owner` is the key of a person")
     who = person(connection, user_key)
-    today = local_day(now_ms, company_zone(connection))
+    today = scope.today(connection, now_ms)
     walk = _walk(wanted, today)
     seen = walk.limit(SCANNED_MAX).subquery("seen")
     kept = _kept(seen, wanted, now_ms).limit(wanted.limit + 1)
@@ -106,10 +106,10 @@ def _walk(wanted: Wanted, today: str) -> Any:
 def _kept(seen: Subquery, wanted: Wanted, now_ms: int) -> Any:
     """Of those looked at, what the caller sees and asked for, with the last visit or call that he sees."""
     stage = _STAGES.alias("stage")
-    last = _last(seen)
+    last = last_activity(seen.c.account_key, as_name(seen.c.key))
     query = (
         select(seen, stage.c.stalled_days.label("allowed"), last.label("last_at"))
-        .join(stage, stage.c.key == as_key(seen.c.stage_key), isouter=True)
+        .join(stage, and_(stage.c.key == as_key(seen.c.stage_key), ~stage.c.gone), isouter=True)
         .where(lies_in(seen.c.buckets, "held"))
         .order_by(seen.c.until, seen.c.key)
     )
@@ -120,23 +120,6 @@ def _kept(seen: Subquery, wanted: Wanted, now_ms: int) -> Any:
         before = now_ms - stage.c.stalled_days * DAY_MS
         query = query.where(and_(stage.c.stalled_days.is_not(None), since < before, func.coalesce(last, 0) < before))
     return query
-
-
-def _last(seen: Subquery) -> ColumnElement[Any]:
-    """The later of the last completed visit at the deal's customer and the last call there or about the deal."""
-    visited = (
-        select(func.max(_VISITS.c.checked_in_at))
-        .where(_VISITS.c.account_key == seen.c.account_key, _VISITS.c.status == "completed", ~_VISITS.c.gone)
-        .where(lies_in(_VISITS.c.buckets, "held"))
-        .scalar_subquery()
-    )
-    about = _CALLS.c.deal_key.is_(None) | (_CALLS.c.deal_key == as_name(seen.c.key))
-    called = (
-        select(func.max(_CALLS.c.called_at))
-        .where(_CALLS.c.account_key == seen.c.account_key, about, ~_CALLS.c.gone, lies_in(_CALLS.c.buckets, "held"))
-        .scalar_subquery()
-    )
-    return later_of(func.coalesce(visited, 0), func.coalesce(called, 0))
 
 
 def _item(found: Mapping[str, Any], today: str, now_ms: int) -> Item:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, Text, literal, select
 
 from sfa.core.criteria import Missing
 from sfa.core.days import local_day
@@ -23,11 +23,12 @@ from sfa.db.places import lies_in
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS
 from sfa.deals import figures
+from sfa.deals.activity import last_activity
 from sfa.deals.figures import Lines, Profit, Share
 from sfa.deals.standing import category, standing
 
 SEES_COST = "cost:all"
-_DEALS, _VISITS, _CALLS, _COSTS = (ROWS[e] for e in ("deals", "visits", "calls", "unit_costs"))
+_DEALS, _COSTS = ROWS["deals"], ROWS["unit_costs"]
 
 
 class Ahead(Struct, frozen=True):
@@ -80,7 +81,8 @@ def told(
     lookup = _looking(connection).on(key)
     today = local_day(now_ms, zone_in(lookup))
     stage = lookup("stages", row["stage_key"])
-    stands = standing(row, stage, today, now_ms, last_activity(connection, row, key, held["held"]))
+    last = select(last_activity(literal(row["account_key"], Text), literal(key, Text)))
+    stands = standing(row, stage, today, now_ms, connection.execute(last, held).scalar() or None)
     lines = lookup.below("deal_lines")
     priced = figures.priced(lines, row["amount_minor"], per, Rounding(rounding))
     earned = None
@@ -144,35 +146,6 @@ def _looking(connection: Connection) -> Lookup:
         return under[entity, key]
 
     return Lookup(lambda entity, key: every(entity).get(key), every, below)
-
-
-def last_activity(connection: Connection, row: Mapping[str, Any], key: str, held: Any) -> int | None:
-    """The last completed visit at the deal's customer, or call there or about the deal, among those in sight."""
-    calls = select(func.max(_CALLS.c.called_at)).where(~_CALLS.c.gone, lies_in(_CALLS.c.buckets, "held"))
-    if row["account_key"] is None:
-        return None
-    called = connection.execute(
-        calls.where(_CALLS.c.account_key == row["account_key"], or_(*_of_deal(key))), {"held": held}
-    ).scalar()
-    visits = select(func.max(_VISITS.c.checked_in_at)).where(
-        _VISITS.c.account_key == row["account_key"],
-        _VISITS.c.status == "completed",
-        ~_VISITS.c.gone,
-        lies_in(_VISITS.c.buckets, "held"),
-    )
-    visited = connection.execute(visits, {"held": held}).scalar()
-    return max((int(at) for at in (called, visited) if at is not None), default=None)
-
-
-def _of_deal(key: Any) -> tuple[Any, Any]:
-    """A call counts for the deal that it names, or for all of the customer's where it names none."""
-    return _CALLS.c.deal_key == key, _CALLS.c.deal_key.is_(None)
-
-
-def company_zone(connection: Connection) -> str:
-    table = ROWS["organisations"].c
-    found = connection.execute(select(table.zone).where(~table.gone).order_by(table.key).limit(1)).scalar()
-    return str(found) if found else "UTC"
 
 
 def _costs(connection: Connection, products: set[str]) -> list[Mapping[str, Any]]:

@@ -14,16 +14,15 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
-from sfa.core.days import local_day
 from sfa.core.errors import Refused
 from sfa.core.money import Rounding, ratio_bp, rounded
 from sfa.core.profiles import DAY_MS
 from sfa.crm.families import seen_account
+from sfa.db import scope
 from sfa.db.collation import as_key, as_name
 from sfa.db.places import lies_in
 from sfa.db.tables import ROWS
 from sfa.deals.figures import exact
-from sfa.deals.state import company_zone
 
 PEERS_MIN, PEERS_MAX = 5, 500
 WINDOW = 50_000
@@ -128,7 +127,7 @@ def whitespace(connection: Connection, now_ms: int, user_key: str, key: str, wan
         return Whitespace(key, list(by), like, wanted.of, since, len(peers), PEERS_MIN, more, False, few, [])
     lines = _won_lines(connection, [key, *peers], since, held)
     items = _gaps(lines[:LINES_MAX], key, len(peers), wanted.of)
-    said = _said(connection, key, local_day(now_ms, company_zone(connection)), held) if wanted.of == "product" else {}
+    said = _said(connection, key, scope.today(connection, now_ms), held) if wanted.of == "product" else {}
     shown = [_told(item, said) for item in items[: wanted.limit]]
     partial = len(lines) > LINES_MAX
     return Whitespace(key, list(by), like, wanted.of, since, len(peers), PEERS_MIN, more, partial, None, shown)

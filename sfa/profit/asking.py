@@ -15,6 +15,7 @@ from sfa.core.entities import Rate
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.online import person
+from sfa.db import scope
 from sfa.db.earnings import earned, read_assigned, read_world
 from sfa.db.places import lies_in
 from sfa.db.prepared import among, listed
@@ -28,7 +29,7 @@ from sfa.profit.quota_effect import QuotaEffect, effects
 from sfa.profit.whatif import Changes, Compared, Difference, Given, Outcome, compare
 from sfa.quotas import engine
 from sfa.quotas.conversion import Exchange
-from sfa.quotas.targets import read_quotas, zone_of_company
+from sfa.quotas.targets import read_quotas
 from sfa.visits.amendments import effective
 
 MEASURES = ("revenue", "margin")
@@ -143,7 +144,7 @@ def what_if(connection: Connection, now_ms: int, user_key: str, key: str, change
 
 
 def _asked(connection: Connection, now_ms: int, user_key: str, key: str) -> Asked:
-    who, zone = person(connection, user_key), zone_of_company(connection)
+    who, zone = person(connection, user_key), scope.zone(connection)
     held = listed(connection, who.held or ())
     query = select(_DEALS).where(_DEALS.c.key == key, ~_DEALS.c.gone, lies_in(_DEALS.c.buckets, "held"))
     row = connection.execute(query, {"held": held}).mappings().first() if is_key(key) else None

@@ -20,6 +20,7 @@ from sfa.core.ids import is_key
 from sfa.core.money import minor_digits
 from sfa.crm.edits import Who
 from sfa.crm.online import person
+from sfa.db import scope
 from sfa.db.tables import ROWS
 from sfa.profit import served, sold
 from sfa.profit.dated import missing_of
@@ -30,7 +31,6 @@ from sfa.profit.sold import Catalogue, Dates, Place
 from sfa.profit.waterfall import Counted, Ratios, Total, Waterfall, hidden, waterfall
 from sfa.quotas.attainment import instant_of
 from sfa.quotas.conversion import Exchange, Missing
-from sfa.quotas.targets import zone_of_company
 
 _DEALS = ROWS["deals"]
 
@@ -97,7 +97,7 @@ def told(
     connection: Connection, user_key: str, now_ms: int, key: str, as_of: str | None, currency: str | None = None
 ) -> Pnl:
     """`currency` null: the deal's own. `not_found` for who does not see the deal."""
-    who, zone = person(connection, user_key), zone_of_company(connection)
+    who, zone = person(connection, user_key), scope.zone(connection)
     row = _seen(connection, who, key)
     at = instant_of(as_of, now_ms, zone)
     told_in = _currency(connection, currency, row)

@@ -21,13 +21,13 @@ from sfa.core.transitions import NoArguments
 from sfa.crm import edits
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
+from sfa.db import scope
 from sfa.db.bulk import inserting
 from sfa.db.cells import Cell
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, deal_quote_lines, deal_quotes
 from sfa.db.writes import Door, Origin
 from sfa.profit.dated import price_on
-from sfa.quotas.targets import zone_of_company
 
 _LINE = ("position", "product_key", "quantity", "unit_price_minor", "discount_bp")
 _HEADS, _LINES = inserting(deal_quotes), inserting(deal_quote_lines)
@@ -92,7 +92,7 @@ def freeze(door: Door, cell: Cell, offer: Offer, user_key: str | None, at: int) 
     head = {"deal_key": cell.key, "number": number, "quoted_at": at, "quoted_by": user_key, "digest": digest}
     said = {name: getattr(offer, name) for name in ("amount_minor", "currency", "payment_days")}
     _HEADS.run(connection, [{**head, **said}])
-    _LINES.run(connection, _frozen(connection, cell.key, number, offer, day_of(at, zone_of_company(connection))))
+    _LINES.run(connection, _frozen(connection, cell.key, number, offer, day_of(at, scope.zone(connection))))
     return number
 
 

@@ -17,7 +17,7 @@ from sfa.profit.fact_sums import DIRECT_MAX, Asked, Fact, Source, Value, both, s
 from sfa.profit.items import HOUR_MS, KILOMETRE_M, travel_cost, visit_cost
 from sfa.profit.rate_spans import bound_spans, rate_spans
 from sfa.profit.surroundings import World
-from sfa.quotas.reading import past_indexes
+from sfa.quotas.spans import past_indexes
 
 _ACCOUNTS, _VISITS, _LEGS, _AMENDED = ROWS["accounts"], ROWS["visits"], ROWS["travel_legs"], ROWS["visit_amendments"]
 _V, _L = _VISITS.c, _LEGS.c

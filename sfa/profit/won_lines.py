@@ -8,11 +8,11 @@ from sqlalchemy import Connection, Select, select
 
 from sfa.core.credits import day_of
 from sfa.core.money import BP_WHOLE
+from sfa.db import scope
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS
 from sfa.profit.guides import Sold
 from sfa.profit.list_prices import DatedAmounts, of_list_bp
-from sfa.quotas.targets import zone_of_company
 
 HISTORY_DAYS = 730  # what was sold before says little of today's prices
 PART = 5_000
@@ -43,7 +43,7 @@ def amounts(connection: Connection, entity: str) -> DatedAmounts:
 def sold_lines(connection: Connection, now_ms: int, families: Sequence[str] | None = None) -> Iterator[SoldLine]:
     """Of deals that stand won, closed within `HISTORY_DAYS`; lines without a list price say nothing. `families` narrow
     it to products of these."""
-    prices, zone = amounts(connection, "prices"), zone_of_company(connection)
+    prices, zone = amounts(connection, "prices"), scope.zone(connection)
     days: dict[int, str] = {}
     query, bound = _query(connection, now_ms, families)
     for part in connection.execute(query, bound).partitions(PART):

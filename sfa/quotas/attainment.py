@@ -19,6 +19,7 @@ from sfa.core.ids import is_key
 from sfa.core.rules import MEASURES
 from sfa.crm.edits import Who
 from sfa.crm.online import person
+from sfa.db import scope
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS
@@ -29,7 +30,7 @@ from sfa.quotas.measures import Contribution, QuotaRow
 from sfa.quotas.pace import Pace, pace
 from sfa.quotas.sight import check_figure, seen, sees_figure, visible
 from sfa.quotas.tallies import Figure
-from sfa.quotas.targets import as_approved, read_world, zone_of_company
+from sfa.quotas.targets import as_approved, read_world
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
 KEYS_MAX = 200
@@ -124,7 +125,7 @@ def instant_of(text: str | None, now_ms: int, zone: str) -> int:
 
 def attained(connection: Connection, user_key: str, now_ms: int, as_of: str | None, asked: Asked) -> Attained:
     """The quotas that the caller sees, a page of them."""
-    who, zone = person(connection, user_key), zone_of_company(connection)
+    who, zone = person(connection, user_key), scope.zone(connection)
     at = instant_of(as_of, now_ms, zone)
     limit, held = _limit(asked.limit), {"held": listed(connection, who.held or ())}
     query = select(_QUOTAS.c.key).where(~_QUOTAS.c.gone, lies_in(_QUOTAS.c.buckets, "held"), *_conditions(asked))
@@ -181,7 +182,7 @@ def _quota(connection: Connection, who: Who, key: str) -> QuotaRow:
 
 def one(connection: Connection, user_key: str, now_ms: int, key: str, as_of: str | None) -> Attainment:
     """One quota's figure."""
-    who, zone = person(connection, user_key), zone_of_company(connection)
+    who, zone = person(connection, user_key), scope.zone(connection)
     quota = _quota(connection, who, key)
     return _shown(connection, who, [quota], instant_of(as_of, now_ms, zone), zone)[0]
 
@@ -230,12 +231,12 @@ def explanation(
 ) -> Explanation:
     """A page of what a figure is the sum of, what is left out among it. `after` is a place as `next` says it; the facts
     of all pages, hidden ones too, sum to the figure of that instant."""
-    who, zone = person(connection, user_key), zone_of_company(connection)
+    who, zone = person(connection, user_key), scope.zone(connection)
     quota, limit = _quota(connection, who, key), _limit(limit)
     check_figure(who, quota.measure)
     place = _place(after) if after is not None else None
-    start = place[0] if place is not None and quota.measure != "unique_contacts" else None
-    facts = engine.contributions_of(connection, [quota], as_of, left_out=True, from_at=start)
+    start = None if quota.measure == "unique_contacts" else place[0] if place is not None else quota.start_at
+    facts = engine.contributions_of(connection, [quota], as_of, left_out=True, walk_from=start)
     found = list(islice((f for f in facts if place is None or f.place > place), limit + 1))
     page, more = found[:limit], len(found) > limit
     known = visible(connection, who, ((fact.entity, fact.row_key) for fact in page))

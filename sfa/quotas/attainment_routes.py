@@ -12,9 +12,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
 from sfa.crm.online import Online
+from sfa.db import scope
 from sfa.quotas import attainment
 from sfa.quotas.attainment import PAGE_DEFAULT, Asked, Attained, Attainment, Explanation
-from sfa.quotas.targets import zone_of_company
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
 
@@ -60,7 +60,7 @@ def _contributions(screens: Online, places: Places) -> HTTPRouteHandler:
             at, _, place = places.open(after, about).partition(" ")
             instant = int(at)
         else:
-            zone = await screens.read(zone_of_company)
+            zone = await screens.read(scope.zone)
             instant = attainment.instant_of(as_of, screens.clock.now_ms(), zone)
         found = await screens.read(attainment.explanation, user, key, instant, place, limit)
         if found.next is None:

@@ -16,7 +16,7 @@ from sfa.core.money import ratio_bp
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, closed_contributions, closed_figures
 from sfa.quotas.measures import Contribution
-from sfa.quotas.restating import Part, Place
+from sfa.quotas.restating import Part, Place, Was
 
 KEYS_AT_ONCE = 500
 PAGE_DEFAULT, PAGE_MAX = 50, 200
@@ -82,25 +82,18 @@ def contributions_of(connection: Connection, closing_key: str, quota_key: str) -
     c = closed_contributions.c
     query = select(closed_contributions).where(c.closing_key == closing_key, c.quota_key == quota_key)
     return [
-        Part(
-            Place(row.entity, row.row_key, row.ordinal, row.reversal, row.user_key),
-            row.at,
-            row.share_bp,
-            row.amount_minor,
-            row.currency,
-            row.rate,
-            row.value,
-            row.reason,
-        )
+        _part(row, Place(row.entity, row.row_key, row.ordinal, row.reversal, row.user_key))
         for row in connection.execute(query)
     ]
 
 
 def part_of(found: Contribution) -> Part:
     """A live contribution as a closing would keep it."""
-    place = Place(found.entity, found.row_key, found.ordinal, found.reversal, found.user_key)
-    money = (found.amount_minor, found.currency, found.rate)
-    return Part(place, found.at, found.share_bp, *money, found.value, found.reason)
+    return _part(found, Place(found.entity, found.row_key, found.ordinal, found.reversal, found.user_key))
+
+
+def _part(said: Any, place: Place) -> Part:
+    return Part(*(getattr(said, name) for name in Was.__struct_fields__), place=place)
 
 
 def _closed(row: Row[Any]) -> Closed:

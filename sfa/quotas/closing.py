@@ -23,16 +23,17 @@ from sfa.core.access import CLOSES_PERIODS
 from sfa.core.days import day_start_ms, local_day, plus_days, start_of_ms
 from sfa.core.errors import Refused
 from sfa.core.fields import KEY_PATTERN, Text
+from sfa.core.rules import check_values
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
-from sfa.db import feed
+from sfa.db import feed, scope
 from sfa.db.bulk import inserting
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS, closed_contributions, closed_figures
+from sfa.db.uncredited import uncredited
 from sfa.db.writes import Door, Origin
 from sfa.quotas import engine
 from sfa.quotas.measures import Contribution
-from sfa.visits.summary import zone_of_company
 
 GRACE_DAYS_MAX = 60
 NUMBER_MAX = 1_000
@@ -65,10 +66,11 @@ def close(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin
         raise Refused("not_permitted", f"the role {who.role} may not close periods")
     if cell.gone:
         raise Refused("row_unknown", f"period {cell.key} is deleted", entity="fiscal_periods", key=cell.key)
-    zone = zone_of_company(door.connection)
+    zone = scope.zone(door.connection)
     _check_over(cell, min(origin.at, door.now_ms), zone)
     door.flush()
     _hold(door.connection, cell.key)
+    _check_credited(door.connection, cell, zone)
     last = _last_closing(door.connection, cell.key)
     if asked.number != (last.number + 1 if last is not None else 1):
         raise _refused_number(cell, asked, last)
@@ -76,7 +78,9 @@ def close(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin
     key = closing_key(cell.key, asked.number)
     _freeze(door.connection, key, cell.key, incomplete=asked.incomplete)
     said = {"period_key": cell.key, "number": asked.number, "closed_at": door.now_ms, "closed_by": who.user_key}
-    door.put(door.cell("period_closings", key), {**said, **window, "reason": asked.reason}, origin, "period.close")
+    values = {**said, **window, "reason": asked.reason}
+    check_values("period_closings", values)
+    door.put(door.cell("period_closings", key), values, origin, "period.close")
 
 
 def closing_key(period_key: str, number: int) -> str:
@@ -100,6 +104,15 @@ def _hold(connection: Connection, period_key: str) -> None:
         periods = ROWS["fiscal_periods"]
         connection.execute(select(periods.c.key).where(periods.c.key == period_key).with_for_update())
         feed.take(connection, 0)
+
+
+def _check_credited(connection: Connection, period: Cell, zone: str) -> None:
+    """Deals that were won before an upgrade, and not credited since, would be missing for good."""
+    start_at, end_at = (start_of_ms(period.row[field], zone) for field in ("start_on", "end_on"))
+    found = uncredited(connection, start_at, end_at)
+    if found:
+        text = f"{len(found)} deals of {period.row['name']} are not credited yet: run `sfa credits rebuild`"
+        raise Refused("credits_missing", text, deals=found[:MISSING_TOLD], more=max(0, len(found) - MISSING_TOLD))
 
 
 def _last_closing(connection: Connection, period_key: str) -> Row[Any] | None:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from sfa.core.access import SEES_EVERYTHING, holds_on
+from sfa.core.days import plus_days
 from sfa.core.errors import Refused
 from sfa.core.rules import check_values
 from sfa.crm import edits, rights
@@ -42,7 +43,8 @@ def approve(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Orig
         check_values(VERSIONS, {"valid_from": asked.valid_from})
     versions = sorted((c.row for c in _of(door, VERSIONS, cell)), key=lambda row: row["number"])
     today = scope.today(door.connection, origin.at)
-    version = life.approve(cell.row, versions, asked, who.user_key, today)
+    period = door.cell("fiscal_periods", cell.row["period_key"], "none").row
+    version = life.approve(cell.row, versions, asked, who.user_key, today, plus_days(period["end_on"], -1))
     if version is None:
         return
     by = {"quota_key": cell.key, "approved_by": who.user_key or "", "approved_at": origin.at}
@@ -86,8 +88,8 @@ def decide(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
     known = {c.key: c for c in _of(door, CHALLENGES, cell)}
     made = known.get(asked.challenge_key)
     if made is None:
-        text = f"there is no challenge {asked.challenge_key[:64]!r} of this quota"
-        raise Refused("row_unknown", text, entity=CHALLENGES, key=asked.challenge_key[:64])
+        text = f"there is no challenge {asked.challenge_key!r} of this quota"
+        raise Refused("row_unknown", text, entity=CHALLENGES, key=asked.challenge_key)
     decision = life.decide(cell.row, made.row, asked, who.user_key)
     if decision is None:
         return

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from msgspec import structs
 from sqlalchemy import Connection
 
+from sfa.db import scope
 from sfa.quotas import reading, visited
 from sfa.quotas.holders import Holders
 from sfa.quotas.measures import Contribution, Fact, Family, QuotaRow, judged, needs_rows
 from sfa.quotas.spans import Span
 from sfa.quotas.tallies import Figure, Takers, Tally, explained, figure
-from sfa.quotas.targets import World, as_approved, read_quotas, read_world, zone_of_company
+from sfa.quotas.targets import World, as_approved, read_quotas, read_world
+from sfa.quotas.windows import windows
 
 __all__ = ["Contribution", "Figure", "QuotaRow", "contributions", "contributions_of", "figures", "read_quotas"]
 
@@ -28,7 +30,7 @@ USERS_MAX = 400  # more people than these are read as everybody: one pass costs 
 
 def figures(connection: Connection, quotas: Sequence[QuotaRow], as_of: int | None) -> dict[str, Figure]:
     """quota key -> its figure. Statements do not grow with the number of quotas."""
-    zone = zone_of_company(connection)
+    zone = scope.zone(connection)
     return approved_figures(connection, as_approved(connection, quotas, as_of, zone), as_of, zone)
 
 
@@ -139,17 +141,20 @@ def contributions_of(
     as_of: int | None,
     *,
     left_out: bool = False,
-    from_at: int | None = None,
+    walk_from: int | None = None,
 ) -> Iterator[Contribution]:
-    """The same of many quotas in a few statements: those of one quota in their order, of several mixed. `from_at`
-    begins later, which changes nothing that is told but of unique contacts."""
-    zone = zone_of_company(connection)
+    """The same of many quotas in a few statements: those of one quota in their order, of several mixed. `walk_from`
+    is for who wants some of them: it begins there and reads on in windows, as far as they are asked for. That changes
+    nothing that is told but of unique contacts, which ask who was met before."""
+    zone = scope.zone(connection)
     asked = as_approved(connection, quotas, as_of, zone)
     world = read_world(connection, asked, zone)
     for of, span in _spans(asked, world, as_of):
-        if from_at is not None:
-            span = structs.replace(span, start=max(span.start, from_at))
-        yield from explained(_rows(connection, of, span, as_of), Takers(of, world.holders), world.exchange, left_out)
+        takers, parts = Takers(of, world.holders), iter([span])
+        if walk_from is not None:
+            parts = windows(connection, of[0].family, structs.replace(span, start=max(span.start, walk_from)))
+        for part in parts:
+            yield from explained(_rows(connection, of, part, as_of), takers, world.exchange, left_out)
 
 
 def _rows(connection: Connection, quotas: Sequence[QuotaRow], span: Span, as_of: int | None) -> Iterator[Fact]:

@@ -93,7 +93,8 @@ def visit_facts(visits: Iterable[tuple[str, Row]], accounts: Rows) -> list[Visit
     """Visits as they count after their corrections."""
     found = []
     for key, visit in visits:
-        at = visit["planned_at"] if visit["status"] in NOT_HELD else visit["checked_in_at"]
+        planned = visit["planned_at"] if visit["planned_at"] is not None else visit["created_at"]
+        at = planned if visit["status"] in NOT_HELD else visit["checked_in_at"]
         if at is not None:
             found.append(
                 VisitFact(

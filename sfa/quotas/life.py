@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from sfa.core.errors import Refused
-from sfa.core.fields import MONEY_MAX, Day
+from sfa.core.fields import KEY_PATTERN, MONEY_MAX, Day
 
 DRAFT, APPROVED = "draft", "approved"
 Target = Annotated[int, Meta(ge=-MONEY_MAX, le=MONEY_MAX)]
@@ -23,8 +23,8 @@ Row = Mapping[str, Any]
 
 
 class Approve(Struct, frozen=True, forbid_unknown_fields=True):
-    """`valid_from`: the local day of the approval unless it is said. `target` is the one that was looked at: another
-    one that stands by now is not approved unseen."""
+    """`valid_from`: the local day of the approval unless it is said, at most the last one of the period. `target` is
+    the one that was looked at: another one that stands by now is not approved unseen."""
 
     valid_from: Day | None = None
     reason: Words | None = None
@@ -45,14 +45,17 @@ class Challenge(Struct, frozen=True, forbid_unknown_fields=True):
 class Decide(Struct, frozen=True, forbid_unknown_fields=True):
     """Accepting sets `target`, or else what the challenge proposed; or leaves it to whoever changes the draft."""
 
-    challenge_key: str
+    challenge_key: Annotated[str, Meta(pattern=KEY_PATTERN)]
     accept: bool
     answer: Words
     target: Target | None = None
 
 
-def approve(quota: Row, versions: Sequence[Row], asked: Approve, user: str | None, today: str) -> dict[str, Any] | None:
-    """The next version, without who and when."""
+def approve(
+    quota: Row, versions: Sequence[Row], asked: Approve, user: str | None, today: str, last_on: str
+) -> dict[str, Any] | None:
+    """The next version, without who and when; `last_on` is the last day of the quota's period. What is in force does
+    not count from an earlier day again; what is not in force yet is superseded, from whichever day on."""
     last = versions[-1] if versions else None
     if asked.target is not None and asked.target != quota["target"]:
         text = f"the target is {quota['target']} now, not {asked.target}"
@@ -62,11 +65,16 @@ def approve(quota: Row, versions: Sequence[Row], asked: Approve, user: str | Non
             return None
         said = f"{last['approved_by']} approved it before, as version {last['number']}"
         raise Refused("quota_approved", said, version=last["number"], approved_by=last["approved_by"])
-    earliest = last["valid_from"] if last is not None else ""
-    valid_from = asked.valid_from or max(today, earliest)
+    now = min(today, last_on)
+    counting = [(v["valid_from"], v["number"]) for v in versions if v["valid_from"] <= now]
+    earliest, number = max(counting, default=("", 0))
+    valid_from = asked.valid_from or now
     if valid_from < earliest:
-        text = f"version {quota['approvals']} counts from {earliest}: the next one not before"
+        text = f"version {number} counts from {earliest}: the next one not before"
         raise Refused("field_invalid", text, field="valid_from", earliest=earliest)
+    if valid_from > last_on:
+        text = f"the period ends with {last_on}: a target that counts from {valid_from} on would never count"
+        raise Refused("field_invalid", text, field="valid_from", latest=last_on)
     return {
         "number": quota["approvals"] + 1,
         "target": quota["target"],

@@ -54,7 +54,7 @@ class Belongs(Struct, frozen=True):
 
 
 class Parts(Struct, frozen=True):
-    """The quotas of one kind of period into which it was spread."""
+    """The quotas of one kind of period into which it was spread, those that measure the same still (R11)."""
 
     kind: str
     count: int
@@ -211,7 +211,8 @@ def _parts(connection: Connection, quota: Mapping[str, Any], held: Any) -> list[
         select(_PERIODS.c.kind, table.status, func.count(), func.sum(table.target))
         .join(_PERIODS, _PERIODS.c.key == table.period_key)
         .where(table.spread_of == quota["key"], ~table.gone, lies_in(table.buckets, "held"))
-        .where(table.currency.is_not_distinct_from(quota["currency"]))
+        .where(table.measure == quota["measure"], table.currency.is_not_distinct_from(quota["currency"]))
+        .where(*(table[name].is_not_distinct_from(quota[name]) for name in FILTERS))
         .group_by(_PERIODS.c.kind, table.status)
     )
     found: dict[str, list[int]] = {}

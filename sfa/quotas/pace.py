@@ -4,18 +4,15 @@ The days before the local day of `as_of` are over; that day itself is still to c
 answer, whoever asks and whenever.
 """
 
-from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
 from msgspec import Struct
 
 from sfa.core.credits import day_of
-from sfa.core.days import to_date
 from sfa.core.money import Rounding, rounded
 from sfa.quotas.measures import QuotaRow
-
-WEEK, WORKING = 7, 5
+from sfa.quotas.spread import working_days
 
 
 class Pace(Struct, frozen=True, kw_only=True):
@@ -33,17 +30,6 @@ class Pace(Struct, frozen=True, kw_only=True):
     needed: int | None
     word: str | None
     code: str | None
-
-
-def working_days(start_on: str, end_on: str) -> int:
-    """Mondays to Fridays of [start_on, end_on); none where it is empty."""
-    start, end = to_date(start_on), to_date(end_on)
-    count = (end - start).days
-    if count <= 0:
-        return 0
-    weeks, rest = divmod(count, WEEK)
-    odd = sum((start + timedelta(days=day)).isoweekday() <= WORKING for day in range(rest))
-    return weeks * WORKING + odd
 
 
 def pace(quota: QuotaRow, value: int | None, as_of: int, zone: str) -> Pace:

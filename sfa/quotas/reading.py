@@ -21,10 +21,12 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union,
 )
 
+from sfa.db.collation import as_key
 from sfa.db.prepared import among
-from sfa.db.tables import ROWS, credited, credited_quantities
+from sfa.db.tables import ROWS, credited, credited_quantities, redirects
 from sfa.quotas.measures import DealFact, FirstFact, QuantityFact
 from sfa.quotas.spans import Span, bound_of, each, past_indexes
 from sfa.quotas.summing import Sums, summed
@@ -84,6 +86,18 @@ def _of_people(query: Select[Any], span: Span, of: Any = credited.c) -> Select[A
     if span.territories is not None:
         query = query.where(among(credited.c.territory_key, "territories"))
     return query
+
+
+def moments_of_deals(span: Span) -> Select[Any]:
+    """When each of the credits happened, in order."""
+    return _of_credits(select(credited.c.at), span).order_by(credited.c.at)
+
+
+def moments_of_quantities(span: Span) -> Select[Any]:
+    """When each of the quantities was credited, in order."""
+    at = credited_quantities.c.at
+    query = _joined(select(at)) if span.territories is not None else select(at)
+    return _of_credits(query, span, credited_quantities.c).order_by(at)
 
 
 def sums_of_deals(connection: Connection, span: Span, *, cost: bool) -> Iterator[DealFact]:
@@ -209,7 +223,8 @@ def rows_of_quantities(connection: Connection, span: Span) -> Iterator[QuantityF
 
 
 def rows_of_firsts(connection: Connection, span: Span, until: int | None) -> Iterator[FirstFact]:
-    """The first credit of each customer that stands, as of `until`, where it lies in the span; in order."""
+    """The first credit of each customer that stands, as of `until`, where it lies in the span; in order. A credit that
+    was reversed names the customer of its time: whom that one was merged into since is the customer (R3)."""
     c, r, own = credited.c, credited.alias("taken_back").c, credited.alias("own")
     taken_back = exists().where(r.deal_key == c.deal_key, r.n == c.n, r.reversal)
     stands = [c.owner, ~c.overlay, ~c.reversal]
@@ -218,10 +233,16 @@ def rows_of_firsts(connection: Connection, span: Span, until: int | None) -> Ite
         stands.append(c.at < until)
     there = select(own.c.account_key).where(own.c.at >= span.start, own.c.at < span.end, own.c.account_key.is_not(None))
     there = there.where(among(own.c.user_key, "users")) if span.users is not None else there
-    rank = func.row_number().over(partition_by=c.account_key, order_by=(c.at, c.deal_key, c.n)).label("rank")
+    leads, others = _merged("leads"), _merged("others")
+    into = select(leads.c.into).where(leads.c.key.in_(there))
+    here = union(there, into, select(others.c.key).where(or_(others.c.into.in_(there), others.c.into.in_(into))))
+    to = _merged("merged_into")
+    account = func.coalesce(to.c.into, c.account_key).label("account_key")
+    rank = func.row_number().over(partition_by=account, order_by=(c.at, c.deal_key, c.n)).label("rank")
     first = (
-        select(c.account_key, c.user_key, c.at, c.territory_key, rank)
-        .where(*stands, ~taken_back, c.account_key.in_(there))
+        select(account, c.user_key, c.at, c.territory_key, rank)
+        .select_from(credited.outerjoin(to, to.c.key == c.account_key))
+        .where(*stands, ~taken_back, c.account_key.in_(here))
         .subquery()
     )
     query: Select[Any] = select(first.c.account_key, first.c.user_key, first.c.at, first.c.territory_key).where(
@@ -234,3 +255,13 @@ def rows_of_firsts(connection: Connection, span: Span, until: int | None) -> Ite
     query = _with_tier(query, span, first.c.account_key).order_by(first.c.at, first.c.account_key)
     for row in each(connection, query, bound_of(connection, span)):
         yield FirstFact(row_key=row[0], user_key=row[1], at=row[2], territory_key=row[3], tier=row[4])
+
+
+def _merged(name: str) -> Any:
+    """Merged customers: `key`, and the one that it leads `into`."""
+    found = redirects.c
+    return (
+        select(as_key(found.loser_key).label("key"), as_key(found.survivor_key).label("into"))
+        .where(found.entity == "accounts")
+        .subquery(name)
+    )

@@ -19,7 +19,7 @@ from sfa.db.tables import ROWS
 from sfa.quotas import closed, engine, restating, since
 from sfa.quotas.closed import Closed, check_page
 from sfa.quotas.measures import QuotaRow
-from sfa.quotas.restating import Difference, Part
+from sfa.quotas.restating import Difference, Part, Was
 from sfa.quotas.sight import seen_figure, visible
 
 CSV_ROWS_MAX = 100_000
@@ -38,18 +38,6 @@ class Restated(Struct, frozen=True):
     currency: str | None
     version: int
     pct_bp: int | None
-
-
-class Was(Struct, frozen=True):
-    """One contribution, then or now: `rate` is the row that was used, `amount_minor` is in `currency`."""
-
-    at: int
-    share_bp: int
-    amount_minor: int | None
-    currency: str | None
-    rate: str | None
-    value: int
-    reason: str
 
 
 class Item(Struct, frozen=True):
@@ -177,11 +165,17 @@ def differences(connection: Connection, quota: QuotaRow, stood: Closed) -> list[
     facts = list(engine.contributions(connection, quota, None, left_out=True))
     now = [closed.part_of(found) for found in facts if found.counted]
     seq = since.seq_of(connection, stood.closing_key)
-    touched = since.happened(connection, restating.differing(was, now), seq)
+    records = restating.differing(was, now)
+    firsts = [(p.place.row_key, p.place.user_key, p.at) for p in was if p.place[:2] in records]
+    touched = since.happened(connection, records, seq)
+    for place in since.moved(connection, firsts if quota.family == "firsts" else (), seq):
+        touched[place] = since.both(touched.get(place, restating.UNTOUCHED), _MOVED)
     about = restating.Quota(
         quota.measure,
         members_changed=since.members_changed(connection, quota.holder[0], seq),
         rules_changed=since.rules_changed(connection, quota.key, seq),
+        company_rules_changed=bool(records) and since.company_rules_changed(connection, quota.family, seq),
+        costs_changed=bool(records) and quota.measure == "margin" and since.costs_changed(connection, seq),
         incomplete=stood.code == "rate_missing",
         repeated=frozenset(closed.part_of(found).place for found in facts if found.reason == "repeated"),
     )
@@ -195,9 +189,7 @@ def _item(found: Difference) -> Item:
 
 
 def _was(part: Part | None) -> Was | None:
-    if part is None:
-        return None
-    return Was(part.at, part.share_bp, part.amount_minor, part.currency, part.rate, part.value, part.reason)
+    return Was(*(getattr(part, name) for name in Was.__struct_fields__)) if part is not None else None
 
 
 def _place(item: Item) -> str:
@@ -217,4 +209,5 @@ def _line(item: Item) -> Sequence[Any]:
     return (item.kind, item.why, *where, at, *values, *rates, *shares, *amounts, currency)
 
 
+_MOVED = restating.Since(fields=frozenset({"account_key"}))
 _NOBODY = Was(0, 0, None, None, None, 0, "")

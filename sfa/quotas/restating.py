@@ -19,6 +19,8 @@ CHANGED_AMOUNT = "changed_amount"
 CHANGED_COST = "changed_cost"
 CHANGED_SPLIT = "changed_split"
 CHANGED_OWNER = "changed_owner"
+CHANGED_CUSTOMER = "changed_customer"
+DATED_OTHERWISE = "dated_otherwise"
 RATE_CORRECTED = "rate_corrected"
 RULE_CHANGED = "rule_changed"
 MEMBERSHIP_CHANGED = "membership_changed"
@@ -33,8 +35,11 @@ WHYS: dict[str, str] = {
     CHANGED_COST: "what the goods cost is another figure",
     CHANGED_SPLIT: "the deal is shared out otherwise",
     CHANGED_OWNER: "it belongs to somebody else",
+    CHANGED_CUSTOMER: "it is about another customer",
+    DATED_OTHERWISE: "the time at which a visit took place was corrected",
     RATE_CORRECTED: "the rate of that day is another one, or was missing",
-    RULE_CHANGED: "what counts is another rule: the state of a visit, a tier, the quota's own settings",
+    RULE_CHANGED: "what counts is another rule: the state of a visit, a tier, the quota's own settings, when a deal is "
+    "credited, which stages win, the unit of a product, the zone of the company",
     MEMBERSHIP_CHANGED: "who belongs to the team, or what to the territory, on that day is another one",
     MERGED: "records were merged, or a merge was undone",
     DELETED: "the record was deleted",
@@ -49,11 +54,12 @@ EVENTS: dict[str, frozenset[str]] = {
 }
 # What decides, beside them, whether it counts.
 STATES: dict[str, frozenset[str]] = {
-    "visits": frozenset({"status", "verdict", "visit_type", "account_key", "contact_key"}),
+    "visits": frozenset({"status", "verdict", "visit_type", "contact_key"}),
     "accounts": frozenset({"tier"}),
 }
 SHARES = frozenset({"splits", "overlays"})
 WORTH = frozenset({"amount_minor", "currency"})
+TIMES = frozenset({"checked_in_at", "planned_at"})
 
 
 class Place(NamedTuple):
@@ -69,10 +75,10 @@ class Place(NamedTuple):
 Fact = tuple[str, str, int, bool]  # what happened, whoever it is credited to
 
 
-class Part(Struct, frozen=True):
-    """One contribution as a closing keeps it: `value` in the unit of the measure, `rate` as the row says it."""
+class Was(Struct, frozen=True):
+    """What one contribution said, then or now: `value` in the unit of the measure, `amount_minor` in `currency`, `rate`
+    is the text of the row that was used."""
 
-    place: Place
     at: int
     share_bp: int
     amount_minor: int | None
@@ -80,6 +86,12 @@ class Part(Struct, frozen=True):
     rate: str | None
     value: int
     reason: str
+
+
+class Part(Was, frozen=True, kw_only=True):
+    """One contribution as a closing keeps it."""
+
+    place: Place
 
 
 class Difference(Struct, frozen=True):
@@ -95,23 +107,28 @@ class Difference(Struct, frozen=True):
 
 class Since(Struct, frozen=True):
     """What happened to one record after the closing. `made`: it was stored for the first time; `fields` are its own
-    that changed, `account_fields` those of its customer; `merged`: it or its customer took part in a merge. Of a
-    customer (new accounts) it is what happened to his deals, of a visit also what amendments corrected."""
+    that changed, `account_fields` those of its customer; `merged`: it or its customer took part in a merge; `lines`:
+    those of a deal are other ones. Of a customer (new accounts) it is what happened to his deals, of a visit also what
+    amendments corrected."""
 
     made: bool = False
     gone: bool = False
     merged: bool = False
+    lines: bool = False
     fields: frozenset[str] = frozenset()
     account_fields: frozenset[str] = frozenset()
 
 
 class Quota(Struct, frozen=True):
-    """What of the quota matters: whether who belongs to its team or territory was changed, whether its own rules were,
-    whether its closed figure lacked what had no rate, and what is left out of it now as `repeated`."""
+    """What of the quota matters: whether who belongs to its team or territory was changed, whether its own rules or
+    those of the company were, or what goods cost, whether its closed figure lacked what had no rate, and what is left
+    out of it now as `repeated`."""
 
     measure: str
     members_changed: bool = False
     rules_changed: bool = False
+    company_rules_changed: bool = False
+    costs_changed: bool = False
     incomplete: bool = False
     repeated: frozenset[Place] = frozenset()
 
@@ -162,7 +179,7 @@ def _why_changed(was: Part, is_: Part, since: Since, quota: Quota) -> str:
         return CHANGED_COST
     if quota.measure == "revenue":  # one amount, one rate text: the pair is quoted the other way round now
         return RATE_CORRECTED
-    return CHANGED_AMOUNT
+    return RULE_CHANGED if quota.company_rules_changed and not since.lines else CHANGED_AMOUNT
 
 
 def _why_added(part: Part, since: Since, quota: Quota, shared: bool) -> str:
@@ -173,11 +190,13 @@ def _why_added(part: Part, since: Since, quota: Quota, shared: bool) -> str:
         return LATE
     if since.merged:
         return MERGED
+    if _is_redated(place, since):
+        return DATED_OTHERWISE
     if not shared and since.fields & EVENTS.get(place.entity, frozenset()):
         return LATE
     if place.entity == "accounts" and "closings" in since.fields:
         return REOPENED
-    if quota.incomplete and part.rate is not None and not since.fields:
+    if quota.incomplete and part.rate is not None and not since.fields and not since.lines:
         return RATE_CORRECTED
     return _why_moved(place, since, quota)
 
@@ -192,11 +211,20 @@ def _why_removed(part: Part, since: Since, quota: Quota, shared: bool) -> str:
         return DELETED
     if place.entity == "accounts" and "closings" in since.fields:
         return REOPENED
+    if place.entity == "accounts" and "account_key" in since.fields:
+        return CHANGED_CUSTOMER
     if place in quota.repeated or (place.entity == "accounts" and since.made):
         return REPEATED
+    if _is_redated(place, since):
+        return DATED_OTHERWISE
     if not shared and since.fields & EVENTS.get(place.entity, frozenset()):
         return REOPENED if place.entity == "deals" else RULE_CHANGED
     return _why_moved(place, since, quota)
+
+
+def _is_redated(place: Place, since: Since) -> bool:
+    """The same visit, which took place at another time."""
+    return place.entity == "visits" and bool(since.fields & TIMES) and "status" not in since.fields
 
 
 def _why_moved(place: Place, since: Since, quota: Quota) -> str:
@@ -205,10 +233,18 @@ def _why_moved(place: Place, since: Since, quota: Quota) -> str:
         return CHANGED_OWNER
     if since.fields & SHARES:
         return CHANGED_SPLIT
-    if since.fields & WORTH:
+    if since.fields & WORTH or (since.lines and quota.measure == "quantity"):
         return CHANGED_AMOUNT
+    if since.lines and quota.measure == "margin":
+        return CHANGED_COST
+    if "account_key" in since.fields:
+        return CHANGED_CUSTOMER
     if quota.rules_changed or "tier" in since.account_fields or since.fields & STATES.get(place.entity, frozenset()):
         return RULE_CHANGED
     if quota.members_changed or "territory_key" in since.account_fields:
         return MEMBERSHIP_CHANGED
-    return REPEATED if quota.measure == "unique_contacts" and not since.fields else OTHER
+    if quota.measure == "unique_contacts" and not since.fields:
+        return REPEATED
+    if quota.costs_changed:
+        return CHANGED_COST
+    return RULE_CHANGED if quota.company_rules_changed else OTHER

@@ -6,10 +6,11 @@ The order is that of the feed's numbers, under which changes committed, and not 
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import ColumnElement, Connection, bindparam, select
 
+from sfa.db.changed import changed
 from sfa.db.prepared import among, listed
-from sfa.db.tables import ROWS, history
+from sfa.db.tables import ROWS, credited, history
 from sfa.quotas.restating import Since
 
 RECORDS_AT_ONCE = 400
@@ -20,7 +21,7 @@ RULES = frozenset({"counts_unverified", "counts_out_of_range", "counts_no_show",
 FILTERS = frozenset({"measure", "currency", "unit", "product_key", "account_tier", "visit_type", "period_key"})
 HOLDERS = frozenset({"user_key", "team_key", "territory_key"})
 BELONGING = {"user": (), "team": ("team_members", "team_edges"), "territory": ("territory_edges",)}
-_DEALS, _AMENDED = ROWS["deals"].c, ROWS["visit_amendments"].c
+_DEALS, _AMENDED, _LINES = ROWS["deals"].c, ROWS["visit_amendments"].c, ROWS["deal_lines"].c
 
 
 def seq_of(connection: Connection, closing_key: str) -> int:
@@ -42,6 +43,45 @@ def members_changed(connection: Connection, kind: str, seq: int) -> bool:
     return bool(BELONGING[kind]) and connection.execute(query).first() is not None
 
 
+def company_rules_changed(connection: Connection, family: str, seq: int) -> bool:
+    """Whether the company counts otherwise: its zone; of deals when they are credited, what wins, in what units."""
+    h = history.c
+    asked: list[ColumnElement[bool]] = [(h.entity == "organisations") & (h.rev > 1) & changed(h.changes, "zone")]
+    if family != "visits":
+        asked.append(h.entity == "credit_rules")
+        asked.append((h.entity == "stages") & ((h.kind == "delete") | ((h.rev > 1) & changed(h.changes, "kind"))))
+    if family == "quantities":
+        asked.append((h.entity == "products") & (h.rev > 1) & changed(h.changes, "unit"))
+    return any(connection.execute(select(h.seq).where(one, h.seq > seq).limit(1)).first() for one in asked)
+
+
+def costs_changed(connection: Connection, seq: int) -> bool:
+    """Whether any unit cost is another one."""
+    query = select(history.c.seq).where(history.c.entity == "unit_costs", history.c.seq > seq)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def moved(connection: Connection, firsts: Iterable[tuple[str, str, int]], seq: int) -> set[tuple[str, str]]:
+    """Of (customer, whose, when) of first credits the customers whose deal of that moment became another customer's."""
+    waiting = iter(firsts)
+    found: set[tuple[str, str]] = set()
+    while part := list(islice(waiting, RECORDS_AT_ONCE)):
+        was: dict[tuple[str, int], set[str]] = {}
+        for account, user, at in part:
+            was.setdefault((user, at), set()).add(account)
+        users, moments = {user for _, user, _ in part}, {at for *_, at in part}
+        of = select(credited.c.deal_key, credited.c.user_key, credited.c.at).where(
+            credited.c.user_key.in_(users), credited.c.at.in_(moments)
+        )
+        deals: dict[str, set[str]] = {}
+        for deal, user, at in connection.execute(of):
+            deals.setdefault(deal, set()).update(was.get((user, at), ()))
+        bound = {"of": "deals", "seq": seq, "keys": listed(connection, sorted(deals))}
+        for deal, _, _, changes in connection.execute(_LATER, bound) if deals else ():
+            found |= {("accounts", old) for old in changes.get("account_key", ())[:1] if old in deals[deal]}
+    return found
+
+
 def happened(connection: Connection, records: Iterable[tuple[str, str]], seq: int) -> dict[tuple[str, str], Since]:
     """(entity, key) -> what was stored of it after `seq`; what was not touched is left out."""
     waiting = iter(sorted(set(records)))
@@ -51,8 +91,12 @@ def happened(connection: Connection, records: Iterable[tuple[str, str]], seq: in
         places = {*part, *(("accounts", key) for key in customers.values())}
         touched = dict(_touched(connection, places, seq))
         gone = _gone(connection, part)
-        for place, also in (*_of_deals(connection, part, seq), *_amended(connection, part, seq)):
-            touched[place] = _both(touched.get(place, _NOTHING), also)
+        for place, also in (
+            *_of_deals(connection, part, seq),
+            *_amended(connection, part, seq),
+            *_lines(connection, part, seq),
+        ):
+            touched[place] = both(touched.get(place, _NOTHING), also)
             gone |= {place} if also.gone else set()
         for place in part:
             own = touched.get(place, _NOTHING)
@@ -63,6 +107,7 @@ def happened(connection: Connection, records: Iterable[tuple[str, str]], seq: in
                 made=own.made,
                 gone=place in gone,
                 merged=own.merged or customer.merged,
+                lines=own.lines,
                 fields=own.fields,
                 account_fields=customer.fields if place[0] != "accounts" else frozenset(),
             )
@@ -109,8 +154,16 @@ def _touched(connection: Connection, places: Iterable[tuple[str, str]], seq: int
     return found
 
 
-def _both(one: Since, other: Since) -> Since:
-    return Since(one.made or other.made, one.gone or other.gone, one.merged or other.merged, one.fields | other.fields)
+def both(one: Since, other: Since) -> Since:
+    """What happened as either says."""
+    return Since(
+        made=one.made or other.made,
+        gone=one.gone or other.gone,
+        merged=one.merged or other.merged,
+        lines=one.lines or other.lines,
+        fields=one.fields | other.fields,
+        account_fields=one.account_fields | other.account_fields,
+    )
 
 
 Found = list[tuple[tuple[str, str], Since]]
@@ -123,7 +176,10 @@ def _of_deals(connection: Connection, records: list[tuple[str, str]], seq: int) 
         history.c.entity == "deals", history.c.key == _DEALS.key, history.c.seq > seq, _DEALS.account_key.in_(keys)
     )
     return [
-        (("accounts", account), Since(rev == 1, kind == "delete", kind in MERGES, frozenset(changes)))
+        (
+            ("accounts", account),
+            Since(made=rev == 1, gone=kind == "delete", merged=kind in MERGES, fields=frozenset(changes)),
+        )
         for account, rev, kind, changes in (connection.execute(query) if keys else ())
     ]
 
@@ -139,6 +195,16 @@ def _amended(connection: Connection, records: list[tuple[str, str]], seq: int) -
     )
     found = connection.execute(query) if keys else ()
     return [(("visits", visit), Since(fields=frozenset({field}))) for visit, field in found]
+
+
+def _lines(connection: Connection, records: list[tuple[str, str]], seq: int) -> Found:
+    """Deals of which a line was added, changed or deleted."""
+    keys = [key for entity, key in records if entity == "deals"]
+    query = select(_LINES.deal_key).where(
+        history.c.entity == "deal_lines", history.c.key == _LINES.key, history.c.seq > seq, _LINES.deal_key.in_(keys)
+    )
+    found = connection.execute(query.distinct()).scalars() if keys else ()
+    return [(("deals", deal), Since(lines=True)) for deal in found]
 
 
 _LATER = select(history.c.key, history.c.rev, history.c.kind, history.c.changes).where(

@@ -126,16 +126,14 @@ class Version(Struct, frozen=True):
 
 
 def in_force(quota: QuotaRow, versions: Sequence[Version], day: str | None) -> QuotaRow:
-    """The quota with the target of the version in force on a day (None: the period's last one), R5."""
+    """The quota with the target of the version in force on a day of its period (None and later days: the last one), R5:
+    of those that count from that day or before the latest approved. Where none does yet, the one that will first."""
     if not versions:
         return quota
-    on = day if day is not None else plus_days(quota.end_on, -1)
+    last = plus_days(quota.end_on, -1)
+    on = last if day is None else min(day, last)
     valid = [v for v in versions if v.valid_from <= on]
-    chosen = (
-        max(valid, key=lambda v: (v.valid_from, v.number))
-        if valid
-        else min(versions, key=lambda v: (v.valid_from, v.number))
-    )
+    chosen = max(valid, key=lambda v: v.number) if valid else min(versions, key=lambda v: (v.valid_from, -v.number))
     currency = chosen.currency if quota.is_money and chosen.currency is not None else quota.currency
     return structs.replace(quota, target=chosen.target, currency=currency, version=chosen.number)
 

@@ -13,6 +13,7 @@ from sfa.core.credits import day_of
 from sfa.core.days import start_of_ms
 from sfa.core.entities import Rate
 from sfa.core.hierarchy import Edge
+from sfa.db import scope
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS
 from sfa.quotas.conversion import Exchange
@@ -29,12 +30,6 @@ class World(Struct, frozen=True):
     zone: str
     holders: Holders
     exchange: Exchange
-
-
-def zone_of_company(connection: Connection) -> str:
-    table = ROWS["organisations"].c
-    query = select(table.zone).where(~table.gone).order_by(table.key).limit(1)
-    return str(connection.execute(query).scalar() or "UTC")
 
 
 def read_world(connection: Connection, quotas: Sequence[QuotaRow], zone: str) -> World:
@@ -68,7 +63,7 @@ def _live(connection: Connection, entity: str, *columns: str) -> Sequence[Any]:
 def read_quotas(connection: Connection, *where: ColumnElement[bool]) -> list[QuotaRow]:
     """Live quotas with the bounds of their period, by key; conditions are on the tables `quotas` and `fiscal_periods`.
     The target is the row's own: `as_approved` takes that of a version."""
-    zone = zone_of_company(connection)
+    zone = scope.zone(connection)
     p = _PERIODS.c
     query: Select[Any] = (
         select(_QUOTAS.c.key, *(_QUOTAS.c[f] for f in _OF_QUOTA), p.name, p.start_on, p.end_on)
@@ -85,8 +80,8 @@ def read_quotas(connection: Connection, *where: ColumnElement[bool]) -> list[Quo
 
 
 def as_approved(connection: Connection, quotas: Sequence[QuotaRow], as_of: int | None, zone: str) -> list[QuotaRow]:
-    """The quotas with the target that counts (R5): of the version that is in force on the local day of `as_of` (None:
-    on the last day of the period), of the first one if none is that old, the row's own if none was ever approved."""
+    """The quotas with the target that counts (R5): see `in_force`, on the local day of `as_of`, at the latest (and for
+    None) on the last day of the period; the row's own if none was ever approved."""
     approved = [quota.key for quota in quotas if quota.approvals]
     if not approved:
         return list(quotas)

@@ -1,8 +1,8 @@
 """Visits as facts, read in sets: sums of what counts alike, or row by row in the order of explanations (R1, R3, R4).
 
 A visit counts for its owner at its corrected check-in; one that did not happen (no-show, cancelled) at the time that
-was planned. What was corrected by amendments (R14) is never summed in SQL: those visits come row by row, as they count
-now, in both ways of reading. Contacts that were merged are one person.
+was planned, or else when it was made. What was corrected by amendments (R14) is never summed in SQL: those visits come
+row by row, as they count now, in both ways of reading. Contacts that were merged are one person.
 """
 
 from collections.abc import Iterator, Mapping
@@ -50,6 +50,13 @@ def sums_of_visits(
             person=person or "",
             count=count,
         )
+
+
+def moments_of_visits(span: Span) -> Select[Any]:
+    """When each of the visits counts if nothing was corrected, in order."""
+    inside = (span.start <= VISIT_AT, span.end > VISIT_AT)
+    query = _of_visits(select(VISIT_AT), span).where(*inside)
+    return (_joined(query, span) if span.territories is not None else query).order_by(VISIT_AT)
 
 
 def rows_of_visits(connection: Connection, span: Span) -> Iterator[VisitFact]:
@@ -107,7 +114,7 @@ def _rows(span: Span) -> Select[Any]:
     territory = _ACCOUNTS.c.territory_key if _joins(span) else null()
     tier = _ACCOUNTS.c.tier if span.with_tier else null()
     columns = (_V.key, _V.owner_key, _V.status, _V.verdict, _V.visit_type, _V.contact_key, _V.account_key)
-    dated = (_V.planned_at, _V.checked_in_at)
+    dated = (_V.planned_at, _V.created_at, _V.checked_in_at)
     return _joined(_of_visits(select(*columns, *dated, territory.label("territory"), tier.label("tier")), span), span)
 
 
@@ -115,8 +122,8 @@ def _fact(row: Any, corrected: Mapping[str, Any] | None = None, merged: Mapping[
     said = corrected or {}
     contact = said.get("contact_key", row.contact_key)
     contact = (merged or {}).get(contact, contact)
-    held = row.status not in NOT_HELD
-    at = said.get("checked_in_at", row.checked_in_at) if held else row.planned_at
+    planned = row.planned_at if row.planned_at is not None else row.created_at
+    at = planned if row.status in NOT_HELD else said.get("checked_in_at", row.checked_in_at)
     return VisitFact(
         row_key=row.key,
         user_key=row.owner_key,

@@ -18,10 +18,10 @@ from sqlalchemy import Connection, case, delete, insert, select
 from sfa.core.days import zone_of
 from sfa.core.errors import Refused
 from sfa.crm.online import person
+from sfa.db import scope
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS, calendar_tokens, feed
-from sfa.visits.summary import zone_of_company
 
 DAY_MS = 24 * 3600 * 1000
 BACK_MS, AHEAD_MS = 30 * DAY_MS, 120 * DAY_MS
@@ -68,7 +68,7 @@ def read(connection: Connection, name: str, now_ms: int) -> bytes:
     if found is None or not name.endswith(SUFFIX):
         raise Refused("not_found")
     held = person(connection, found.key).held or frozenset()
-    return written(_visits(connection, found.key, held, now_ms), found.name, zone_of_company(connection), now_ms)
+    return written(_visits(connection, found.key, held, now_ms), found.name, scope.zone(connection), now_ms)
 
 
 def _visits(connection: Connection, user_key: str, held: Collection[str], now_ms: int) -> list[Mapping[str, Any]]:

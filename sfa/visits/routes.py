@@ -14,12 +14,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
-from sfa.core.days import check_day, local_day
+from sfa.core.days import check_day
 from sfa.core.errors import Refused
 from sfa.core.rules import TRANSITIONS
 from sfa.crm import online
 from sfa.crm.online import Online, Order, RowView
 from sfa.crm.routes import IfMatch, revision, tagged
+from sfa.db import scope
 from sfa.visits import calendar, screens, summary
 from sfa.visits.amending import Amend
 from sfa.visits.calendar import CalendarAddress
@@ -105,7 +106,7 @@ def _shown(told: VisitTold) -> Response[VisitTold]:
 
 async def _today(online_: Online) -> str:
     """The organisation's local day (R32)."""
-    return local_day(online_.clock.now_ms(), await online_.read(summary.zone_of_company))
+    return await online_.read(scope.today, online_.clock.now_ms())
 
 
 def _summary(online_: Online) -> HTTPRouteHandler:

@@ -16,6 +16,7 @@ from sfa.core.days import day_bounds_ms, day_start_ms, plus_days, to_date
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.online import person
+from sfa.db import scope
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS
@@ -74,12 +75,6 @@ class Period(Struct, frozen=True):
     until_on: str | None = None
 
 
-def zone_of_company(connection: Connection) -> str:
-    table = ROWS["organisations"].c
-    found = connection.execute(select(table.zone).where(~table.gone).order_by(table.key).limit(1)).scalar()
-    return str(found) if found else "UTC"
-
-
 # -- signals ----------------------------------------------------------------------------------------------------------
 
 
@@ -91,7 +86,7 @@ def summary(connection: Connection, user_key: str, today: str, by: str, period: 
     from_on = period.from_on or plus_days(until_on, -30)
     if not 0 < (to_date(until_on) - to_date(from_on)).days <= SUMMARY_DAYS_MAX:
         raise Refused("request_invalid", f"`to` lies 1 to {SUMMARY_DAYS_MAX} days after `from`")
-    who, zone = person(connection, user_key), zone_of_company(connection)
+    who, zone = person(connection, user_key), scope.zone(connection)
     table = _SIGNALS.c
     value = _ACCOUNTS.c.territory_key if by == "territory" else table[signals.FIELDS[by]]
     start, end = day_start_ms(from_on, zone), day_start_ms(until_on, zone)
@@ -140,7 +135,7 @@ def standings(
     if status not in (None, *cadence.STATUSES) or not 1 <= limit <= PAGE_MAX or not (after is None or is_key(after)):
         words = ", ".join(cadence.STATUSES)
         raise Refused("request_invalid", f"`status` is one of {words}, `limit` 1 to {PAGE_MAX}, `after` a `next`")
-    who, zone = person(connection, user_key), zone_of_company(connection)
+    who, zone = person(connection, user_key), scope.zone(connection)
     end = day_bounds_ms(as_of, zone)[1]
     rules = _rules(connection, as_of)
     if not rules:

@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sfa.core.access import AUTHORED, READ_ONLY, SET_ONCE
-from sfa.core.deal_states import begun
+from sfa.core.deal_states import begun, handed_on
 from sfa.core.entities import ENTITIES
 from sfa.core.errors import Refused
 from sfa.core.ids import check_key
-from sfa.core.rules import TRANSITIONS, broken, check_required, check_values, transition
+from sfa.core.rules import TRANSITIONS, broken, check_arguments, check_required, check_values, transition
 from sfa.core.shapes import SHAPES
 from sfa.core.targets import with_unit
 from sync.device import outbox, view
@@ -49,7 +49,8 @@ def update(store: Store, entity: str, key: str, values: Mapping[str, Any], at: i
         row = _visible(store, entity, key)
         if entity == "quotas":
             values = with_unit(row, values)
-        _check_row(entity, {**row, **values})
+        besides = handed_on(row, values, view.looking(store)) if entity == "deals" else {}
+        _check_row(entity, {**row, **values, **besides})
         return outbox.enqueue(store, entity, key, "update", at, whole_groups(entity, values, row), unit)
 
 
@@ -74,6 +75,7 @@ def command(
     entity = entity if entity is not None else entity_of(name)
     if entity is None:
         raise Refused("command_unknown", f"there is no command {name!r}")
+    check_arguments(name, arguments)
     with store.transaction():
         row = _visible(store, entity, key)
         if name in TRANSITIONS:

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from sfa.core.deal_states import handed_on
 from sfa.core.errors import Refused
 from sfa.core.rules import TRANSITIONS, transition
 from sfa.core.shapes import SHAPES
@@ -194,9 +195,12 @@ class _Prediction:
 
         rule = TRANSITIONS.get(edit.kind)
         merged = merge_command(rule, said, merged_with) if rule is not None else merged_with(said)
-        self.row.update(merged.values)
+        values = dict(merged.values)
+        if edit.entity == "deals":
+            values |= handed_on(row, values, self.lookup)
+        self.row.update(values)
         self._show(edit, said)
-        self._stamp(edit, merged.values, merged.verbatim)
+        self._stamp(edit, values, merged.verbatim)
 
     def _stamps(self, edit: Queued, groups: "Mapping[str, Any] | set[str]") -> Stamps:
         """The stamps as far as this device can know them: its own later edits, and others' since the edit's base."""

@@ -33,6 +33,7 @@ STAGES = {
     "renewed": stage("won", 5, pipeline_key="renewals"),
 }
 OTHERS = {
+    "credit_rules": {},
     "lost_reasons": {
         "price": blank("lost_reasons", name="Too dear"),
         "rival": blank("lost_reasons", name="Somebody else", asks_competitor=True),

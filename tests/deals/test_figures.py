@@ -7,10 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfa.core.credits import Cost, Line, cost_of
 from sfa.core.money import Rounding
-from sfa.deals.figures import PER, cost_of, exact, priced, profit, shares, total
+from sfa.deals.figures import PER, exact, priced, profit, shares, total
 
-COST = {"product_key": "p", "amount_minor": 50, "currency": "EUR", "valid_from": "2026-01-01", "valid_to": None}
+COST = {
+    "key": "c",
+    "product_key": "p",
+    "amount_minor": 50,
+    "currency": "EUR",
+    "valid_from": "2026-01-01",
+    "valid_to": None,
+}
+OPEN = {"stage_key": "s"}
 lines = st.lists(
     st.builds(
         lambda q, d, price, discount: {
@@ -40,7 +49,7 @@ def test_shares_sum_to_the_amount_to_the_cent(amount: int, found: list[int]) -> 
     parts = [high - low for low, high in zip([0, *ends], [*ends, 10_000], strict=True)]
     splits = [{"user_key": f"u{n}", "share_bp": part} for n, part in enumerate(parts)]
     for now in (amount, amount + 1):
-        own, beside = shares({"amount_minor": now, "splits": splits, "overlays": [], "owner_key": "u0"})
+        own, beside = shares({"amount_minor": now, "splits": splits, "overlays": [], "owner_key": "u0", **OPEN})
         assert sum(share.amount_minor or 0 for share in own) == now
         assert [share.share_bp for share in own] == parts
         assert beside == []
@@ -50,7 +59,7 @@ def test_shares_sum_to_the_amount_to_the_cent(amount: int, found: list[int]) -> 
 def test_overlays_are_beside_the_amount_and_change_no_share(amount: int, found: list[int]) -> None:
     """R16."""
     overlays = [{"user_key": f"o{n}", "share_bp": share} for n, share in enumerate(found)]
-    own, beside = shares({"amount_minor": amount, "splits": [], "overlays": overlays, "owner_key": "ana"})
+    own, beside = shares({"amount_minor": amount, "splits": [], "overlays": overlays, "owner_key": "ana", **OPEN})
     assert [(s.user_key, s.share_bp, s.amount_minor) for s in own] == [("ana", 10_000, amount)]
     for share in beside:
         assert share.amount_minor is not None
@@ -60,12 +69,12 @@ def test_overlays_are_beside_the_amount_and_change_no_share(amount: int, found: 
 def test_the_worked_examples_of_shares() -> None:
     """R16: 100.00 in three shares; revenue 10,000 at half each is 5,000 twice."""
     thirds = [{"user_key": u, "share_bp": s} for u, s in (("a", 3_334), ("b", 3_333), ("c", 3_333))]
-    own, _ = shares({"amount_minor": 10_000, "splits": thirds, "overlays": [], "owner_key": "a"})
+    own, _ = shares({"amount_minor": 10_000, "splits": thirds, "overlays": [], "owner_key": "a", **OPEN})
     assert [share.amount_minor for share in own] == [3_334, 3_333, 3_333]
     halves = [{"user_key": u, "share_bp": 5_000} for u in "ab"]
-    own, _ = shares({"amount_minor": 1_000_000, "splits": halves, "overlays": [], "owner_key": "a"})
+    own, _ = shares({"amount_minor": 1_000_000, "splits": halves, "overlays": [], "owner_key": "a", **OPEN})
     assert [share.amount_minor for share in own] == [500_000, 500_000]
-    nothing, _ = shares({"amount_minor": None, "splits": halves, "overlays": [], "owner_key": "a"})
+    nothing, _ = shares({"amount_minor": None, "splits": halves, "overlays": [], "owner_key": "a", **OPEN})
     assert [share.amount_minor for share in nothing] == [None, None]
 
 
@@ -139,6 +148,25 @@ def test_a_cost_that_is_not_known_is_never_zero(cost: dict[str, Any], why: str) 
 def test_the_cost_of_a_day_is_the_one_that_began_last(starts: list[int], day: int) -> None:
     """R39: costs are dated."""
     costs = [{**COST, "valid_from": f"2026-01-{n:02}", "amount_minor": n} for n in starts]
-    found = cost_of(costs, "p", f"2026-01-{day:02}")
-    before = [n for n in starts if n <= day]
-    assert (found["amount_minor"] if found else None) == max(before, default=None)
+    told = profit([line("1", 100)], 100, "EUR", costs, f"2026-01-{day:02}")
+    assert told.cost_minor == max((n for n in starts if n <= day), default=None)
+
+
+@given(lines, st.integers(0, 10**6))
+def test_the_profit_of_a_deal_is_what_the_measure_margin_takes_of_it(found: list[dict[str, Any]], cost: int) -> None:
+    """R36, R10: one rounding over all lines, so that the deal and the quota that counts it agree."""
+    told = profit(found, total(found), "EUR", [{**COST, "amount_minor": cost}], "2026-02-01")
+    held = {"p": [Cost("c", "p", cost, "EUR", "2026-01-01", None)]}
+    taken = cost_of([Line(one["product_key"], one["quantity"]) for one in found], held, "2026-02-01")
+    assert told.cost_minor == (taken[0] if taken is not None else None)
+
+
+def test_four_halves_of_a_cent_are_two_cents() -> None:
+    told = profit([line("0.5", 100)] * 4, 200, "EUR", [{**COST, "amount_minor": 1}], "2026-02-01")
+    assert (told.cost_minor, told.profit_minor) == (2, 198)
+
+
+def test_of_two_costs_that_begin_on_one_day_the_order_of_rows_decides_nothing() -> None:
+    two = [{**COST, "key": "a", "amount_minor": 30}, {**COST, "key": "b", "amount_minor": 10}]
+    for costs in (two, two[::-1]):
+        assert profit([line("1", 100)], 100, "EUR", costs, "2026-02-01").cost_minor == 10

@@ -98,3 +98,14 @@ def test_slipped_deals_stay_in_the_bucket_of_the_current_period(office: Office, 
 @pytest.mark.parametrize("query", ["flag=odd", "limit=0", "limit=201", "owner=no key", "after=x"])
 def test_a_list_asked_for_otherwise_is_refused(desk: Desk, query: str) -> None:
     assert desk.get("ana", f"/api/deals/review?{query}").json()["code"] == "request_invalid"
+
+
+def test_a_stage_that_was_deleted_stalls_nothing(office: Office, desk: Desk) -> None:
+    """One rule for the list and for the deal itself."""
+    office.put(("stages", "old", {"name": "Old", "position": 3, "stalled_days": 3}))
+    stated(office, ("deals", deal(office, "d-1"), {"stage_key": "old", "stage_since": NOW - 9 * DAY_MS}))
+    assert [item["key"] for item in everything(desk, "ana", "stalled", 5)] == ["d-1"]
+    assert desk.get("ana", "/api/deals/d-1/state").json()["flags"] == ["stalled"]
+    office.delete("stages", "old")
+    assert everything(desk, "ana", "stalled", 5) == []
+    assert desk.get("ana", "/api/deals/d-1/state").json()["flags"] == []

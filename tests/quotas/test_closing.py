@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from sfa.db.tables import closed_contributions, closed_figures
+from sfa.db.credits import rebuild
+from sfa.db.tables import closed_contributions, closed_figures, credited
 from tests.builders import DAY_MS
 from tests.crm.desk import Desk, opened
 from tests.office import Office
@@ -285,3 +286,19 @@ def test_r1_r32_a_clock_that_is_off_and_summer_time_move_no_visit_into_another_p
     visited(book.phone("ana"), "v-out", at("2026-03-31 22:00") + fast, **head)
     assert sides(desk, "q-visits") == (0, 1, 1), "that is the first of April in Madrid"
     assert [row for *_, row, _ in whys(desk, "q-visits")] == ["v-in"]
+
+
+def test_r2_a_period_with_deals_that_nobody_was_credited_with_yet_is_not_closed(book: Office) -> None:
+    """As after an upgrade from a version that kept no credits."""
+    until(book, "2026-04-01 08:00")
+    book.database.write(lambda c: c.execute(delete(credited)))
+    refused = close(book)
+    assert (refused.code, refused.details) == ("credits_missing", {"deals": ["won-a", "won-b"], "more": 0})
+    book.database.write(rebuild)
+    assert close(book).outcome == "applied"
+
+
+def test_a_period_is_closed_whose_deals_wait_for_the_event_that_credits_them(book: Office) -> None:
+    book.put(("credit_rules", "r", {"event": "invoiced", "valid_from": "2026-01-01"}))
+    until(book, "2026-04-01 08:00")
+    assert close(book).outcome == "applied"

@@ -12,6 +12,18 @@ from tests.quotas.conftest import ANAS
 pytestmark = pytest.mark.usefixtures("planned")
 
 
+@pytest.mark.parametrize("measure", ["new_accounts", "total_contacts", "unique_contacts"])
+def test_overlays_are_of_what_deals_credit(planned: Office, measure: str) -> None:
+    """R16: nobody is beside a visit, and a new customer is of the owner of his first deal."""
+    mia, said = planned.phone("mia"), {**ANAS, "measure": measure, "currency": None}
+    refused = mia.do("create", "quotas", "q-over", set={**said, "overlay": True})
+    assert (refused.code, refused.details) == ("invariant_failed", {"field": "overlay"})
+    assert mia.do("create", "quotas", "q-plain", set=said).outcome == "applied"
+    assert mia.edit("quotas", "q-plain", overlay=True).code == "invariant_failed"
+    assert mia.do("create", "quotas", "q-money", set={**ANAS, "overlay": True}).outcome == "applied"
+    assert mia.edit("quotas", "q-money", measure=measure, currency=None).code == "invariant_failed"
+
+
 def approve(office: Office, user: str = "mia", key: str = "q-ana", **said: Any) -> Any:
     return office.phone(user).do("quota.approve", "quotas", key, base=office.rev("quotas", key), set=said)
 
@@ -94,14 +106,14 @@ def test_a_target_that_changed_meanwhile_is_not_approved_unseen(planned: Office)
     assert approve(planned, target=500_000).outcome == "applied"
 
 
-def test_a_version_does_not_count_before_the_last_one(planned: Office) -> None:
+def test_a_version_does_not_count_before_the_one_in_force(planned: Office) -> None:
     """R5."""
-    assert approve(planned, valid_from="2026-03-01").outcome == "applied"
+    assert approve(planned, valid_from="2026-01-04").outcome == "applied"
     assert planned.phone("mia").do("quota.reset", "quotas", "q-ana", base=2).outcome == "applied"
-    assert approve(planned, valid_from="2026-02-01").code == "field_invalid"
+    assert approve(planned, valid_from="2026-01-03").code == "field_invalid"
     assert approve(planned, valid_from="2026-02-30").code == "field_invalid"
     assert approve(planned).outcome == "applied"
-    assert [v["valid_from"] for v in planned.rows("quota_versions")] == ["2026-03-01", "2026-03-01"]
+    assert [v["valid_from"] for v in planned.rows("quota_versions")] == ["2026-01-04", "2026-01-05"]
 
 
 @pytest.mark.parametrize(

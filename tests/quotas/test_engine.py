@@ -222,6 +222,24 @@ def test_r11_a_customer_is_new_where_its_first_standing_credit_lies_for_the_owne
     assert values(office, at("2026-03-10"))["ana-Q1"] == 1  # nobody had reopened it then
 
 
+def test_r3_a_merged_customer_is_new_once_also_as_of_before_its_deal_was_reopened(office: Office) -> None:
+    """Reversed credits go on naming the customer of their time."""
+    office.put(("accounts", "dup", {"name": "Acme again", "territory_key": "t-north"}))
+    write(office, Q1, quota("new", "new_accounts", team_key="north"))
+    write(office, won("a", "2026-01-10", account_key="dup"), won("b", "2026-01-12"))
+    ended = {"stage_key": "won", "closed_at": at("2026-01-10"), "reopened_at": at("2026-01-20"), "owner_key": "ana"}
+    ended |= {"amount_minor": 100_00, "currency": "EUR", "splits": [], "overlays": []}
+    write(office, ("deals", "a", {"stage_key": "offer", "closed_at": None, "closings": [ended]}))
+    assert (values(office)["new"], values(office, at("2026-01-15"))["new"]) == (1, 2)
+    dirk = office.phone("dirk")
+    merged = dirk.do("account.merge", "accounts", "dup", base=office.rev("accounts", "dup"), set={"into": "acme"})
+    assert merged.outcome == "applied"
+    assert (values(office)["new"], values(office, at("2026-01-15"))["new"]) == (1, 1)
+    check_explained(office, at("2026-01-15"))
+    dirk.do("account.unmerge", "accounts", "acme", set={"loser": "dup"})
+    assert values(office, at("2026-01-15"))["new"] == 2
+
+
 def test_r34_a_reopening_takes_back_what_the_credit_was_worth(office: Office) -> None:
     """At the rate of the day on which it was won, whatever a dollar is worth on the day of the reopening."""
     write(office, rate("USD", "EUR", "0.90", "2026-01-01"), rate("USD", "EUR", "0.80", "2026-04-01"))

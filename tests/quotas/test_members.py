@@ -116,3 +116,19 @@ def test_what_the_caller_may_not_see_makes_it_partial(planned: Office, desk: Des
 def test_a_persons_quota_has_no_members(planned: Office, desk: Desk) -> None:
     found = told(desk, "ana", "q-ana")
     assert (found["members"], found["sum"], found["difference"], found["parts"]) == ([], 0, None, [])
+
+
+def test_parts_are_those_that_measure_the_same_still(planned: Office, desk: Desk) -> None:
+    """R11: whoever makes another quota of the whole, or of a part, has two measures that are never summed."""
+    visits = {**ANAS, "measure": "total_contacts", "currency": None, "target": 101}
+    planned.put(("quotas", "q-visits", visits))
+    mia = planned.phone("mia")
+    assert mia.do("quota.spread", "quotas", "q-visits", set={"children": "quarter"}).outcome == "applied"
+    (parts,) = told(desk, "mia", "q-visits")["parts"]
+    assert (parts["count"], parts["sum"], parts["difference"]) == (4, 101, 0)
+    part = next(row["key"] for row in planned.rows("quotas") if row["spread_of"] == "q-visits")
+    assert mia.edit("quotas", part, visit_type="demo").outcome == "applied"
+    (parts,) = told(desk, "mia", "q-visits")["parts"]
+    assert parts["count"] == 3
+    assert mia.edit("quotas", "q-visits", measure="unique_contacts").outcome == "applied"
+    assert told(desk, "mia", "q-visits")["parts"] == []

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa.quotas.measures import QuotaRow
-from sfa.quotas.pace import Pace, pace, working_days
+from sfa.quotas.pace import Pace, pace
 from tests.quotas.ledger import ZONE, at
 
 
@@ -50,16 +50,6 @@ def test_r7_without_a_target_above_zero_a_working_day_or_a_figure_there_is_no_pa
     for found in (of(5, "2026-01-23", target=0), of(5, "2026-01-23", target=-9), of(None, "2026-01-23"), weekend):
         assert (found.expected, found.projected, found.needed, found.word) == (None, None, None, None)
         assert found.code == "not_computable"
-
-
-DAYS = st.dates(date(2020, 1, 1), date(2030, 12, 31))
-
-
-@given(start=DAYS, length=st.integers(-3, 900))
-def test_working_days_are_counted_as_a_calendar_counts_them(start: date, length: int) -> None:
-    days = [start + timedelta(days=n) for n in range(length)]
-    expected = sum(day.weekday() < 5 for day in days)
-    assert working_days(start.isoformat(), (start + timedelta(days=length)).isoformat()) == expected
 
 
 @given(value=st.integers(-(10**9), 10**9), target=st.integers(1, 10**9), offset=st.integers(-5, 100))

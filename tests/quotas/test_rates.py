@@ -69,3 +69,20 @@ def test_r34_the_screen_says_the_same_with_status_422(desk: Desk) -> None:
     assert desk.post("fay", "/api/rates", json={"key": "r1", "row": JANUARY}).status_code == 201
     again = desk.post("fay", "/api/rates", json={"key": "r2", "row": JANUARY})
     assert (again.status_code, again.json()["code"], again.json()["key"]) == (422, "rate_twice", "r1")
+
+
+COST = {"product_key": "nut", "amount_minor": 100, "currency": "EUR", "valid_from": "2027-01-01"}
+
+
+def test_r39_a_second_cost_of_a_product_that_begins_on_one_day_is_refused(office: Office) -> None:
+    """In whichever currency: two costs of one day would leave the margin to the order of rows."""
+    office.put(("products", "nut", {"name": "Nut"}))
+    fay = office.phone("fay")
+    assert fay.do("create", "unit_costs", "c1", set=COST).outcome == "applied"
+    again = fay.do("create", "unit_costs", "c2", set={**COST, "currency": "USD"})
+    assert (again.code, again.details) == ("cost_twice", {"key": "c1", "field": "valid_from"})
+    assert fay.do("create", "unit_costs", "c2", set={**COST, "valid_from": "2027-02-01"}).outcome == "applied"
+    assert fay.edit("unit_costs", "c2", valid_from="2027-01-01").code == "cost_twice"
+    assert fay.edit("unit_costs", "c1", amount_minor=90).outcome == "applied"
+    fay.do("delete", "unit_costs", "c1", base=office.rev("unit_costs", "c1"))
+    assert fay.edit("unit_costs", "c2", valid_from="2027-01-01").outcome == "applied"

@@ -83,7 +83,7 @@ def test_r18_a_membership_that_is_changed_backdated_restates_the_team_and_not_th
 
 
 def test_a_deal_that_is_given_to_somebody_else_is_a_restatement_of_both(book: Desk) -> None:
-    fields(book, "won-b", owner_key="ana")
+    fields(book, "won-b", owner_key="ana", splits=[{"user_key": "ana", "share_bp": 10_000}])
     assert whys(book, "q-bob") == [("removed", "changed_owner", "won-b", -70_000)]
     assert whys(book, "q-ana") == [("added", "changed_owner", "won-b", 70_000)]
 

@@ -15,14 +15,8 @@ VISITS = Quota("total_contacts")
 
 def part(row: str = "d1", user: str = "ana", value: int = 100, entity: str = "deals", **more: Any) -> Part:
     ordinal, reversal = int(entity == "deals"), bool(more.pop("reversal", False))
-    said: dict[str, Any] = {
-        "at": 5,
-        "share_bp": 10_000,
-        "amount_minor": value,
-        "currency": "EUR",
-        "rate": None,
-        "reason": "won",
-    }
+    said: dict[str, Any] = {"at": 5, "share_bp": 10_000, "amount_minor": value, "currency": "EUR", "rate": None}
+    said["reason"] = "won"
     return Part(place=Place(entity, row, ordinal, reversal, user), value=value, **{**said, **more})
 
 
@@ -33,7 +27,7 @@ def why(before: list[Part], after: list[Part], since: Since = UNTOUCHED, quota: 
 
 PARTS = st.builds(
     lambda entity, row, ordinal, reversal, user, value, share, rate: Part(
-        Place(entity, row, ordinal, reversal, user), 1, share, value, "EUR", rate, value, "won"
+        1, share, value, "EUR", rate, value, "won", place=Place(entity, row, ordinal, reversal, user)
     ),
     st.sampled_from(["deals", "visits", "accounts"]),
     st.sampled_from("abc"),
@@ -50,6 +44,7 @@ SINCE = st.builds(
     made=st.booleans(),
     gone=st.booleans(),
     merged=st.booleans(),
+    lines=st.booleans(),
     fields=st.frozensets(st.sampled_from(["owner_key", "splits", "amount_minor", "closed_at", "status", "name"])),
     account_fields=st.frozensets(st.sampled_from(["tier", "territory_key"])),
 )

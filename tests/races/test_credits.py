@@ -1,12 +1,13 @@
 """Credits under several writers at once (R9, S8): two server processes change lines and costs of one won deal."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Barrier
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
+from sfa.db import feed
 from sfa.db.credits import rebuild
 from sfa.db.database import Database, open_database
 from sfa.db.tables import credited, credited_quantities
@@ -79,3 +80,23 @@ def test_a_deal_that_is_won_while_its_cost_changes_is_credited_with_the_new_cost
     finally:
         for database in databases:
             database.close()
+
+
+def test_r2_a_rebuild_waits_for_whoever_holds_the_clock_as_a_closing_does(postgres_company_url: str) -> None:
+    one, other = (open_database(postgres_company_url, durable=False) for _ in range(2))
+
+    def hold(connection: Connection) -> tuple[list[object], bool]:
+        feed.take(connection, 0)
+        rebuilt = pool.submit(other.write, rebuild)
+        early = bool(wait([rebuilt], 0.5).done)
+        return list(connection.execute(select(credited.c.deal_key)).scalars()), early
+
+    try:
+        one.write(put, [won("a", "2026-01-10")])
+        one.write(lambda c: c.execute(delete(credited)))
+        with ThreadPoolExecutor(1) as pool:
+            assert one.write(hold) == ([], False)
+        assert one.read(lambda c: c.execute(select(credited.c.deal_key)).scalars().all()) == ["a"]
+    finally:
+        one.close()
+        other.close()

@@ -209,10 +209,16 @@ def test_a_stage_that_deals_are_or_ended_in_stays_what_it_is(office: Office) -> 
 
 
 def test_a_deal_whose_won_stage_was_deleted_is_signed(office: Office) -> None:
-    """R9."""
+    """R9: before stages were kept that deals ended in."""
+
+    def lose(connection: Connection) -> None:
+        door = Door(connection, NOW)
+        door.delete(door.cell("stages", "won"), Origin(author_key=None, at=NOW, stored_at=NOW))
+        door.flush()
+
     ana = office.phone("ana")
     ana.do("deal.win", "deals", "deal-a", base=1)
-    office.delete("stages", "won")
+    office.database.write(lose)
     assert ana.do("deal.sign", "deals", "deal-a", base=2).outcome == "applied"
     assert len(credit(office)) == 1
 

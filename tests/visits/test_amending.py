@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.builders import NOW
 from tests.crm.desk import Desk
 from tests.office import Office
 from tests.sync.net import Net, net  # noqa: F401
@@ -101,7 +102,7 @@ def test_corrections_lie_where_their_visit_lies(office: Office) -> None:
         ({"contact_key": "zoe"}, "reference_unknown"),
         ({"checked_out_at": 5}, "invariant_failed"),
         ({"answers": {"a b": 1}}, "invariant_failed"),
-        ({"outcome": "nul \x00"}, "field_invalid"),
+        ({"outcome": "nul \x00"}, "command_invalid"),
     ],
 )
 def test_what_could_not_be_is_not_amended(office: Office, values: dict[str, Any], code: str) -> None:
@@ -115,7 +116,7 @@ def test_who_may_not_change_the_visit_may_not_amend_it(office: Office) -> None:
     assert amend(office, "bob", outcome="lost").code == "not_permitted"
     assert amend(office, "cleo", outcome="lost").code == "row_unknown"
     assert amend(office, reason=" ", outcome="lost").code == "command_invalid"
-    assert amend(office, reason="nul \x00", outcome="lost").code == "field_invalid"
+    assert amend(office, reason="nul \x00", outcome="lost").code == "command_invalid"
     visit(office, "v2")
     sent = {"values": {"outcome": "lost"}, "reason": "r"}
     assert office.phone("ana").do("visit.amend", "visits", "v2", base=1, set=sent).code == "visit_not_submitted"
@@ -197,3 +198,16 @@ def test_who_goes_along_has_the_visit_and_nobody_counts_it_twice(office: Office)
     ana.edit("visits", "v1", participants=[])
     cleo.catch_up()
     assert "v1" not in cleo.keys("visits")
+
+
+def test_a_number_is_amended_again_and_again(office: Office) -> None:
+    """R14, on both databases: SQLite answers a JSON value that is a number as a number."""
+    at = NOW - 3_600_000
+    visit = {"status": "completed", "submitted": True, "checked_in_at": at, "checked_out_at": at + 60_000}
+    office.put_server_row("visits", "v-often", {"account_key": "acme", "owner_key": "ana", **visit})
+    for minutes in (1, 2, 3):
+        said = {"values": {"checked_in_at": at - minutes * 60_000}, "reason": "the clock"}
+        assert office.phone("ana").do("visit.amend", "visits", "v-often", set=said).outcome == "applied"
+    rows = sorted(office.rows("visit_amendments"), key=lambda row: row["ordinal"])
+    assert [row["new"] for row in rows] == [at - 60_000, at - 120_000, at - 180_000]
+    assert [row["old"] for row in rows] == [at, at - 60_000, at - 120_000]

@@ -39,8 +39,9 @@ Category = Annotated[str, Meta(pattern=r"^(omitted|pipeline|best_case|commit)\Z"
 class Deal(Row, frozen=True, kw_only=True):
     """`splits` share out its money and total 100 % with the owner, `overlays` credit others beside it (R16): each
     `{user_key, share_bp}`. `category` is somebody's judgement, null is that of the stage (R24). `closings` are earlier
-    ends that were reversed (R21): `{stage_key, closed_at, signed_at, invoiced_at, reopened_at, owner_key, amount_minor,
-    currency, splits, overlays, lost_reason, lost_reason_key, competitor_key}`."""
+    ends that were reversed (R21): `{stage_key, closed_at, signed_at, invoiced_at, event, reopened_at, owner_key,
+    amount_minor, currency, splits, overlays, lost_reason, lost_reason_key, competitor_key}`; `event` is the one that
+    credited it, null for none (R9)."""
 
     name: Name
     owner_key: UserRef

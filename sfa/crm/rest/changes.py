@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from sfa.core.errors import Refused
 from sfa.core.ids import check_key, is_key
-from sfa.core.rules import TRANSITIONS, check_values
+from sfa.core.rules import TRANSITIONS, check_arguments, check_values
 from sfa.crm import edits
 from sfa.crm.about import lock_first
 from sfa.crm.commands import Command
@@ -108,6 +108,8 @@ def remove(connection: Connection, now_ms: int, asked: Asked) -> Answer:
 
 def command(connection: Connection, now_ms: int, asked: Asked, name: str, commands: Mapping[str, Command]) -> Answer:
     """A transition or a command of the row, with its arguments."""
+
+    check_arguments(name, asked.arguments)
 
     def work(screen: Screen) -> Answer:
         if name in TRANSITIONS:

@@ -1,6 +1,13 @@
 """Every table. `METADATA` is what Alembic compares the database with; `ROWS` finds an entity's table by its name."""
 
-from sfa.db.tables.figures import closed_contributions, closed_figures, credited, credited_quantities
+from sfa.db.tables.figures import (
+    closed_contributions,
+    closed_figures,
+    credited,
+    credited_quantities,
+    kept_credits,
+    kept_quantities,
+)
 from sfa.db.tables.files import blobs, upload_parts, uploads
 from sfa.db.tables.profit import (
     commission_entries,
@@ -67,6 +74,8 @@ __all__ = [
     "idempotency_keys",
     "import_runs",
     "job_runs",
+    "kept_credits",
+    "kept_quantities",
     "likeness_blocks",
     "login_attempts",
     "name_words",

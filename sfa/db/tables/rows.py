@@ -172,10 +172,14 @@ OPEN_UNTIL = func.coalesce(ROWS["deals"].c.close_on, written("'9999-12-31'"))
 STILL_OPEN = text("closed_at IS NULL AND NOT gone")
 Index("ix_deals_open", OPEN_UNTIL, ROWS["deals"].c.key, sqlite_where=STILL_OPEN, postgresql_where=STILL_OPEN)
 
-# When a visit counts: one that was not held, at the time that was planned. The index holds all that is counted.
+# When a visit counts: one that was not held, at the time that was planned, or where none was, when it was made (the
+# commands say one since). The index holds all that is counted.
 _VISITS = ROWS["visits"].c
 VISIT_AT = case(
-    (_VISITS.status.in_([written("'no_show'"), written("'cancelled'")]), _VISITS.planned_at),
+    (
+        _VISITS.status.in_([written("'no_show'"), written("'cancelled'")]),
+        func.coalesce(_VISITS.planned_at, _VISITS.created_at),
+    ),
     else_=_VISITS.checked_in_at,
 )
 Index("ix_visits_counted", _VISITS.owner_key, _VISITS.status, VISIT_AT, _VISITS.verdict, _VISITS.gone)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
 
+from sfa.db import scope
 from sfa.db.tables import ROWS, credited, deal_quotes
 from sfa.profit.effort import open_days, open_on
 from sfa.profit.items import KINDS, Item, work_cost
 from sfa.profit.pnl import converted, items_of
 from sfa.profit.reading import read_deal
 from sfa.profit.waterfall import waterfall
-from sfa.quotas.targets import zone_of_company
 from tests.builders import put_rows
 from tests.simulation.failure import Failed
 
@@ -37,7 +37,7 @@ def check(world: "World") -> None:
 
 
 def _check(connection: Connection) -> None:
-    zone = zone_of_company(connection)
+    zone = scope.zone(connection)
     deals = {row["key"]: dict(row) for row in _live(connection, "deals")}
     facts: dict[tuple[str, str], int] = {}
     for key, deal in deals.items():
