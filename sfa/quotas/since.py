@@ -178,7 +178,12 @@ def _of_deals(connection: Connection, records: list[tuple[str, str]], seq: int) 
     return [
         (
             ("accounts", account),
-            Since(made=rev == 1, gone=kind == "delete", merged=kind in MERGES, fields=frozenset(changes)),
+            Since(
+                made=rev == 1,
+                gone=kind == "delete",
+                merged=kind in MERGES,
+                fields=frozenset(changes) - ({"account_key"} if rev == 1 else set()),  # a new deal came from nobody
+            ),
         )
         for account, rev, kind, changes in (connection.execute(query) if keys else ())
     ]

@@ -57,7 +57,7 @@ def test_a_deal_that_is_reopened_in_the_next_period_makes_no_new_customer_any_mo
     assert whys(desk, "q-team") == []
 
 
-def test_a_visit_that_is_amended_into_the_period_is_late(desk: Desk) -> None:
+def test_a_visit_that_is_amended_into_the_period_is_dated_otherwise(desk: Desk) -> None:
     office, ana = desk.office, desk.office.phone("ana")
     until(office, "2026-04-01 08:00")
     visited(ana, "v-1", office.clock.now_ms())
@@ -66,7 +66,7 @@ def test_a_visit_that_is_amended_into_the_period_is_late(desk: Desk) -> None:
     said = {"values": {"checked_in_at": at("2026-03-31 10:00")}, "reason": "the clock was wrong"}
     ana.do("visit.amend", "visits", "v-1", base=office.rev("visits", "v-1"), set=said)
     for key in ("q-all", "q-met", "q-visits"):
-        assert whys(desk, key) == [("added", "late", "v-1", 1)]
+        assert whys(desk, key) == [("added", "dated_otherwise", "v-1", 1)]
 
 
 def test_a_person_who_was_met_before_by_a_late_visit_is_told_as_repeated(desk: Desk) -> None:

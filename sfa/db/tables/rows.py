@@ -24,6 +24,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy import literal_column as written
+from sqlalchemy.sql.elements import Grouping
 
 from sfa.core.entities import ENTITIES
 from sfa.core.shapes import PARENTS, SHAPES
@@ -182,4 +183,4 @@ VISIT_AT = case(
     ),
     else_=_VISITS.checked_in_at,
 )
-Index("ix_visits_counted", _VISITS.owner_key, _VISITS.status, VISIT_AT, _VISITS.verdict, _VISITS.gone)
+Index("ix_visits_counted", _VISITS.owner_key, _VISITS.status, Grouping(VISIT_AT), _VISITS.verdict, _VISITS.gone)
