@@ -16,7 +16,7 @@ WRITES: Any = writes
 
 @fault
 def credits_do_not_follow_a_deal() -> Sequence[tuple[Any, str, Any]]:
-    return [(WRITES, "keep_credits", lambda *_: None)]
+    return [(WRITES, "keep_credits", lambda *_: kept.Changed([], set()))]
 
 
 @fault
