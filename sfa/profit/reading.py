@@ -218,7 +218,9 @@ def _credited(
 
 def _commissions(connection: Connection, key: str, as_of: int) -> list[Row]:
     c = commission_entries.c
-    query = select(commission_entries).where(c.deal_key == key, c.at < as_of)
+    plans = ROWS["commission_plans"]
+    query = select(commission_entries, plans.c.measure).outerjoin(plans, plans.c.key == c.plan_key)
+    query = query.where(c.deal_key == key, c.at < as_of)
     return _rows(connection, query.order_by(c.user_key, c.plan_key, c.period_key, c.number))
 
 
