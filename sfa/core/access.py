@@ -289,6 +289,8 @@ def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, membe
             found.update(f"user:{person}" for person in row["participants"] or ())  # who went along has it too
         case "tasks" | "travel_legs" | "expenses" | "work_entries":
             found = {f"book:{row['owner_key']}"}
+        case "attachments" if row.get("kind") == "receipt":
+            found = {f"book:{row['author_key']}"}  # as the expense that it is of
         case "commission_assignments":
             found = {f"book:{row['user_key']}"}
         case "quotas":
