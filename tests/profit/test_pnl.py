@@ -374,8 +374,8 @@ def test_an_expense_of_the_first_day_of_the_calendar_shuts_nobody_out(office: Of
     sold(office, desk)
     (meal,) = items(told(desk), "expenses")
     assert (meal["code"], meal["on"]) == ("rate_missing", "0001-01-01")
-    said = [m for m in told(desk)["actual"]["missing"] if m["code"] == "rate_missing"]
-    assert [(m["kind"], m["on"]) for m in said] == [("expenses", "0001-01-01")]
+    lacks = [m for m in told(desk)["actual"]["missing"] if m["code"] == "rate_missing"]
+    assert [(m["kind"], m["on"]) for m in lacks] == [("expenses", "0001-01-01")]
 
 
 @pytest.mark.parametrize(
