@@ -101,7 +101,7 @@ def merge(
             continue
         fields = shape.groups[group]
         theirs = {field: row[field] for field in fields}
-        mine = {field: mine[field] if field in mine else value_at_base(field) for field in fields}
+        mine = {field: mine[field] if field in mine else _held(entity, field, value_at_base, row) for field in fields}
         if mine == theirs:
             continue
         settled, loss = _settle(group, strategy(entity, group), mine, theirs, stamps[group], edit, value_at_base)
@@ -109,6 +109,13 @@ def merge(
         if loss is not None:
             lost.append(loss)
     return Merged(values, frozenset(verbatim), tuple(lost))
+
+
+def _held(entity: str, field: str, value_at_base: Callable[[str], Any], row: Mapping[str, Any]) -> Any:
+    """What the device held in a field that its edit does not name. Of a row that it never had (base 0) it held nothing;
+    where a field is never null, what stands stays."""
+    value = value_at_base(field)
+    return row[field] if value is None and SHAPES[entity].defaults.get(field, "") is not None else value
 
 
 def merge_command(rule: Rule, values: Mapping[str, Any], merge_group: Callable[[Mapping[str, Any]], Merged]) -> Merged:

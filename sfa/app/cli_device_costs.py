@@ -133,11 +133,15 @@ def quote(desk: Desk, deal: str) -> None:
 def _spend(desk: Desk, found: Device, said: dict[str, Any], text: str | None, receipt: Path | None) -> None:
     if text is not None:
         said["text"] = text
-    if receipt is not None:
-        entity, key = _hangs_on(said)
-        values = {"kind": "receipt", "name": receipt.name, "taken_at": desk.clock.now_ms()}
+    if receipt is None:
+        click.echo(found.create("expenses", said))
+        return
+    entity, key = _hangs_on(said)
+    values = {"kind": "receipt", "name": receipt.name, "taken_at": desk.clock.now_ms()}
+    with found.unit():  # no receipt is kept of an expense that is refused, here or by the server
         said["receipt_key"] = found.attach(entity, key, receipt, values)
-    click.echo(found.create("expenses", said))
+        made = found.create("expenses", said)
+    click.echo(made)
 
 
 def _hangs_on(said: dict[str, Any]) -> tuple[str, str]:

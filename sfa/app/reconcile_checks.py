@@ -305,4 +305,6 @@ CHECKS: Mapping[str, Check] = {
     )
 }
 # What these tell may hold, or lead to, a cost (R45).
-OF_COST = frozenset({"credits_rebuilt", "commission_due", "commission_reversed", "profit_of_deals", "profit_by"})
+OF_COST = frozenset(
+    {"credits_rebuilt", "commission_due", "commission_reversed", "profit_of_deals", "profit_by", "closed_sums"}
+)

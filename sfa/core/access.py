@@ -46,7 +46,6 @@ EVERYBODY = frozenset(
         "cadence_rules",
         "discount_limits",
         "price_guides",
-        "commission_plans",
         "campaigns",
     }
 )
@@ -98,6 +97,7 @@ SET_ONCE: dict[str, frozenset[str]] = {
     "attachments": frozenset({"media_type", "size", "sha256"}),
     "consents": frozenset({"contact_key", "purpose", "channel", "granted", "decided_at", "source", "evidence"}),
     "deal_charges": frozenset({"deal_key", "kind"}),
+    "commission_plans": frozenset({"measure"}),  # what it pays by says who sees it
     "commission_assignments": frozenset({"plan_key", "user_key"}),
 }
 NEVER_DELETED = frozenset({"consents"})
@@ -267,6 +267,9 @@ def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, membe
     match entity:
         case _ if entity in COSTS:
             found = {"cost:all"}
+        case "commission_plans":
+            # What a plan on margins pays, divided by its rate, is a margin (R45).
+            found = {"cost:all"} if row.get("measure") == "margin" else {"all"}
         case "deal_charges" if row.get("kind") not in CHARGED_OPENLY:
             found = {"cost:all"}
         case "accounts":
@@ -286,6 +289,8 @@ def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, membe
             found.update(f"user:{person}" for person in row["participants"] or ())  # who went along has it too
         case "tasks" | "travel_legs" | "expenses" | "work_entries":
             found = {f"book:{row['owner_key']}"}
+        case "attachments" if row.get("kind") == "receipt":
+            found = {f"book:{row['author_key']}"}  # as the expense that it is of
         case "commission_assignments":
             found = {f"book:{row['user_key']}"}
         case "quotas":

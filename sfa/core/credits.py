@@ -19,6 +19,7 @@ from sfa.core.money import BP_WHOLE, Rounding, allocate, apply_bp, rounded
 
 MICRO = 1_000_000
 QUANTITY_MAX = 9 * 10**18  # what a column of millionths holds
+DATED_MIN, FIRST_DAY = -62_135_596_800_000, "0001-01-01"  # what begins before lies east of UTC, on the first day
 DATED_MAX = 253_300_000_000_000  # later instants than any zone can say the day of
 EVENTS = {"won": "closed_at", "signed": "signed_at", "invoiced": "invoiced_at"}
 
@@ -117,7 +118,9 @@ def _shares(said: Iterable[Any] | None) -> tuple[tuple[str, int], ...]:
 
 
 def day_of(at: int, zone: str) -> str:
-    """The local day of an instant, of any instant that a field may hold."""
+    """The local day of an instant, of any instant that a field may hold or that a day begins at (`start_of_ms`)."""
+    if at < DATED_MIN:
+        return FIRST_DAY
     return local_day(min(at, DATED_MAX), zone)
 
 

@@ -111,6 +111,7 @@ CATALOGUE: dict[str, Entry] = {
     "invariant_failed": Entry(422, "The resulting row would contradict itself"),
     "tiers_invalid": Entry(422, "Tiers must begin at 0 and each lie higher than the one before"),
     "limit_twice": Entry(422, "The role has a limit for products of this family on one of these days already"),
+    "visit_elsewhere": Entry(422, "The deal belongs to another customer than the visit"),
     "expense_elsewhere": Entry(422, "The deal or visit belongs to another customer than the one that is named"),
     "quote_empty": Entry(422, "A deal is quoted with an amount"),
     "splits_invalid": Entry(422, "Revenue splits must total exactly 100 % and include the owner"),

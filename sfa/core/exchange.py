@@ -35,6 +35,12 @@ class Applied(Struct, frozen=True, gc=False):
     numerator: int
     denominator: int
 
+    def value(self, amount_minor: int) -> int:
+        """Rounded once, half up, the same going up and down."""
+        size, rest = divmod(abs(amount_minor) * self.numerator, self.denominator)
+        size += 2 * rest >= self.denominator
+        return size if amount_minor >= 0 else -size
+
 
 class Exchange:
     """All rates, by (key, row), and the organisation's zone."""
@@ -58,9 +64,7 @@ class Exchange:
         applied = self.applied(currency, to, at)
         if applied is None:
             return Missing(currency, to, day_of(at, self._zone))
-        size, rest = divmod(abs(amount_minor) * applied.numerator, applied.denominator)
-        size += 2 * rest >= applied.denominator
-        return (size if amount_minor >= 0 else -size), applied
+        return applied.value(amount_minor), applied
 
     def applied(self, currency: str, to: str, at: int) -> Applied | None:
         """The rate in force at an instant."""

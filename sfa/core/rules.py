@@ -20,6 +20,7 @@ from sfa.core.deal_states import DEAL_TRANSITIONS
 from sfa.core.errors import Refused
 from sfa.core.fields import MONEY_MAX, Day
 from sfa.core.ids import is_key
+from sfa.core.money import MINOR_DIGITS
 from sfa.core.recurrence import check_rule
 from sfa.core.shapes import SHAPES
 from sfa.core.transitions import Lookup, Rule, Transition
@@ -34,6 +35,10 @@ QUOTA_FILTERS = ("product_key", "unit", "account_tier", "visit_type", "overlay")
 CONTACT_MEASURES = ("total_contacts", "unique_contacts")
 DEAL_MEASURES = (*MONEY_MEASURES, "quantity")  # what is credited to people, overlays beside it
 MEASURES = (*DEAL_MEASURES, *CONTACT_MEASURES, "new_accounts")
+# What profit is reckoned from: its currency is one of ISO 4217.
+REAL_MONEY = frozenset(
+    {"cost_rates", "deal_charges", "expenses", "rebate_agreements", "commission_plans", "campaign_costs"}
+)
 
 
 class Broken(Struct, frozen=True):
@@ -120,7 +125,16 @@ def broken(entity: str, row: Mapping[str, Any]) -> Broken | None:
     if start is not None and end is not None and end <= start:
         return Broken("invariant_failed", "valid_to must lie after valid_from")
     rule = _ROW_RULES.get(entity)
-    return rule(row) if rule is not None else None
+    found = rule(row) if rule is not None else None
+    return found or (_currency(row) if entity in REAL_MONEY else None)
+
+
+def _currency(row: Mapping[str, Any]) -> Broken | None:
+    """Of a currency that nobody knows the digits of nothing can be reckoned or written."""
+    if row["currency"] is None or row["currency"] in MINOR_DIGITS:
+        return None
+    text = f"{row['currency']!r} is not a currency of ISO 4217"
+    return Broken("currency_unknown", text, {"field": "currency", "currency": row["currency"]})
 
 
 def _organisation(row: Mapping[str, Any]) -> Broken | None:

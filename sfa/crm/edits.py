@@ -253,6 +253,7 @@ def update(
     if cell.entity == "deals":
         values = {**values, **deal_states.handed_on(cell.row, values, looking(door))}
     door.put(cell, values, origin, kind, verbatim)
+    spending.follow(door, cell, before, origin)
     if cell.entity in access.BELOW_DEALS and "deal_key" in values:
         check_owned(door, who, cell)  # the deal that it was moved to, too
     if cell.entity == buying.ENTITY and (was_gone or not {"deal_key", "contact_key"}.isdisjoint(values)):
@@ -295,6 +296,7 @@ def imported(
     if entity == "accounts":
         stated = dict(_dated(door, cell.row, stated, origin))
     door.put(cell, stated, origin, "import")
+    spending.follow(door, cell, before, origin)
     revive_parent(door, TRUSTED, cell, origin)
     _finish(door, TRUSTED, cell, before)
     return outcome

@@ -123,6 +123,8 @@ def told(
         raise Refused("request_invalid", f"`limit` is 1 to {PAGE_MAX}")
     if after is not None and not is_key(after):
         raise Refused("request_invalid", "`after` is the `next` of another page")
+    if family is not None and "\x00" in family:
+        raise Refused("request_invalid", "`family` has a character that no family has")
     sees = person(connection, user_key).role in SEES_COST
     query = select(_GUIDES).where(~_GUIDES.c.gone).order_by(_GUIDES.c.key).limit(limit + 1)
     query = query.where(_GUIDES.c.family == family) if family is not None else query

@@ -24,6 +24,7 @@ from sfa.db import scope
 from sfa.db.tables import ROWS
 from sfa.profit import served, sold
 from sfa.profit.dated import missing_of
+from sfa.profit.frozen import Frozen, capital
 from sfa.profit.items import Item
 from sfa.profit.reading import Credited, Row, Sources, read_deal
 from sfa.profit.rebates import Agreement, Event, part_of_family
@@ -170,6 +171,7 @@ def _quoted(s: Sources, as_of: int) -> Iterator[Item]:
     catalogue = Catalogue(s.prices, s.costs, s.rates, s.exchange)
     if s.quote is not None:
         head = s.quote.head
+        catalogue = Catalogue(s.prices, s.costs, capital(head), Frozen(s.exchange, head["rates"]))
         dates = Dates(head["quoted_at"], head["quoted_at"], s.zone)
         place = Place("quoted", "deal_quotes", s.deal_key, dates, about={"number": head["number"]})
         yield from sold.quoted(place, head, [_line(line) for line in s.quote.lines], catalogue, frozen=True)
@@ -203,11 +205,12 @@ def _converted(item: Item, currency: str, exchange: Exchange) -> Counted:
 
 
 def _shown(who: Who, sources: Sources, currency: str, as_of: int) -> Pnl:
-    deal, facts = sources.deal, converted(items_of(sources, as_of), currency, sources.exchange)
+    deal, facts = sources.deal, converted(_actual(sources, as_of), currency, sources.exchange)
     sees_cost = who.role in SEES_COST
-    quoted = [fact for fact in facts if fact.item.side == "quoted"]
     head = sources.quote.head if sources.quote is not None else None
-    actual = waterfall((fact for fact in facts if fact.item.side == "actual"), currency)
+    then = Frozen(sources.exchange, head["rates"]) if head is not None else sources.exchange
+    quoted = converted(_quoted(sources, as_of), currency, then)
+    actual = waterfall(facts, currency)
     cut = (lambda whole: whole) if sees_cost else (lambda whole: hidden(whole, who.user_key or ""))
     return Pnl(
         key=sources.deal_key,

@@ -1,4 +1,4 @@
-"""`deal.quote`: what an offer said, frozen with the list prices and unit costs of its day (R39).
+"""`deal.quote`: what an offer said, frozen with the list prices, unit costs and rates of its day (R39).
 
 The same function serves a screen, a phone that was offline (the server freezes what stands when the command lands, at
 the phone's corrected time) and whoever sends an offer (`freeze`). The same values quoted again are the same quote: of
@@ -27,8 +27,11 @@ from sfa.db.cells import Cell
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, deal_quote_lines, deal_quotes
 from sfa.db.writes import Door, Origin
-from sfa.profit.dated import price_on
+from sfa.profit import frozen, reading
+from sfa.profit.dated import price_on, rate_on
+from sfa.quotas.conversion import Exchange
 
+FIXED = ("prices", "unit_costs", "cost_rates", "rates")
 _LINE = ("position", "product_key", "quantity", "unit_price_minor", "discount_bp")
 _HEADS, _LINES = inserting(deal_quotes), inserting(deal_quote_lines)
 
@@ -81,8 +84,8 @@ def offer_of(door: Door, cell: Cell) -> Offer:
 
 def freeze(door: Door, cell: Cell, offer: Offer, user_key: str | None, at: int) -> int:
     """Keep an offer about a deal, whose row the door holds locked; -> its number, that of the last one where it said
-    the same. What the transaction changed of prices and costs is written first, so that it counts."""
-    if any(door.has_changed(entity, c.key) for entity in ("prices", "unit_costs") for c in door.cells_of(entity)):
+    the same. What the transaction changed of prices, costs and rates is written first, so that it counts."""
+    if any(door.has_changed(entity, c.key) for entity in FIXED for c in door.cells_of(entity)):
         door.flush()
     connection, digest = door.connection, offer.digest()
     last = _last(connection, cell.key)
@@ -91,9 +94,21 @@ def freeze(door: Door, cell: Cell, offer: Offer, user_key: str | None, at: int) 
     number, at = (last.number + 1, max(at, last.quoted_at)) if last is not None else (1, at)
     head = {"deal_key": cell.key, "number": number, "quoted_at": at, "quoted_by": user_key, "digest": digest}
     said = {name: getattr(offer, name) for name in ("amount_minor", "currency", "payment_days")}
-    _HEADS.run(connection, [{**head, **said}])
-    _LINES.run(connection, _frozen(connection, cell.key, number, offer, day_of(at, scope.zone(connection))))
+    zone = scope.zone(connection)
+    lines = _frozen(connection, cell.key, number, offer, day_of(at, zone))
+    _HEADS.run(connection, [{**head, **said, **_worth(connection, offer, lines, at, zone)}])
+    _LINES.run(connection, lines)
     return number
+
+
+def _worth(connection: Connection, offer: Offer, lines: Sequence[Mapping[str, Any]], at: int, zone: str) -> Any:
+    """The capital rate of everybody and the rates of exchange of that day."""
+    met = {line[name] for line in lines for name in ("list_currency", "cost_currency")}
+    exchange = Exchange(reading.exchange_rates(connection, {*met, offer.currency}), zone)
+    capital = rate_on(reading.effort_rates(connection), "capital", None, day_of(at, zone))
+    known = {"capital_bp": capital.rate_bp, "capital_key": capital.key} if capital is not None else {}
+    none = {"capital_bp": None, "capital_key": None}
+    return {**none, **known, "rates": frozen.kept(exchange, met, offer.currency, at)}
 
 
 def _last(connection: Connection, key: str) -> Any:

@@ -96,7 +96,7 @@ def read_deal(
     named, some = _one_of(connection, _PRODUCTS.c.key, products)
     families = select(_PRODUCTS.c.key, _PRODUCTS.c.family).where(named)
     prices, costs = (_dated(connection, entity, products) for entity in ("prices", "unit_costs"))
-    rates, commissions = _effort_rates(connection), _commissions(connection, key, as_of)
+    rates, commissions = effort_rates(connection), _commissions(connection, key, as_of)
     met: set[str | None] = {deal["currency"], currency}
     met.update(row["currency"] for row in (*charges, *expenses, *commissions, *credits_))
     met.update(row["cost_currency"] for row in credits_)
@@ -125,7 +125,7 @@ def read_deal(
         commissions=commissions,
         spans=_spans(connection, key, deal, zone),
         quote=quote,
-        exchange=Exchange(_rates(connection, met if currency is not None else None), zone),
+        exchange=Exchange(exchange_rates(connection, met if currency is not None else None), zone),
     )
 
 
@@ -218,7 +218,9 @@ def _credited(
 
 def _commissions(connection: Connection, key: str, as_of: int) -> list[Row]:
     c = commission_entries.c
-    query = select(commission_entries).where(c.deal_key == key, c.at < as_of)
+    plans = ROWS["commission_plans"]
+    query = select(commission_entries, plans.c.measure).outerjoin(plans, plans.c.key == c.plan_key)
+    query = query.where(c.deal_key == key, c.at < as_of)
     return _rows(connection, query.order_by(c.user_key, c.plan_key, c.period_key, c.number))
 
 
@@ -247,7 +249,7 @@ def _legs(connection: Connection, key: str, account: str | None) -> list[Row]:
     return _rows(connection, query.order_by(leg.key))
 
 
-def _effort_rates(connection: Connection) -> list[EffortRate]:
+def effort_rates(connection: Connection) -> list[EffortRate]:
     table = ROWS["cost_rates"].c
     columns = (table[name] for name in EffortRate.__struct_fields__)
     return [EffortRate(*row) for row in connection.execute(select(*columns).where(~table.gone))]
@@ -263,7 +265,7 @@ def _spans(connection: Connection, key: str, deal: Row, zone: str) -> list[OpenD
     return [span for row in rows for span in open_days(row["key"], row, zone)]
 
 
-def _rates(connection: Connection, met: Iterable[str | None] | None) -> list[tuple[str, Rate]]:
+def exchange_rates(connection: Connection, met: Iterable[str | None] | None) -> list[tuple[str, Rate]]:
     """Those between currencies that were met; of one alone there are none."""
     t = ROWS["rates"].c
     names = ("base_currency", "quote_currency", "rate", "valid_from")

@@ -210,7 +210,7 @@ def commissions(rows: Iterable[Row], zone: str) -> Iterator[Item]:
     """What was accrued and taken back, as the ledger says (R41)."""
     names = ("kind", "plan_key", "period_key", "number", "n", "overlay", "basis_minor", "rate_bp", "reverses", "reason")
     for row in rows:
-        basis = {name: row[name] for name in names if row[name] is not None}
+        basis = {name: row[name] for name in (*names, "measure") if row[name] is not None}
         source, more = ("commission_entries", row["plan_key"]), {"user_key": row["user_key"], "basis": basis}
         on = day_of(row["at"], zone)
         yield fact("commission", -row["amount_minor"], row["currency"], on, row["at"], source, **more)

@@ -1,7 +1,8 @@
 """The P&L of one deal as a CSV file: the figures of the JSON answer, one line for each fact and each total (R38, R45).
 
 Amounts are decimal texts with their currency beside them. What a spreadsheet would take for a formula begins with an
-apostrophe: texts come from people. What the caller may not see is not in the answer, so it is not here.
+apostrophe: texts come from people. An amount of a currency that ISO 4217 does not know has no decimal text: it is empty
+and its code says `currency_unknown`. What the caller may not see is not in the answer, so it is not here.
 """
 
 import csv
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from sfa.core.money import format_minor
+from sfa.core.money import MINOR_DIGITS, format_minor
 from sfa.profit.pnl import Fact, Pnl, SideTold
 
 COLUMNS = (
@@ -53,7 +54,7 @@ def _item(item: Fact, currency: str) -> dict[str, str]:
         "rate": item.rate or "",
         "own_amount": _money(item.amount_minor, item.currency),
         "own_currency": item.currency,
-        "code": item.code or "",
+        "code": (item.code or "") if item.currency in MINOR_DIGITS else "currency_unknown",
         "on": item.on,
         "entity": item.entity,
         "row_key": safe(item.row_key),
@@ -64,7 +65,7 @@ def _item(item: Fact, currency: str) -> dict[str, str]:
 
 
 def _money(amount_minor: int | None, currency: str) -> str:
-    return "" if amount_minor is None else format_minor(amount_minor, currency)
+    return "" if amount_minor is None or currency not in MINOR_DIGITS else format_minor(amount_minor, currency)
 
 
 def safe(text: str) -> str:

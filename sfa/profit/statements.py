@@ -2,8 +2,9 @@
 
 Everything is read from the ledger; the same ledger gives the same statement. Who reads it is the person, the managers
 above, finance and administrators (who holds the `book:` of the person); to anybody else there is no such person. What a
-plan reckons from the margin hides its bases and rates from roles that do not see cost, and says that it is partial
-(R45). `missing` names the credits that earn nothing yet, and why.
+plan reckons from the margin, roles that do not see cost are told what the period pays and no line or sum beneath it,
+and that it is partial: what one deal pays, divided by the rate, is its margin (R45). `missing` names the credits that
+earn nothing yet, and why.
 """
 
 from collections.abc import Iterable, Sequence
@@ -57,7 +58,8 @@ class Line(Struct, frozen=True):
 
 
 class OfPlan(Struct, frozen=True):
-    """What one plan pays in the period. `sums` add up the lines by kind to `payout.earned_minor`."""
+    """What one plan pays in the period. `sums` add up the lines by kind to `payout.earned_minor`.
+    Where `partial`, there are neither."""
 
     plan_key: str
     name: str
@@ -210,9 +212,9 @@ def _of_plan(
         mode=plan.mode,
         overlay=plan.overlay,
         currency=plan.currency,
-        sums=dict(sorted(booked.get(span.key, {}).items())),
+        sums={} if hidden else dict(sorted(booked.get(span.key, {}).items())),
         payout=paid[-1],
-        lines=_lines(connection, unit, plan.currency, hidden=hidden),
+        lines=[] if hidden else _lines(connection, unit, plan.currency),
         missing=earned(connection, world, [unit])[unit].lacks,
         partial=hidden,
     )
@@ -226,15 +228,15 @@ def _draw(plan: Plan, span: Span, days: Iterable[tuple[str, str]]) -> Draw | Non
     return Draw(plan.draw_minor, plan.draw_recoverable) if met else None
 
 
-def _lines(connection: Connection, unit: Unit, currency: str, *, hidden: bool) -> list[Line]:
+def _lines(connection: Connection, unit: Unit, currency: str) -> list[Line]:
     query = select(commission_entries).where(
         _E.user_key == unit.user_key, _E.plan_key == unit.plan_key, _E.period_key == unit.period_key
     )
     rows = connection.execute(query.order_by(_E.number)).mappings()
-    return [_line(row, currency, hidden=hidden) for row in rows]
+    return [_line(row, currency) for row in rows]
 
 
-def _line(row: Any, currency: str, *, hidden: bool) -> Line:
+def _line(row: Any, currency: str) -> Line:
     return Line(
         number=row["number"],
         kind=row["kind"],
@@ -242,25 +244,22 @@ def _line(row: Any, currency: str, *, hidden: bool) -> Line:
         written_at=row["written_at"],
         deal_key=row["deal_key"],
         n=row["n"],
-        basis_minor=None if hidden else row["basis_minor"],
-        rate_bp=None if hidden else row["rate_bp"],
+        basis_minor=row["basis_minor"],
+        rate_bp=row["rate_bp"],
         amount_minor=row["amount_minor"],
         reason=row["reason"],
         of_period=row["reverses_period"],
         of_number=row["reverses"],
-        text=_text(row, currency, hidden=hidden),
+        text=_text(row, currency),
     )
 
 
-def _text(row: Any, currency: str, *, hidden: bool) -> str:
+def _text(row: Any, currency: str) -> str:
     """Why a row is there, in one line."""
     said = [WORDS[row["kind"]]]
     if row["deal_key"] is not None:
-        if hidden:
-            said.append("on the margin")
-        else:
-            basis = -row["basis_minor"] if row["kind"] == "reversal" else row["basis_minor"]
-            said.append(f"{_percent(row['rate_bp'])} % of {format_minor(basis, currency)} {currency}")
+        basis = -row["basis_minor"] if row["kind"] == "reversal" else row["basis_minor"]
+        said.append(f"{_percent(row['rate_bp'])} % of {format_minor(basis, currency)} {currency}")
         said.append(f"of deal {row['deal_key']}")
     if row["reverses"] is not None:
         said.append(f"as paid by number {row['reverses']} of {row['reverses_period']}")

@@ -157,12 +157,19 @@ def hidden(whole: Waterfall, user_key: str) -> Waterfall:
 def _cut(step: Step, user_key: str) -> Step:
     if STEPS[step.step] in OPEN_TOTALS:
         return step
-    told = [_own(fact) for fact in step.items if allowed(fact.item, user_key, sees_cost=False)]
+    mine = (fact for fact in step.items if allowed(fact.item, user_key, sees_cost=False))
+    told = [_own(fact) for fact in mine if not _of_margin(fact.item)]
     return Step(step.step, None, NOT_PERMITTED, told)
 
 
+def _of_margin(item: Item) -> bool:
+    """What a plan on margins pays for one deal is told only to who sees cost: divided by the plan's rate it is the
+    margin. What is merely ahead has no amount for the others (`sfa.profit.commissions_ahead`)."""
+    return item.entity == "commission_entries" and item.basis.get("measure") != "revenue"
+
+
 def _own(fact: Counted) -> Counted:
-    """A commission is told without what it was reckoned from: that may be a margin."""
+    """A commission is told without what it was reckoned from."""
     if fact.item.kind != "commission":
         return fact
     kept = {name: said for name, said in fact.item.basis.items() if name in ("kind", "plan_key", "period_key")}

@@ -44,3 +44,25 @@ def test_a_rep_writes_down_what_he_spent_and_worked_without_signal(
     ]
     assert [row["amount_minor"] for row in office.all(select(deal_quotes))] == [500_000]
     assert {row["account_key"] for row in ana.json("list", "expenses")} == {"acme"}
+
+
+@on_sqlite
+def test_of_an_expense_that_is_refused_no_receipt_is_kept(
+    office: Office,
+    terminals: Callable[[str], Terminal],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """On the device and, as one unit, at the server (S20)."""
+    receipt = tmp_path / "lunch.txt"
+    receipt.write_text("Menu 31.50")
+    ana = terminals("ana")
+    login(ana, "ana")
+    ana.run("sync")
+    spent = ("expense", "meal", "31.50", "--deal", "Pumps", "--receipt", str(receipt))
+    assert "field_invalid" in ana.run(*spent, "--text", "x" * 100_000, code=1)
+    assert ana.json("list", "attachments") == []
+    ana.run(*spent)
+    office.delete("deals", "deal-a")
+    office.clock.advance(1)
+    assert "unit_failed" in ana.run("sync")
+    assert (office.rows("attachments"), office.rows("expenses")) == ([], [])

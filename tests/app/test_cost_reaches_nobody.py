@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from sfa.core.entities import ENTITIES
 from sfa.core.money import format_minor
+from sfa.db.tables import commission_entries
 from sfa.profit.by import DIMENSIONS
 from sfa.profit.items import KINDS
 from sfa.web.openapi import description
@@ -77,6 +79,7 @@ def plant(office: Office) -> None:
         ),
         ("campaign_touches", "t", {"campaign_key": "fair", "account_key": "acme", "touched_at": NOW - 9 * DAY_MS}),
         ("commission_plans", "plan", plan),
+        ("commission_assignments", "ana-plan", {"plan_key": "plan", "user_key": "ana", **SINCE}),
         ("discount_limits", "rep", {"role": "rep", "limit_bp": 500, **SINCE}),
         ("quotas", "q-team", {"team_key": "north", **quota}),
         ("quotas", "q-ana", {"user_key": "ana", **quota, "measure": "revenue"}),
@@ -214,7 +217,8 @@ def synced(office: Office, user: str) -> Iterator[tuple[str, bytes]]:
 
 
 def numbers_of(desk: Desk) -> set[int]:
-    """What was planted, and whatever the director's P&L and state of the deal make of it."""
+    """What was planted, and whatever the director's P&L and state of the deal make of it. What a plan on margins pays
+    for one deal is one of them: times 10,000 and divided by the rate it is the margin."""
     pnl = desk.get("dirk", "/api/deals/deal-a/pnl").json()
     found, open_ = set(PLANTED), {1_000, 27_000_000, 30_000_000, 3_000_000}
     for side in (pnl["actual"], pnl["quoted"]):
@@ -224,6 +228,10 @@ def numbers_of(desk: Desk) -> set[int]:
         found |= {t["amount_minor"] for t in totals if t["total"] not in ("list", "invoice") and t["amount_minor"]}
     profit = desk.get("dirk", "/api/deals/deal-a/state").json()["profit"]
     found |= {profit["cost_minor"], profit["profit_minor"]}
+    e = commission_entries.c
+    paid = desk.office.database.read(lambda c: c.execute(select(e.amount_minor, e.basis_minor)).all())
+    assert len(paid) > 2
+    found |= {amount for row in paid for amount in row}
     return {abs(number) for number in found} - open_
 
 

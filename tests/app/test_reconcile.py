@@ -253,6 +253,17 @@ def test_finance_directors_and_administrators_read_the_report_in_pages(books: Of
             assert desk.get("fay", f"/api/reconciliation?{wrong}").json()["code"] == "request_invalid"
 
 
+def test_an_administrator_is_not_told_a_closed_figure_that_may_be_a_margin(books: Office) -> None:
+    """R45."""
+    with opened(books) as desk:
+        plant(books, PLANTED["a closed figure that was changed"][0])
+        looked(books, keeping=True)
+        for user, hidden in (("root", True), ("dirk", False)):
+            items = desk.get(user, "/api/reconciliation").json()["items"]
+            assert [i["hidden"] for i in items if i["rule"] == "closed_sums"] == [hidden]
+            assert ([i["found"] for i in items if i["rule"] == "closed_sums"] == [None]) == hidden
+
+
 def _pages(desk: Desk) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after: int | None = 0

@@ -215,6 +215,16 @@ def test_every_row_lies_in_buckets_of_a_known_kind(entity: str) -> None:
     assert ("cost" in kinds) == (entity in {"unit_costs", "cost_rates", "campaign_costs", "deal_charges"})
 
 
+@pytest.mark.parametrize(("measure", "place"), [("revenue", "all"), ("margin", "cost:all")])
+def test_a_plan_on_margins_lies_with_who_sees_cost_and_stays_there(measure: str, place: str) -> None:
+    """R45."""
+    assert buckets_of("commission_plans", row_of("commission_plans", measure=measure), None, ()) == (place,)
+    for role in ROLES:
+        found = forbidden_field(role, "commission_plans", ("measure",), creating=False)
+        assert found == ("field_read_only", "measure")
+        assert forbidden_field(role, "commission_plans", ("measure",), creating=True) is None
+
+
 @given(st.sets(st.sampled_from(USERS)), st.none() | st.sampled_from(TERRITORIES))
 def test_an_account_lies_in_its_territory_and_with_its_team_and_never_nowhere(
     team: set[str], territory: str | None

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sfa.core.credits import day_of
 from sfa.core.days import ENDLESS, check_day, day_bounds_ms, day_start_ms, local_day, plus_days, start_of_ms
 from sfa.core.errors import Refused
 
@@ -148,3 +149,9 @@ def test_a_day_without_bounds_begins_with_time() -> None:
     assert start_of_ms("0001-01-01", "Asia/Kathmandu") == -ENDLESS
     with pytest.raises(Refused):
         start_of_ms("2026-01-01", "No/Where")
+
+
+@given(zones, st.sampled_from(["0001-01-01", "0001-01-02", "0001-12-31", "1970-01-01", "2026-03-29"]))
+def test_the_day_that_begins_at_an_instant_is_the_day_of_that_instant(zone: str, day: str) -> None:
+    """Of the first day of the calendar too, whose beginning a zone in the east cannot say."""
+    assert day_of(start_of_ms(day, zone), zone) == day

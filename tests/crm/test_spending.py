@@ -9,6 +9,7 @@ from tests.crm.desk import Desk, opened
 from tests.office import Office
 
 MONEY = {"amount_minor": 12_50, "currency": "EUR"}
+MOVED = (("expenses", "e"), ("work_entries", "w"), ("expenses", "other"))
 DAY = {"spent_on": "2026-01-05"}
 
 
@@ -48,8 +49,53 @@ def test_what_is_named_together_belongs_together(office: Office, desk: Desk) -> 
         said = {"kind": "meal", **MONEY, **DAY, **wrong}
         assert office.phone("ana").do("create", "expenses", "e", base=0, set=said).code == "expense_elsewhere"
     assert spend(desk, "ana", "e", account_key="beta").status_code == 201
-    assert office.phone("ana").edit("expenses", "e", deal_key="deal-a").code == "expense_elsewhere"
-    assert office.row("expenses", "e")["deal_key"] is None
+    ana = office.phone("ana")
+    assert ana.edit("expenses", "e", visit_key="v").outcome == "applied"
+    assert ana.edit("expenses", "e", deal_key="deal-a").code == "expense_elsewhere"
+
+
+def test_what_is_moved_to_another_customers_deal_is_that_customers(office: Office, desk: Desk) -> None:
+    beta(office)
+    ana = office.phone("ana")
+    assert spend(desk, "ana", "e", deal_key="deal-a").status_code == 201
+    assert ana.edit("expenses", "e", deal_key="deal-b").outcome == "applied"
+    assert (office.row("expenses", "e")["account_key"], office.row("expenses", "e")["deal_key"]) == ("beta", "deal-b")
+    assert ana.edit("expenses", "e", account_key="acme").code == "expense_elsewhere"
+    assert ana.edit("expenses", "e", account_key="acme", deal_key=None).outcome == "applied"
+    assert office.row("expenses", "e")["account_key"] == "acme"
+
+
+def test_what_was_spent_on_a_deal_goes_with_it_to_another_customer(office: Office, desk: Desk) -> None:
+    """R37: what the deal took is what its customer took."""
+    beta(office)
+    assert spend(desk, "ana", "e", deal_key="deal-a").status_code == 201
+    assert spend(desk, "ana", "other", account_key="acme").status_code == 201
+    work = {"deal_key": "deal-a", "minutes": 30, "done_on": "2026-01-05"}
+    ana = office.phone("ana")
+    assert ana.do("create", "work_entries", "w", base=0, set=work).outcome == "applied"
+    assert ana.edit("deals", "deal-a", account_key="beta").outcome == "applied"
+    found = {key: office.row(entity, key)["account_key"] for entity, key in MOVED}
+    assert found == {"e": "beta", "w": "beta", "other": "acme"}
+    assert ana.edit("expenses", "e", deal_key="deal-a", amount_minor=6).outcome == "applied"  # it names it again
+    ana.catch_up()
+    assert ana.sees()["expenses", "e"]["account_key"] == "beta"
+
+
+def test_a_visit_is_about_a_deal_of_its_own_customer(office: Office, desk: Desk) -> None:
+    beta(office)
+    ana = office.phone("ana")
+    said = {"account_key": "acme", "owner_key": "ana"}
+    assert ana.do("create", "visits", "v", base=0, set={**said, "deal_key": "deal-b"}).code == "visit_elsewhere"
+    assert ana.do("create", "visits", "v", base=0, set={**said, "deal_key": "deal-a"}).outcome == "applied"
+    assert ana.edit("visits", "v", deal_key="deal-b").code == "visit_elsewhere"
+    assert ana.edit("visits", "v", deal_key="deal-b", account_key="beta").outcome == "applied"
+
+
+def beta(office: Office) -> None:
+    """Another customer with a deal."""
+    office.put(("accounts", "beta", {"name": "Beta", "territory_key": "t-north"}))
+    deal = {"name": "B", "owner_key": "ana", "account_key": "beta", "stage_key": "lead"}
+    office.put(("deals", "deal-b", {**deal, "amount_minor": 1, "currency": "EUR"}))
 
 
 def test_an_expense_says_its_amount_and_a_sample_its_product(office: Office, desk: Desk) -> None:
@@ -75,6 +121,25 @@ def test_a_receipt_is_a_file_that_its_author_sees(office: Office, desk: Desk) ->
     for key in ("hers", "nothing"):
         answer = spend(desk, "ana", "e2", account_key="acme", receipt_key=key).json()
         assert (answer["code"], answer["field"]) == ("reference_unknown", "receipt_key")
+
+
+def test_a_receipt_is_seen_by_who_sees_the_expense(office: Office, desk: Desk) -> None:
+    """R45: of the customer's other files colleagues see the rows."""
+    file = {"name": "r.txt", "media_type": "text/plain", "size": 1, "sha256": "0" * 64, "author_key": "ana"}
+    office.put(
+        ("attachments", "slip", {**file, "account_key": "acme", "kind": "receipt"}),
+        ("attachments", "photo", {**file, "account_key": "acme", "kind": "photo"}),
+    )
+    assert spend(desk, "ana", "e", account_key="acme", receipt_key="slip").status_code == 201
+    for who, known in (("ana", {"slip", "photo"}), ("mia", {"slip", "photo"}), ("bob", {"photo"})):
+        phone = office.phone(who)
+        phone.catch_up()
+        assert {key for entity, key in phone.sees() if entity == "attachments"} == known, who
+        assert desk.get(who, "/api/attachments/slip").status_code == (200 if "slip" in known else 404)
+    assert office.phone("ana").edit("attachments", "photo", kind="receipt").outcome == "applied"
+    bob = office.phone("bob")
+    bob.catch_up()
+    assert not {key for entity, key in bob.sees() if entity == "attachments"}
 
 
 def test_what_is_spent_is_its_owners_and_his_managers(office: Office, desk: Desk) -> None:

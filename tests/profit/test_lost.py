@@ -53,7 +53,7 @@ def test_r39_the_last_quote_before_the_loss_says_what_it_promised(office: Office
     def quote(connection: Connection) -> None:
         for number, day, amount in ((1, "2026-02-01", 450_00), (2, "2026-02-20", 420_00), (3, "2026-03-11", 1)):
             head = {"deal_key": "a", "number": number, "quoted_at": at(day), "amount_minor": amount, "currency": "EUR"}
-            connection.execute(insert(deal_quotes), {**head, "digest": "x"})
+            connection.execute(insert(deal_quotes), {**head, "digest": "x", "rates": []})
             said = {"deal_key": "a", "number": number, "line_key": "l", "position": 0, "product_key": "pump"}
             price: dict[str, Any] = {"quantity": "4.5", "unit_price_minor": 100_00, "discount_bp": 0}
             cost = {"cost_minor": 33_33, "cost_currency": "EUR"}

@@ -363,3 +363,15 @@ def test_a_text_that_a_spreadsheet_would_reckon_is_kept_from_it(office: Office, 
     assert {ln["product_key"] for ln in lines} >= {"'-2", "pump"}
     assert {ln["row_key"] for ln in lines} >= {"'-l", "l1"}
     assert not any(value.startswith(("=", "+", "@", "-l")) for ln in lines for value in ln.values())
+
+
+def test_an_expense_of_the_first_day_of_the_calendar_shuts_nobody_out(office: Office, desk: Desk) -> None:
+    """R34: there is no rate on that day, east of Greenwich either, and the P&L says so."""
+    office.put(("organisations", "org", {"zone": "Europe/Berlin"}))
+    said = {"deal_key": "deal-a", "owner_key": "ana", "kind": "meal", "amount_minor": 5, "currency": "JPY"}
+    office.put(("expenses", "old", {**said, "spent_on": "0001-01-01"}))
+    sold(office, desk)
+    (meal,) = items(told(desk), "expenses")
+    assert (meal["code"], meal["on"]) == ("rate_missing", "0001-01-01")
+    lacks = [m for m in told(desk)["actual"]["missing"] if m["code"] == "rate_missing"]
+    assert [(m["kind"], m["on"]) for m in lacks] == [("expenses", "0001-01-01")]

@@ -159,3 +159,20 @@ def test_who_may_not_change_a_deal_may_not_quote_it_and_nobody_quotes_nothing(of
     desk.post("ana", "/api/deals/deal-a/win")
     assert desk.post("ana", "/api/deals/deal-a/quote").json()["code"] == "illegal_transition"
     assert heads(office) == []
+
+
+def test_rates_that_are_corrected_later_change_nothing_that_was_quoted(office: Office, desk: Desk) -> None:
+    """R39: the capital rate and the rates of exchange are those of the day of the offer."""
+    rates(office)
+    usd = {"base_currency": "EUR", "quote_currency": "USD", "rate": "1.10", "valid_from": "2025-01-01"}
+    office.put(("rates", "usd", usd), ("unit_costs", "c-pump", {"currency": "USD"}))
+    offered(office)
+    assert desk.post("ana", "/api/deals/deal-a/quote").status_code == 200
+    before = amounts(quoted(office, desk), "quoted")
+    assert None not in [before[name] for name in ("list", "invoice", "pocket", "margin")]
+    office.put(("cost_rates", "r-capital", {"rate_bp": 7_300}), ("rates", "usd", {"rate": "2.00"}))
+    assert amounts(quoted(office, desk), "quoted") == before
+    office.delete("cost_rates", "r-capital")
+    office.delete("rates", "usd")
+    assert amounts(quoted(office, desk), "quoted") == before
+    assert amounts(quoted(office, desk, "?currency=EUR"), "quoted") == before

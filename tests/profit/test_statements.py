@@ -97,18 +97,45 @@ def test_the_list_names_people_and_periods_up_to_today(desk: Desk, office: Offic
         assert desk.get("fay", f"{PATH}{wrong}").json()["code"] == "request_invalid", wrong
 
 
-def test_r45_what_is_reckoned_from_the_margin_hides_its_basis_and_says_so(desk: Desk) -> None:
-    own, full = of(desk, "cleo"), of(desk, "cleo", as_="fay")
-    (mine,), (all_,) = own["plans"], full["plans"]
-    assert own["partial"] is mine["partial"] is True
+def test_r45_what_is_reckoned_from_the_margin_is_told_as_what_the_period_pays_and_no_more(
+    desk: Desk, office: Office
+) -> None:
+    """What a deal pays, divided by the rate, is its margin: a manager could tell the unit cost too."""
+    write(office, won("d", "2026-01-13", 300_00, owner_key="cleo"), line("m", "d", "3"))
+    full = of(desk, "cleo", as_="fay")
+    (all_,) = full["plans"]
     assert full["partial"] is False
-    assert [(ln["basis_minor"], ln["rate_bp"], ln["amount_minor"]) for ln in mine["lines"]] == [(None, None, 4_00)]
-    assert [(ln["basis_minor"], ln["rate_bp"]) for ln in all_["lines"]] == [(80_00, 500)]
-    assert mine["lines"][0]["text"] == "accrued on the margin of deal c (won)"
+    first = all_["lines"][0]
+    assert (first["deal_key"], first["basis_minor"], first["rate_bp"]) == ("c", 80_00, 500)
+    parts = [ln["amount_minor"] for ln in all_["lines"]]
+    assert len(parts) > 1
+    for who in ("cleo", "dirk", "root"):
+        told = of(desk, "cleo", as_=who)
+        (mine,) = told["plans"]
+        if who == "dirk":
+            assert (mine["partial"], mine["lines"]) == (False, all_["lines"])
+            continue
+        assert told["partial"] is mine["partial"] is True
+        assert (mine["lines"], mine["sums"]) == ([], {})
+        assert mine["payout"] == all_["payout"]
+        assert mine["payout"]["earned_minor"] == sum(parts)
     text = desk.get("cleo", f"{PATH}/cleo/Q1?format=csv").text
-    assert "80.00" not in text
-    assert "5.00" not in text
+    assert [row["kind"] for row in csv.DictReader(io.StringIO(text))] == ["opening", "draw", "paid", "closing"]
     assert "80.00" in desk.get("fay", f"{PATH}/cleo/Q1?format=csv").text
+
+
+def test_r45_a_plan_on_margins_is_on_the_devices_of_who_sees_cost_alone(desk: Desk, office: Office) -> None:
+    for who, known in (("cleo", {"plan"}), ("root", {"plan"}), ("fay", {"plan", "thin"})):
+        phone = office.phone(who)
+        phone.catch_up()
+        assert {key for entity, key in phone.sees() if entity == "commission_plans"} == known, who
+        listed = desk.get(who, "/api/commission_plans").json()["items"]
+        assert {row["key"] for row in listed} == known, who
+    wish = {"tiers": [{"from_minor": 0, "rate_bp": 1}], "currency": "EUR", "valid_from": "2026-01-01", "name": "Mine"}
+    root, fay = office.phone("root"), office.phone("fay")
+    assert root.do("create", "commission_plans", "r", set={**wish, "measure": "margin"}).outcome == "refused"
+    assert root.do("create", "commission_plans", "r", set=wish).outcome == "applied"
+    assert fay.edit("commission_plans", "r", measure="margin").code == "field_read_only"
 
 
 def test_a_statement_is_a_file_too(desk: Desk) -> None:

@@ -120,12 +120,18 @@ def test_who_does_not_see_cost_is_told_open_facts_and_his_own_and_no_total_of_th
     assert msgspec.json.encode(again) == msgspec.json.encode(mine)
 
 
-def test_a_commission_is_told_without_what_it_was_reckoned_from() -> None:
-    """R45: of a margin plan that would be the margin."""
-    basis = {"kind": "accrual", "plan_key": "p", "period_key": "q", "basis_minor": SECRET, "rate_bp": 500}
-    own = Counted(fact("commission", -10, user_key="ana", basis=basis), -10)
-    told = hidden(waterfall([own], "EUR"), "ana").step("commission").items
-    assert [f.item.basis for f in told] == [{"kind": "accrual", "plan_key": "p", "period_key": "q"}]
+def test_a_commission_is_told_without_what_it_was_reckoned_from_and_one_on_the_margin_not_at_all() -> None:
+    """R45: what a deal pays by its margin, divided by the rate, is the margin."""
+    about = {"kind": "accrual", "plan_key": "p", "period_key": "q"}
+
+    def paid(**more: object) -> Counted:
+        basis = {**about, "basis_minor": SECRET, "rate_bp": 500, **more}
+        return Counted(fact("commission", -10, user_key="ana", basis=basis, entity="commission_entries"), -10)
+
+    whole = waterfall([paid(measure="revenue"), paid(measure="margin"), paid()], "EUR")
+    assert len(whole.step("commission").items) == 3
+    told = hidden(whole, "ana").step("commission").items
+    assert [f.item.basis for f in told] == [about]
 
 
 @given(amounts, st.integers(1, 10**9))

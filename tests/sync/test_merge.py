@@ -252,3 +252,15 @@ def test_every_strategy_of_the_policy_names_a_group_that_exists() -> None:
         assert group in SHAPES[entity].groups, (entity, group)
         assert kind in ("latest", "server", "ask", "union", "greatest", "text")
     assert strategy_of("contacts", "phone") == "latest"
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), times)
+def test_a_part_of_a_group_of_a_row_that_the_device_never_had_leaves_no_hole(old: int, new: int, at: int) -> None:
+    """S24: a price of no currency is none that a table takes."""
+    row = {**dict.fromkeys(SHAPES["prices"].types), "amount_minor": old, "currency": "EUR"}
+    edit = Edit({"amount_minor": new}, 0, "d1", at)
+    done = merge("prices", row, REV, {"amount": [REV, "d2", 3, "d2"]}, edit, lambda _: None)
+    assert {**row, **done.values}["currency"] == "EUR"
+    for lost in done.lost:
+        assert None not in (lost.losing["currency"], lost.standing["currency"])
+    assert (done == Merged({}, frozenset(), ())) == (old == new)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.office import Office
 
 
@@ -271,3 +273,25 @@ def test_a_conflict_names_the_author_whose_value_lost(office: Office) -> None:
     office.clock.advance(1_000)
     (conflict,) = bob.edit("contacts", "carl", base=1, phone="3").conflicts
     assert office.row("conflicts", conflict)["author_key"] == "ana"
+
+
+@pytest.mark.parametrize("base", [0, 1])
+def test_an_edit_of_a_part_of_a_group_that_others_changed_is_taken_or_said_to_have_lost(
+    office: Office, base: int
+) -> None:
+    """S24: a device that never had the row (base 0) names the amount alone: the currency stays what it is."""
+    charge = {
+        "deal_key": "deal-a",
+        "kind": "freight",
+        "amount_minor": 100,
+        "currency": "EUR",
+        "booked_on": "2026-01-05",
+    }
+    office.put(("deal_charges", "freight", charge))
+    office.clock.advance(1_000)
+    office.phone("dirk").edit("deal_charges", "freight", amount_minor=101, currency="EUR")
+    office.clock.advance(1_000)
+    receipt = office.phone("fay").do("update", "deal_charges", "freight", base=base, set={"amount_minor": 102})
+    assert receipt.outcome == "merged", receipt
+    row = office.row("deal_charges", "freight")
+    assert (row["amount_minor"], row["currency"]) == (102, "EUR")

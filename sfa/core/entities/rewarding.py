@@ -1,4 +1,5 @@
-"""How people are paid for what they are credited with (R41). Plans lie with everybody, who has which in his book."""
+"""How people are paid for what they are credited with (R41). Plans lie with everybody, those on margins with
+who sees cost (R45); who has which lies in his book."""
 
 from typing import Annotated
 

@@ -19,6 +19,9 @@ deal_quotes = Table(
     Column("amount_minor", BigInteger),
     Column("currency", Text),
     Column("payment_days", Integer),
+    Column("capital_bp", Integer),  # what waiting cost in that currency's year, null where none was known
+    Column("capital_key", KEY),
+    Column("rates", JSON, nullable=False),  # the rates that prices and costs were converted at (sfa.profit.frozen)
     Column("digest", Text, nullable=False),  # of what was quoted: the same quoted again is the same quote
     sqlite_with_rowid=False,
 )
