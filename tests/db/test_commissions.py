@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, event, select
 
 from sfa.core.errors import Refused
 from sfa.db.commissions import SETTINGS_LOCK, people, rebuild, verify
+from sfa.db.earnings import Lack, Unit, earned, read_assigned, read_world
 from sfa.db.tables import commission_entries
 from tests.builders import NOW, put_rows
 from tests.office import Office
@@ -96,6 +97,20 @@ def test_r41_a_deal_that_is_won_accrues_in_the_same_transaction(office: Office) 
     assert (first["basis_minor"], first["currency"], first["reason"], first["n"]) == (100_00, "EUR", "won", 1)
     phone.edit("deals", "deal-a", name="More pumps")
     assert len(ledger(office)) == 2
+    check(office)
+
+
+def test_r34_what_is_too_large_once_it_is_converted_is_listed_and_stops_no_deal(office: Office) -> None:
+    write(office, Q1, plan(), has(), rate("USD", "EUR", "1000000", "2026-01-01"))
+    write(office, won("big", "2026-01-10", 9_000_000_000_000_000, currency="USD"), won("a", "2026-01-11", 50_00))
+    assert told(office) == [("Q1", "accrual", "a", 500, 2_50)]
+
+    def lacks(connection: Connection) -> list[Lack]:
+        world = read_world(connection, read_assigned(connection, ["ana"]))
+        unit = Unit("ana", "plan", "Q1")
+        return earned(connection, world, [unit])[unit].lacks
+
+    assert office.database.read(lacks) == [Lack("amount_too_large", "big", 1, "EUR")]
     check(office)
 
 
