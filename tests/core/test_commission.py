@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from sfa.core.band_places import Tiers
 from sfa.core.commission import (
     Booked,
     Earned,
     Entry,
     Terms,
-    Tiers,
     banded,
     due,
     entries_of,
