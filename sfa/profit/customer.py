@@ -175,7 +175,7 @@ def _seen(connection: Connection, key: str, held: frozenset[str] | None) -> str:
 
 def _lifetime(connection: Connection, world: World, key: str, until: int) -> Lifetime:
     """At the end of the span, out of the last two whole years."""
-    years = years_before(day_of(until - 1, world.zone))
+    years = structs.replace(years_before(day_of(until - 1, world.zone)), until=until)
     found = profits(connection, "total", years, accounts=[key], world=world).total
     return worth(connection, world, found, until)
 
@@ -186,7 +186,9 @@ def worth(connection: Connection, world: World, tally: Tally, until: int, kept: 
     capital = world.costs.rate_on("capital", None, day)
     bought = bool(tally.kinds.get("invoice"))
     discount = capital.value if capital is not None else None
-    return lifetime(tally.earned().profit_minor, 2, kept or retention(connection, world, day), discount, bought=bought)
+    return lifetime(
+        tally.earned().profit_minor, 2, kept or retention(connection, world, day, until), discount, bought=bought
+    )
 
 
 def _standing(connection: Connection, key: str) -> Standing | None:

@@ -98,9 +98,9 @@ def rebates(field: Field, agreement: Agreement, events: Sequence[Event]) -> Iter
 def visits(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
     for row in rows:
         start, end = row["checked_in_at"], row["checked_out_at"]
-        if start is None or end is None or start >= field.as_of:
+        if start is None or end is None or end <= start or start >= field.as_of:
             continue
-        ms = max(end - start, 0)
+        ms = end - start
         on = day_of(start, field.zone)
         rate = rate_on(field.rates, "visit_hour", row["owner_key"], on)
         basis = {"ms": ms, "minutes": ms // 60_000}
@@ -111,7 +111,7 @@ def visits(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
 def travel(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
     for row in rows:
         at = row["started_at"]
-        if at >= field.as_of:
+        if at >= field.as_of or row["distance_m"] <= 0:
             continue
         on = day_of(at, field.zone)
         rate = rate_on(field.rates, "kilometre", row["owner_key"], on)

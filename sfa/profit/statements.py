@@ -19,6 +19,7 @@ from sfa.core.errors import Refused
 from sfa.core.fields import INSTANT_MAX
 from sfa.core.ids import is_key
 from sfa.core.money import format_minor
+from sfa.core.periods import YEAR_MIN
 from sfa.crm.edits import Who
 from sfa.crm.online import person
 from sfa.db.earnings import Assigned, Lack, Plan, Span, Unit, World, earned, read_assigned, read_plans, read_world
@@ -28,6 +29,7 @@ from sfa.profit.payouts import Draw, Payout, payouts
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
 FOR_EVER = "9999-12-31"
+FIRST_DAY = f"{YEAR_MIN + 1}-01-01"  # no calendar names a period before
 _E, _ASSIGNED = commission_entries.c, ROWS["commission_assignments"].c
 WORDS = {
     "accrual": "accrued",
@@ -213,7 +215,7 @@ def _chain(world: World, sums: _Sums, user: str, plan: Plan, until: str) -> list
     booked = [span for span in booked if span.kind == plan.period]
     starts += [span.start_on for span in booked]
     found = {span.key: span for span in booked}
-    day = min(starts, default=FOR_EVER)
+    day = max(min(starts, default=FOR_EVER), FIRST_DAY)
     while day <= until and (span := world.periods.on(day, plan.period)) is not None:
         found[span.key] = span
         day = span.end_on

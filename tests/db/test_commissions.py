@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, event, select
+from sqlalchemy import Connection, delete, event, select, update
 
 from sfa.core.errors import Refused
 from sfa.db.commissions import SETTINGS_LOCK, people, rebuild, verify
@@ -112,6 +112,15 @@ def test_r34_what_is_too_large_once_it_is_converted_is_listed_and_stops_no_deal(
 
     assert office.database.read(lacks) == [Lack("amount_too_large", "big", 1, "EUR")]
     check(office)
+
+
+def test_r55_a_row_in_another_currency_than_its_plan_s_is_found_and_taken_back(office: Office) -> None:
+    write(office, Q1, plan(), has(), won("a", "2026-01-10", 50_00))
+    office.database.write(lambda c: c.execute(update(commission_entries).values(currency="USD")))
+    found = office.database.read(verify)
+    assert sorted((f.amount_minor, f.currency) for f in found) == [(-2_50, "USD"), (2_50, "EUR")]
+    assert office.database.write(rebuild, NOW) == 2
+    assert office.database.read(verify) == []
 
 
 def test_r41_whole_amount_tiers_lift_what_stands_by_rows_of_their_own(office: Office) -> None:

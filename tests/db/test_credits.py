@@ -9,7 +9,7 @@ from sqlalchemy import delete, event, select, text
 
 from sfa.core.credits import Credit, credits_of
 from sfa.db.credits import BATCH_DEALS, deal_keys, rebuild
-from sfa.db.tables import ROWS, credited, credited_quantities, kept_credits
+from sfa.db.tables import ROWS, credited, credited_quantities
 from sfa.db.writes import Door, Origin
 from tests.builders import put_rows
 from tests.office import Office, Phone
@@ -148,27 +148,6 @@ def test_the_territory_stays_when_customers_are_merged_and_when_that_is_undone(o
     assert office.database.write(rebuild) == 0
     write(office, ("deals", "a", {"account_key": "acme"}))
     assert territories(office) == [("acme", "t-south")]
-
-
-def test_r3_a_merge_makes_what_was_reopened_and_what_is_kept_aside_the_survivors_too(office: Office) -> None:
-    office.put(("accounts", "acme", {"territory_key": "t-south"}), ("accounts", "dup", {"name": "Acme again"}))
-    office.put(("accounts", "dup", {"territory_key": "t-north"}))
-    write(office, won("a", "2026-01-10", account_key="dup"), won("gone", "2026-01-10", account_key="dup"))
-    opened = {"stage_key": "offer", "closed_at": None, "closings": [closing("2026-01-10", "2026-01-20")]}
-    write(office, ("deals", "a", opened), ("deals", "gone", opened))
-    office.delete("deals", "gone")
-    kept = select(kept_credits.c.account_key)
-
-    def aside() -> list[str]:
-        return [row["account_key"] for row in office.all(kept)]
-
-    assert (territories(office), aside()) == ([("dup", "t-north")] * 2, ["dup"] * 2)
-    dirk = office.phone("dirk")
-    dirk.do("account.merge", "accounts", "dup", base=office.rev("accounts", "dup"), set={"into": "acme"})
-    assert (territories(office), aside()) == ([("acme", "t-north")] * 2, ["acme"] * 2)
-    assert office.database.write(rebuild) == 0
-    dirk.do("account.unmerge", "accounts", "acme", set={"loser": "dup"})
-    assert (territories(office), aside()) == ([("dup", "t-north")] * 2, ["dup"] * 2)
 
 
 def sent(phone: Phone, mutations: list[dict[str, Any]], together: bool) -> None:

@@ -83,6 +83,13 @@ def test_a_correction_of_a_period_that_has_ended_is_paid_when_it_was_written(des
     assert before["plans"][0]["payout"]["earned_minor"] + earned == whole
 
 
+def test_a_plan_from_before_all_calendars_pays_as_well(desk: Desk, office: Office) -> None:
+    write(office, plan("old", valid_from="0001-01-01", measure="revenue"), has("dirk", "old", valid_from="0001-01-01"))
+    write(office, won("d", "2026-01-20", 10_00, owner_key="dirk"))
+    (paid,) = of(desk, "dirk")["plans"]
+    assert (paid["plan_key"], paid["payout"]["paid_minor"]) == ("old", 50)
+
+
 def test_statements_are_read_by_the_person_the_managers_above_and_finance(desk: Desk) -> None:
     for who in ("ana", "mia", "dirk", "fay", "root"):
         assert of(desk, as_=who)["plans"][0]["payout"]["earned_minor"] == 10_00, who
