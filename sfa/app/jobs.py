@@ -121,8 +121,19 @@ def make_price_guides(connection: Connection, now_ms: int) -> str:
 
 def judge_customers(connection: Connection, now_ms: int) -> str:
     """How customers stand, as what they are changes."""
-    looked, changed = customers.judge(connection, now_ms)
+    return _judged(connection, customers.look(connection, now_ms))
+
+
+def _judged(connection: Connection, found: customers.Judged) -> str:
+    looked, changed = customers.keep(connection, found)
     return f"{looked} customers judged, {changed} differ"
+
+
+# name -> (what is read in a snapshot, how it is stored)
+APART: dict[str, tuple[Callable[[Connection, int], Any], Callable[[Connection, Any], str]]] = {
+    "reconcile": (reconcile.report, reconcile.outcome),
+    "judge_customers": (customers.look, _judged),
+}
 
 
 JOBS: dict[str, Job] = {
@@ -182,12 +193,13 @@ async def run_collection(database: Database, clock: Clock, job: Job, files: File
         _log.info("%s: %s", job.name, await files.sweep())
 
 
-async def run_reconciliation(database: Database, clock: Clock, job: Job) -> None:
-    """Look through everything in a snapshot that nobody waits for, and store what was found."""
+async def run_apart(database: Database, clock: Clock, job: Job) -> None:
+    """Look through much in a snapshot that nobody waits for, and store what was found."""
     slot = await database.write_async(claim, job, clock.now_ms())
     if slot is not None:
-        found = await database.read_long_async(reconcile.report, clock.now_ms())
-        kept = structs.replace(job, work=lambda connection, _: reconcile.outcome(connection, found))
+        read, store = APART[job.name]
+        found = await database.read_long_async(read, clock.now_ms())
+        kept = structs.replace(job, work=lambda connection, _: store(connection, found))
         _log.info("%s: %s", job.name, await database.write_async(finish, kept, slot, clock.now_ms()))
 
 
@@ -197,7 +209,7 @@ def scheduler(database: Database, clock: Clock, files: Files | None = None) -> A
     first = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)  # at the start too: a server may restart each day
     for job in JOBS.values():
         collects = files is not None and job.name == "collect_files"
-        apart = run_reconciliation if job.name == "reconcile" else run
+        apart = run_apart if job.name in APART else run
         made.add_job(
             run_collection if collects else apart,
             IntervalTrigger(seconds=job.every_s, timezone="UTC"),

@@ -133,7 +133,7 @@ def told(connection: Connection, user_key: str, after: int, limit: int) -> Repor
     role = person(connection, user_key).role
     if role not in CLOSES_PERIODS:
         raise Refused("not_permitted", f"the role {role} does not see the reconciliation")
-    if not 1 <= limit <= PAGE_MAX or after < 0:
+    if not 1 <= limit <= PAGE_MAX or not 0 <= after <= DIFFERENCES_MAX:
         raise Refused("request_invalid", f"`limit` is 1 to {PAGE_MAX}, `after` a `next`")
     last = connection.execute(select(reconciliations).order_by(_R.number.desc()).limit(1)).mappings().first()
     if last is None:

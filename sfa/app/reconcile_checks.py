@@ -203,7 +203,11 @@ def _money_of(connection: Connection, world: World, span: Span) -> dict[str | No
         amount, cost = row.amount_minor, row.cost_minor
         add(row.deal_key, "invoice", None if amount is None else sign * amount, row.currency, row.rated_at)
         add(row.deal_key, "goods", None if cost is None else -sign * cost, row.cost_currency, row.rated_at)
-    paid = select(_E.deal_key, _E.amount_minor, _E.currency, _E.at).where(_E.at >= start, _E.at < until)
+    taken = commission_entries.alias("taken").c
+    accrued_at = select(taken.at).where(taken.user_key == _E.user_key, taken.plan_key == _E.plan_key)
+    accrued_at = accrued_at.where(taken.period_key == _E.reverses_period, taken.number == _E.reverses)
+    rated_at = func.coalesce(accrued_at.scalar_subquery(), _E.at)
+    paid = select(_E.deal_key, _E.amount_minor, _E.currency, rated_at).where(_E.at >= start, _E.at < until)
     for deal, amount, currency, at in connection.execute(paid):
         add(deal, "commission", -amount, currency, at)
     return found
@@ -229,13 +233,31 @@ def _of_kind(tally: Tally, kind: str) -> int | None:
     return None if kind in tally.spoiled else tally.kinds.get(kind, 0)
 
 
+def _first_booked(connection: Connection, zone: str) -> str | None:
+    """The first day of effort, expenses or charges."""
+    days = [
+        connection.execute(select(func.min(ROWS[entity].c[name])).where(~ROWS[entity].c.gone)).scalar()
+        for entity, name in (("deal_charges", "booked_on"), ("expenses", "spent_on"), ("work_entries", "done_on"))
+    ]
+    starts = (("visits", "checked_in_at"), ("travel_legs", "started_at"))
+    for entity, name in starts:
+        at = connection.execute(select(func.min(ROWS[entity].c[name])).where(~ROWS[entity].c.gone)).scalar()
+        days.append(day_of(at, zone) if at is not None else None)
+    return min((day for day in days if day is not None), default=None)
+
+
 def _quarters(connection: Connection, look: Look) -> Iterator[Span]:
-    """Quarters of the calendar from the first credit, or commission, until the day of the report."""
+    """Quarters of the calendar from the first credit, or commission, until the day of the report; before them, in one
+    span, whatever else was booked earlier."""
     zone = look.around(connection).zone
     firsts = [connection.execute(select(func.min(at))).scalar() for at in (_C.at, _E.at)]
     first = min((at for at in firsts if at is not None), default=None)
     calendar, last = FiscalCalendars(), day_of(look.now_ms, zone)
     day = day_of(first, zone) if first is not None else plus_days(last, 1)
+    if (earlier := _first_booked(connection, zone)) is not None and earlier < min(day, plus_days(last, 1)):
+        begun = calendar.period_of(day, PeriodKind.QUARTER).start_on if first is not None else plus_days(last, 1)
+        if earlier < begun:
+            yield Span(earlier, begun, look.now_ms)
     while day <= last:
         quarter = calendar.period_of(day, PeriodKind.QUARTER)
         yield Span(quarter.start_on, quarter.end_on, look.now_ms)

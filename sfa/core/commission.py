@@ -3,24 +3,27 @@
 `entries_of` plays one person's credits of one period under one plan, event by event. Each credited end takes its place
 above what stood in the period before it. `bands` pays each part of it at the rate of its band; `whole` pays everything
 at the rate of the tier that is reached, and lifts what stands already when a tier is crossed. A reversal takes back, at
-the original rates, what the end was paid; the place that it leaves is free again, so that winning a deal twice climbs
-no tier twice. Only under `retier` does a reversal count the tiers of what still stands anew. A cap withholds what the
-period earned above it and gives that back before anything is lost to a reversal.
+the original rates, what the end was paid; the places that it leaves are free again and the next ends fill them first,
+so that winning a deal twice climbs no tier twice (`sfa.core.band_places`). Only under `retier` does a reversal count
+the tiers of what still stands anew. A cap withholds what the period earned above it and gives that back before anything
+is lost to a reversal.
 
 Every row is rounded once, half up, by itself. `due` says which rows a ledger lacks: what was written stays, and the
 same asked again is nothing. Does not do: who has which plan, currencies, which period a row falls in, draws.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 
 from msgspec import Struct, structs
 
+from sfa.core.band_places import Places, Stretch, Tiers, bases_of
 from sfa.core.money import BP_WHOLE, Rounding, apply_bp
 
 KINDS = ("accrual", "adjustment", "reversal", "tier", "cap")
 End = tuple[str, int]  # a deal, and the number of its end
-Tiers = tuple[tuple[int, int], ...]  # (from, rate), the first from nothing
 Parts = dict[int, tuple[int, int]]  # rate -> (basis, amount)
+_OF_EARLIER, _ACCRUAL, _OF_THIS = 0, 1, 2  # the order at one instant: what is reopened leaves its place to what is won
 
 
 class Terms(Struct, frozen=True):
@@ -92,15 +95,12 @@ def reached(tiers: Tiers, total: int) -> int:
 def banded(tiers: Tiers, start: int, amount: int) -> Parts:
     """What an amount earns that lies above `start`, each part at the rate of its band; a negative one takes back from
     the top. What lies below nothing is of the first band."""
-    low, high = min(start, start + amount), max(start, start + amount)
-    bases: dict[int, int] = {}
-    for place, (begin, rate) in enumerate(tiers):
-        floor = begin if place else min(low, begin)
-        ceiling = tiers[place + 1][0] if place + 1 < len(tiers) else max(high, begin)
-        width = min(high, ceiling) - max(low, floor)
-        if width > 0:
-            bases[rate] = bases.get(rate, 0) + (width if amount > 0 else -width)
-    return {rate: _part(basis, rate) for rate, basis in bases.items()}
+    stretch = min(start, start + amount), max(start, start + amount)
+    return _paid(bases_of(tiers, [stretch]), amount)
+
+
+def _paid(bases: Mapping[int, int], amount: int) -> Parts:
+    return {rate: _part(basis if amount > 0 else -basis, rate) for rate, basis in bases.items()}
 
 
 def at_rate(amount: int, rate: int) -> Parts:
@@ -121,15 +121,16 @@ def entries_of(terms: Terms, earned: Iterable[Earned]) -> list[Entry]:
     reopening, in whichever period that lies."""
     events: list[tuple[int, int, End, Earned]] = []
     for found in earned:
-        events.append((found.at, 0, found.end, found))
+        events.append((found.at, _ACCRUAL, found.end, found))
         if found.reversed_at is not None:
-            events.append((max(found.at, found.reversed_at), 1, found.end, found))
+            at = max(found.at, found.reversed_at)
+            events.append((at, _OF_EARLIER if found.at < at else _OF_THIS, found.end, found))
     count = _Count(terms)
-    for _, taken, _, found in sorted(events, key=lambda event: event[:3]):
-        if taken:
-            count.take_back(found)
-        else:
+    for _, kind, _, found in sorted(events, key=lambda event: event[:3]):
+        if kind == _ACCRUAL:
             count.accrue(found)
+        else:
+            count.take_back(found)
     return count.entries
 
 
@@ -144,13 +145,17 @@ class _Count:
         self._tier: dict[End, int] = {}
         self._lowest, self._highest = 0, len(terms.tiers)  # nothing that stands is of a tier beyond
         self._position = self._total = self._withheld = 0
+        self._starts: dict[End, int] = {}
+        self._places, self._taken = Places(), dict[End, list[Stretch]]()
 
     def accrue(self, found: Earned) -> None:
         start, self._position = self._position, self._position + found.amount_minor
         tier = reached(self.terms.tiers, self._position)
+        if not self._standing:
+            self._lowest = self._highest = tier
         self._standing[found.end] = found
         if self.terms.mode == "bands":
-            parts = banded(self.terms.tiers, start, found.amount_minor)
+            parts = self._filling(found, start)
         else:
             parts = at_rate(found.amount_minor, self.terms.tiers[tier][1])
             self._move(tier, found)
@@ -158,6 +163,14 @@ class _Count:
         self._lowest, self._highest = min(self._lowest, tier), max(self._highest, tier)
         self._set(found.end, parts, "accrual", found.at, found.event)
         self._cap(found.at)
+
+    def _filling(self, found: Earned, start: int) -> Parts:
+        """Under `retier` no place stays free: who stands above one moves down, and the next begins on top."""
+        self._starts[found.end] = start
+        if self.terms.retier:
+            return banded(self.terms.tiers, start, found.amount_minor)
+        taken = self._taken[found.end] = self._places.take(found.amount_minor)
+        return _paid(bases_of(self.terms.tiers, taken), found.amount_minor)
 
     def _move(self, tier: int, cause: Earned) -> None:
         """Everything that stands follows to a tier that is reached, or is reached no more; a reversal did not lower it
@@ -178,22 +191,33 @@ class _Count:
         assert found.reversed_at is not None
         self._set(found.end, {}, "reversal", found.reversed_at, "reopened")
         self._position -= found.amount_minor
+        above = _behind(self._standing, found.end) if self.terms.retier and self.terms.mode == "bands" else []
         for kept in (self._standing, self._parts, self._tier):
             del kept[found.end]
-        if self.terms.retier:
+        if found.end in self._taken:
+            self._places.give_back(found.amount_minor, self._taken.pop(found.end))
+        if self.terms.retier and self.terms.mode == "bands":
+            self._move_down(found, above)
+        elif self.terms.retier:
             self._count_anew(found.reversed_at)
         self._cap(found.reversed_at)
 
+    def _move_down(self, gone: Earned, above: Sequence[End]) -> None:
+        """Who stands above a place that was left begins lower by it; whoever stays within its band is paid alike."""
+        assert gone.reversed_at is not None
+        for end in above:
+            self._starts[end] -= gone.amount_minor
+            parts = banded(self.terms.tiers, self._starts[end], self._standing[end].amount_minor)
+            self._set(end, parts, "tier", gone.reversed_at, "retier")
+
     def _count_anew(self, at: int) -> None:
-        position, tier = 0, reached(self.terms.tiers, self._position)
+        tier = reached(self.terms.tiers, self._position)
+        if self._lowest == tier == self._highest:
+            return
         self._lowest = self._highest = tier
         for end, found in self._standing.items():
-            if self.terms.mode == "bands":
-                parts = banded(self.terms.tiers, position, found.amount_minor)
-            else:
-                parts = at_rate(found.amount_minor, self.terms.tiers[tier][1])
-            position, self._tier[end] = position + found.amount_minor, tier
-            self._set(end, parts, "tier", at, "retier")
+            self._tier[end] = tier
+            self._set(end, at_rate(found.amount_minor, self.terms.tiers[tier][1]), "tier", at, "retier")
 
     def _set(self, end: End, parts: Parts, kind: str, at: int, reason: str) -> None:
         """Write what an end is paid from now on, as far as it differs, rate by rate."""
@@ -211,6 +235,11 @@ class _Count:
         if withheld != self._withheld:
             self.entries.append(Entry("cap", at, None, None, None, None, self._withheld - withheld, "cap"))
             self._withheld = withheld
+
+
+def _behind(standing: dict[End, Earned], end: End) -> list[End]:
+    """The ends that were credited after one, in order; it is told from the last one on."""
+    return [*takewhile(lambda other: other != end, reversed(standing.keys()))][::-1]
 
 
 # -- the ledger -------------------------------------------------------------------------------------------------------

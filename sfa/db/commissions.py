@@ -238,12 +238,19 @@ def _lacking(connection: Connection, world: World, units: Iterable[Unit]) -> Ite
     last = _numbers(connection, wanted, kept)
     for unit in asked:
         stored, numbers = kept.get(unit, []), last.setdefault(unit[:2], {})
-        found = due(unit.period_key, wanted[unit], [row for row, _ in stored], numbers)
-        for row in found:
-            numbers[row.period_key] = max(row.number, numbers.get(row.period_key, 0))
-        if found:
-            currency = world.plans[unit.plan_key].currency if unit.plan_key in world.plans else stored[0][1]
-            yield unit, [(row, currency) for row in found]
+        by_currency: dict[str, list[Booked]] = {}
+        for row, code in stored:
+            by_currency.setdefault(code, []).append(row)
+        if unit.plan_key in world.plans:
+            by_currency.setdefault(world.plans[unit.plan_key].currency, [])
+        lacking: list[_Stored] = []
+        for code, rows in sorted(by_currency.items()):  # rows of a currency that is not the plan's are taken back in it
+            right = unit.plan_key in world.plans and code == world.plans[unit.plan_key].currency
+            for row in due(unit.period_key, wanted[unit] if right else [], rows, numbers):
+                numbers[row.period_key] = max(row.number, numbers.get(row.period_key, 0))
+                lacking.append((row, code))
+        if lacking:
+            yield unit, lacking
 
 
 def _wanted(world: World, unit: Unit, reckoned: Reckoned) -> list[tuple[str, Entry]]:

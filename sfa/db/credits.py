@@ -5,11 +5,11 @@ right. Both go through `_settle`, so what the door kept is what a rebuild makes.
 a transaction that touches nothing of this costs a look at its history.
 
 What was frozen stays: the territory of the customer when the deal was credited (until somebody edits the deal to name
-another customer; a merge does not), and of a reversed end its cost and quantities as they stood at the reopening,
-however many changes came in one transaction. What is taken away with a deal that is deleted, or because its event does
-not count any more, is kept aside and comes back as it was with the deal or the event. On PostgreSQL two writers of one
-deal wait for each other, as do those who change costs, stages or rules (or many deals at once) and those who are
-credited by them.
+another customer; a merge only makes the ends of the one the other's), and of a reversed end its cost and quantities as
+they stood at the reopening, however many changes came in one transaction. What is taken away with a deal that is
+deleted, or because its event does not count any more, is kept aside and comes back as it was with the deal or event.
+On PostgreSQL two writers of one deal wait for each other, as do those who change costs, stages or rules (or many deals
+at once) and those who are credited by them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -181,6 +181,11 @@ class _Known(NamedTuple):
         found = {**self.lines.get(deal_key, {}), **changed}
         return [line for _, line in sorted(found.items()) if line is not None]
 
+    def merged(self, deal_key: str, rows: Rows) -> Rows:
+        """What was credited at a customer that is another's now is that one's; only the territory stays (R3)."""
+        found = [{**row, "account_key": self.moved.account(deal_key, row["account_key"])} for row in rows.credits]
+        return Rows(found, rows.quantities)
+
 
 def _settle(
     connection: Connection, deals: set[str], moved: Moved = NOTHING, *, alone: bool, hold: bool = False
@@ -242,12 +247,9 @@ def _due(deal: dict[str, Any], was: Stored, settings: Settings, known: _Known) -
 
 
 def _set_aside(deal: dict[str, Any], was: Stored, n: int, known: _Known) -> Rows:
-    """An end that counts no more as it was; of one that stands a merge makes no other customer here either."""
+    """An end that counts no more as it was."""
     counted = was.counts.of_end(n)
-    rows = counted if counted.credits else was.aside.of_end(n)
-    if deal["key"] in known.moved.merged and not any(row["reversal"] for row in rows.credits):
-        return Rows([{**row, "account_key": deal["account_key"]} for row in rows.credits], rows.quantities)
-    return rows
+    return known.merged(deal["key"], counted if counted.credits else was.aside.of_end(n))
 
 
 def _of_end(deal: dict[str, Any], end: End, was: Stored, settings: Settings, known: _Known) -> Rows | None:
@@ -261,17 +263,16 @@ def _of_end(deal: dict[str, Any], end: End, was: Stored, settings: Settings, kno
         before = aside
     if end.reopened_at is not None and then is None and before.credits and _stood(end, before.credits):
         at = end.reopened_at
-        return Rows(_frozen(before.credits, at), _frozen(before.quantities, at))
+        rows = known.merged(deal["key"], before)
+        return Rows(_frozen(rows.credits, at), _frozen(rows.quantities, at))
     if not found:
         return None
     lines = known.lines_of(deal["key"], then)
     account = then.account_key if then is not None else deal["account_key"]
     place = account, _territory(deal["key"], account, end, before.credits, known)
     cost = cost_of(lines, known.costs, day_of(found[0].at, settings.zone))
-    return Rows(
-        _rows(deal["key"], place, end, found, cost),
-        _quantities(deal["key"], end, found, quantities_of(lines), known.units),
-    )
+    quantities = _quantities(deal["key"], end, found, quantities_of(lines), known.units)
+    return known.merged(deal["key"], Rows(_rows(deal["key"], place, end, found, cost), quantities))
 
 
 def _counted(rows: Rows) -> tuple[str, int] | None:

@@ -20,6 +20,7 @@ from sfa.core.entities import Rate
 from sfa.core.errors import Refused
 from sfa.core.exchange import Exchange
 from sfa.core.exchange import Missing as NoRate
+from sfa.core.fields import MONEY_MAX
 from sfa.core.periods import FiscalCalendars, PeriodKind
 from sfa.core.rules import QUOTA_FILTERS
 from sfa.db.prepared import among, listed
@@ -85,7 +86,7 @@ class Unit(NamedTuple):
 
 class Lack(Struct, frozen=True, order=True):
     """Why a credit, or (without a deal) a whole period, earns nothing yet: rate_missing, cost_missing, quota_missing,
-    amount_missing. `detail` names the currencies and the day of a rate."""
+    amount_missing, amount_too_large. `detail` names the currencies and the day of a rate."""
 
     code: str
     deal_key: str | None = None
@@ -326,6 +327,8 @@ def _judged(plan: Plan, row: Any, exchange: Exchange) -> Earned | Lack:
         if isinstance(value, NoRate):
             return Lack("rate_missing", *end, f"{value.from_currency} to {value.to_currency} on {value.on}")
         amount += value[0]
+    if abs(amount) > MONEY_MAX:
+        return Lack("amount_too_large", *end, plan.currency)
     return Earned(*end, row.at, row.event, amount, row.reversed_at)
 
 

@@ -25,10 +25,17 @@ class Then(Struct, frozen=True):
 
 
 class Moved(Struct, frozen=True):
-    """`reopened` by (deal, number of the end); `merged` are the deals whose customer changed by nothing but merges."""
+    """`reopened` by (deal, number of the end); `merged` are the deals whose customer changed by nothing but merges,
+    each with the changes (from, to) in order."""
 
     reopened: dict[tuple[str, int], Then] = field(default_factory=dict)
-    merged: frozenset[str] = frozenset()
+    merged: dict[str, list[tuple[str | None, str | None]]] = field(default_factory=dict)
+
+    def account(self, deal_key: str, account_key: str | None) -> str | None:
+        """What became of a customer that an end of the deal was credited at."""
+        for before, after in self.merged.get(deal_key, ()):
+            account_key = after if account_key == before else account_key
+        return account_key
 
 
 NOTHING = Moved()
@@ -38,8 +45,13 @@ def moved_by(cells: Mapping[tuple[str, str], Cell], entries: Sequence[Version]) 
     """Of a transaction's rows as they are at its end, and its history in order."""
     ends = {place: found for place, e in enumerate(entries) if (found := _ended(e))}
     named = [e for e in entries if e.entity == "deals" and e.kind != "create" and "account_key" in e.changes]
-    merged = {e.key for e in named if e.kind in MERGES} - {e.key for e in named if e.kind not in MERGES}
-    return Moved(_undone(cells, entries, ends) if ends else {}, frozenset(merged))
+    edited = {e.key for e in named if e.kind not in MERGES}
+    merged: dict[str, list[tuple[str | None, str | None]]] = {}
+    for e in named:
+        if e.key not in edited:
+            before, after = e.changes["account_key"]
+            merged.setdefault(e.key, []).append((before, after))
+    return Moved(_undone(cells, entries, ends) if ends else {}, merged)
 
 
 def _ended(entry: Version) -> list[int]:

@@ -49,7 +49,7 @@ def phases(
     firsts = _firsts(connection, asked)
     tallies = {phase: Tally() for phase in (ACQUISITION, RETENTION, PROSPECTS)}
     for make in (visits_source, travel_source):
-        source = _phased(make(connection, world, asked))
+        source = _phased(make(connection, world, asked), asked.until)
         for found in sums(connection, world, source, structs.replace(asked, by=("phase",)), _phase_of(firsts)):
             if len(found) == 3:
                 (phase,), kind, amount = found
@@ -78,25 +78,27 @@ def _take(tally: Tally, fact: Fact) -> None:
         tally.add(fact.kind, fact.amount)
 
 
-def _first_credits() -> Any:
-    """The first credit that stands of each customer."""
+def _first_credits(until: int | None) -> Any:
+    """The first credit of each customer that stands, or stood at an instant."""
     c, back = credited.c, credited.alias("taken_back").c
-    taken_back = exists().where(back.deal_key == c.deal_key, back.n == c.n, back.reversal)
+    before = [] if until is None else [back.at < until]
+    taken_back = exists().where(back.deal_key == c.deal_key, back.n == c.n, back.reversal, *before)
     query = select(c.account_key, func.min(c.at).label("at")).where(~c.overlay, ~c.reversal, ~taken_back)
+    query = query if until is None else query.where(c.at < until)
     return query.where(c.account_key.is_not(None)).group_by(c.account_key)
 
 
 def _firsts(connection: Connection, asked: Asked) -> dict[str, int]:
-    query, bound = _first_credits(), {}
+    query, bound = _first_credits(asked.until), {}
     if asked.accounts is not None:
         query, bound = query.where(among(credited.c.account_key, "of")), {"of": listed(connection, asked.accounts)}
     found = connection.execute(query, bound).all()
     return {account: at for account, at in found if asked.scope.sees(account, None)}
 
 
-def _phased(source: Source) -> Source:
+def _phased(source: Source, until: int | None) -> Source:
     """The same, which can be grouped by phase."""
-    firsts = _first_credits().cte("firsts")
+    firsts = _first_credits(until).cte("firsts")
     phase = case((firsts.c.at.is_(None), PROSPECTS), (source.at < firsts.c.at, ACQUISITION), else_=RETENTION)
     from_ = source.from_.outerjoin(firsts, firsts.c.account_key == source.columns["account"])
     return source._replace(from_=from_, columns={**source.columns, "phase": phase})

@@ -17,6 +17,7 @@ from sfa.core.days import start_of_ms
 from sfa.core.money import Rounding, rounded
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, commission_entries, credited
+from sfa.profit.dated import credited_on
 from sfa.profit.fact_sums import Asked, Fact, Place, Source, Value, both, parted, settled
 from sfa.profit.items import work_cost
 from sfa.profit.surroundings import World
@@ -38,19 +39,21 @@ def charges(connection: Connection, world: World, asked: Asked) -> Iterator[Fact
     query = select(t.key, t.deal_key, t.kind, t.amount_minor, t.currency, t.booked_on, t.product_key, t.quantity, *deal)
     query = query.add_columns(_ACCOUNTS.c.territory_key).join_from(ROWS["deal_charges"], _DEALS, _D.key == t.deal_key)
     query = query.outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == _D.account_key)
-    query, bound = _narrowed(connection, query, _D.account_key, asked)
+    query, bound = _narrowed(connection, query, _D.account_key, t.deal_key, asked)
     found = connection.execute(query.where(~t.gone, *_within(t.booked_on, asked)).order_by(t.key), bound)
     rows = [dict(row) for row in found.mappings()]
-    places = _credited_at(connection, sorted({row["deal_key"] for row in rows})) if rows else {}
+    places = _credited(connection, world, sorted({row["deal_key"] for row in rows})) if rows else {}
     for row in rows:
-        for fact in _charge_facts(world, row, places.get(row["deal_key"])):
+        for fact in _charge_facts(world, row, places.get(row["deal_key"], {})):
             if asked.takes(fact):
                 yield fact
 
 
-def _charge_facts(world: World, row: Row, credited_at: tuple[str | None, int] | None) -> Iterator[Fact]:
+def _charge_facts(world: World, row: Row, places: Mapping[str, str | None]) -> Iterator[Fact]:
+    """`places`: days on which the deal was credited -> where it lay then."""
     at = start_of_ms(row["booked_on"], world.zone)
-    territory = (credited_at[0] if credited_at else None) or row["territory_key"]
+    stood = credited_on(places, row["booked_on"])
+    territory = (places[stood] if stood is not None else None) or row["territory_key"]
     end = _end_on(row, at)
     shares = dict(end.splits)
     source = (territory, row["product_key"], row["deal_key"], "deal_charges", row["key"])
@@ -58,7 +61,7 @@ def _charge_facts(world: World, row: Row, credited_at: tuple[str | None, int] | 
     whole = Fact(row["kind"], -row["amount_minor"], row["currency"], *place)
     yield from parted(settled(world, whole), shares)
     if row["kind"] == "goods_return" and row["product_key"] and row["quantity"]:
-        day = day_of(credited_at[1], world.zone) if credited_at else row["booked_on"]
+        day = stood or row["booked_on"]
         cost = world.costs.unit_on(row["product_key"], day)
         if cost is None:
             about = {"of": "goods", "product_key": row["product_key"], "on": day}
@@ -80,12 +83,15 @@ def _end_on(row: Row, at: int) -> End:
     return now
 
 
-def _credited_at(connection: Connection, deals: Sequence[str]) -> dict[str, tuple[str | None, int]]:
-    """deal -> territory and instant of its last credit."""
+def _credited(connection: Connection, world: World, deals: Sequence[str]) -> dict[str, dict[str, str | None]]:
+    """deal -> the days on which its ends were credited, and the territory of each."""
     c = credited.c
-    query = select(c.deal_key, c.territory_key, c.rated_at).where(among(c.deal_key, "keys"), ~c.overlay)
-    found = connection.execute(query.order_by(c.deal_key, c.n), {"keys": listed(connection, deals)})
-    return {deal: (territory, at) for deal, territory, at in found}
+    query = select(c.deal_key, c.territory_key, c.rated_at).where(among(c.deal_key, "keys"), ~c.overlay, ~c.reversal)
+    found: dict[str, dict[str, str | None]] = {}
+    ordered = query.order_by(c.deal_key, c.n, c.user_key)
+    for deal, territory, at in connection.execute(ordered, {"keys": listed(connection, deals)}):
+        found.setdefault(deal, {})[day_of(at, world.zone)] = territory
+    return found
 
 
 # -- expenses and work ------------------------------------------------------------------------------------------------
@@ -100,7 +106,7 @@ def expenses(connection: Connection, world: World, asked: Asked) -> Iterator[Fac
     query = query.add_columns(account.label("account"), deal.label("deal"), _ACCOUNTS.c.territory_key.label("place"))
     query = query.select_from(ROWS["expenses"]).outerjoin(_VISITS, _VISITS.c.key == t.visit_key)
     query = query.outerjoin(_DEALS, _D.key == deal).outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == account)
-    query, bound = _narrowed(connection, query, account, asked)
+    query, bound = _narrowed(connection, query, account, deal, asked)
     for row in each(connection, query.where(~t.gone, *_within(t.spent_on, asked)), bound):
         fact = settled(world, _expense(world, row))
         if asked.takes(fact):
@@ -130,7 +136,7 @@ def work(connection: Connection, world: World, asked: Asked) -> Iterator[Fact]:
     query = select(t.key, t.owner_key, t.minutes, t.done_on, t.deal_key, account.label("account"))
     query = query.add_columns(_ACCOUNTS.c.territory_key.label("place")).select_from(ROWS["work_entries"])
     query = query.outerjoin(_DEALS, _D.key == t.deal_key).outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == account)
-    query, bound = _narrowed(connection, query, account, asked)
+    query, bound = _narrowed(connection, query, account, t.deal_key, asked)
     for row in each(connection, query.where(~t.gone, *_within(t.done_on, asked)), bound):
         at = start_of_ms(row.done_on, world.zone)
         place: Place = (at, at, row.account, row.owner_key, row.place, None, row.deal_key, "work_entries", row.key)
@@ -149,19 +155,25 @@ def _within(column: Any, asked: Asked) -> list[ColumnElement[bool]]:
     return [column >= asked.from_on, column < asked.to_on]
 
 
-def _narrowed(connection: Connection, query: Any, account: Any, asked: Asked) -> tuple[Any, dict[str, Any]]:
-    """Only of the customers that are asked about; what else the caller may not see is left out fact by fact."""
-    if asked.accounts is None:
-        return query, {}
-    return query.where(among(account, "of_accounts")), {"of_accounts": listed(connection, asked.accounts)}
+def _narrowed(connection: Connection, query: Any, account: Any, deal: Any, asked: Asked) -> tuple[Any, dict[str, Any]]:
+    """Only of the customers and deals that are asked about; what else the caller may not see is left out fact by
+    fact."""
+    bound: dict[str, Any] = {}
+    for column, name, keys in ((account, "of_accounts", asked.accounts), (deal, "of_deals", asked.deals)):
+        if keys is not None:
+            query, bound[name] = query.where(among(column, name)), listed(connection, keys)
+    return query, bound
 
 
 # -- commission -------------------------------------------------------------------------------------------------------
 
 
 def commission_source(_connection: Connection, world: World, asked: Asked) -> Source:
-    """The ledger of commission (R41): of the customer of the deal, where there is one."""
-    e = commission_entries.c
+    """The ledger of commission (R41): of the customer of the deal, where there is one. What takes back is converted at
+    the rate of what it takes back."""
+    e, taken = commission_entries.c, commission_entries.alias("taken").c
+    accrued_at = select(taken.at).where(taken.user_key == e.user_key, taken.plan_key == e.plan_key)
+    accrued_at = accrued_at.where(taken.period_key == e.reverses_period, taken.number == e.reverses)
     from_: Any = commission_entries.outerjoin(_DEALS, _D.key == e.deal_key)
     territory: Any = null()
     if "territory" in asked.by:
@@ -187,12 +199,14 @@ def commission_source(_connection: Connection, world: World, asked: Asked) -> So
             e.deal_key,
             _D.account_key,
             territory.label("territory"),
+            func.coalesce(accrued_at.scalar_subquery(), e.at).label("rated_at"),
         ],
         valued=_commission,
     )
 
 
 def _commission(_world: World, row: Any) -> Iterator[Fact]:
-    user, plan, period, number, at, amount, currency, deal, account, territory = row
+    user, plan, period, number, at, amount, currency, deal, account, territory, rated = row
     key = f"{user}/{plan}/{period}/{number}"
-    yield Fact("commission", -amount, currency, at, at, account, user, territory, None, deal, "commission_entries", key)
+    place: Place = (at, rated, account, user, territory, None, deal, "commission_entries", key)
+    yield Fact("commission", -amount, currency, *place)

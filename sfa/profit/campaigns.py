@@ -1,9 +1,10 @@
 """What a campaign cost and what it brought: the pocket profit of deals that it touched, by the organisation's model.
 
-A deal is credited, and each of its facts up to the margin (invoice, off-invoice, goods: the pocket profit) is shared
-among the campaigns whose touches of the customer, or of a person there, lie at most `attribution_days` before its first
-credit; what the deal loses again by a reopening, each campaign loses by the same weights. Return on investment is
-(brought - cost) / cost. The costs of a campaign are those booked in the span; what is not computable is named (R34).
+A deal is credited, and each of its facts up to the margin (invoice, off-invoice, samples, goods: the pocket profit) is
+shared among the campaigns whose touches of the customer, or of a person there, lie at most `attribution_days` before
+its first credit; what the deal loses again by a reopening, each campaign loses by the same weights. Return on
+investment is (brought - cost) / cost. The costs of a campaign are those booked in the span; what is not computable is
+named (R34).
 """
 
 from collections import defaultdict
@@ -20,7 +21,7 @@ from sfa.crm.online import person
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, credited
 from sfa.profit.attribution import Touch, by_campaign, influence, weights, within
-from sfa.profit.booked import charges
+from sfa.profit.booked import charges, expenses
 from sfa.profit.by import Span, asked_of, span_of
 from sfa.profit.fact_sums import Asked, Fact, rows, settled
 from sfa.profit.from_credits import credits_source, shared_terms
@@ -161,6 +162,7 @@ def _facts(connection: Connection, world: World, asked: Asked) -> Any:
     yield from rows(connection, world, credits_source(connection, world, asked), asked)
     for read in (shared_terms, charges, rebates):
         yield from read(connection, world, asked)
+    yield from (fact for fact in expenses(connection, world, asked) if fact.kind == "samples")
 
 
 def _take(tally: Tally, fact: Fact) -> None:
@@ -172,11 +174,14 @@ def _take(tally: Tally, fact: Fact) -> None:
 
 def _firsts(connection: Connection, asked: Asked) -> dict[str, tuple[str | None, int]]:
     """deal -> its customer and first credit, of deals of which something happens in the span."""
-    c, d = credited.c, ROWS["deal_charges"].c
+    c, d, e, v = credited.c, ROWS["deal_charges"].c, ROWS["expenses"].c, ROWS["visits"].c
     here = select(c.deal_key).where(c.at >= asked.start, c.at < asked.last)
     booked = select(d.deal_key).where(d.booked_on >= asked.from_on, d.booked_on < asked.to_on, ~d.gone)
+    sampled = select(func.coalesce(e.deal_key, v.deal_key)).select_from(ROWS["expenses"])
+    sampled = sampled.outerjoin(ROWS["visits"], v.key == e.visit_key).where(e.kind == "sample", ~e.gone)
+    sampled = sampled.where(e.spent_on >= asked.from_on, e.spent_on < asked.to_on)
     query = select(c.deal_key, func.max(c.account_key), func.min(c.at)).where(
-        c.deal_key.in_(here.union(booked)), ~c.overlay, ~c.reversal
+        c.deal_key.in_(here.union(booked, sampled)), ~c.overlay, ~c.reversal
     )
     return {deal: (account, at) for deal, account, at in connection.execute(query.group_by(c.deal_key))}
 

@@ -4,6 +4,7 @@ The items of all pages sum to the figures, kind by kind (R10): both come from th
 a customer that the caller does not see is `not_found`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -85,7 +86,7 @@ class CustomerProfit(Struct, frozen=True):
     next: str | None
 
 
-_Place = tuple[int, str, str, str, str, str]
+_Place = tuple[int, str, str, str, str, str, str, int]
 
 
 def told(connection: Connection, user_key: str, now_ms: int, key: str, wanted: Wanted) -> CustomerProfit:
@@ -98,9 +99,9 @@ def told(connection: Connection, user_key: str, now_ms: int, key: str, wanted: W
     tally = profits(connection, "total", span, accounts=[key], world=world).total
     asked, _ = asked_of(connection, world, "total", span, EVERYTHING, "month")
     asked = structs.replace(asked, accounts=(key,))
-    every = sorted(facts(connection, world, asked), key=place_of)
+    every = placed(facts(connection, world, asked))
     after = _after(wanted)
-    rest = [fact for fact in every if after is None or place_of(fact) > after]
+    rest = [(place, fact) for place, fact in every if after is None or place > after]
     page = rest[:limit]
     return CustomerProfit(
         key=key,
@@ -114,14 +115,24 @@ def told(connection: Connection, user_key: str, now_ms: int, key: str, wanted: W
         phases=phases(connection, world, span, accounts=[key]),
         value=Value(MODEL, SOURCE, _lifetime(connection, world, key, min(asked.end, until))),
         standing=_standing(connection, key),
-        items=[item_of(fact, world) for fact in page],
-        next=msgspec.json.encode(place_of(page[-1])).decode() if len(rest) > limit else None,
+        items=[item_of(fact, world) for _, fact in page],
+        next=msgspec.json.encode(page[-1][0]).decode() if len(rest) > limit else None,
     )
 
 
-def place_of(fact: Fact) -> _Place:
-    """The order of explanations: of time, then of what they are."""
-    return fact.at, fact.entity, fact.row_key, fact.kind, fact.user or "", fact.product or ""
+def placed(found: Iterable[Fact]) -> list[tuple[_Place, Fact]]:
+    """Facts in the order of explanations: of time, then of what they are. No two have one place, as ends of one deal
+    may be given the same thing by one event: those are told apart by their number."""
+
+    def of(fact: Fact) -> tuple[int, str, str, str, str, str, str]:
+        return fact.at, fact.entity, fact.row_key, fact.kind, fact.deal or "", fact.user or "", fact.product or ""
+
+    told: list[tuple[_Place, Fact]] = []
+    for fact in sorted(found, key=lambda f: (of(f), f.amount is None, f.amount or 0, f.rated_at, repr(f.about))):
+        before = told[-1][0] if told else None
+        number = before[-1] + 1 if before is not None and before[:-1] == of(fact) else 0
+        told.append(((*of(fact), number), fact))
+    return told
 
 
 def _after(wanted: Wanted) -> _Place | None:
@@ -164,7 +175,7 @@ def _seen(connection: Connection, key: str, held: frozenset[str] | None) -> str:
 
 def _lifetime(connection: Connection, world: World, key: str, until: int) -> Lifetime:
     """At the end of the span, out of the last two whole years."""
-    years = years_before(day_of(until - 1, world.zone))
+    years = structs.replace(years_before(day_of(until - 1, world.zone)), until=until)
     found = profits(connection, "total", years, accounts=[key], world=world).total
     return worth(connection, world, found, until)
 
@@ -175,7 +186,9 @@ def worth(connection: Connection, world: World, tally: Tally, until: int, kept: 
     capital = world.costs.rate_on("capital", None, day)
     bought = bool(tally.kinds.get("invoice"))
     discount = capital.value if capital is not None else None
-    return lifetime(tally.earned().profit_minor, 2, kept or retention(connection, world, day), discount, bought=bought)
+    return lifetime(
+        tally.earned().profit_minor, 2, kept or retention(connection, world, day, until), discount, bought=bought
+    )
 
 
 def _standing(connection: Connection, key: str) -> Standing | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
 
 from sfa.core.credits import day_of
@@ -50,19 +50,37 @@ _UPSERT = upserting(
 )
 
 
+class Judged(Struct, frozen=True):
+    """What a run found: of `keys` those that exist have a row; it came to the number `reached` of the feed."""
+
+    keys: list[str]
+    rows: list[dict[str, Any]]
+    reached: int
+
+
 def judge(connection: Connection, now_ms: int) -> tuple[int, int]:
-    """One run; -> (customers judged, customers whose row changed)."""
+    """One run in one transaction, for a database that nobody else writes to; a server reads first (`sfa.app.jobs`)."""
+    return keep(connection, look(connection, now_ms))
+
+
+def look(connection: Connection, now_ms: int) -> Judged:
+    """Judge in a snapshot; what commits meanwhile lies behind `reached`, and is the next run's."""
     changed, reached = _changed(connection)
     due = _due(connection, now_ms, ACCOUNTS_MAX - len(changed))
     keys = sorted({*changed, *due})
-    rows = judged(connection, keys, now_ms) if keys else []
+    return Judged(keys, judged(connection, keys, now_ms) if keys else [], reached)
+
+
+def keep(connection: Connection, found: Judged) -> tuple[int, int]:
+    """-> (customers judged, customers whose row changed)."""
+    keys, rows = found.keys, found.rows
     gone = sorted(set(keys) - {row["account_key"] for row in rows})
     if gone:
         table = customer_values.c.account_key
         connection.execute(delete(customer_values).where(among(table, "keys")), {"keys": listed(connection, gone)})
     before = _stored(connection, keys)
     _UPSERT.run(connection, rows)
-    _keep(connection, reached)
+    _keep(connection, found.reached)
     different = sum(before.get(row["account_key"]) != _told(row) for row in rows)
     return len(keys), different
 

@@ -26,6 +26,13 @@ class EffortRate(Struct, frozen=True):
     valid_to: str | None
 
 
+def credited_on(days: Iterable[str], booked_on: str) -> str | None:
+    """Of the days on which ends of a deal were credited, the one that stood when something was booked: the last one
+    until then, or the first of all. Winning a deal again changes nothing that was booked before."""
+    ordered = sorted(days)
+    return next((day for day in reversed(ordered) if day <= booked_on), ordered[0] if ordered else None)
+
+
 def rate_on(rates: Iterable[EffortRate], kind: str, user_key: str | None, day: str) -> EffortRate | None:
     """The rate of a kind on a day: that of the person, then that of everybody; of several the one that began last."""
     valid = [

@@ -42,3 +42,10 @@ def open_on(spans: Iterable[OpenDays], day: str) -> list[str]:
 def shared(amount_minor: int, deals: Sequence[str]) -> dict[str, int]:
     """An amount in equal parts that sum to it; what is left over goes to the first keys."""
     return dict(zip(deals, allocate(amount_minor, [1] * len(deals)), strict=True)) if deals else {}
+
+
+def part_of(amount_minor: int, place: int, count: int) -> int:
+    """What `shared` gives to one of so many deals, by its place in the order of their keys."""
+    size, rest = divmod(abs(amount_minor), count)
+    part = size + (place < rest)
+    return part if amount_minor >= 0 else -part

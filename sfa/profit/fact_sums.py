@@ -66,7 +66,8 @@ class Fact(NamedTuple):
 
 class Asked(Struct, frozen=True, kw_only=True):
     """Facts of the local days [from_on, to_on), which are the instants [start, end); `by` names what to group by, of
-    `PLACES`; `cuts` are the first instants of stretches, for `place`. `accounts` narrows to some customers."""
+    `PLACES`; `cuts` are the first instants of stretches, for `place`. `accounts` narrows to some customers, `deals` to
+    what names some deals."""
 
     from_on: str
     to_on: str
@@ -76,6 +77,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     cuts: tuple[int, ...] = ()
     scope: Scope = EVERYTHING
     accounts: tuple[str, ...] | None = None
+    deals: tuple[str, ...] | None = None  # facts that name one of these
     until: int | None = None  # facts before this instant only (`as_of`)
 
     @property
@@ -90,6 +92,8 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     def takes(self, fact: Fact) -> bool:
         if not self.start <= fact.at < self.last or not self.scope.sees(fact.account, fact.user):
+            return False
+        if self.deals is not None and fact.deal not in self.deals:
             return False
         return self.accounts is None or fact.account in self.accounts
 
@@ -135,6 +139,8 @@ def _conditions(source: Source, asked: Asked) -> list[ColumnElement[bool]]:
     if asked.accounts is not None:
         account = source.columns["account"]
         found.append(among(past_indexes(account) if len(asked.accounts) > LOOKED_UP_MAX else account, "of_accounts"))
+    if asked.deals is not None:
+        found.append(among(source.columns["deal"], "of_deals"))
     return found
 
 
@@ -142,6 +148,8 @@ def _bound(connection: Connection, source: Source, asked: Asked) -> dict[str, An
     found = {**source.bound, **asked.scope.bound(connection)}
     if asked.accounts is not None:
         found["of_accounts"] = listed(connection, asked.accounts)
+    if asked.deals is not None:
+        found["of_deals"] = listed(connection, asked.deals)
     return found
 
 

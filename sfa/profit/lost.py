@@ -22,7 +22,7 @@ from sfa.core.money import Rounding, rounded
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, deal_quote_lines, deal_quotes
 from sfa.profit.booked import expenses, work
-from sfa.profit.effort import OpenDays, open_days, open_on, shared
+from sfa.profit.effort import OpenDays, open_days, open_on, part_of
 from sfa.profit.fact_sums import Asked, Fact, rows
 from sfa.profit.items import terms_cost
 from sfa.profit.serving import corrected_visits, travel_source, visits_source
@@ -31,6 +31,7 @@ from sfa.profit.surroundings import World
 _DEALS, _LINES, _ACCOUNTS, _STAGES = ROWS["deals"], ROWS["deal_lines"], ROWS["accounts"], ROWS["stages"]
 _D = _DEALS.c
 _OF = ("key", "account_key", "owner_key", "amount_minor", "currency", "closed_at", "stage_key", "closings", "splits")
+FIRST_DAY = "0001-01-01"
 _MORE = ("overlays", "signed_at", "invoiced_at", "payment_days", "opened_on", "created_at", "lost_reason_key")
 
 
@@ -187,7 +188,6 @@ def _margin(
 def _sunk(connection: Connection, world: World, asked: Asked, found: Sequence[_Loss]) -> list[_Part]:
     accounts = sorted({loss.deal["account_key"] for loss in found if loss.deal["account_key"]})
     spans = _spans(connection, world, accounts)
-    first = min((span.from_on for of in spans.values() for span in of), default=asked.from_on)
     last = max(loss.end.closed_at for loss in found) + 1
     wide = structs.replace(
         asked,
@@ -197,9 +197,10 @@ def _sunk(connection: Connection, world: World, asked: Asked, found: Sequence[_L
         start=0,
         end=last,
         until=None,
-        from_on=min(first, asked.from_on),
+        from_on=FIRST_DAY,  # whatever span is asked about, a loss costs the same
         to_on=plus_days(day_of(last, world.zone), 1),
     )
+    alone = sorted({loss.deal["key"] for loss in found if not loss.deal["account_key"]})
     by_deal: dict[str, list[int]] = defaultdict(list)
     by_account: dict[str, list[int]] = defaultdict(list)
     for number, loss in enumerate(found):
@@ -212,13 +213,23 @@ def _sunk(connection: Connection, world: World, asked: Asked, found: Sequence[_L
     opened = [days[first_days[key]] if (key := loss.deal["key"]) in first_days else 0 for loss in found]
     sums: list[int] = [0] * len(found)
     missing: list[list[dict[str, Any]]] = [[] for _ in found]
-    for fact in _effort(connection, world, wide):
-        for number, amount in _of_losses(world, fact, by_deal, by_account, spans, opened, found):
+    near = _Near(by_account, spans, opened, found)
+    for fact in _both(connection, world, wide, alone):
+        for number, amount in _of_losses(world, fact, by_deal, near, found):
             if fact.amount is None:
                 missing[number].append({"code": fact.code, **fact.about})
             else:
                 sums[number] += amount
     return [missing[number] or sums[number] for number in range(len(found))]
+
+
+def _both(connection: Connection, world: World, wide: Asked, alone: Sequence[str]) -> Iterator[Fact]:
+    """The effort of customers, and that of deals that have none; what names one of those is told once."""
+    for fact in _effort(connection, world, wide):
+        if fact.deal not in alone:
+            yield fact
+    if alone:
+        yield from _effort(connection, world, structs.replace(wide, accounts=None, deals=tuple(alone)))
 
 
 def _effort(connection: Connection, world: World, asked: Asked) -> Iterator[Fact]:
@@ -228,14 +239,34 @@ def _effort(connection: Connection, world: World, asked: Asked) -> Iterator[Fact
         yield from read(connection, world, asked)
 
 
+class _Near:
+    """Which losses share what was spent on a customer on a day: (number of the loss, its deal's place, how many deals
+    were open); found once for each customer and day."""
+
+    def __init__(
+        self,
+        by_account: Mapping[str, Sequence[int]],
+        spans: Mapping[str, Sequence[OpenDays]],
+        opened: Sequence[int],
+        found: Sequence[_Loss],
+    ) -> None:
+        self._by_account, self._spans, self._opened, self._found = by_account, spans, opened, found
+        self._known: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+
+    def on(self, account: str, day: str) -> list[tuple[int, int, int]]:
+        known = self._known.get((account, day))
+        if known is None:
+            deals = {key: place for place, key in enumerate(open_on(self._spans.get(account, ()), day))}
+            keys = ((n, self._found[n].deal["key"]) for n in self._by_account.get(account, ()))
+            known = self._known[account, day] = [(n, deals[key], len(deals)) for n, key in keys if key in deals]
+        return known
+
+    def counts(self, number: int, at: int) -> bool:
+        return self._opened[number] <= at <= self._found[number].end.closed_at
+
+
 def _of_losses(
-    world: World,
-    fact: Fact,
-    by_deal: Mapping[str, Sequence[int]],
-    by_account: Mapping[str, Sequence[int]],
-    spans: Mapping[str, Sequence[OpenDays]],
-    opened: Sequence[int],
-    found: Sequence[_Loss],
+    world: World, fact: Fact, by_deal: Mapping[str, Sequence[int]], near: _Near, found: Sequence[_Loss]
 ) -> Iterator[tuple[int, int]]:
     """(number of the loss, what of the fact was sunk into it)."""
     cost = -(fact.amount or 0)
@@ -243,15 +274,10 @@ def _of_losses(
         for number in by_deal.get(fact.deal, ()):
             if fact.at <= found[number].end.closed_at:
                 yield number, cost
-        return
-    near = [n for n in by_account.get(fact.account or "", ()) if opened[n] <= fact.at <= found[n].end.closed_at]
-    if not near:
-        return
-    parts = shared(cost, open_on(spans.get(fact.account or "", ()), day_of(fact.at, world.zone)))
-    for number in near:
-        part = parts.get(found[number].deal["key"])
-        if part is not None:
-            yield number, part
+    elif fact.account is not None:
+        for number, place, count in near.on(fact.account, day_of(fact.at, world.zone)):
+            if near.counts(number, fact.at):
+                yield number, part_of(cost, place, count)
 
 
 def _spans(connection: Connection, world: World, accounts: Sequence[str]) -> dict[str, list[OpenDays]]:

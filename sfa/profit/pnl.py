@@ -136,8 +136,8 @@ def _actual(s: Sources, as_of: int) -> Iterator[Item]:
     catalogue = Catalogue(s.prices, s.costs, s.rates, s.exchange)
     yield from sold.actual(s.credits, s.lines.get(s.deal_key, ()), s.deal["payment_days"], catalogue, s.zone)
     field = served.Field(s.deal_key, s.zone, as_of, s.deal["currency"] or "", s.rates, s.costs, s.spans)
-    stood = [c["rated_at"] for c in s.credits if not c["reversal"] and not c["overlay"]]
-    yield from served.charges(field, s.charges, day_of(max(stood), s.zone) if stood else None)
+    credited = {c["rated_at"] for c in s.credits if not c["reversal"] and not c["overlay"]}
+    yield from served.charges(field, s.charges, tuple(day_of(at, s.zone) for at in sorted(credited)))
     for agreement in s.agreements:
         yield from served.rebates(field, agreement, _events(agreement, s))
     yield from served.visits(field, s.visits)

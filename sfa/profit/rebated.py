@@ -89,7 +89,8 @@ def _facts(
     end = ends[min(n, len(ends)) - 1]
     territory = places[accrued.end].territory
     about = {"of": "rebate", "agreement_key": agreement.key, "by_deal_key": accrued.by[0]}
-    place: Place = (at, at, agreement.account_key, end.owner_key, territory, None, deal, "rebate_agreements",
+    rated_at = at if accrued.rated_at is None else accrued.rated_at
+    place: Place = (at, rated_at, agreement.account_key, end.owner_key, territory, None, deal, "rebate_agreements",
                     agreement.key)  # fmt: skip
     amount = None if accrued.amount_minor is None else -accrued.amount_minor
     code = "rate_missing" if amount is None else None

@@ -59,7 +59,8 @@ class Event(Struct, frozen=True):
 
 class Accrued(Struct, frozen=True):
     """What a deal's end was given (or, negative, lost again) at an instant; `by` is the event that did it, another
-    end's where a tier was reached. Null: not computable, as an earlier amount of the agreement is not."""
+    end's where a tier was reached. Null: not computable, as an earlier amount of the agreement is not. What takes back
+    what was given before converts at the rate of then, `rated_at`; null: of `at`."""
 
     end: EndKey
     at: int
@@ -67,6 +68,7 @@ class Accrued(Struct, frozen=True):
     by: EndKey
     basis_minor: int | None
     rate_bp: int | None
+    rated_at: int | None = None
 
 
 def due(agreement: Agreement, amount_minor: int) -> int:
@@ -112,7 +114,7 @@ class _Ledger:
     def __init__(self, agreement: Agreement) -> None:
         self.agreement = agreement
         self.standing: dict[EndKey, int] = {}
-        self.given: dict[EndKey, int] = {}
+        self.given: dict[EndKey, dict[int, int]] = {}  # by the instant at which it was given
         self.total, self.paid = 0, 0
 
     def take(self, event: Event) -> list[Accrued]:
@@ -126,13 +128,17 @@ class _Ledger:
         difference = due(self.agreement, self.total) - self.paid
         self.paid += difference
         rate = reached(self.agreement, max(self.total, 0))
-        own = -self.given.get(event.end, 0) if event.reversal else self._own(amount, before, rate, difference)
+        given = self.given.pop(event.end, {}) if event.reversal else {}
+        own = -sum(given.values()) if event.reversal else self._own(amount, before, rate, difference)
         if not any(part > 0 for part in others.values()):
             own = difference
         if not event.reversal:
             self.standing[event.end] = self.standing.get(event.end, 0) + amount
         shares = _shared(difference - own, others) if difference != own else {}
-        told = [self._give(event.end, event, own, amount, rate)] if own or event.end not in shares else []
+        told = [self._taken_back(event, at, part, amount, rate) for at, part in given.items() if part]
+        own += sum(given.values())
+        if own or not (told or event.end in shares):
+            told.append(self._give(event.end, event, own, amount, rate))
         return told + [self._give(end, event, part, others[end], rate) for end, part in shares.items() if part]
 
     def _own(self, amount: int, before: int, rate: int, difference: int) -> int:
@@ -142,8 +148,13 @@ class _Ledger:
         return half_up(amount * rate, BP_WHOLE)
 
     def _give(self, end: EndKey, event: Event, part: int, basis: int, rate: int) -> Accrued:
-        self.given[end] = self.given.get(end, 0) + part
+        given = self.given.setdefault(end, {})
+        given[event.at] = given.get(event.at, 0) + part
         return Accrued(end, event.at, part, event.end, basis, rate if self.agreement.mode == "whole" else None)
+
+    def _taken_back(self, event: Event, at: int, part: int, basis: int, rate: int) -> Accrued:
+        of = rate if self.agreement.mode == "whole" else None
+        return Accrued(event.end, event.at, -part, event.end, basis, of, rated_at=at)
 
 
 def _shared(amount: int, others: Mapping[EndKey, int]) -> dict[EndKey, int]:

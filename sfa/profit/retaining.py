@@ -16,10 +16,12 @@ def years_before(day: str) -> Span:
     return Span(plus_days(day, 1 - 2 * YEAR_DAYS), plus_days(day, 1))
 
 
-def retention(connection: Connection, world: World, day: str) -> Retention:
-    """Customers credited in the year before last, and those of them who were in the last year, that ends with `day`."""
+def retention(connection: Connection, world: World, day: str, until: int | None = None) -> Retention:
+    """Customers credited in the year before last, and those of them who were in the last year, that ends with `day`, or
+    with the instant `until` on it."""
     span, c = years_before(day), credited.c
     start, end = start_of_ms(span.from_on, world.zone), start_of_ms(span.to_on, world.zone)
+    end = end if until is None else min(end, until)
     middle = start_of_ms(plus_days(span.from_on, YEAR_DAYS), world.zone)
     bought = [~c.overlay, ~c.reversal, c.account_key.is_not(None)]
     again = select(c.account_key).where(*bought, c.at >= middle, c.at < end)

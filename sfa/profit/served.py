@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from sfa.core.credits import Cost, cost_on, day_of
 from sfa.core.days import start_of_ms
-from sfa.profit.dated import COST_MISSING, EffortRate, rate_on, worth
+from sfa.profit.dated import COST_MISSING, EffortRate, credited_on, rate_on, worth
 from sfa.profit.effort import OpenDays, open_on, shared
 from sfa.profit.items import KINDS, Item, travel_cost, visit_cost, work_cost
 from sfa.profit.rebates import Agreement, Event, accruals
@@ -46,8 +46,9 @@ def fact(kind: str, amount: int | None, currency: str, on: str, at: int, source:
 # -- beside the price ------------------------------------------------------------------------------------------------
 
 
-def charges(field: Field, rows: Iterable[Row], credited_on: str | None) -> Iterator[Item]:
-    """`credited_on` is the day of the last credit: goods that come back are worth what they cost then."""
+def charges(field: Field, rows: Iterable[Row], credited: tuple[str, ...]) -> Iterator[Item]:
+    """`credited` are the days of the deal's credits: goods that come back are worth what they cost on the one that
+    stood."""
     for row in rows:
         on, at, source = row["booked_on"], field.at_of(row["booked_on"]), ("deal_charges", row["key"])
         if at >= field.as_of:
@@ -56,7 +57,7 @@ def charges(field: Field, rows: Iterable[Row], credited_on: str | None) -> Itera
         more = {"product_key": row["product_key"], "basis": basis}
         yield fact(row["kind"], -row["amount_minor"], row["currency"], on, at, source, **more)
         if row["kind"] == "goods_return" and row["product_key"] is not None and row["quantity"] is not None:
-            yield _returned(field, row, on, at, credited_on or on)
+            yield _returned(field, row, on, at, credited_on(credited, on) or on)
 
 
 def _returned(field: Field, row: Row, on: str, at: int, cost_day: str) -> Item:
@@ -86,7 +87,7 @@ def rebates(field: Field, agreement: Agreement, events: Sequence[Event]) -> Iter
         if row.amount_minor is None:
             basis["missing"] = {"rebate_agreement": agreement.key}
         amount = None if row.amount_minor is None else -row.amount_minor
-        more = {"basis": basis, "code": "rate_missing"}
+        more = {"basis": basis, "code": "rate_missing", "rated_at": row.rated_at}
         on = day_of(row.at, field.zone)
         yield fact("rebate", amount, agreement.currency, on, row.at, ("rebate_agreements", agreement.key), **more)
 
@@ -97,9 +98,9 @@ def rebates(field: Field, agreement: Agreement, events: Sequence[Event]) -> Iter
 def visits(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
     for row in rows:
         start, end = row["checked_in_at"], row["checked_out_at"]
-        if start is None or end is None or start >= field.as_of:
+        if start is None or end is None or end <= start or start >= field.as_of:
             continue
-        ms = max(end - start, 0)
+        ms = end - start
         on = day_of(start, field.zone)
         rate = rate_on(field.rates, "visit_hour", row["owner_key"], on)
         basis = {"ms": ms, "minutes": ms // 60_000}
@@ -110,7 +111,7 @@ def visits(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
 def travel(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
     for row in rows:
         at = row["started_at"]
-        if at >= field.as_of:
+        if at >= field.as_of or row["distance_m"] <= 0:
             continue
         on = day_of(at, field.zone)
         rate = rate_on(field.rates, "kilometre", row["owner_key"], on)
@@ -207,10 +208,14 @@ def _sample(field: Field, row: Row, on: str) -> tuple[int | None, str | None, di
 
 
 def commissions(rows: Iterable[Row], zone: str) -> Iterator[Item]:
-    """What was accrued and taken back, as the ledger says (R41)."""
+    """What was accrued and taken back, as the ledger says (R41); what takes back converts as what it takes back did."""
     names = ("kind", "plan_key", "period_key", "number", "n", "overlay", "basis_minor", "rate_bp", "reverses", "reason")
-    for row in rows:
+    every = list(rows)
+    accrued = {(row["user_key"], row["plan_key"], row["period_key"], row["number"]): row["at"] for row in every}
+    for row in every:
         basis = {name: row[name] for name in (*names, "measure") if row[name] is not None}
-        source, more = ("commission_entries", row["plan_key"]), {"user_key": row["user_key"], "basis": basis}
+        then = accrued.get((row["user_key"], row["plan_key"], row["reverses_period"], row["reverses"]))
+        source = ("commission_entries", row["plan_key"])
+        more = {"user_key": row["user_key"], "basis": basis, "rated_at": then}
         on = day_of(row["at"], zone)
         yield fact("commission", -row["amount_minor"], row["currency"], on, row["at"], source, **more)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, select, union
+from sqlalchemy import Connection, and_, func, or_, select, union
 
 from sfa.core.access import SEES_COST
 from sfa.core.credits import day_of
@@ -20,6 +20,7 @@ from sfa.core.errors import Refused
 from sfa.core.fields import INSTANT_MAX
 from sfa.core.ids import is_key
 from sfa.core.money import format_minor
+from sfa.core.periods import YEAR_MIN
 from sfa.crm.edits import Who
 from sfa.crm.online import person
 from sfa.db.earnings import Assigned, Lack, Plan, Span, Unit, World, earned, read_assigned, read_plans, read_world
@@ -29,6 +30,7 @@ from sfa.profit.payouts import Draw, Payout, payouts
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
 FOR_EVER = "9999-12-31"
+FIRST_DAY = f"{YEAR_MIN + 1}-01-01"  # no calendar names a period before
 _E, _ASSIGNED = commission_entries.c, ROWS["commission_assignments"].c
 WORDS = {
     "accrual": "accrued",
@@ -40,8 +42,10 @@ WORDS = {
 
 
 class Line(Struct, frozen=True):
-    """A row of the ledger. `text` says it in words; `of_period` and `of_number` name what a reversal takes back."""
+    """A row of the ledger. `text` says it in words; `of_period` and `of_number` name what a reversal takes back.
+    `period_key` and `number` are its place there: of another period where that had ended when it was written."""
 
+    period_key: str
     number: int
     kind: str
     at: int
@@ -118,7 +122,8 @@ def statements(
     query = select(paid).where(among(paid, "keys"), paid > (after or "")).order_by(paid).limit(limit + 1)
     keys = list(connection.execute(query, {"keys": listed(connection, mine)}).scalars())
     page = keys[:limit]
-    world, sums = _world(connection, page), _sums(connection, page)
+    world = _world(connection, page)
+    sums = _sums(connection, world, page)
     today = day_of(min(now_ms, INSTANT_MAX), world.periods.zone)
     items = []
     for key in page:
@@ -133,7 +138,8 @@ def statement(connection: Connection, user_key: str, of: str, period_key: str) -
     who = person(connection, user_key)
     if not (is_key(of) and is_key(period_key)) or f"book:{of}" not in (who.held or ()):
         raise Refused("not_found")
-    world, sums = _world(connection, [of]), _sums(connection, [of])
+    world = _world(connection, [of])
+    sums = _sums(connection, world, [of])
     spans = world.periods.named(period_key)
     if not spans:
         raise Refused("not_found")
@@ -152,13 +158,42 @@ def statement(connection: Connection, user_key: str, of: str, period_key: str) -
 _Sums = dict[tuple[str, str], dict[str, dict[str, int]]]  # (person, plan) -> period -> kind -> sum
 
 
-def _sums(connection: Connection, users: Sequence[str]) -> _Sums:
+def _sums(connection: Connection, world: World, users: Sequence[str]) -> _Sums:
+    """By the period that pays a row. One by one only where a row was written after the end of its period."""
     group = (_E.user_key, _E.plan_key, _E.period_key, _E.kind)
-    query = select(*group, func.sum(_E.amount_minor)).where(among(_E.user_key, "keys")).group_by(*group)
+    query = select(*group, func.max(_E.written_at), func.sum(_E.amount_minor)).where(among(_E.user_key, "keys"))
+    keys = {"keys": listed(connection, users)}
     found: _Sums = {}
-    for user, plan, period, kind, amount in connection.execute(query, {"keys": listed(connection, users)}):
-        found.setdefault((user, plan), {}).setdefault(period, {})[kind] = int(amount)
+    late: set[tuple[str, str]] = set()
+
+    def add(user: str, plan: str, period: str, kind: str, amount: int) -> None:
+        sums = found.setdefault((user, plan), {}).setdefault(period, {})
+        sums[kind] = sums.get(kind, 0) + int(amount)
+
+    for user, plan, period, kind, written_at, amount in connection.execute(query.group_by(*group), keys):
+        if _payer(world, plan, period, written_at) == period:
+            add(user, plan, period, kind, amount)
+        else:
+            late.add((plan, period))
+    if late:
+        ones = select(*group, _E.written_at, func.sum(_E.amount_minor)).group_by(*group, _E.written_at)
+        ones = ones.where(among(_E.user_key, "keys"), among(_E.plan_key, "plans"), among(_E.period_key, "periods"))
+        keys["plans"], keys["periods"] = (listed(connection, sorted({place[n] for place in late})) for n in (0, 1))
+        summed = {(*who, period, kind) for who, of in found.items() for period, by in of.items() for kind in by}
+        for user, plan, period, kind, written_at, amount in connection.execute(ones, keys):
+            if (user, plan, period, kind) not in summed:
+                add(user, plan, _payer(world, plan, period, written_at), kind, amount)
     return found
+
+
+def _payer(world: World, plan_key: str, period_key: str, written_at: int) -> str:
+    """The period in which a row is paid: its own, or where that had ended and was paid, the one it was written in."""
+    plan = world.plans.get(plan_key)
+    span = next((s for s in world.periods.named(period_key) if plan is not None and s.kind == plan.period), None)
+    if span is None or written_at < world.periods.bounds(span)[1]:
+        return period_key
+    later = world.periods.at(written_at, span.kind)
+    return later.key if later is not None else period_key
 
 
 def _world(connection: Connection, users: Sequence[str]) -> World:
@@ -182,7 +217,7 @@ def _chain(world: World, sums: _Sums, user: str, plan: Plan, until: str) -> list
     booked = [span for span in booked if span.kind == plan.period]
     starts += [span.start_on for span in booked]
     found = {span.key: span for span in booked}
-    day = min(starts, default=FOR_EVER)
+    day = max(min(starts, default=FOR_EVER), FIRST_DAY)
     while day <= until and (span := world.periods.on(day, plan.period)) is not None:
         found[span.key] = span
         day = span.end_on
@@ -214,7 +249,7 @@ def _of_plan(
         currency=plan.currency,
         sums={} if hidden else dict(sorted(booked.get(span.key, {}).items())),
         payout=paid[-1],
-        lines=[] if hidden else _lines(connection, unit, plan.currency),
+        lines=[] if hidden else _lines(connection, world, unit, span, plan.currency),
         missing=earned(connection, world, [unit])[unit].lacks,
         partial=hidden,
     )
@@ -228,16 +263,20 @@ def _draw(plan: Plan, span: Span, days: Iterable[tuple[str, str]]) -> Draw | Non
     return Draw(plan.draw_minor, plan.draw_recoverable) if met else None
 
 
-def _lines(connection: Connection, unit: Unit, currency: str) -> list[Line]:
-    query = select(commission_entries).where(
-        _E.user_key == unit.user_key, _E.plan_key == unit.plan_key, _E.period_key == unit.period_key
-    )
-    rows = connection.execute(query.order_by(_E.number)).mappings()
-    return [_line(row, currency) for row in rows]
+def _lines(connection: Connection, world: World, unit: Unit, span: Span, currency: str) -> list[Line]:
+    """What the period pays: its own rows, and then those of periods that had ended when they were written."""
+    start, end = world.periods.bounds(span)
+    mine = and_(_E.user_key == unit.user_key, _E.plan_key == unit.plan_key)
+    written = and_(_E.written_at >= start, _E.written_at < end)
+    query = select(commission_entries).where(mine, or_(_E.period_key == unit.period_key, written))
+    rows = connection.execute(query.order_by(_E.period_key != unit.period_key, _E.period_key, _E.number)).mappings()
+    told = [r for r in rows if _payer(world, unit.plan_key, r["period_key"], r["written_at"]) == unit.period_key]
+    return [_line(row, currency, unit.period_key) for row in told]
 
 
-def _line(row: Any, currency: str) -> Line:
+def _line(row: Any, currency: str, paid_in: str) -> Line:
     return Line(
+        period_key=row["period_key"],
         number=row["number"],
         kind=row["kind"],
         at=row["at"],
@@ -250,11 +289,11 @@ def _line(row: Any, currency: str) -> Line:
         reason=row["reason"],
         of_period=row["reverses_period"],
         of_number=row["reverses"],
-        text=_text(row, currency),
+        text=_text(row, currency, paid_in),
     )
 
 
-def _text(row: Any, currency: str) -> str:
+def _text(row: Any, currency: str, paid_in: str) -> str:
     """Why a row is there, in one line."""
     said = [WORDS[row["kind"]]]
     if row["deal_key"] is not None:
@@ -265,6 +304,8 @@ def _text(row: Any, currency: str) -> str:
         said.append(f"as paid by number {row['reverses']} of {row['reverses_period']}")
     elif row["reverses_period"] is not None:
         said.append(f"of {row['reverses_period']}")
+    elif row["period_key"] != paid_in:
+        said.append(f"of {row['period_key']}")
     return f"{' '.join(said)} ({row['reason']})"
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, text
 
 from sfa.app import reconcile
 from sfa.app.cli_reconcile import reconcile as command
-from sfa.app.jobs import JOBS, run_reconciliation
+from sfa.app.jobs import JOBS, run_apart
 from sfa.app.reconcile import Report
 from sfa.app.reconcile_checks import CHECKS, OF_COST
 from sfa.app.seed.write import seed
@@ -206,7 +206,7 @@ def test_the_job_stores_its_report_and_a_second_one_finds_its_slot_taken(books: 
     async def twice() -> None:
         server = open_database(books.database.url, durable=False)
         for _ in range(2):
-            await run_reconciliation(server, books.clock, JOBS["reconcile"])
+            await run_apart(server, books.clock, JOBS["reconcile"])
         await server.close_async()
 
     asyncio.run(twice())
@@ -249,7 +249,7 @@ def test_finance_directors_and_administrators_read_the_report_in_pages(books: Of
             assert item["hidden"] == (item["rule"] in OF_COST)
             if item["hidden"]:
                 assert (item["expected"], item["found"], item["detail"]) == (None, None, {})
-        for wrong in ("limit=0", "limit=501", "after=-1"):
+        for wrong in ("limit=0", "limit=501", "after=-1", "after=99999999999999999999999"):
             assert desk.get("fay", f"/api/reconciliation?{wrong}").json()["code"] == "request_invalid"
 
 

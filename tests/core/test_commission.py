@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from sfa.core.band_places import Tiers
 from sfa.core.commission import (
     Booked,
     Earned,
     Entry,
     Terms,
-    Tiers,
     banded,
     due,
     entries_of,
@@ -296,3 +296,53 @@ def test_a_sale_that_arrives_late_takes_its_place_in_time(mode: str) -> None:
     ledger = keep([], terms, [early])
     ledger += keep(ledger, terms, [early, late])
     assert sum(row.entry.amount_minor for row in ledger) == total(entries_of(terms, [late, early]))
+
+
+# -- won again --------------------------------------------------------------------------------------------------------
+
+
+NINE = Terms("bands", ((0, 500), (90_000, 1_000)))
+
+
+def test_r41_deals_that_are_reopened_and_won_again_one_by_one_climb_no_band() -> None:
+    once = [sold(f"d{n}", n, 10_000) for n in range(10)]
+    again: list[Earned] = []
+    for n, found in enumerate(once[:9]):
+        at = 100 + 2 * n
+        again += [structs.replace(found, reversed_at=at), sold(found.deal_key, at + 1, 10_000, n=2)]
+    assert total(entries_of(NINE, once)) == 5_500
+    assert total(entries_of(NINE, [*again, once[9]])) == 5_500
+
+
+def test_r41_a_deal_that_is_reopened_and_won_at_one_instant_takes_its_own_place() -> None:
+    """The end that is won sorts before the one that is reopened by its key; the reopening still comes first."""
+    deals = [sold("b", 1, 90_000, reversed_at=5), sold("a", 5, 90_000), sold("b", 6, 90_000, n=2)]
+    assert total(entries_of(NINE, deals)) == 4_500 + 9_000
+    assert total(entries_of(NINE, deals[:2])) == 4_500
+
+
+@given(
+    st.lists(st.integers(1, 400), min_size=1, max_size=8),
+    st.lists(st.integers(0, 7), max_size=12),
+    st.sampled_from([(), ((300, 700),), ((100, 700), (500, 1_100))]),
+)
+def test_r41_whatever_is_reopened_and_won_again_what_stands_is_paid_as_one_total(
+    sizes: list[int], again: list[int], tiers: tuple[tuple[int, int], ...]
+) -> None:
+    terms = Terms("bands", ((0, 300), *tiers))
+    at, stands = 0, dict[str, Earned]()
+    gone: list[Earned] = []
+    for deal, size in enumerate(sizes):
+        at += 1
+        stands[f"d{deal}"] = sold(f"d{deal}", at, size)
+    for place in again:
+        found = stands[f"d{place % len(sizes)}"]
+        at += 1
+        gone.append(structs.replace(found, reversed_at=at))
+        at += place % 2
+        stands[found.deal_key] = structs.replace(found, at=at, n=found.n + 1)
+    bases: dict[int | None, int] = {}
+    for entry in entries_of(terms, [*gone, *stands.values()]):
+        bases[entry.rate_bp] = bases.get(entry.rate_bp, 0) + (entry.basis_minor or 0)
+    paid = banded(terms.tiers, 0, sum(sizes))
+    assert {rate: basis for rate, basis in bases.items() if basis} == {rate: basis for rate, (basis, _) in paid.items()}

@@ -4,10 +4,11 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, event, select
+from sqlalchemy import Connection, delete, event, select, update
 
 from sfa.core.errors import Refused
 from sfa.db.commissions import SETTINGS_LOCK, people, rebuild, verify
+from sfa.db.earnings import Lack, Unit, earned, read_assigned, read_world
 from sfa.db.tables import commission_entries
 from tests.builders import NOW, put_rows
 from tests.office import Office
@@ -97,6 +98,29 @@ def test_r41_a_deal_that_is_won_accrues_in_the_same_transaction(office: Office) 
     phone.edit("deals", "deal-a", name="More pumps")
     assert len(ledger(office)) == 2
     check(office)
+
+
+def test_r34_what_is_too_large_once_it_is_converted_is_listed_and_stops_no_deal(office: Office) -> None:
+    write(office, Q1, plan(), has(), rate("USD", "EUR", "1000000", "2026-01-01"))
+    write(office, won("big", "2026-01-10", 9_000_000_000_000_000, currency="USD"), won("a", "2026-01-11", 50_00))
+    assert told(office) == [("Q1", "accrual", "a", 500, 2_50)]
+
+    def lacks(connection: Connection) -> list[Lack]:
+        world = read_world(connection, read_assigned(connection, ["ana"]))
+        unit = Unit("ana", "plan", "Q1")
+        return earned(connection, world, [unit])[unit].lacks
+
+    assert office.database.read(lacks) == [Lack("amount_too_large", "big", 1, "EUR")]
+    check(office)
+
+
+def test_r55_a_row_in_another_currency_than_its_plan_s_is_found_and_taken_back(office: Office) -> None:
+    write(office, Q1, plan(), has(), won("a", "2026-01-10", 50_00))
+    office.database.write(lambda c: c.execute(update(commission_entries).values(currency="USD")))
+    found = office.database.read(verify)
+    assert sorted((f.amount_minor, f.currency) for f in found) == [(-2_50, "USD"), (2_50, "EUR")]
+    assert office.database.write(rebuild, NOW) == 2
+    assert office.database.read(verify) == []
 
 
 def test_r41_whole_amount_tiers_lift_what_stands_by_rows_of_their_own(office: Office) -> None:

@@ -202,11 +202,12 @@ def _charges(tables: Tables) -> Iterator[Counted]:
         deal = tables.rows["deals"][c["deal_key"]]
         of = sorted((x for x in tables.credits if x["deal_key"] == c["deal_key"]), key=lambda x: x["n"])
         when = at(c["booked_on"], 0)
-        territory = (of[-1]["territory_key"] if of else None) or tables.home(deal["account_key"])
+        stood = ([x for x in of if local_day(x["rated_at"], ZONE) <= c["booked_on"]] or of[:1])[-1:]
+        territory = (stood[0]["territory_key"] if stood else None) or tables.home(deal["account_key"])
         splits = deal["splits"] or [{"user_key": deal["owner_key"], "share_bp": 10_000}]
         amounts = [(c["kind"], -c["amount_minor"], c["currency"])]
         if c["kind"] == "goods_return" and c["product_key"] and c["quantity"]:
-            day = local_day(of[-1]["rated_at"], ZONE) if of else c["booked_on"]
+            day = local_day(stood[0]["rated_at"], ZONE) if stood else c["booked_on"]
             unit = tables.unit_on(c["product_key"], day)
             assert unit is not None
             back = half(Fraction(c["quantity"]) * unit["amount_minor"])

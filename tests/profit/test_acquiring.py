@@ -52,3 +52,20 @@ def test_r34_effort_without_a_rate_makes_its_phase_not_computable(office: Office
     told = found(office)
     assert (told.acquisition_minor, told.retention_minor, told.per_won_minor) == (None, 0, None)
     assert [missing.about["of"] for missing in told.missing] == ["visit_hour"]
+
+
+def test_r10_a_first_credit_or_a_reopening_after_as_of_changes_nothing(office: Office) -> None:
+    write(office, *RATES, won("a", "2026-03-10"), visit("v", "2026-02-01", 90), visit("w", "2026-03-20", 30))
+    write(office, visit("z", "2026-02-01", 10, account_key="zeta"), won("zz", "2026-07-01", account_key="zeta"))
+
+    def then() -> Phases:
+        span = span_of("2026-01-01", "2027-01-01", at("2026-06-01"))
+        return office.database.read(lambda c: phases(c, read_world(c), span))
+
+    before = then()
+    assert (before.acquisition_minor, before.retention_minor, before.prospects_minor) == (90_00, 30_00, 10_00)
+    closing = {"stage_key": "won", "closed_at": at("2026-03-10"), "signed_at": None, "invoiced_at": None}
+    closing |= {"reopened_at": at("2026-08-03"), "owner_key": "ana", "amount_minor": 500_00, "currency": "EUR"}
+    reopened = {"closed_at": None, "stage_key": "lead", "closings": [{**closing, "splits": [], "overlays": []}]}
+    write(office, ("deals", "a", reopened))
+    assert then() == before

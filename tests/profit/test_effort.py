@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa.profit.effort import OpenDays, open_days, open_on, shared
+from sfa.profit.effort import OpenDays, open_days, open_on, part_of, shared
 from tests.builders import DAY_MS, NOW
 
 MADRID = "Europe/Madrid"
@@ -43,6 +43,7 @@ def test_equal_parts_sum_to_the_whole_and_differ_by_one_at_most(amount: int, key
     assert sum(parts.values()) == amount
     assert max(parts.values()) - min(parts.values()) <= 1
     assert list(parts) == deals
+    assert [part_of(amount, place, len(deals)) for place in range(len(deals))] == [*parts.values()]
 
 
 def test_where_no_deal_was_open_nothing_is_shared() -> None:

@@ -47,6 +47,24 @@ def test_r40_effort_that_names_the_customer_only_is_shared_among_the_deals_open_
     assert {loss.deal_key: loss.effort_minor for loss in found(office)} == {"a": 50 + 60_00 + 30_50, "b": 50}
 
 
+def test_a_loss_costs_the_same_whatever_span_is_asked_about(office: Office) -> None:
+    write(office, *RATES, lost("a", "2026-03-10", opened_on="2026-02-10"), line("l", "a", "5"))
+    write(office, ("work_entries", "k", {"owner_key": "bob", "deal_key": "a", "minutes": 60, "done_on": "2026-01-20"}))
+    write(office, visit("v", "2026-01-21", 30, deal_key="a"))
+    whole, march = found(office), found(office, "2026-03-01", "2026-04-01")
+    assert [loss.effort_minor for loss in whole] == [90_00]
+    assert march == whole
+
+
+def test_a_lost_deal_without_a_customer_costs_the_effort_that_names_it(office: Office) -> None:
+    write(office, *RATES, lost("a", "2026-03-10", account_key=None), line("l", "a", "5"), lost("b", "2026-03-10"))
+    write(office, ("work_entries", "k", {"owner_key": "bob", "deal_key": "a", "minutes": 60, "done_on": "2026-02-20"}))
+    spent = {"owner_key": "bob", "deal_key": "a", "amount_minor": 7_00, "currency": "EUR", "spent_on": "2026-02-21"}
+    write(office, ("expenses", "e", {**spent, "kind": "meal"}), visit("v", "2026-02-20", 30, deal_key="a"))
+    write(office, line("m", "b"), visit("w", "2026-02-22", 15, deal_key="b"))
+    assert {loss.deal_key: loss.effort_minor for loss in found(office)} == {"a": 97_00, "b": 15_00}
+
+
 def test_r39_the_last_quote_before_the_loss_says_what_it_promised(office: Office) -> None:
     write(office, *RATES, lost("a", "2026-03-10"), line("l", "a", "5"))
 

@@ -67,6 +67,29 @@ def test_r41_r21_a_clawback_names_what_it_takes_back_and_a_draw_is_carried_on(de
     assert (third["opening_minor"], third["paid_minor"], third["closing_minor"]) == (-11_00, 6_00, -17_00)
 
 
+def test_a_correction_of_a_period_that_has_ended_is_paid_when_it_was_written(desk: Desk, office: Office) -> None:
+    before = of(desk, as_="fay")
+    office.clock.advance(at("2026-04-20") - office.clock.now_ms())
+    desk.forget_tokens()
+    write(office, ("deals", "a", {"amount_minor": 40_00}), won("late", "2026-03-20", 100_00))
+    assert of(desk, as_="fay") == before  # what was paid stays paid
+    (paid,) = of(desk, period_key="Q2", as_="fay")["plans"]
+    earned = paid["payout"]["earned_minor"]
+    assert earned == sum(ln["amount_minor"] for ln in paid["lines"]) == sum(paid["sums"].values())
+    assert {ln["period_key"] for ln in paid["lines"]} == {"Q1"}
+    assert [(ln["deal_key"], ln["amount_minor"]) for ln in paid["lines"] if ln["deal_key"] == "a"] == [("a", -3_00)]
+    assert paid["lines"][0]["text"].split(" of ")[-1].startswith("Q1 (")
+    whole = 5_00 + 90_00 * 1_000 // 10_000  # 190 of the quarter in bands: 100 at 5 %, 90 at 10 %
+    assert before["plans"][0]["payout"]["earned_minor"] + earned == whole
+
+
+def test_a_plan_from_before_all_calendars_pays_as_well(desk: Desk, office: Office) -> None:
+    write(office, plan("old", valid_from="0001-01-01", measure="revenue"), has("dirk", "old", valid_from="0001-01-01"))
+    write(office, won("d", "2026-01-20", 10_00, owner_key="dirk"))
+    (paid,) = of(desk, "dirk")["plans"]
+    assert (paid["plan_key"], paid["payout"]["paid_minor"]) == ("old", 50)
+
+
 def test_statements_are_read_by_the_person_the_managers_above_and_finance(desk: Desk) -> None:
     for who in ("ana", "mia", "dirk", "fay", "root"):
         assert of(desk, as_=who)["plans"][0]["payout"]["earned_minor"] == 10_00, who
