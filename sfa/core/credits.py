@@ -13,12 +13,13 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from sfa.core.days import local_day
+from sfa.core.days import ENDLESS, local_day
 from sfa.core.fields import MONEY_MAX
 from sfa.core.money import BP_WHOLE, Rounding, allocate, apply_bp, rounded
 
 MICRO = 1_000_000
 QUANTITY_MAX = 9 * 10**18  # what a column of millionths holds
+FIRST_DAY = "0001-01-01"  # also where a zone cannot say its bounds
 DATED_MAX = 253_300_000_000_000  # later instants than any zone can say the day of
 EVENTS = {"won": "closed_at", "signed": "signed_at", "invoiced": "invoiced_at"}
 
@@ -118,7 +119,7 @@ def _shares(said: Iterable[Any] | None) -> tuple[tuple[str, int], ...]:
 
 def day_of(at: int, zone: str) -> str:
     """The local day of an instant, of any instant that a field may hold."""
-    return local_day(min(at, DATED_MAX), zone)
+    return FIRST_DAY if at <= -ENDLESS else local_day(min(at, DATED_MAX), zone)
 
 
 def event_on(rules: Mapping[str, Mapping[str, Any]], day: str) -> str:

@@ -43,6 +43,15 @@ def price_on(prices: Sequence[Cost], currency: str | None, day: str) -> Cost | N
     return cost_on([p for p in prices if p.currency == currency], day) or cost_on(prices, day)
 
 
+def costs_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[Cost]]:
+    """Prices, or unit costs, by product."""
+    found: dict[str, list[Cost]] = {}
+    for key, row in rows:
+        said = {name: row[name] for name in Cost.__struct_fields__ if name != "key"}
+        found.setdefault(row["product_key"], []).append(Cost(key=key, **said))
+    return found
+
+
 def worth(quantity: str, unit_minor: int) -> int | None:
     """A quantity at the price of one unit, rounded once; None beyond what money may be."""
     total = Fraction(quantity) * unit_minor

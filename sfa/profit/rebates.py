@@ -40,13 +40,14 @@ class Agreement(Struct, frozen=True):
 
 class Event(Struct, frozen=True):
     """An end of a deal credited, or reversed: `amount_minor` is what it was credited for, of the agreement's products
-    and in its currency, positive in both cases; null where that is not computable."""
+    and in its currency, positive in both cases; null where that is not computable, for the reason in `code`."""
 
     at: int
     deal_key: str
     n: int
     reversal: bool
     amount_minor: int | None
+    code: str = "rate_missing"
 
     @property
     def end(self) -> EndKey:
@@ -59,7 +60,8 @@ class Event(Struct, frozen=True):
 
 class Accrued(Struct, frozen=True):
     """What a deal's end was given (or, negative, lost again) at an instant; `by` is the event that did it, another
-    end's where a tier was reached. Null: not computable, as an earlier amount of the agreement is not."""
+    end's where a tier was reached. Null: not computable, as an amount of the agreement is not so far: `lacks` is the
+    deal of the first one, `code` says why."""
 
     end: EndKey
     at: int
@@ -67,6 +69,8 @@ class Accrued(Struct, frozen=True):
     by: EndKey
     basis_minor: int | None
     rate_bp: int | None
+    lacks: str | None = None
+    code: str | None = None
 
 
 def due(agreement: Agreement, amount_minor: int) -> int:
@@ -96,11 +100,13 @@ def accruals(agreement: Agreement, events: Iterable[Event]) -> list[Accrued]:
     depends on all that came before."""
     ledger = _Ledger(agreement)
     found: list[Accrued] = []
-    unknown = False
+    unknown: Event | None = None
     for event in sorted(events, key=lambda e: e.place):
-        unknown = unknown or event.amount_minor is None
-        if unknown:
-            found.append(Accrued(event.end, event.at, None, event.end, event.amount_minor, None))
+        if unknown is None and event.amount_minor is None:
+            unknown = event
+        if unknown is not None:
+            lacks = (unknown.deal_key, unknown.code)
+            found.append(Accrued(event.end, event.at, None, event.end, event.amount_minor, None, *lacks))
         else:
             found += ledger.take(event)
     return found
