@@ -12,7 +12,7 @@ from sfa.core.credits import day_of
 from sfa.core.days import start_of_ms
 from sfa.profit import rebates, served
 from sfa.profit.converting import converted
-from sfa.profit.dated import EffortRate, costs_of
+from sfa.profit.dated import EffortRate, EffortRates, costs_of
 from sfa.profit.items import allowed
 from sfa.profit.waterfall import Counted
 from sfa.profit.whatif import Rebate, total_of
@@ -51,7 +51,7 @@ def facts_of(asked: "Asking", exchange: Exchange, rates: Sequence[Row]) -> tuple
     spent = asked.spent(served=costed)
     of = sorted({row["product_key"] for row in (*spent.charges, *spent.expenses) if row["product_key"] is not None})
     costs = costs_of(asked.of("unit_costs", "product_key", of) if costed else ())
-    effort = [EffortRate(*(rate[name] for name in EffortRate.__struct_fields__)) for rate in rates]
+    effort = EffortRates(EffortRate(*(rate[name] for name in EffortRate.__struct_fields__)) for rate in rates)
     field = served.Field(asked.key, asked.zone, asked.now, asked.row["currency"], effort, costs, spent.spans)
     stood = [rated_at for _, reversal, rated_at in asked.ends() if not reversal]
     found = [*served.charges(field, spent.charges, day_of(max(stood), asked.zone) if stood else None)]

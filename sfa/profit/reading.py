@@ -15,7 +15,7 @@ from sfa.core.days import start_of_ms
 from sfa.core.entities import Rate
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, commission_entries, credited, deal_quote_lines, deal_quotes
-from sfa.profit.dated import EffortRate
+from sfa.profit.dated import EffortRate, EffortRates
 from sfa.profit.effort import OpenDays, Spent, days_of, open_days
 from sfa.profit.rebates import Agreement, agreement_of
 from sfa.quotas.conversion import Exchange
@@ -71,7 +71,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     legs: list[Row]
     expenses: list[Row]
     work: list[Row]
-    rates: list[EffortRate]
+    rates: EffortRates
     commissions: list[Row]
     spans: list[OpenDays]
     quote: Quote | None
@@ -96,7 +96,8 @@ def read_deal(
     named, some = _one_of(connection, _PRODUCTS.c.key, products)
     families = select(_PRODUCTS.c.key, _PRODUCTS.c.family).where(named)
     prices, costs = (_dated(connection, entity, products) for entity in ("prices", "unit_costs"))
-    rates, commissions = _effort_rates(connection), _commissions(connection, key, as_of)
+    commissions = _commissions(connection, key, as_of)
+    rates = _effort_rates(connection, {row["owner_key"] for row in (*spent.visits, *spent.legs, *spent.work)})
     met: set[str | None] = {deal["currency"], currency}
     met.update(row["currency"] for row in (*spent.charges, *spent.expenses, *commissions, *credits_))
     met.update(row["cost_currency"] for row in credits_)
@@ -121,7 +122,7 @@ def read_deal(
         legs=spent.legs,
         expenses=spent.expenses,
         work=spent.work,
-        rates=rates,
+        rates=EffortRates(rates),
         commissions=commissions,
         spans=spent.spans,
         quote=quote,
@@ -291,10 +292,13 @@ def _legs(connection: Connection, near: _Near) -> list[Row]:
     return _rows(connection, query.where(~leg.gone, ~v.gone, leg.distance_m.is_not(None), of).order_by(leg.key))
 
 
-def _effort_rates(connection: Connection) -> list[EffortRate]:
+def _effort_rates(connection: Connection, owners: Iterable[str]) -> list[EffortRate]:
+    """Those of everybody, and of these people."""
     table = ROWS["cost_rates"].c
     columns = (table[name] for name in EffortRate.__struct_fields__)
-    return [EffortRate(*row) for row in connection.execute(select(*columns).where(~table.gone))]
+    own, bound = _one_of(connection, table.user_key, owners)
+    query = select(*columns).where(~table.gone, or_(table.user_key.is_(None), own))
+    return [EffortRate(*row) for row in connection.execute(query, bound)]
 
 
 def _spans(connection: Connection, key: str, deal: Row, zone: str) -> list[OpenDays]:

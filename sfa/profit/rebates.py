@@ -120,11 +120,13 @@ class _Ledger:
         self.standing: dict[EndKey, int] = {}
         self.given: dict[EndKey, int] = {}
         self.total, self.paid = 0, 0
+        self.earning = 0  # how many ends stand for more than nothing
 
     def take(self, event: Event) -> list[Accrued]:
         amount = event.amount_minor or 0
         before = reached(self.agreement, max(self.total, 0))
-        others = {end: part for end, part in self.standing.items() if end != event.end}
+        stood = self.standing.get(event.end, 0)
+        others = self.earning - (stood > 0)
         if event.reversal:
             self.standing.pop(event.end, None)
             amount = -amount
@@ -133,13 +135,19 @@ class _Ledger:
         self.paid += difference
         rate = reached(self.agreement, max(self.total, 0))
         own = -self.given.get(event.end, 0) if event.reversal else self._own(amount, before, rate, difference)
-        if not any(part > 0 for part in others.values()):
+        if not others:
             own = difference
         if not event.reversal:
-            self.standing[event.end] = self.standing.get(event.end, 0) + amount
-        shares = _shared(difference - own, others) if difference != own else {}
-        told = [self._give(event.end, event, own, amount, rate)] if own or event.end not in shares else []
-        return told + [self._give(end, event, part, others[end], rate) for end, part in shares.items() if part]
+            self.standing[event.end] = stood + amount
+        self.earning = others + (self.standing.get(event.end, 0) > 0)
+        told = [self._give(event.end, event, own, amount, rate)]
+        return told if difference == own else told + self._share(difference - own, event, rate)
+
+    def _share(self, amount: int, event: Event, rate: int) -> list[Accrued]:
+        """Among the others: only where a tier is crossed, for whoever sells much has many credits."""
+        others = {end: part for end, part in self.standing.items() if end != event.end}
+        shares = _shared(amount, others)
+        return [self._give(end, event, part, others[end], rate) for end, part in shares.items() if part]
 
     def _own(self, amount: int, before: int, rate: int, difference: int) -> int:
         """Bands, and a rate that stays, leave earlier credits alone."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from sfa.core.credits import Cost, cost_on, day_of
 from sfa.core.days import start_of_ms
-from sfa.profit.dated import COST_MISSING, EffortRate, rate_on, worth
+from sfa.profit.dated import COST_MISSING, EffortRate, EffortRates, worth
 from sfa.profit.effort import OpenDays, open_on, shared
 from sfa.profit.items import KINDS, Item, Part, PartItem, travel_cost, visit_cost, work_cost
 from sfa.profit.rebates import Agreement, Event, accruals
@@ -28,7 +28,7 @@ class Field(Struct, frozen=True):
     zone: str
     as_of: int
     currency: str  # what is not computable is told in
-    rates: Sequence[EffortRate]
+    rates: EffortRates
     costs: Mapping[str, Sequence[Cost]]
     spans: Sequence[OpenDays]
 
@@ -109,7 +109,7 @@ def visits(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
             continue
         ms = max(end - start, 0)
         on = day_of(start, field.zone)
-        rate = rate_on(field.rates, "visit_hour", row["owner_key"], on)
+        rate = field.rates.on("visit_hour", row["owner_key"], on)
         basis = {"ms": ms, "minutes": ms // 60_000}
         amount = visit_cost(ms, rate.amount_minor) if rate is not None and rate.amount_minor is not None else None
         yield from _effort(field, "visits", ("visits", row), amount, rate, on, start, basis)
@@ -121,7 +121,7 @@ def travel(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
         if at >= field.as_of:
             continue
         on = day_of(at, field.zone)
-        rate = rate_on(field.rates, "kilometre", row["owner_key"], on)
+        rate = field.rates.on("kilometre", row["owner_key"], on)
         basis = {"metres": row["distance_m"], "source": row["source"], "visit_key": row["visit_key"]}
         known = rate is not None and rate.amount_minor is not None
         amount = travel_cost(row["distance_m"], rate.amount_minor) if known else None  # type: ignore[union-attr,arg-type]
@@ -134,7 +134,7 @@ def work(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
         at = field.at_of(on)
         if at >= field.as_of:
             continue
-        rate = rate_on(field.rates, "work_hour", row["owner_key"], on)
+        rate = field.rates.on("work_hour", row["owner_key"], on)
         basis = {"minutes": row["minutes"], "work": row["kind"]}
         known = rate is not None and rate.amount_minor is not None
         amount = work_cost(row["minutes"], rate.amount_minor) if known else None  # type: ignore[union-attr,arg-type]

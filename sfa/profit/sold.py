@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from sfa.core.credits import Cost, cost_on, day_of
 from sfa.core.money import allocate, remaining_share
-from sfa.profit.dated import AMOUNT_MISSING, COST_MISSING, LIST_MISSING, EffortRate, price_on, rate_on, worth
+from sfa.profit.dated import AMOUNT_MISSING, COST_MISSING, LIST_MISSING, EffortRates, price_on, worth
 from sfa.profit.items import KINDS, Item, Part, PartItem, Side, terms_cost
 from sfa.quotas.conversion import Exchange, Missing
 
@@ -74,7 +74,7 @@ class Place(Struct, frozen=True):
 class Catalogue(Struct, frozen=True):
     prices: Mapping[str, Sequence[Cost]]
     costs: Mapping[str, Sequence[Cost]]
-    rates: Sequence[EffortRate]
+    rates: EffortRates
     exchange: Exchange
 
 
@@ -156,7 +156,7 @@ def terms(
     if not days or amount is None:
         return
     day = place.dates.rated_on
-    rate = rate_on(catalogue.rates, "capital", user, day)
+    rate = catalogue.rates.on("capital", user, day)
     if rate is None or rate.rate_bp is None:
         basis = {"days": days, "of_minor": amount, "missing": {"cost_rate": "capital", "on": day}}
         yield _known(place, "terms", None, currency, basis, COST_MISSING)

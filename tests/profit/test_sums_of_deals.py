@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sfa.core.entities import Rate
 from sfa.profit.by import profits, span_of
 from sfa.profit.converting import converted
+from sfa.profit.dated import EffortRates
 from sfa.profit.items import Item
 from sfa.profit.sold import Catalogue, actual
 from sfa.quotas.conversion import Exchange
@@ -69,7 +70,9 @@ def test_whatever_the_rate_list_and_discounts_sum_to_the_invoice(
     credit = {"deal_key": "d", "n": 1, "reversal": reversal, "overlay": False, "event": "won", "at": NOW}
     credit |= {"rated_at": NOW, "share_bp": 10_000, "currency": "EUR", "cost_minor": 0, "cost_currency": "EUR"}
     credits_ = [{**credit, "user_key": f"u{n}", "amount_minor": amount} for n, amount in enumerate(parts)]
-    facts = converted(actual(credits_, lines, None, Catalogue({}, {}, [], exchange), "UTC"), "USD", exchange)
+    facts = converted(
+        actual(credits_, lines, None, Catalogue({}, {}, EffortRates(()), exchange), "UTC"), "USD", exchange
+    )
     sums = {
         kind: sum(fact.amount_minor or 0 for fact in facts if fact.item.kind == kind)
         for kind in ("list", "discount", "invoice")
