@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from sfa.core.access import SEES_COST
 from sfa.core.credits import day_of
+from sfa.core.days import start_of_ms
 from sfa.core.entities import Rate
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
@@ -21,11 +22,13 @@ from sfa.db.places import lies_in
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, credited
 from sfa.profit.commissions_ahead import Owed
-from sfa.profit.given import given_of
+from sfa.profit.effort import Spent
+from sfa.profit.given import due_on, given_of, is_credited
 from sfa.profit.guides import Guides
 from sfa.profit.guiding import guides_for
 from sfa.profit.pays import shares_of
 from sfa.profit.quota_effect import QuotaEffect, effects
+from sfa.profit.reading import read_spent
 from sfa.profit.whatif import Changes, Compared, Difference, Given, Outcome, compare
 from sfa.quotas import engine
 from sfa.quotas.conversion import Exchange
@@ -67,6 +70,7 @@ class Asked(Struct, frozen=True):
     at: int
     on: str
     zone: str
+    now: int
 
     def _rows(self, entity: str, *where: ColumnElement[bool], **bound: Any) -> list[tuple[str, Row]]:
         table = ROWS[entity]
@@ -98,13 +102,21 @@ class Asked(Struct, frozen=True):
         c = credited.c
         query = select(c.deal_key, c.amount_minor, c.currency, c.rated_at, c.reversal)
         return self.connection.execute(
-            query.where(c.account_key == account, ~c.overlay, c.at >= start, c.at < end)
+            query.where(c.account_key == account, ~c.overlay, c.rated_at >= start, c.rated_at < end)
         ).all()
+
+    def ends(self) -> list[tuple[int, bool, int]]:
+        c = credited.c
+        query = select(c.n, c.reversal, c.rated_at).where(c.deal_key == self.key, ~c.overlay, c.at < self.now)
+        return [(n, bool(reversal), rated_at) for n, reversal, rated_at in self.connection.execute(query)]
+
+    def spent(self, *, served: bool) -> Spent:
+        return read_spent(self.connection, self.key, self.row, self.zone, served=served)
 
     def owed(self, users: Sequence[str]) -> Iterator[Owed]:
         assigned = read_assigned(self.connection, users)
         world = read_world(self.connection, assigned)
-        units = [unit for user in users for unit in world.units(user, self.at)]
+        units = [unit for user in users for unit in world.units(user, self._due_at())]
         for unit, reckoned in sorted(earned(self.connection, world, units).items()):
             plan = world.plans[unit.plan_key]
             lacking = next((lack.code for lack in reckoned.lacks if lack.deal_key is None), None)
@@ -119,6 +131,10 @@ class Asked(Struct, frozen=True):
                 earned=tuple(reckoned.earned),
                 code=lacking if reckoned.terms is None else None,
             )
+
+    def _due_at(self) -> int:
+        day = due_on(self.row, self.on)
+        return self.at if day == self.on else start_of_ms(day, self.zone)
 
 
 def what_if(connection: Connection, now_ms: int, user_key: str, key: str, changes: Changes) -> WhatIf:
@@ -151,7 +167,7 @@ def _asked(connection: Connection, now_ms: int, user_key: str, key: str) -> Aske
     if row is None:
         raise Refused("not_found")
     at = now_ms if row["closed_at"] is None else row["closed_at"]
-    return Asked(connection, held, key, dict(row), user_key, who.role, at, day_of(at, zone), zone)
+    return Asked(connection, held, key, dict(row), user_key, who.role, at, day_of(at, zone), zone, now_ms)
 
 
 def read_exchange(connection: Connection, zone: str) -> Exchange:
@@ -164,10 +180,8 @@ def read_exchange(connection: Connection, zone: str) -> Exchange:
 def _quotas(asked: Asked, given: Given, found: Compared, exchange: Exchange, now_ms: int) -> list[QuotaEffect]:
     """Of everybody who shares the deal, whose quotas the caller sees: those of the periods in which it was, or is
     expected to be, won."""
-    row, stage = asked.row, asked.of("stages", "key", [asked.row["stage_key"]])
-    is_won = row["closed_at"] is not None and bool(stage) and stage[0][1]["kind"] == "won"
-    day = asked.on if row["closed_at"] is not None else max(asked.on, row["close_on"] or asked.on)
-    people = {shared.user_key: shared for shared in shares_of(row)}
+    day = due_on(asked.row, asked.on)
+    people = {shared.user_key: shared for shared in shares_of(asked.row)}
     measures = MEASURES if asked.role in SEES_COST else MEASURES[:1]
     seen = [
         key
@@ -176,4 +190,4 @@ def _quotas(asked: Asked, given: Given, found: Compared, exchange: Exchange, now
     ]
     quotas = read_quotas(asked.connection, _QUOTAS.c.key.in_(seen), _PERIODS.c.start_on <= day, _PERIODS.c.end_on > day)
     figures = engine.figures(asked.connection, quotas, now_ms)
-    return effects(quotas, figures, people, found, (given.currency, given.at), exchange, is_won=is_won)
+    return effects(quotas, figures, people, found, (given.currency, given.at), exchange, is_won=is_credited(asked))

@@ -1,15 +1,19 @@
-"""What stays the same on both sides of a what-if: charges and expenses of the deal, and the rates that count (R44).
+"""What stays the same on both sides of a what-if: what the deal took so far, and the rates that count (R44).
 
-Pure, over the rows that the caller sees: of charges that are cost there are none for who does not see cost (R45).
+The facts are those of its P&L (`sfa.profit.served`), so both say the same. Pure: of what
+is cost there is nothing for who does not see cost (R45).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sfa.core.access import holds_on
+from sfa.core.access import SEES_COST, holds_on
+from sfa.core.credits import day_of
 from sfa.core.days import start_of_ms
-from sfa.profit import rebates
-from sfa.profit.items import KINDS, Item
+from sfa.profit import rebates, served
+from sfa.profit.converting import converted
+from sfa.profit.dated import EffortRate, EffortRates, costs_of
+from sfa.profit.items import allowed
 from sfa.profit.waterfall import Counted
 from sfa.profit.whatif import Rebate, total_of
 from sfa.quotas.conversion import Exchange, Missing
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 
-def rate_on(rates: Iterable[Row], kind: str, user_key: str, day: str) -> Row | None:
+def rate_on(rates: Iterable[Row], kind: str, user_key: str | None, day: str) -> Row | None:
     """The rate of effort on a day: that of the person, then of everybody; of several the one that began last."""
     valid = [
         rate
@@ -32,7 +36,7 @@ def rate_on(rates: Iterable[Row], kind: str, user_key: str, day: str) -> Row | N
     return max(valid, key=lambda r: (r["user_key"] is not None, r["valid_from"]), default=None)
 
 
-def converted(exchange: Exchange, rate: Row | None, currency: str, at: int) -> int | None:
+def per_unit(exchange: Exchange, rate: Row | None, currency: str, at: int) -> int | None:
     """A rate's amount in a currency; None where there is no rate, of either kind."""
     if rate is None:
         return None
@@ -40,38 +44,23 @@ def converted(exchange: Exchange, rate: Row | None, currency: str, at: int) -> i
     return None if isinstance(found, Missing) else found[0]
 
 
-def facts_of(asked: "Asking", exchange: Exchange) -> tuple[Counted, ...]:
-    """Charges and expenses that name the deal, in its currency at the rate of each one's own day."""
-    found = []
-    for entity, day in (("deal_charges", "booked_on"), ("expenses", "spent_on")):
-        for key, row in asked.of(entity, "deal_key", [asked.key]):
-            if row["amount_minor"] is not None:
-                kind = row["kind"] if entity == "deal_charges" else "expenses"
-                found.append(_fact(asked, exchange, kind, (entity, key), row, row[day]))
-    return tuple(found)
-
-
-def _fact(asked: "Asking", exchange: Exchange, kind: str, source: tuple[str, str], row: Row, on: str) -> Counted:
-    at = start_of_ms(on, asked.zone)
-    item = Item(
-        kind=kind,
-        step=KINDS[kind].step,
-        side="actual",
-        amount_minor=-row["amount_minor"],
-        currency=row["currency"],
-        on=on,
-        at=at,
-        entity=source[0],
-        row_key=source[1],
-        user_key=row.get("owner_key"),
-        product_key=row["product_key"],
-        basis={},
-    )
-    value = exchange.value(-row["amount_minor"], row["currency"], asked.row["currency"], at)
-    if isinstance(value, Missing):
-        said = {"from_currency": value.from_currency, "to_currency": value.to_currency, "on": value.on}
-        return Counted(item, None, "rate_missing", None, said)
-    return Counted(item, value[0], None, value[1].rate if value[1] is not None else None)
+def facts_of(asked: "Asking", exchange: Exchange, rates: Sequence[Row]) -> tuple[Counted, ...]:
+    """All that was spent on the deal so far, as its P&L says it, in the deal's currency at the rate of each one's own
+    day; of who does not see cost, what he may know."""
+    costed = asked.role in SEES_COST
+    spent = asked.spent(served=costed)
+    of = sorted({row["product_key"] for row in (*spent.charges, *spent.expenses) if row["product_key"] is not None})
+    costs = costs_of(asked.of("unit_costs", "product_key", of) if costed else ())
+    effort = EffortRates(EffortRate(*(rate[name] for name in EffortRate.__struct_fields__)) for rate in rates)
+    field = served.Field(asked.key, asked.zone, asked.now, asked.row["currency"], effort, costs, spent.spans)
+    stood = tuple(day_of(rated_at, asked.zone) for _, reversal, rated_at in asked.ends() if not reversal)
+    found = [*served.charges(field, spent.charges, stood)]
+    found += served.visits(field, spent.visits)
+    found += served.travel(field, spent.legs)
+    found += served.work(field, spent.work)
+    found += served.expenses(field, spent.expenses)
+    told = [item for item in found if allowed(item, asked.user_key, sees_cost=costed)]
+    return tuple(converted(told, asked.row["currency"], exchange))
 
 
 def rebates_of(asked: "Asking", exchange: Exchange) -> tuple[Rebate, ...]:

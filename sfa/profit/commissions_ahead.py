@@ -67,20 +67,21 @@ def part_of(amount: int, shared: Shared) -> int:
     return allocate(amount, shared.weights)[shared.place] if any(shared.weights) else 0
 
 
-def paid(pay: Pay, deal_key: str, at: int, amount: int, margin: int | None, *, costed: bool) -> Paid:
-    """Of a plan on margins somebody who does not see cost learns nothing: the rate is known, so he could tell the
-    margin from what it pays (R45)."""
+def paid(pay: Pay, deal_key: str, at: int, amount: int, goods: int | None, *, costed: bool) -> Paid:
+    """A margin is what the ledger takes for one (R11): his part of the amount less his part of the `goods`, whatever
+    else the deal cost. Of a plan on margins somebody who does not see cost learns nothing: the rate is known, so he
+    could tell the margin from what it pays (R45)."""
     owed = pay.owed
     of = owed.user_key, owed.plan_key, owed.period_key
-    basis = margin if owed.measure == "margin" else amount
     code = owed.code
     if owed.measure == "margin" and not costed:
         code = "not_permitted"
-    elif basis is None:
+    elif owed.measure == "margin" and goods is None:
         code = code or "cost_missing"
-    if code is not None or basis is None or owed.terms is None:
+    if code is not None or owed.terms is None:
         return Paid(*of, None, owed.currency, None, code or "not_computable")
-    mine = pay.exchange.value(part_of(basis, pay.shared), pay.deal_currency, owed.currency, at)
+    part = part_of(amount, pay.shared) - (part_of(goods or 0, pay.shared) if owed.measure == "margin" else 0)
+    mine = pay.exchange.value(part, pay.deal_currency, owed.currency, at)
     if isinstance(mine, Missing):
         return Paid(*of, None, owed.currency, None, "rate_missing")
     others = [e for e in owed.earned if e.deal_key != deal_key or e.reversed_at is not None]

@@ -14,6 +14,18 @@ from sfa.core.credits import day_of
 from sfa.core.money import allocate
 
 
+class Spent(Struct, frozen=True):
+    """What was spent on a deal, and on its customer by whoever named no deal: rows as they count now, each with its
+    `key` and `deal_key` (a way's, or an expense's without one, is its visit's). `spans` are of the customer's deals."""
+
+    charges: list[Mapping[str, Any]]
+    expenses: list[Mapping[str, Any]]
+    visits: list[Mapping[str, Any]]
+    legs: list[Mapping[str, Any]]
+    work: list[Mapping[str, Any]]
+    spans: list["OpenDays"]
+
+
 class OpenDays(Struct, frozen=True):
     """A deal was open on the days [from_on, to_on], both included; `to_on` null: it still is."""
 
@@ -32,6 +44,13 @@ def open_days(key: str, deal: Mapping[str, Any], zone: str) -> list[OpenDays]:
     closed_at = deal["closed_at"]
     found.append(OpenDays(key, start, None if closed_at is None else day_of(closed_at, zone)))
     return found
+
+
+def days_of(key: str, spans: Iterable[OpenDays]) -> tuple[str, str | None]:
+    """The first and last day on which a deal was open; null: it still is."""
+    own = [span for span in spans if span.deal_key == key]
+    until = [span.to_on for span in own if span.to_on is not None]
+    return min(span.from_on for span in own), max(until) if len(until) == len(own) else None
 
 
 def open_on(spans: Iterable[OpenDays], day: str) -> list[str]:

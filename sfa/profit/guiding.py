@@ -6,6 +6,7 @@ so they hold prices only. Margins are worked out when they are asked for, out of
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
@@ -188,7 +189,7 @@ def _guides_of_line(sold: Sold, tiers: Mapping[Group, Mapping[str, str]]) -> Ite
                 yield group[below[-1]]
 
 
-def _margin_bp(scaled: int, cost: int | None) -> int | None:
+def _margin_bp(scaled: int | Fraction, cost: int | None) -> int | None:
     """Profit over price (R36) of one unit; None without a cost or a price."""
     return half_up((scaled - cost * BP_WHOLE) * BP_WHOLE, scaled) if cost is not None and scaled > 0 else None
 

@@ -7,6 +7,7 @@ computed has no amount and says why in `code`; it is never zero (R34).
 Does not do: reading of rows, conversion between currencies, what is told to whom (`allowed` only says of which kind).
 """
 
+from fractions import Fraction
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -89,6 +90,23 @@ class Item(Struct, frozen=True):
     rated_at: int | None = None
 
 
+class Part(Struct, frozen=True):
+    """How an amount is a part: of what `of_minor` sum to, shared by `weights`, the one at `place`, less `less_minor`,
+    times `sign`. All in the item's currency; in another, each of these amounts converts by itself."""
+
+    of_minor: tuple[int, ...]
+    weights: tuple[int, ...] | tuple[Fraction, ...]
+    place: int
+    less_minor: tuple[int, ...] = ()
+    sign: int = 1
+
+
+class PartItem(Item, frozen=True):
+    """A fact that converts with what it is a part of; see `sfa.profit.converting`."""
+
+    part: Part | None = None
+
+
 def allowed(item: Item, user_key: str, *, sees_cost: bool) -> bool:
     """Whether a caller who sees the deal is told of this item (R45)."""
     right = KINDS[item.kind].right
@@ -98,9 +116,9 @@ def allowed(item: Item, user_key: str, *, sees_cost: bool) -> bool:
 # -- what a fact amounts to: whole minor units, half away from zero ----------------------------------------------------
 
 
-def half_up(numerator: int, denominator: int) -> int:
+def half_up(numerator: int | Fraction, denominator: int | Fraction) -> int:
     """The whole number nearest to a fraction; in SQL, for a numerator of zero or more, (2n + d) / (2d)."""
-    size = (2 * abs(numerator) + denominator) // (2 * denominator)
+    size = (2 * (numerator if numerator >= 0 else -numerator) + denominator) // (2 * denominator)
     return size if numerator >= 0 else -size
 
 

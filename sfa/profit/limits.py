@@ -6,6 +6,7 @@ needs approval. Of two limits for one role, family and day (a write is refused f
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from sfa.core.money import BP_WHOLE
 from sfa.profit.items import half_up
 
 Row = Mapping[str, Any]
-NOBODY = "nobody"
+NOBODY, UNKNOWN = "nobody", "unknown"
 
 
 class Approval(Struct, frozen=True):
@@ -52,7 +53,13 @@ def limits_of(rows: Iterable[Row], family: str | None, day: str) -> dict[str, in
     return limits
 
 
-def approval(line_key: str, scaled: int, listed: int | None, limits: Mapping[str, int], author_role: str) -> Approval:
+def approval(
+    line_key: str,
+    scaled: int | Fraction,
+    listed: int | Fraction | None,
+    limits: Mapping[str, int],
+    author_role: str,
+) -> Approval:
     """Of one line; `scaled` is its price per unit after discount in ten-thousandths of a minor unit."""
     limit = limits.get(author_role)
     if listed is None or listed <= 0:
@@ -70,8 +77,11 @@ def _place(role: str) -> int:
 
 
 def highest(found: Sequence[Approval]) -> str | None:
-    """The role that may approve the whole deal; `nobody` where one line is beyond all limits."""
+    """The role that may approve the whole deal; `nobody` where one line is beyond all limits, `unknown` while that
+    cannot be said of one."""
     if any(each.code == "beyond_all_limits" for each in found):
         return NOBODY
+    if any(each.code == "no_list_price" for each in found):
+        return UNKNOWN
     roles = [each.role for each in found if each.role is not None]
     return max(roles, key=_place, default=None)

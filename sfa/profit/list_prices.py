@@ -5,9 +5,10 @@ list. Without a list price in the line's currency on that day nothing is said: i
 """
 
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from typing import Any
 
-from sfa.core.money import BP_WHOLE
+from sfa.core.money import BP_WHOLE, Rounding, rounded
 from sfa.profit.items import half_up
 
 RATIO_MAX = 100_000
@@ -41,7 +42,19 @@ def scaled_price(line: Row) -> int:
     return price * (BP_WHOLE - discount)
 
 
-def of_list_bp(scaled: int, listed: int | None) -> int | None:
+def in_deal(amount: int | None, totals: Iterable[tuple[str, int]]) -> Fraction:
+    """What the lines of a deal are really sold for, of what they say themselves: a discount that is given through the
+    deal's amount is one of every line. `totals` are (quantity, scaled price) of all of them. What an amount is more
+    than its lines makes none of them dearer: a line's own discount was given. An amount that is the sum of the lines as
+    each is rounded changes nothing; of lines that sum to nothing no part can be said."""
+    each = [Fraction(quantity) * scaled / BP_WHOLE for quantity, scaled in totals]
+    exact = sum(each, Fraction(0))
+    if amount is None or exact <= 0 or amount == sum(rounded(total, Rounding.HALF_UP) for total in each):
+        return Fraction(1)
+    return min(amount / exact, Fraction(1))
+
+
+def of_list_bp(scaled: int | Fraction, listed: int | Fraction | None) -> int | None:
     """A price (in ten-thousandths) as basis points of the list price; None where that is not known or nothing, or the
     price is out of all reason."""
     if listed is None or listed <= 0 or scaled < 0:

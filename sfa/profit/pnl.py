@@ -7,7 +7,7 @@ quote; the same instant and the same database give the same bytes. A deal that i
 it stands (`frozen` false); a closed one without a quote has no quoted side.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -23,7 +23,8 @@ from sfa.crm.online import person
 from sfa.db import scope
 from sfa.db.tables import ROWS
 from sfa.profit import served, sold
-from sfa.profit.dated import missing_of
+from sfa.profit.converting import converted
+from sfa.profit.dated import EffortRates
 from sfa.profit.frozen import Frozen, capital
 from sfa.profit.items import Item
 from sfa.profit.reading import Credited, Row, Sources, read_deal
@@ -31,7 +32,7 @@ from sfa.profit.rebates import Agreement, Event, part_of_family
 from sfa.profit.sold import Catalogue, Dates, Place
 from sfa.profit.waterfall import Counted, Ratios, Total, Waterfall, hidden, waterfall
 from sfa.quotas.attainment import instant_of
-from sfa.quotas.conversion import Exchange, Missing
+from sfa.quotas.conversion import Missing
 
 _DEALS = ROWS["deals"]
 
@@ -153,7 +154,8 @@ def _events(agreement: Agreement, s: Sources) -> list[Event]:
     for credit in s.credited.get(agreement.account_key, ()):
         if agreement.valid_from <= day_of(credit.rated_at, s.zone) < agreement.valid_to:
             amount = _of_agreement(agreement, credit, s)
-            found.append(Event(credit.at, credit.deal_key, credit.n, credit.reversal, amount))
+            code = "rate_missing" if credit.amount_minor is not None else "amount_missing"
+            found.append(Event(credit.at, credit.deal_key, credit.n, credit.reversal, amount, code))
     return found
 
 
@@ -171,7 +173,7 @@ def _quoted(s: Sources, as_of: int) -> Iterator[Item]:
     catalogue = Catalogue(s.prices, s.costs, s.rates, s.exchange)
     if s.quote is not None:
         head = s.quote.head
-        catalogue = Catalogue(s.prices, s.costs, capital(head), Frozen(s.exchange, head["rates"]))
+        catalogue = Catalogue(s.prices, s.costs, EffortRates(capital(head)), Frozen(s.exchange, head["rates"]))
         dates = Dates(head["quoted_at"], head["quoted_at"], s.zone)
         place = Place("quoted", "deal_quotes", s.deal_key, dates, about={"number": head["number"]})
         yield from sold.quoted(place, head, [_line(line) for line in s.quote.lines], catalogue, frozen=True)
@@ -182,23 +184,6 @@ def _quoted(s: Sources, as_of: int) -> Iterator[Item]:
 
 def _line(line: Row) -> dict[str, Any]:
     return {**line, "key": line["line_key"]}
-
-
-def converted(items: Iterable[Item], currency: str, exchange: Exchange) -> list[Counted]:
-    """Each fact in one currency, at the rate of its own day; a missing rate makes it not computable (R34)."""
-    return [_converted(item, currency, exchange) for item in items]
-
-
-def _converted(item: Item, currency: str, exchange: Exchange) -> Counted:
-    if item.amount_minor is None:
-        return Counted(item, None, item.code, None, missing_of(item.basis))
-    at = item.at if item.rated_at is None else item.rated_at
-    found = exchange.value(item.amount_minor, item.currency, currency, at)
-    if isinstance(found, Missing):
-        lacks = {"from_currency": found.from_currency, "to_currency": found.to_currency, "on": found.on}
-        return Counted(item, None, "rate_missing", None, lacks)
-    value, applied = found
-    return Counted(item, value, None, applied.rate if applied is not None else None)
 
 
 # -- the answer ------------------------------------------------------------------------------------------------------

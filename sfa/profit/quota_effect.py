@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from sfa.core.money import ratio_bp
 from sfa.profit.commissions_ahead import Shared, part_of
-from sfa.profit.whatif import Compared, Outcome
+from sfa.profit.whatif import Compared, Outcome, goods_of
 from sfa.quotas.conversion import Exchange, Missing
 from sfa.quotas.measures import QuotaRow
 from sfa.quotas.tallies import Figure
@@ -91,5 +91,5 @@ def _sides(measure: str, found: Compared) -> tuple[int | None, int | None]:
 
 def _margin(side: Outcome) -> int | None:
     """As quotas count it (R11): the amount less the goods."""
-    goods = side.waterfall.step("goods").amount_minor
-    return None if goods is None else side.amount_minor + goods
+    goods = goods_of(side.waterfall.step("goods").items)
+    return None if goods is None else side.amount_minor - goods

@@ -28,7 +28,7 @@ from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, deal_quote_lines, deal_quotes
 from sfa.db.writes import Door, Origin
 from sfa.profit import frozen, reading
-from sfa.profit.dated import price_on, rate_on
+from sfa.profit.dated import EffortRates, price_on
 from sfa.quotas.conversion import Exchange
 
 FIXED = ("prices", "unit_costs", "cost_rates", "rates")
@@ -105,7 +105,7 @@ def _worth(connection: Connection, offer: Offer, lines: Sequence[Mapping[str, An
     """The capital rate of everybody and the rates of exchange of that day."""
     met = {line[name] for line in lines for name in ("list_currency", "cost_currency")}
     exchange = Exchange(reading.exchange_rates(connection, {*met, offer.currency}), zone)
-    capital = rate_on(reading.effort_rates(connection), "capital", None, day_of(at, zone))
+    capital = EffortRates(reading.effort_rates(connection, ())).on("capital", None, day_of(at, zone))
     known = {"capital_bp": capital.rate_bp, "capital_key": capital.key} if capital is not None else {}
     none = {"capital_bp": None, "capital_key": None}
     return {**none, **known, "rates": frozen.kept(exchange, met, offer.currency, at)}

@@ -15,8 +15,8 @@ from sfa.core.days import start_of_ms
 from sfa.core.entities import Rate
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, commission_entries, credited, deal_quote_lines, deal_quotes
-from sfa.profit.dated import EffortRate
-from sfa.profit.effort import OpenDays, open_days
+from sfa.profit.dated import EffortRate, EffortRates
+from sfa.profit.effort import OpenDays, Spent, days_of, open_days
 from sfa.profit.rebates import Agreement, agreement_of
 from sfa.quotas.conversion import Exchange
 
@@ -25,6 +25,7 @@ _DEALS, _LINES, _VISITS, _LEGS = (ROWS[e] for e in ("deals", "deal_lines", "visi
 _EXPENSES, _WORK, _CHARGES = (ROWS[e] for e in ("expenses", "work_entries", "deal_charges"))
 _AMENDED, _PRODUCTS, _AGREEMENTS = (ROWS[e] for e in ("visit_amendments", "products", "rebate_agreements"))
 KEYS_NAMED = 200
+DAY_AT_MOST_MS = 50 * 3_600_000  # whatever a zone did to it; which day it was is decided row by row
 TIMES = ("checked_in_at", "checked_out_at")
 _LINE = ("key", "deal_key", "position", "product_key", "quantity", "unit_price_minor", "discount_bp")
 
@@ -70,7 +71,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     legs: list[Row]
     expenses: list[Row]
     work: list[Row]
-    rates: list[EffortRate]
+    rates: EffortRates
     commissions: list[Row]
     spans: list[OpenDays]
     quote: Quote | None
@@ -86,19 +87,19 @@ def read_deal(
     accounts = sorted({a for a in (deal["account_key"], *(c["account_key"] for c in credits_)) if a})
     agreements = _agreements(connection, accounts)
     quote = _quote(connection, key, as_of)
-    charges = _live(connection, _CHARGES, _CHARGES.c.deal_key == key)
-    expenses = _live(connection, _EXPENSES, _of_deal(_EXPENSES, key, deal["account_key"]))
+    spent = read_spent(connection, key, deal, zone)
     sold = _credited(connection, agreements, zone, as_of)
     of_family = {c.deal_key for rows in sold.values() for c in rows} if any(a.family for a in agreements) else set()
     lines = _lines(connection, {key, *of_family})
     products = {line["product_key"] for of in lines.values() for line in of}
-    products |= {row["product_key"] for row in (*charges, *expenses) if row["product_key"]}
+    products |= {row["product_key"] for row in (*spent.charges, *spent.expenses) if row["product_key"]}
     named, some = _one_of(connection, _PRODUCTS.c.key, products)
     families = select(_PRODUCTS.c.key, _PRODUCTS.c.family).where(named)
     prices, costs = (_dated(connection, entity, products) for entity in ("prices", "unit_costs"))
-    rates, commissions = effort_rates(connection), _commissions(connection, key, as_of)
+    commissions = _commissions(connection, key, as_of)
+    rates = effort_rates(connection, {row["owner_key"] for row in (*spent.visits, *spent.legs, *spent.work)})
     met: set[str | None] = {deal["currency"], currency}
-    met.update(row["currency"] for row in (*charges, *expenses, *commissions, *credits_))
+    met.update(row["currency"] for row in (*spent.charges, *spent.expenses, *commissions, *credits_))
     met.update(row["cost_currency"] for row in credits_)
     met.update(agreement.currency for agreement in agreements)
     met.update(rate.currency for rate in rates)
@@ -114,16 +115,16 @@ def read_deal(
         prices=prices,
         costs=costs,
         credits=credits_,
-        charges=charges,
+        charges=spent.charges,
         agreements=agreements,
         credited=sold,
-        visits=_visits(connection, key, deal["account_key"]),
-        legs=_legs(connection, key, deal["account_key"]),
-        expenses=expenses,
-        work=_live(connection, _WORK, _of_deal(_WORK, key, deal["account_key"])),
-        rates=rates,
+        visits=spent.visits,
+        legs=spent.legs,
+        expenses=spent.expenses,
+        work=spent.work,
+        rates=EffortRates(rates),
         commissions=commissions,
-        spans=_spans(connection, key, deal, zone),
+        spans=spent.spans,
         quote=quote,
         exchange=Exchange(exchange_rates(connection, met if currency is not None else None), zone),
     )
@@ -137,11 +138,29 @@ def _live(connection: Connection, table: Any, *where: Any) -> list[Row]:
     return _rows(connection, select(table).where(~table.c.gone, *where).order_by(table.c.key))
 
 
-def _of_deal(table: Any, key: str, account: str | None) -> Any:
-    """What names the deal, or only its customer."""
-    if account is None:
-        return table.c.deal_key == key
-    return or_(table.c.deal_key == key, and_(table.c.deal_key.is_(None), table.c.account_key == account))
+class _Near(Struct, frozen=True):
+    """A deal, its customer, and the days on which it was open: what names only the customer is no part of it before and
+    after them."""
+
+    key: str
+    account: str | None
+    from_on: str
+    to_on: str | None
+    zone: str
+
+    def of(self, table: Any, *within: Any) -> Any:
+        """What names the deal, or only its customer on those days."""
+        if self.account is None:
+            return table.c.deal_key == self.key
+        shared = and_(table.c.deal_key.is_(None), table.c.account_key == self.account, *within)
+        return or_(table.c.deal_key == self.key, shared)
+
+    def days(self, column: Any) -> list[Any]:
+        return [column >= self.from_on] + ([] if self.to_on is None else [column <= self.to_on])
+
+    def instants(self, column: Any) -> list[Any]:
+        since = [column >= start_of_ms(self.from_on, self.zone)]
+        return since if self.to_on is None else [*since, column < start_of_ms(self.to_on, self.zone) + DAY_AT_MOST_MS]
 
 
 def _one_of(connection: Connection, column: Any, keys: Iterable[str]) -> tuple[Any, dict[str, Any]]:
@@ -227,11 +246,37 @@ def _commissions(connection: Connection, key: str, as_of: int) -> list[Row]:
 # -- what it took ----------------------------------------------------------------------------------------------------
 
 
-def _visits(connection: Connection, key: str, account: str | None) -> list[Row]:
+def read_spent(connection: Connection, key: str, deal: Row, zone: str, *, served: bool = True) -> Spent:
+    """Charges and expenses, and where it was `served` visits, ways and work too."""
+    spans = _spans(connection, key, deal, zone)
+    near = _Near(key, deal["account_key"], *days_of(key, spans), zone)
+    return Spent(
+        charges=_live(connection, _CHARGES, _CHARGES.c.deal_key == key),
+        expenses=_expenses(connection, near),
+        visits=_visits(connection, near) if served else [],
+        legs=_legs(connection, near) if served else [],
+        work=_live(connection, _WORK, near.of(_WORK, *near.days(_WORK.c.done_on))) if served else [],
+        spans=spans,
+    )
+
+
+def _expenses(connection: Connection, near: _Near) -> list[Row]:
+    """One that names no deal is of its visit's, also where the visit was given it later."""
+    t, v = _EXPENSES.c, _VISITS.c
+    of_visit = t.visit_key.in_(select(v.key).where(v.deal_key == near.key))
+    query = select(_EXPENSES, v.deal_key.label("visit_deal")).outerjoin(_VISITS, v.key == t.visit_key)
+    found = _rows(connection, query.where(~t.gone, or_(near.of(_EXPENSES, *near.days(t.spent_on)), of_visit)))
+    told = [{**row, "deal_key": row["deal_key"] or row["visit_deal"]} for row in found]
+    return sorted((row for row in told if row["deal_key"] in (None, near.key)), key=lambda row: str(row["key"]))
+
+
+def _visits(connection: Connection, near: _Near) -> list[Row]:
     """Visits that took place, at the times that count after corrections (R14)."""
     v, a = _VISITS.c, _AMENDED.c
     columns = (v.key, v.owner_key, v.deal_key, *(v[name] for name in TIMES))
-    query = select(*columns).where(~v.gone, v.status == "completed", _of_deal(_VISITS, key, account))
+    corrected = v.key.in_(select(a.visit_key).where(a.field.in_(TIMES), ~a.gone))
+    within = or_(and_(*near.instants(v.checked_in_at)), corrected)
+    query = select(*columns).where(~v.gone, v.status == "completed", near.of(_VISITS, within))
     found = {row["key"]: dict(row) for row in _rows(connection, query.order_by(v.key))}
     named, bound = _one_of(connection, a.visit_key, found)
     changed = select(a.visit_key, a.field, a.new).where(named, a.field.in_(TIMES), ~a.gone)
@@ -240,19 +285,22 @@ def _visits(connection: Connection, key: str, account: str | None) -> list[Row]:
     return list(found.values())
 
 
-def _legs(connection: Connection, key: str, account: str | None) -> list[Row]:
+def _legs(connection: Connection, near: _Near) -> list[Row]:
     """The ways to its visits, whatever became of them, whose length is known; each with the visit's deal."""
     leg, v = _LEGS.c, _VISITS.c
     columns = (leg.key, leg.owner_key, leg.started_at, leg.distance_m, leg.source, leg.visit_key, v.deal_key)
     query = select(*columns).join_from(_LEGS, _VISITS, v.key == leg.visit_key)
-    query = query.where(~leg.gone, ~v.gone, leg.distance_m.is_not(None), _of_deal(_VISITS, key, account))
-    return _rows(connection, query.order_by(leg.key))
+    of = near.of(_VISITS, *near.instants(leg.started_at))
+    return _rows(connection, query.where(~leg.gone, ~v.gone, leg.distance_m.is_not(None), of).order_by(leg.key))
 
 
-def effort_rates(connection: Connection) -> list[EffortRate]:
+def effort_rates(connection: Connection, owners: Iterable[str]) -> list[EffortRate]:
+    """Those of everybody, and of these people."""
     table = ROWS["cost_rates"].c
     columns = (table[name] for name in EffortRate.__struct_fields__)
-    return [EffortRate(*row) for row in connection.execute(select(*columns).where(~table.gone))]
+    own, bound = _one_of(connection, table.user_key, owners)
+    query = select(*columns).where(~table.gone, or_(table.user_key.is_(None), own))
+    return [EffortRate(*row) for row in connection.execute(query, bound)]
 
 
 def _spans(connection: Connection, key: str, deal: Row, zone: str) -> list[OpenDays]:

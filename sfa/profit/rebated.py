@@ -93,7 +93,9 @@ def _facts(
     place: Place = (at, rated_at, agreement.account_key, end.owner_key, territory, None, deal, "rebate_agreements",
                     agreement.key)  # fmt: skip
     amount = None if accrued.amount_minor is None else -accrued.amount_minor
-    code = "rate_missing" if amount is None else None
+    if amount is None:
+        about["lacks"] = str(accrued.lacks)
+    code = accrued.code if amount is None else None
     whole = Fact("rebate", amount, agreement.currency, *place, code=code, about=about)
     yield from parted(settled(world, whole), dict(end.splits))
 
@@ -129,7 +131,8 @@ def _events(
     places: dict[EndKey, _Place] = {}
     for account, deal, n, reversal, at, rated_at, currency, amount, unknown, territory in each(connection, query, keys):
         known = None if unknown or currency is None or amount is None else int(amount)
-        found.setdefault(account, []).append(Event(at, deal, n, bool(reversal), known))
+        code = "rate_missing" if known is not None else "amount_missing"
+        found.setdefault(account, []).append(Event(at, deal, n, bool(reversal), known, code))
         places[deal, n] = _Place(territory, rated_at, currency)
     return found, places
 

@@ -40,13 +40,14 @@ class Agreement(Struct, frozen=True):
 
 class Event(Struct, frozen=True):
     """An end of a deal credited, or reversed: `amount_minor` is what it was credited for, of the agreement's products
-    and in its currency, positive in both cases; null where that is not computable."""
+    and in its currency, positive in both cases; null where that is not computable, for the reason in `code`."""
 
     at: int
     deal_key: str
     n: int
     reversal: bool
     amount_minor: int | None
+    code: str = "rate_missing"
 
     @property
     def end(self) -> EndKey:
@@ -59,8 +60,9 @@ class Event(Struct, frozen=True):
 
 class Accrued(Struct, frozen=True):
     """What a deal's end was given (or, negative, lost again) at an instant; `by` is the event that did it, another
-    end's where a tier was reached. Null: not computable, as an earlier amount of the agreement is not. What takes back
-    what was given before converts at the rate of then, `rated_at`; null: of `at`."""
+    end's where a tier was reached. Null: not computable, as an amount of the agreement is not so far: `lacks` is the
+    deal of the first one, `code` says why. What takes back what was given before converts at the rate of then,
+    `rated_at`; null: of `at`."""
 
     end: EndKey
     at: int
@@ -68,6 +70,8 @@ class Accrued(Struct, frozen=True):
     by: EndKey
     basis_minor: int | None
     rate_bp: int | None
+    lacks: str | None = None
+    code: str | None = None
     rated_at: int | None = None
 
 
@@ -98,11 +102,13 @@ def accruals(agreement: Agreement, events: Iterable[Event]) -> list[Accrued]:
     depends on all that came before."""
     ledger = _Ledger(agreement)
     found: list[Accrued] = []
-    unknown = False
+    unknown: Event | None = None
     for event in sorted(events, key=lambda e: e.place):
-        unknown = unknown or event.amount_minor is None
-        if unknown:
-            found.append(Accrued(event.end, event.at, None, event.end, event.amount_minor, None))
+        if unknown is None and event.amount_minor is None:
+            unknown = event
+        if unknown is not None:
+            lacks = (unknown.deal_key, unknown.code)
+            found.append(Accrued(event.end, event.at, None, event.end, event.amount_minor, None, *lacks))
         else:
             found += ledger.take(event)
     return found
@@ -116,11 +122,13 @@ class _Ledger:
         self.standing: dict[EndKey, int] = {}
         self.given: dict[EndKey, dict[int, int]] = {}  # by the instant at which it was given
         self.total, self.paid = 0, 0
+        self.earning = 0  # how many ends stand for more than nothing
 
     def take(self, event: Event) -> list[Accrued]:
         amount = event.amount_minor or 0
         before = reached(self.agreement, max(self.total, 0))
-        others = {end: part for end, part in self.standing.items() if end != event.end}
+        stood = self.standing.get(event.end, 0)
+        others = self.earning - (stood > 0)
         if event.reversal:
             self.standing.pop(event.end, None)
             amount = -amount
@@ -130,16 +138,22 @@ class _Ledger:
         rate = reached(self.agreement, max(self.total, 0))
         given = self.given.pop(event.end, {}) if event.reversal else {}
         own = -sum(given.values()) if event.reversal else self._own(amount, before, rate, difference)
-        if not any(part > 0 for part in others.values()):
+        if not others:
             own = difference
         if not event.reversal:
-            self.standing[event.end] = self.standing.get(event.end, 0) + amount
-        shares = _shared(difference - own, others) if difference != own else {}
+            self.standing[event.end] = stood + amount
+        self.earning = others + (self.standing.get(event.end, 0) > 0)
         told = [self._taken_back(event, at, part, amount, rate) for at, part in given.items() if part]
-        own += sum(given.values())
-        if own or not (told or event.end in shares):
-            told.append(self._give(event.end, event, own, amount, rate))
-        return told + [self._give(end, event, part, others[end], rate) for end, part in shares.items() if part]
+        rest = own + sum(given.values())
+        if rest or not told:
+            told.append(self._give(event.end, event, rest, amount, rate))
+        return told if difference == own else told + self._share(difference - own, event, rate)
+
+    def _share(self, amount: int, event: Event, rate: int) -> list[Accrued]:
+        """Among the others: only where a tier is crossed, for whoever sells much has many credits."""
+        others = {end: part for end, part in self.standing.items() if end != event.end}
+        shares = _shared(amount, others)
+        return [self._give(end, event, part, others[end], rate) for end, part in shares.items() if part]
 
     def _own(self, amount: int, before: int, rate: int, difference: int) -> int:
         """Bands, and a rate that stays, leave earlier credits alone."""

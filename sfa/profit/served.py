@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from sfa.core.credits import Cost, cost_on, day_of
 from sfa.core.days import start_of_ms
-from sfa.profit.dated import COST_MISSING, EffortRate, credited_on, rate_on, worth
+from sfa.profit.dated import COST_MISSING, EffortRate, EffortRates, credited_on, worth
 from sfa.profit.effort import OpenDays, open_on, shared
-from sfa.profit.items import KINDS, Item, travel_cost, visit_cost, work_cost
+from sfa.profit.items import KINDS, Item, Part, PartItem, travel_cost, visit_cost, work_cost
 from sfa.profit.rebates import Agreement, Event, accruals
 
 Row = Mapping[str, Any]
@@ -28,7 +28,7 @@ class Field(Struct, frozen=True):
     zone: str
     as_of: int
     currency: str  # what is not computable is told in
-    rates: Sequence[EffortRate]
+    rates: EffortRates
     costs: Mapping[str, Sequence[Cost]]
     spans: Sequence[OpenDays]
 
@@ -36,11 +36,20 @@ class Field(Struct, frozen=True):
         return start_of_ms(day, self.zone)
 
 
-def fact(kind: str, amount: int | None, currency: str, on: str, at: int, source: tuple[str, str], **more: Any) -> Item:
+def fact(
+    kind: str,
+    amount: int | None,
+    currency: str,
+    on: str,
+    at: int,
+    source: tuple[str, str],
+    part: Part | None = None,
+    **more: Any,
+) -> Item:
     said: dict[str, Any] = {"user_key": None, "product_key": None, "basis": {}, **more}
     said["code"] = more.get("code", COST_MISSING) if amount is None else None
     entity, key = source
-    return Item(kind, KINDS[kind].step, "actual", amount, currency, on, at, entity, key, **said)
+    return PartItem(kind, KINDS[kind].step, "actual", amount, currency, on, at, entity, key, **said, part=part)
 
 
 # -- beside the price ------------------------------------------------------------------------------------------------
@@ -85,11 +94,11 @@ def rebates(field: Field, agreement: Agreement, events: Sequence[Event]) -> Iter
         if row.rate_bp is not None:
             basis["rate_bp"] = row.rate_bp
         if row.amount_minor is None:
-            basis["missing"] = {"rebate_agreement": agreement.key}
+            basis["missing"] = {"rebate_agreement": agreement.key, "deal_key": row.lacks}
         amount = None if row.amount_minor is None else -row.amount_minor
-        more = {"basis": basis, "code": "rate_missing", "rated_at": row.rated_at}
-        on = day_of(row.at, field.zone)
-        yield fact("rebate", amount, agreement.currency, on, row.at, ("rebate_agreements", agreement.key), **more)
+        on, source = day_of(row.at, field.zone), ("rebate_agreements", agreement.key)
+        more: dict[str, Any] = {"basis": basis, "code": row.code, "rated_at": row.rated_at}
+        yield fact("rebate", amount, agreement.currency, on, row.at, source, **more)
 
 
 # -- effort ----------------------------------------------------------------------------------------------------------
@@ -102,7 +111,7 @@ def visits(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
             continue
         ms = end - start
         on = day_of(start, field.zone)
-        rate = rate_on(field.rates, "visit_hour", row["owner_key"], on)
+        rate = field.rates.on("visit_hour", row["owner_key"], on)
         basis = {"ms": ms, "minutes": ms // 60_000}
         amount = visit_cost(ms, rate.amount_minor) if rate is not None and rate.amount_minor is not None else None
         yield from _effort(field, "visits", ("visits", row), amount, rate, on, start, basis)
@@ -114,7 +123,7 @@ def travel(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
         if at >= field.as_of or row["distance_m"] <= 0:
             continue
         on = day_of(at, field.zone)
-        rate = rate_on(field.rates, "kilometre", row["owner_key"], on)
+        rate = field.rates.on("kilometre", row["owner_key"], on)
         basis = {"metres": row["distance_m"], "source": row["source"], "visit_key": row["visit_key"]}
         known = rate is not None and rate.amount_minor is not None
         amount = travel_cost(row["distance_m"], rate.amount_minor) if known else None  # type: ignore[union-attr,arg-type]
@@ -127,7 +136,7 @@ def work(field: Field, rows: Iterable[Row]) -> Iterator[Item]:
         at = field.at_of(on)
         if at >= field.as_of:
             continue
-        rate = rate_on(field.rates, "work_hour", row["owner_key"], on)
+        rate = field.rates.on("work_hour", row["owner_key"], on)
         basis = {"minutes": row["minutes"], "work": row["kind"]}
         known = rate is not None and rate.amount_minor is not None
         amount = work_cost(row["minutes"], rate.amount_minor) if known else None  # type: ignore[union-attr,arg-type]
@@ -169,14 +178,16 @@ def _own_part(
 ) -> Iterator[Item]:
     """All of it where the row names the deal, else this deal's part of it."""
     entity, row = source
-    amount = cost
+    amount, part = cost, None
     if row["deal_key"] != field.deal_key:
         deals = open_on(field.spans, on)
         if field.deal_key not in deals:
             return
-        amount = None if cost is None else shared(cost, deals)[field.deal_key]
+        if cost is not None:
+            amount = shared(cost, deals)[field.deal_key]
+            part = Part((cost,), (1,) * len(deals), deals.index(field.deal_key), sign=-1)
         basis = {**basis, "of_minor": cost, "deals": len(deals)}
-    told = {"user_key": row["owner_key"], "basis": basis, **more}
+    told = {"user_key": row["owner_key"], "basis": basis, "part": part, **more}
     yield fact(kind, None if amount is None else -amount, currency, on, at, (entity, row["key"]), **told)
 
 

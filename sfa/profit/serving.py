@@ -8,7 +8,7 @@ distance is proven. Both belong to the customer's territory of today.
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, literal_column, null, select
+from sqlalchemy import ColumnElement, Connection, and_, case, literal_column, null, or_, select
 
 from sfa.core.credits import day_of
 from sfa.db.prepared import among, listed
@@ -62,7 +62,7 @@ def visits_source(connection: Connection, world: World, asked: Asked) -> Source:
 
 
 def travel_source(connection: Connection, world: World, asked: Asked) -> Source:
-    """Every way of which the distance is proven; of the customer and deal of its visit."""
+    """Every way of proven distance, unless its visit was deleted; of the customer and deal of its visit."""
     spans = rate_spans(connection, "kilometre")
     same = and_(spans.c.user_key == _L.owner_key, spans.c.start_at <= _L.started_at, _L.started_at < spans.c.end_at)
     from_: Any = _LEGS.outerjoin(_VISITS, _V.key == _L.visit_key).outerjoin(spans, same)
@@ -72,7 +72,7 @@ def travel_source(connection: Connection, world: World, asked: Asked) -> Source:
         territory = _ACCOUNTS.c.territory_key
     return Source(
         from_=from_,
-        where=[~_L.gone, _L.distance_m > 0],
+        where=[~_L.gone, _L.distance_m > 0, or_(_V.key.is_(None), ~_V.gone)],
         columns=_columns(_V.account_key, _L.owner_key, territory, _V.deal_key),
         at=past_indexes(_L.started_at),
         values={"travel": _costed(_L.distance_m, spans, world, KILOMETRE_M)},

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from sfa.core.credits import Cost, cost_on, day_of
 from sfa.core.money import allocate, remaining_share
-from sfa.profit.dated import AMOUNT_MISSING, COST_MISSING, LIST_MISSING, EffortRate, price_on, rate_on, worth
-from sfa.profit.items import KINDS, Item, Side, terms_cost
+from sfa.profit.dated import AMOUNT_MISSING, COST_MISSING, LIST_MISSING, EffortRates, price_on, worth
+from sfa.profit.items import KINDS, Item, Part, PartItem, Side, terms_cost
 from sfa.quotas.conversion import Exchange, Missing
 
 Row = Mapping[str, Any]
@@ -46,9 +46,17 @@ class Place(Struct, frozen=True):
     sign: int = 1
     about: Mapping[str, Any] = {}
 
-    def item(self, kind: str, amount: int | None, currency: str, basis: Mapping[str, Any], **more: Any) -> Item:
+    def item(
+        self,
+        kind: str,
+        amount: int | None,
+        currency: str,
+        basis: Mapping[str, Any],
+        part: Part | None = None,
+        **more: Any,
+    ) -> Item:
         said = {"entity": self.entity, "row_key": self.row_key, "user_key": None, "product_key": None, **more}
-        return Item(
+        return PartItem(
             kind=kind,
             step=KINDS[kind].step,
             side=self.side,
@@ -58,6 +66,7 @@ class Place(Struct, frozen=True):
             at=self.dates.at,
             basis={**self.about, **basis},
             rated_at=self.dates.rated_at,
+            part=None if part is None else structs.replace(part, sign=self.sign),
             **said,
         )
 
@@ -65,7 +74,7 @@ class Place(Struct, frozen=True):
 class Catalogue(Struct, frozen=True):
     prices: Mapping[str, Sequence[Cost]]
     costs: Mapping[str, Sequence[Cost]]
-    rates: Sequence[EffortRate]
+    rates: EffortRates
     exchange: Exchange
 
 
@@ -108,12 +117,11 @@ def _end(
     for row in rows:
         basis: dict[str, Any] = {"share_bp": row["share_bp"], "of_minor": whole}
         yield _known(place, "invoice", row["amount_minor"], currency, basis, AMOUNT_MISSING, user_key=row["user_key"])
-    yield from explained(place, whole, currency, lines, catalogue, place.dates.rated_on)
+    yield from explained(place, amounts, currency, lines, catalogue, place.dates.rated_on)
     for row in rows:
-        lacks = _without_cost(lines, catalogue.costs, place.dates.rated_on)
         basis = {"share_bp": row["share_bp"], "cost_on": place.dates.rated_on}
         cost = None if row["cost_minor"] is None else -row["cost_minor"]
-        basis |= {"missing": {"products": lacks, "on": place.dates.rated_on}} if cost is None else {}
+        basis |= {"missing": _lacking(lines, catalogue.costs, place.dates.rated_on)} if cost is None else {}
         said = row["cost_currency"] or currency
         yield _known(place, "goods", cost, said, basis, COST_MISSING, user_key=row["user_key"])
     yield from terms(place, whole, currency, payment_days, catalogue)
@@ -126,8 +134,19 @@ def _known(
 
 
 def _without_cost(lines: Sequence[Row], costs: Mapping[str, Sequence[Cost]], day: str) -> list[str]:
-    """The products whose cost is not known on a day; none are named where it is the currencies that differ."""
+    """The products whose cost is not known on a day."""
     return sorted({ln["product_key"] for ln in lines if cost_on(costs.get(ln["product_key"], ()), day) is None})
+
+
+def _lacking(lines: Sequence[Row], costs: Mapping[str, Sequence[Cost]], day: str) -> dict[str, Any]:
+    """Why goods are not computable: the products without a cost, or all of them with the currencies that they cost in,
+    of which there is more than one."""
+    lacks = _without_cost(lines, costs, day)
+    if lacks or not lines:
+        return {"products": lacks, "on": day}
+    products = sorted({ln["product_key"] for ln in lines})
+    dated = [cost_on(costs.get(product, ()), day) for product in products]
+    return {"products": products, "currencies": sorted({c.currency for c in dated if c is not None}), "on": day}
 
 
 def terms(
@@ -137,7 +156,7 @@ def terms(
     if not days or amount is None:
         return
     day = place.dates.rated_on
-    rate = rate_on(catalogue.rates, "capital", user, day)
+    rate = catalogue.rates.on("capital", user, day)
     if rate is None or rate.rate_bp is None:
         basis = {"days": days, "of_minor": amount, "missing": {"cost_rate": "capital", "on": day}}
         yield _known(place, "terms", None, currency, basis, COST_MISSING)
@@ -147,12 +166,19 @@ def terms(
 
 
 def explained(
-    place: Place, whole: int | None, currency: str, lines: Sequence[Row], catalogue: Catalogue, day: str
+    place: Place,
+    invoiced: Sequence[int | None],
+    currency: str,
+    lines: Sequence[Row],
+    catalogue: Catalogue,
+    day: str,
 ) -> Iterator[Item]:
-    """List and discounts of an invoice, line by line: what the lines have of its amount, less what they cost by the
-    list of that day."""
-    if whole is None:
+    """List and discounts of an invoice, line by line: what the lines have of its amount (the sum of `invoiced`), less
+    what they cost by the list of that day."""
+    if any(amount is None for amount in invoiced):
         return
+    of = tuple(amount for amount in invoiced if amount is not None)
+    whole, weights = sum(of), tuple(totals(lines))
     if not lines:
         missing = {"missing": {"lines": 0}}
         for kind in ("list", "discount"):
@@ -168,13 +194,16 @@ def explained(
     if shares is None:  # the lines do not say how to share it
         amount = whole - sum(value or 0 for value in listed) if known else None
         said: dict[str, Any] = {"of_minor": whole} | ({} if known else {"missing": {"on": day}})
-        yield _known(place, "discount", amount, currency, said, LIST_MISSING)
+        part = Part(of, (1,), 0, tuple(value or 0 for value in listed))
+        yield _known(place, "discount", amount, currency, said, LIST_MISSING, part=part)
         return
-    for line, value, share in zip(lines, listed, shares, strict=True):
+    for n, (line, value, share) in enumerate(zip(lines, listed, shares, strict=True)):
+        part = Part(of, weights, n, (value or 0,))
         more = {"product_key": line["product_key"], "entity": "deal_lines", "row_key": line["key"]}
         basis = {"part_minor": share, "list_minor": value, "discount_bp": line["discount_bp"]}
         basis |= {"missing": {"product_key": line["product_key"], "on": day}} if value is None else {}
-        yield _known(place, "discount", None if value is None else share - value, currency, basis, LIST_MISSING, **more)
+        less = None if value is None else share - value
+        yield _known(place, "discount", less, currency, basis, LIST_MISSING, **more, part=part)
 
 
 def _listed(
@@ -205,7 +234,7 @@ def quoted(place: Place, head: Row, lines: Sequence[Row], catalogue: Catalogue, 
     """`head` says amount, currency and payment days; lines of a frozen quote say their list prices and costs."""
     currency, amount = head["currency"] or "", head["amount_minor"]
     yield _known(place, "invoice", amount, currency, {}, AMOUNT_MISSING)
-    yield from explained(place, amount, currency, lines, catalogue, place.dates.on)
+    yield from explained(place, [amount], currency, lines, catalogue, place.dates.on)
     if not lines:
         yield _known(place, "goods", None, currency, {"missing": {"lines": 0}}, COST_MISSING)
     for line in lines:

@@ -9,7 +9,7 @@ The invoice is the deal's amount, and moves by as much as its lines do. Effort a
 take for so many months; what was spent already is the same on both sides, in `Given.beside`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ from sfa.profit.commissions_ahead import Paid, Pay, paid
 from sfa.profit.guides import Found, verdict
 from sfa.profit.items import KINDS, Item, half_up, terms_cost, visit_cost
 from sfa.profit.limits import Approval, approval, highest
-from sfa.profit.list_prices import of_list_bp, scaled_price
+from sfa.profit.list_prices import in_deal, of_list_bp, scaled_price
 from sfa.profit.waterfall import Counted, Waterfall, hidden, waterfall
 from sfa.quotas.conversion import Exchange, Missing
 
@@ -64,8 +64,25 @@ class Cadence(Struct, frozen=True):
         return rounded(Fraction(self.visits_per_month) * self.months, Rounding.HALF_UP)
 
 
+class Unit(Struct, frozen=True):
+    """A list price or cost of one unit in its own currency; `factor` makes of it minor units of the deal's."""
+
+    minor: int
+    factor: Fraction
+
+    @property
+    def exact(self) -> Fraction:
+        return self.minor * self.factor
+
+    def of(self, quantity: str) -> int:
+        """As a P&L counts it: a quantity in the unit's own currency is a fact, which then converts."""
+        return rounded(rounded(Fraction(quantity) * self.minor, Rounding.HALF_UP) * self.factor, Rounding.HALF_UP)
+
+
 class LineGiven(Struct, frozen=True):
-    """A line with what is known of its product on the day: list price and cost of one unit, in the deal's currency."""
+    """A line with what is known of its product on the day: list price and cost of one unit, in the deal's currency.
+    Where they are stated in another, `list_unit` and `cost_unit` say what exactly. `lacks` names the rates between
+    currencies that are missing, by what lacks them ("list", "goods")."""
 
     key: str
     product_key: str
@@ -77,6 +94,13 @@ class LineGiven(Struct, frozen=True):
     cost_minor: int | None
     guide: Found | None
     limits: Mapping[str, int]
+    list_unit: Unit | None = None
+    cost_unit: Unit | None = None
+    lacks: Mapping[str, dict[str, Any]] = {}
+
+    @property
+    def listed(self) -> int | Fraction | None:
+        return self.list_minor if self.list_unit is None else self.list_unit.exact
 
 
 class Rebate(Struct, frozen=True):
@@ -124,7 +148,8 @@ class LineTold(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """One side. `approver` is the role that may approve all of it (see `limits.highest`), null where none is needed."""
+    """One side. `approver` is the role that may approve all of it, null where none is needed, or `nobody` or `unknown`
+    (see `limits.highest`)."""
 
     amount_minor: int
     payment_days: int | None
@@ -198,19 +223,17 @@ def _said(change: Struct | None, names: Sequence[str] | None = None) -> dict[str
 def outcome(deal: Given, stands: Given) -> Outcome:
     """The deal as it is or would be; `stands` is the deal as it is, whose amount may differ from its lines."""
     amount = _amount(deal, stands)
-    needs = [approval(line.key, _scaled(line), line.list_minor, line.limits, deal.owner_role) for line in deal.lines]
-    facts = [*_prices(deal, amount), *deal.beside]
-    margin: int | None = None
-    if deal.costed:
-        facts += _costs(deal, amount)
-        margin = waterfall(facts, deal.currency).total("margin").amount_minor
-    pay = [paid(pay, deal.deal_key, deal.at, amount, margin, costed=deal.costed) for pay in deal.pays]
+    part = in_deal(amount, [(line.quantity, _scaled(line)) for line in deal.lines])
+    needs = [approval(line.key, _scaled(line) * part, line.listed, line.limits, deal.owner_role) for line in deal.lines]
+    costs = _costs(deal, amount) if deal.costed else []
+    facts, goods = [*_prices(deal, amount), *deal.beside, *costs], goods_of(costs)
+    pay = [paid(pay, deal.deal_key, deal.at, amount, goods, costed=deal.costed) for pay in deal.pays]
     whole = waterfall([*facts, *(_commission(deal, told) for told in pay)], deal.currency)
     return Outcome(
         amount,
         deal.payment_days,
         deal.cadence,
-        [_told(line) for line in deal.lines],
+        [_told(line, part) for line in deal.lines],
         needs,
         highest(needs),
         whole if deal.costed else hidden(whole, deal.asker),
@@ -238,31 +261,46 @@ def _scaled(line: LineGiven) -> int:
     return line.unit_price_minor * (BP_WHOLE - line.discount_bp)
 
 
-def _told(line: LineGiven) -> LineTold:
-    price_bp = of_list_bp(_scaled(line), line.list_minor)
+def _told(line: LineGiven, part: Fraction) -> LineTold:
+    price_bp = of_list_bp(_scaled(line) * part, line.listed)
     said = {name: getattr(line, name) for name in ("key", "product_key", "quantity", "unit_price_minor", "discount_bp")}
     said |= {"list_minor": line.list_minor, "guide": line.guide, "total_minor": line_total(line)}
     return LineTold(**said, price_bp=price_bp, verdict=verdict(price_bp, line.guide))
 
 
 def _prices(deal: Given, amount: int) -> list[Counted]:
-    """List, discounts and invoice; without lines the list is the invoice, without a list price nothing is said."""
+    """List, discounts and invoice; without lines or without a list price nothing is said of the first two."""
     listed: list[Counted] = []
-    total: int | None = 0
+    total: int | None = 0 if deal.lines else None
     for line in deal.lines:
-        each = None if line.list_minor is None else _of_quantity(line, line.list_minor)
+        each = _of_quantity(line, line.list_minor, line.list_unit)
         total = None if total is None or each is None else total + each
-        code = "list_missing" if each is None else None
-        listed.append(_fact(deal, "list", each, "deal_lines", line.key, line.product_key, code=code))
+        listed.append(_of_line(deal, "list", each, line, "list_missing"))
     if not deal.lines:
-        listed, total = [_fact(deal, "list", amount)], amount
+        listed = [_fact(deal, "list", None, code="list_missing")]
     code = "list_missing" if total is None else None
     discount = _fact(deal, "discount", None if total is None else amount - total, code=code)
     return [*listed, discount, _fact(deal, "invoice", amount)]
 
 
-def _of_quantity(line: LineGiven, each: int) -> int:
-    return rounded(Fraction(line.quantity) * each, Rounding.HALF_UP)
+def _of_quantity(line: LineGiven, each: int | None, unit: Unit | None) -> int | None:
+    if unit is not None:
+        return unit.of(line.quantity)
+    return None if each is None else rounded(Fraction(line.quantity) * each, Rounding.HALF_UP)
+
+
+def _of_line(deal: Given, kind: str, amount: int | None, line: LineGiven, code: str) -> Counted:
+    """A fact about a line; without an amount it names the product, or the rate that is missing."""
+    lacks = line.lacks.get(kind) if amount is None else None
+    said = "rate_missing" if lacks is not None else code
+    made = _fact(deal, kind, amount, "deal_lines", line.key, line.product_key, code=said if amount is None else None)
+    return structs.replace(made, missing={**(made.missing or {}), **lacks}) if lacks is not None else made
+
+
+def goods_of(facts: Iterable[Counted]) -> int | None:
+    """What the goods cost, without what came back of them; None where that is not computable."""
+    goods = [fact.amount_minor for fact in facts if fact.item.kind == "goods"]
+    return None if not goods or None in goods else -sum(cost or 0 for cost in goods)
 
 
 def _costs(deal: Given, amount: int) -> list[Counted]:
@@ -274,9 +312,8 @@ def _costs(deal: Given, amount: int) -> list[Counted]:
         basis = {"days": deal.payment_days, "rate_bp": deal.capital_bp}
         found.append(_fact(deal, "terms", cost, code=None if known else "rate_missing", basis=basis))
     for line in deal.lines:
-        goods = None if line.cost_minor is None else -_of_quantity(line, line.cost_minor)
-        code = "cost_missing" if goods is None else None
-        found.append(_fact(deal, "goods", goods, "deal_lines", line.key, line.product_key, code=code))
+        goods = _of_quantity(line, line.cost_minor, line.cost_unit)
+        found.append(_of_line(deal, "goods", None if goods is None else -goods, line, "cost_missing"))
     if not deal.lines:
         found.append(_fact(deal, "goods", None, code="cost_missing"))
     minutes = deal.cadence.visits * deal.cadence.minutes_per_visit

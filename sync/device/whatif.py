@@ -15,7 +15,8 @@ from sfa.core.commission import Earned
 from sfa.core.credits import Credit, credits_of, day_of
 from sfa.core.errors import Refused
 from sfa.profit.commissions_ahead import Owed, terms_of
-from sfa.profit.given import given_of
+from sfa.profit.effort import Spent, open_days
+from sfa.profit.given import due_on, given_of, is_credited
 from sfa.profit.guides import Guides
 from sfa.profit.pays import shares_of
 from sfa.profit.quota_effect import QuotaEffect, effects
@@ -53,8 +54,10 @@ class Held:
         self.device, self.key, self.row, self.user_key = device, key, row, person.key
         self.role = str((device.get("users", person.key) or {}).get("role", "rep"))
         self.zone = zone_of_company(device)
-        self.at = row["closed_at"] if row["closed_at"] is not None else device.clock.now_ms()
+        self.now = device.clock.now_ms()
+        self.at = row["closed_at"] if row["closed_at"] is not None else self.now
         self.on = day_of(self.at, self.zone)
+        self.due_on = due_on(row, self.on)
         self.exchange = held.exchange_of(device.list("rates"), self.zone)
 
     def of(self, entity: str, column: str, keys: Sequence[str]) -> list[tuple[str, Row]]:
@@ -67,11 +70,14 @@ class Held:
 
     def visits(self, account: str, since: int, until: int) -> Iterator[Row]:
         mine = self.device.list("visits", {"account_key": account, "status": "completed"})
-        corrections: dict[str, list[Row]] = {}
-        for _, row in self.of("visit_amendments", "visit_key", sorted(mine)):
-            corrections.setdefault(row["visit_key"], []).append(row)
         within = {key: row for key, row in mine.items() if since <= (row["checked_in_at"] or 0) < until}
-        return (effective(visit, corrections.get(key, ())) for key, visit in within.items())
+        return iter(self._corrected(within).values())
+
+    def _corrected(self, visits: Mapping[str, Row]) -> dict[str, Row]:
+        corrections: dict[str, list[Row]] = {}
+        for _, row in self.of("visit_amendments", "visit_key", sorted(visits)):
+            corrections.setdefault(row["visit_key"], []).append(row)
+        return {key: effective(visit, corrections.get(key, ())) for key, visit in visits.items()}
 
     def guides(self, families: Iterable[str | None]) -> Guides:
         wanted = {*families, None}
@@ -87,8 +93,51 @@ class Held:
 
     def credited(self, account: str, start: int, end: int) -> Iterator[tuple[str, int | None, str | None, int, bool]]:
         for key, deal, c in self._credits():
-            if deal["account_key"] == account and not c.overlay and start <= c.at < end:
+            if deal["account_key"] == account and not c.overlay and start <= c.rated_at < end:
                 yield key, c.amount_minor, c.currency, c.rated_at, c.reversal
+
+    def ends(self) -> list[tuple[int, bool, int]]:
+        own = (c for key, _, c in self._credits() if key == self.key)
+        return [(c.n, c.reversal, c.rated_at) for c in own if not c.overlay and c.at < self.now]
+
+    def spent(self, *, served: bool) -> Spent:
+        visits, account = self.device.list("visits"), self.row["account_key"]
+        legs: list[Row] = [
+            {**leg, "key": key, "deal_key": visits[leg["visit_key"]]["deal_key"]}
+            for key, leg in self.every("travel_legs")
+            if leg["distance_m"] is not None and self._is_spent(visits.get(leg["visit_key"]))
+        ]
+        deals = [(key, deal) for key, deal in self.every("deals") if account and deal["account_key"] == account]
+        return Spent(
+            charges=self._spent("deal_charges"),
+            expenses=self._expenses(visits),
+            visits=self._visited(visits) if served else [],
+            legs=legs if served else [],
+            work=self._spent("work_entries") if served else [],
+            spans=[span for key, deal in deals or [(self.key, self.row)] for span in open_days(key, deal, self.zone)],
+        )
+
+    def _is_spent(self, row: Row | None) -> bool:
+        """Names the deal, or only its customer."""
+        if row is None or row["deal_key"] is not None:
+            return row is not None and row["deal_key"] == self.key
+        return "account_key" in row and row["account_key"] is not None and row["account_key"] == self.row["account_key"]
+
+    def _spent(self, entity: str) -> list[Row]:
+        return [{**row, "key": key} for key, row in self.every(entity) if self._is_spent(row)]
+
+    def _expenses(self, visits: Mapping[str, Row]) -> list[Row]:
+        """One that names no deal is of its visit's."""
+        found = []
+        for key, row in self.every("expenses"):
+            visit = visits.get(row["visit_key"]) if row["visit_key"] is not None else None
+            deal = row["deal_key"] or (visit["deal_key"] if visit is not None else None)
+            found.append({**row, "key": key, "deal_key": deal})
+        return [row for row in found if self._is_spent(row)]
+
+    def _visited(self, visits: Mapping[str, Row]) -> list[Row]:
+        mine = {k: row for k, row in visits.items() if row["status"] == "completed" and self._is_spent(row)}
+        return [{**row, "key": key} for key, row in sorted(self._corrected(mine).items())]
 
     # -- pay ----------------------------------------------------------------------------------------------------------
 
@@ -97,7 +146,7 @@ class Held:
         plans = self.device.list("commission_plans")
         for _, assigned in self.of("commission_assignments", "user_key", users):
             plan = plans.get(assigned["plan_key"])
-            if plan is None or not all(holds_on(r["valid_from"], r["valid_to"], self.on) for r in (assigned, plan)):
+            if plan is None or not all(holds_on(r["valid_from"], r["valid_to"], self.due_on) for r in (assigned, plan)):
                 continue
             period = self._period(plan["period"])
             if period is not None:
@@ -106,7 +155,7 @@ class Held:
     def _period(self, kind: str) -> tuple[str, Row] | None:
         rows = self.device.list("fiscal_periods").items()
         kinds = PERIOD_KINDS[kind]
-        here = [(k, p) for k, p in rows if p["kind"] in kinds and p["start_on"] <= self.on < p["end_on"]]
+        here = [(k, p) for k, p in rows if p["kind"] in kinds and p["start_on"] <= self.due_on < p["end_on"]]
         return max(here, key=lambda item: (item[1]["kind"] == kind, item[1]["start_on"], item[0]), default=None)
 
     def _owed(self, user: str, plan_key: str, plan: Row, period_key: str, period: Row) -> Owed:
@@ -160,11 +209,8 @@ def what_if(device: Device, key: str, changes: Changes) -> OwnWhatIf:
 
 
 def _quotas(asked: Held, currency: str, found: Compared) -> list[QuotaEffect]:
-    row = asked.row
-    stage = asked.device.get("stages", row["stage_key"])
-    is_won = row["closed_at"] is not None and stage is not None and stage["kind"] == "won"
-    day = asked.on if row["closed_at"] is not None else max(asked.on, row["close_on"] or asked.on)
-    mine = {shared.user_key: shared for shared in shares_of(row) if shared.user_key == asked.user_key}
+    day = asked.due_on
+    mine = {shared.user_key: shared for shared in shares_of(asked.row) if shared.user_key == asked.user_key}
     own = own_figures(asked.device) if mine else {}
     here = {
         key: told.figure
@@ -172,4 +218,4 @@ def _quotas(asked: Held, currency: str, found: Compared) -> list[QuotaEffect]:
         if told.figure is not None and told.quota.measure == "revenue" and not told.quota.overlay
     }
     quotas = [own[key].quota for key in sorted(here) if own[key].quota.start_on <= day < own[key].quota.end_on]
-    return effects(quotas, here, mine, found, (currency, asked.at), asked.exchange, is_won=is_won)
+    return effects(quotas, here, mine, found, (currency, asked.at), asked.exchange, is_won=is_credited(asked))

@@ -231,7 +231,10 @@ def _field(tables: Tables) -> Iterator[Counted]:
             yield _effort(tables, "visits", "visit_hour", hours, v, v["checked_in_at"], v["account_key"])
     for ln in tables.live("travel_legs"):
         if ln["distance_m"]:
-            account = tables.rows["visits"][ln["visit_key"]]["account_key"] if ln["visit_key"] else None
+            visited = tables.rows["visits"][ln["visit_key"]] if ln["visit_key"] else None
+            if visited and visited["gone"]:
+                continue
+            account = visited["account_key"] if visited else None
             km = Fraction(ln["distance_m"], 1000)
             yield _effort(tables, "travel", "kilometre", km, ln, ln["started_at"], account)
     for w in tables.live("work_entries"):

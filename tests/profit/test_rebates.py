@@ -1,5 +1,8 @@
 """Rebates accrued over a period and allocated back to deals (R33, R38)."""
 
+from time import process_time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,3 +125,19 @@ def test_families_share_an_amount_by_lines_without_losing_a_cent(amount: int, li
     else:
         parts = allocate(amount, [total for _, total in lines])
         assert whole + sum(p for (product, _), p in zip(lines, parts, strict=True) if product == "r") == amount
+
+
+@pytest.mark.parametrize("of", [BANDS, WHOLE])
+def test_many_credits_take_as_long_as_they_are_many(of: Agreement) -> None:
+    """Sixteen times the credits may not take anything like two hundred and fifty-six times as long."""
+    few, many = (_taken(of, count) for count in (1_000, 16_000))
+    assert many < 80 * max(few, 0.01)
+
+
+def _taken(of: Agreement, count: int) -> float:
+    events = sold(*([10_00] * count))
+    begun = process_time()
+    found = accruals(of, events)
+    taken = process_time() - begun
+    assert sum(row.amount_minor or 0 for row in found) == due(of, 10_00 * count)
+    return taken

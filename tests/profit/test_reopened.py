@@ -6,7 +6,8 @@ from sqlalchemy import Connection, select
 
 from sfa.db.tables import ROWS
 from sfa.profit.by import profits, span_of
-from sfa.profit.pnl import converted, items_of
+from sfa.profit.converting import converted
+from sfa.profit.pnl import items_of
 from sfa.profit.reading import read_deal
 from tests.crm.desk import opened
 from tests.db.test_commissions import has, plan

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa.core.credits import Cost
+from sfa.profit.dated import EffortRates
 from sfa.profit.sold import Catalogue, actual
 from sfa.quotas.conversion import Exchange
 from tests.builders import DAY_MS, NOW
@@ -31,7 +32,7 @@ def catalogue(units: list[int]) -> Catalogue:
         product: [Cost(f"c-{product}", product, unit, "EUR", "2025-01-01", None)]
         for product, unit in zip(PRODUCTS, units, strict=True)
     }
-    return Catalogue(dated, dated, (), Exchange((), ZONE))
+    return Catalogue(dated, dated, EffortRates(()), Exchange((), ZONE))
 
 
 def end(amount: int, *, reversal: bool = False) -> dict[str, Any]:
