@@ -23,10 +23,10 @@ from sfa.db.bulk import inserting
 from sfa.db.database import Database
 from sfa.db.migrations import upgrade_database
 from sfa.db.tables import ROWS, credited
-from sfa.profit import customers
-from sfa.profit.by import DIMENSIONS, profits, span_of
-from sfa.profit.report import Wanted, reported
-from sfa.profit.surroundings import EVERYTHING, read_world
+from sfa.profit.company import customers
+from sfa.profit.company.by import DIMENSIONS, profits, span_of
+from sfa.profit.company.report import Wanted, reported
+from sfa.profit.company.surroundings import EVERYTHING, read_world
 
 TURNS = 3
 YEAR = span_of("2026-01-01", "2027-01-01")

@@ -22,7 +22,7 @@ from sfa.crm.edits import Who
 from sfa.db.cells import Cell
 from sfa.db.tables import history
 from sfa.db.writes import Door, Origin
-from sfa.profit.quotes import COMMANDS as QUOTE_COMMANDS
+from sfa.profit.deal.quotes import COMMANDS as QUOTE_COMMANDS
 from sfa.quotas import closing
 from sfa.quotas.commands import COMMANDS as QUOTA_COMMANDS
 from sfa.visits import amending

@@ -11,8 +11,8 @@ from sfa.app.cli_device_tables import show_rows
 from sfa.app.cli_device_words import find
 from sfa.core.errors import Refused
 from sfa.core.money import format_minor
-from sfa.profit.limits import Approval
-from sfa.profit.whatif import Changes
+from sfa.profit.price.limits import Approval
+from sfa.profit.price.whatif import Changes
 from sync.device import Device, pricing, whatif
 from sync.device.whatif import OwnWhatIf
 

@@ -18,11 +18,11 @@ from sfa.core.errors import Refused
 from sfa.core.money import format_minor
 from sfa.db.database import Database, open_database
 from sfa.db.migrations import is_current
-from sfa.profit import report
-from sfa.profit.by import DIMENSIONS, PERIODS, Span, profits, span_of
-from sfa.profit.customer_sheet import by_csv, whale_csv
-from sfa.profit.report import Missed, Report, Wanted, WhaleTold
-from sfa.profit.surroundings import EVERYTHING, read_world
+from sfa.profit.company import report
+from sfa.profit.company.by import DIMENSIONS, PERIODS, Span, profits, span_of
+from sfa.profit.company.customer_sheet import by_csv, whale_csv
+from sfa.profit.company.report import Missed, Report, Wanted, WhaleTold
+from sfa.profit.company.surroundings import EVERYTHING, read_world
 
 BAR = 30
 FROM = click.option("--from", "from_on", required=True, metavar="DAY", help="The first day, as 2026-01-01.")

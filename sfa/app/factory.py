@@ -45,10 +45,10 @@ from sfa.files.download_routes import download_routes
 from sfa.files.service import Files
 from sfa.files.upload_routes import upload_routes
 from sfa.files.wire import Door
-from sfa.profit.commission_routes import commission_routes
-from sfa.profit.customer_routes import customer_profit_routes
-from sfa.profit.pricing_routes import pricing_routes
-from sfa.profit.routes import profit_routes
+from sfa.profit.company.customer_routes import customer_profit_routes
+from sfa.profit.deal.routes import profit_routes
+from sfa.profit.pay.commission_routes import commission_routes
+from sfa.profit.price.pricing_routes import pricing_routes
 from sfa.quotas.attainment_routes import attainment_routes
 from sfa.quotas.closing_routes import closing_routes
 from sfa.quotas.routes import quota_routes

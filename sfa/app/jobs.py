@@ -28,7 +28,8 @@ from sfa.db.tables import job_runs
 from sfa.db.writes import Door
 from sfa.files import arrivals, collecting
 from sfa.files.service import FileLimits, Files
-from sfa.profit import customers, guiding
+from sfa.profit.company import customers
+from sfa.profit.price import guiding
 from sfa.quotas import calendar
 from sfa.visits import plans
 

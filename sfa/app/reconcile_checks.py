@@ -18,10 +18,10 @@ from sfa.core.days import plus_days, start_of_ms
 from sfa.core.periods import FiscalCalendars, PeriodKind
 from sfa.db import commissions, credit_checks
 from sfa.db.tables import ROWS, closed_contributions, closed_figures, commission_entries, credited
-from sfa.profit import by
-from sfa.profit.by import Span
-from sfa.profit.surroundings import World, read_world
-from sfa.profit.tallied import Tally
+from sfa.profit.company import by
+from sfa.profit.company.by import Span
+from sfa.profit.company.surroundings import World, read_world
+from sfa.profit.company.tallied import Tally
 from sfa.quotas.conversion import Missing
 
 PART = 5_000

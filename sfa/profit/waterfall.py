@@ -164,7 +164,7 @@ def _cut(step: Step, user_key: str) -> Step:
 
 def _of_margin(item: Item) -> bool:
     """What a plan on margins pays for one deal is told only to who sees cost: divided by the plan's rate it is the
-    margin. What is merely ahead has no amount for the others (`sfa.profit.commissions_ahead`)."""
+    margin. What is merely ahead has no amount for the others (`sfa.profit.price.commissions_ahead`)."""
     return item.entity == "commission_entries" and item.basis.get("measure") != "revenue"
 
 

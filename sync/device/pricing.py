@@ -1,7 +1,7 @@
 """What a device says of a deal's prices by itself: each line against the guides that it holds, and who must approve.
 
-The rules are those of the server (`sfa.profit.guides`, `sfa.profit.limits`), over the rows of this device with its own
-queue on top; no cost is needed, and none is here (R45).
+The rules are those of the server (`guides` and `limits` of `sfa.profit.price`), over the rows of this device with its
+own queue on top; no cost is needed, and none is here (R45).
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from msgspec import Struct
 
 from sfa.core.days import local_day
 from sfa.core.errors import Refused
-from sfa.profit import limits
 from sfa.profit.dated import costs_of, price_on
-from sfa.profit.given import rounded_unit, unit_of
-from sfa.profit.guides import Found, Guides, verdict
-from sfa.profit.limits import Approval
-from sfa.profit.list_prices import in_deal, of_list_bp, scaled_price
-from sfa.profit.whatif import Unit
+from sfa.profit.price import limits
+from sfa.profit.price.given import rounded_unit, unit_of
+from sfa.profit.price.guides import Found, Guides, verdict
+from sfa.profit.price.limits import Approval
+from sfa.profit.price.list_prices import in_deal, of_list_bp, scaled_price
+from sfa.profit.price.whatif import Unit
 from sfa.quotas import held
 from sync.device.client import Device
 from sync.device.visits import zone_of_company

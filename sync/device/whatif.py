@@ -14,13 +14,13 @@ from sfa.core.access import SEES_COST, holds_on
 from sfa.core.commission import Earned
 from sfa.core.credits import Credit, credits_of, day_of
 from sfa.core.errors import Refused
-from sfa.profit.commissions_ahead import Owed, terms_of
 from sfa.profit.effort import Spent, open_days
-from sfa.profit.given import due_on, given_of, is_credited
-from sfa.profit.guides import Guides
-from sfa.profit.pays import shares_of
-from sfa.profit.quota_effect import QuotaEffect, effects
-from sfa.profit.whatif import Changes, Compared, compare
+from sfa.profit.price.commissions_ahead import Owed, terms_of
+from sfa.profit.price.given import due_on, given_of, is_credited
+from sfa.profit.price.guides import Guides
+from sfa.profit.price.pays import shares_of
+from sfa.profit.price.quota_effect import QuotaEffect, effects
+from sfa.profit.price.whatif import Changes, Compared, compare
 from sfa.quotas import held
 from sfa.quotas.conversion import Missing
 from sfa.visits.amendments import effective
@@ -33,7 +33,7 @@ PERIOD_KINDS = {"month": ("month", "period"), "period": ("month", "period"), "qu
 
 
 class OwnWhatIf(Struct, frozen=True):
-    """See `sfa.profit.asking.WhatIf`; `quotas` are the user's own."""
+    """See `sfa.profit.price.asking.WhatIf`; `quotas` are the user's own."""
 
     deal_key: str
     on: str
@@ -45,7 +45,7 @@ class OwnWhatIf(Struct, frozen=True):
 
 
 class Held:
-    """See `sfa.profit.given.Asking`: what this device holds."""
+    """See `sfa.profit.price.given.Asking`: what this device holds."""
 
     def __init__(self, device: Device, key: str) -> None:
         row, person = device.get("deals", key), device.person()

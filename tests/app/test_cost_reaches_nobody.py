@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sfa.core.entities import ENTITIES
 from sfa.core.money import format_minor
 from sfa.db.tables import commission_entries
-from sfa.profit.by import DIMENSIONS
+from sfa.profit.company.by import DIMENSIONS
 from sfa.profit.items import KINDS
 from sfa.web.openapi import description
 from tests.builders import DAY_MS, NOW

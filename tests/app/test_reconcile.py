@@ -18,8 +18,8 @@ from sfa.app.seed.write import seed
 from sfa.core.days import start_of_ms
 from sfa.db.database import Database, open_database
 from sfa.db.tables import differences, job_runs, reconciliations
-from sfa.profit import by
-from sfa.profit.by import Profits
+from sfa.profit.company import by
+from sfa.profit.company.by import Profits
 from tests.builders import DAY_MS, NOW
 from tests.crm.desk import Desk, opened
 from tests.deals.conftest import line

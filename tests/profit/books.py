@@ -18,7 +18,7 @@ from sfa.core.entities import Rate
 from sfa.core.errors import Refused
 from sfa.core.money import Rounding, allocate
 from sfa.db.tables import ROWS, commission_entries, credited
-from sfa.profit.by import DIMENSIONS, profits, span_of
+from sfa.profit.company.by import DIMENSIONS, profits, span_of
 
 ZONE = "Europe/Madrid"
 HOUR = 3_600_000

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sfa.profit import guiding
+from sfa.profit.price import guiding
 from tests.builders import DAY_MS, NOW
 from tests.crm.desk import Desk, opened
 from tests.deals.conftest import stated

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sfa.profit.whatif import Changes
+from sfa.profit.price.whatif import Changes
 from sync.device import pricing, whatif
 from tests.builders import DAY_MS, NOW
 from tests.crm.desk import Desk

@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from sfa.db.tables import ROWS
-from sfa.profit.by import profits, span_of
+from sfa.profit.company.by import profits, span_of
 from sfa.profit.converting import converted
-from sfa.profit.pnl import items_of
-from sfa.profit.reading import read_deal
+from sfa.profit.deal.pnl import items_of
+from sfa.profit.deal.reading import read_deal
 from tests.crm.desk import opened
 from tests.db.test_commissions import has, plan
 from tests.office import Office

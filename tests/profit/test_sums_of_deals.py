@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa.core.entities import Rate
-from sfa.profit.by import profits, span_of
+from sfa.profit.company.by import profits, span_of
 from sfa.profit.converting import converted
 from sfa.profit.dated import EffortRates
+from sfa.profit.deal.sold import Catalogue, actual
 from sfa.profit.items import Item
-from sfa.profit.sold import Catalogue, actual
 from sfa.quotas.conversion import Exchange
 from tests.builders import NOW, delete_row
 from tests.crm.desk import Desk

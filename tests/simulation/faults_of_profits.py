@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from sfa.profit import quotes, served
+from sfa.profit.deal import quotes, served
 from tests.simulation.faults import fault
 
 QUOTES: Any = quotes

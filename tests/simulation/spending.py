@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sfa.core.errors import Refused
 from sfa.crm import edits
 from sfa.db.writes import Door, Origin
-from sfa.profit import quotes
+from sfa.profit.deal import quotes
 from sync.protocol import CONTRACT_MAX
 from tests.builders import EVERYONE
 from tests.simulation.company import STAGES_OPEN

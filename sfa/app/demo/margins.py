@@ -14,8 +14,8 @@ from sfa.app.demo.phones import Phone
 from sfa.app.demo.story import Day
 from sfa.core.money import format_minor
 from sfa.db.tables import ROWS, history
-from sfa.profit import guiding
-from sfa.profit.whatif import Changes, LineChange
+from sfa.profit.price import guiding
+from sfa.profit.price.whatif import Changes, LineChange
 from sync.device import whatif
 
 TIMEOUT_S = 30.0

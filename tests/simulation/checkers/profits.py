@@ -13,10 +13,10 @@ from sqlalchemy import Connection, func, select
 from sfa.db import scope
 from sfa.db.tables import ROWS, credited, deal_quotes
 from sfa.profit.converting import converted
+from sfa.profit.deal.pnl import items_of
+from sfa.profit.deal.reading import read_deal
 from sfa.profit.effort import open_days, open_on
 from sfa.profit.items import KINDS, Item, work_cost
-from sfa.profit.pnl import items_of
-from sfa.profit.reading import read_deal
 from sfa.profit.waterfall import waterfall
 from tests.builders import put_rows
 from tests.simulation.failure import Failed

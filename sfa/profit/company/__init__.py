@@ -1,0 +1,1 @@
+"""What customers, products, people and campaigns earn."""

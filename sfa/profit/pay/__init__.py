@@ -1,0 +1,1 @@
+"""What people are paid of what they earned."""

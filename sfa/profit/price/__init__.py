@@ -1,0 +1,1 @@
+"""What a price may be, and what another one would do."""
