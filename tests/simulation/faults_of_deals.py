@@ -12,4 +12,4 @@ DEAL_STATES: Any = deal_states
 @fault
 def an_end_that_is_reversed_does_not_say_when_it_was() -> Sequence[tuple[Any, str, Any]]:
     real = DEAL_STATES.ended
-    return [(DEAL_STATES, "ended", lambda row, at: {**real(row, at), "closed_at": at})]
+    return [(DEAL_STATES, "ended", lambda row, at, *more, **named: {**real(row, at, *more, **named), "closed_at": at})]

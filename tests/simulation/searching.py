@@ -8,7 +8,7 @@ do; `test_faults.py` then takes a seed or two for each fault. `--only NAME` look
 import argparse
 import json
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib import import_module
 from itertools import chain
 from multiprocessing import get_context
@@ -23,7 +23,7 @@ MODULES = [
     import_module(f"tests.simulation.{path.stem}") for path in sorted(Path(__file__).parent.glob("faults_of_*.py"))
 ]
 PLACE = Path(__file__).parent / "found_at.json"
-SEEDS_MAX = 1_500  # beyond them a fault is said to be found by nobody
+SEEDS_MAX = 1_000  # beyond them a fault is said to be found by nobody
 
 
 def read_starts() -> dict[str, int]:
@@ -61,9 +61,11 @@ def look_for(name: str, start: int) -> tuple[str, int | None]:
 
 
 def search(names: list[str], jobs: int) -> Iterator[tuple[str, int | None]]:
+    """As they are found."""
     starts = read_starts()
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(look_for, names, [starts.get(name, 0) for name in names])
+        for done in as_completed(pool.submit(look_for, name, starts.get(name, 0)) for name in names):
+            yield done.result()
 
 
 def main() -> None:
