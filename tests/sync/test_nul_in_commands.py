@@ -30,6 +30,7 @@ ABOUT: dict[str, tuple[str, str, dict[str, Any]]] = {
     "deal.win": ("deals", "deal-a", {"stage_key": "won"}),
     "deal.lose": ("deals", "deal-a", {"reason": "price", "reason_key": "r", "competitor_key": "c"}),
     "deal.reopen": ("deals", "deal-a", {"stage_key": "lead"}),
+    "deal.quote": ("deals", "deal-a", {}),
     "deal.transfer": ("deals", "deal-a", {"pipeline_key": "p", "stage_key": "lead"}),
     "deal.sign": ("deals", "deal-a", {"at": "1"}),
     "deal.invoice": ("deals", "deal-a", {"at": "1"}),
