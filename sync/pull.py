@@ -114,14 +114,14 @@ def page(
     spans = scope.intervals(connection, puller.user) if now.scope_seq > cursor.c else ()
     granted = {bucket for bucket, since, until in spans if until is None and since > cursor.c}
     if reset is not None:
-        fills = dict.fromkeys(held, FILL_START)
+        fills = dict.fromkeys(sorted(held), FILL_START)  # sorted: the same question has the same answer, byte for byte
     elif now.scope_seq > cursor.g:
         held_then = _held_at(spans, cursor.g)
         drops = sorted(held_then - held)
         for bucket in drops:
             fills.pop(bucket, None)
-        fills.update(dict.fromkeys(held - held_then, FILL_START))
-    fills.update(dict.fromkeys(held.intersection(refill), FILL_START))
+        fills.update(dict.fromkeys(sorted(held - held_then), FILL_START))
+    fills.update(dict.fromkeys(sorted(held.intersection(refill)), FILL_START))
     drops = sorted({*drops, *(set(refill) - held)})  # what is asked for and not held is to be forgotten
     at = At(cursor.c, fills, EARLY_START if early and reset is not None and fills else cursor.early)
     told = puller.projection.doc if puller.projection is not None else None

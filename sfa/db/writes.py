@@ -64,7 +64,7 @@ class Door:
 
     def load(self, entity: str, keys: Iterable[str], lock: Lock = "update") -> None:
         """Bring rows under the door in one query; what it holds already stays as it is."""
-        missing = {key for key in keys if (entity, key) not in self._cells}
+        missing = sorted({key for key in keys if (entity, key) not in self._cells})  # new rows enter the feed so
         if missing:
             for cell in read_cells(self.connection, entity, missing, lock):
                 self._adopt(cell)

@@ -3,12 +3,20 @@
 A failure prints the seed and its last steps; `sfa simulate --seed N --trace` plays it again.
 """
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tests.simulation.campaign import play_all
-from tests.simulation.databases import Worlds
+from tests.simulation.databases import Worlds, worlds_of
 from tests.simulation.run import run_seed
+from tests.simulation.server import Server
 
+CHECKOUT = Path(__file__).parents[2]
 PART = 20
 SEEDS = 200
 
@@ -43,6 +51,34 @@ def test_two_hundred_seeds_are_clean_on_postgresql(postgres_worlds: Worlds, seed
 
 def test_a_seed_plays_the_same_every_time(sqlite_worlds: Worlds) -> None:
     assert run_seed(7, sqlite_worlds) == run_seed(7, sqlite_worlds)
+
+
+def test_a_seed_plays_the_same_in_every_process() -> None:
+    """Python hashes text differently in each process: no page, and no new row, may come in the order of a set."""
+    first, second = (_told_with(hash_seed) for hash_seed in ("1", "2"))
+    assert first.count("(200, ") > 20
+    assert first == second
+
+
+def _told_with(hash_seed: str) -> str:
+    program = f"from {__name__} import say_answers\nsay_answers(322)"
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(CHECKOUT)}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def say_answers(seed: int) -> None:
+    """Play a seed and print every answer of its server, byte for byte."""
+    answer = Server.answer
+
+    def said(server: Server, *asked: Any, **named: Any) -> tuple[int, bytes]:
+        told = answer(server, *asked, **named)
+        print(told)
+        return told
+
+    Server.answer = said  # type: ignore[method-assign]
+    with worlds_of("sqlite") as worlds:
+        run_seed(seed, worlds)
 
 
 @pytest.mark.postgresql

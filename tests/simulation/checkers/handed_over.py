@@ -20,7 +20,7 @@ Seen = Mapping[str, Mapping[Place, set[int]]]  # user -> row -> revisions
 
 def check(books: Books, seen: Seen, held: Mapping[str, set[str]]) -> None:
     """`held`: every bucket that a user ever held."""
-    for mark, mutation in books.ledger.sent.items():
+    for mark, mutation in books.sent.items():
         told = books.told.get(mark)
         if told is not None and told["outcome"] == "handed_over":
             user = _check_landed(books, mark, mutation, told)
@@ -58,7 +58,7 @@ def _stood_beside(books: Books, place: Place, seen: set[int]) -> set[int]:
 
 def _in_unit(books: Books, mark: Mark) -> bool:
     """Of a unit one mutation is enough; which one, its receipts do not say."""
-    return books.ledger.sent[mark].get("unit") is not None
+    return books.sent[mark].get("unit") is not None
 
 
 def _builds_on_own(books: Books, mark: Mark, mutation: dict[str, Any]) -> bool:
@@ -69,10 +69,10 @@ def _builds_on_own(books: Books, mark: Mark, mutation: dict[str, Any]) -> bool:
         told["outcome"] == "handed_over"
         and earlier[0] == mark[0]
         and earlier[1] < mark[1]
-        and books.ledger.sent[earlier]["kind"] == "create"
-        and (books.ledger.sent[earlier]["entity"], books.ledger.sent[earlier]["key"]) in needed
+        and books.sent[earlier]["kind"] == "create"
+        and (books.sent[earlier]["entity"], books.ledger.sent[earlier]["key"]) in needed
         for earlier, told in books.told.items()
-        if earlier in books.ledger.sent
+        if earlier in books.sent
     )
 
 
@@ -110,7 +110,7 @@ def _check_place(books: Books, stored: Stored) -> None:
 
 def _check_units(books: Books) -> None:
     units: dict[tuple[str, str], set[str]] = {}
-    for mark, mutation in books.ledger.sent.items():
+    for mark, mutation in books.sent.items():
         if mutation.get("unit") is not None and mark in books.told:
             units.setdefault((mark[0], mutation["unit"]["id"]), set()).add(books.told[mark]["outcome"])
     for (device, unit), outcomes in units.items():

@@ -34,7 +34,7 @@ def check_answer(device: str, answer: bytes, minimum: int) -> None:
 
 
 def check(books: Books) -> None:
-    for mark, mutation in books.ledger.sent.items():
+    for mark, mutation in books.sent.items():
         entity, contract = mutation["entity"], mutation.get("contract", 1)
         known = DESCRIBED_FROM_0[contract].entities.get(entity)
         if known is None or mutation["kind"] not in ("create", "update"):
