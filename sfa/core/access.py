@@ -47,6 +47,7 @@ EVERYBODY = frozenset(
         "discount_limits",
         "price_guides",
         "campaigns",
+        "forecast_policies",
     }
 )
 COSTS = frozenset({"unit_costs", "cost_rates", "campaign_costs"})  # only who sees cost has and writes them (R45)
@@ -62,6 +63,7 @@ FIELD_WORK = frozenset(
     | {"customer_needs", "calls", "consents"}
     | {"visit_plans", "signals", "travel_legs", "expenses", "work_entries", "campaign_touches"}
 )
+CALLED = frozenset({"forecast_calls"})  # what people say of themselves or of their team
 VISIT_RULES = frozenset({"visit_policies", "checklist_templates", "cadence_rules"})
 CLOSES_PERIODS = frozenset({"finance", "director", "admin"})
 PLANNING = frozenset({"quotas", "account_members"})
@@ -70,7 +72,7 @@ CATALOGUE_DATA = frozenset(
     | {"pipelines", "lost_reasons", "competitors", "credit_rules", "fiscal_calendars"}
 )
 TERMS = frozenset({"rebate_agreements", "campaigns"})
-PAY = frozenset({"commission_plans", "commission_assignments", "discount_limits"})
+PAY = frozenset({"commission_plans", "commission_assignments", "discount_limits", "forecast_policies"})
 PEOPLE_DATA = frozenset(
     {"organisations", "device_profiles", "users", "teams", "team_edges", "team_members", "territories"}
     | {"territory_edges", "territory_members"}
@@ -89,6 +91,7 @@ READ_ONLY: dict[str, frozenset[str]] = {
     ),
     "quotas": frozenset({"status", "approvals"}),
     "attachments": frozenset({"stored", "sniffed_type", "width", "height"}),
+    "forecast_calls": frozenset({"called_at", "status"}),
 }
 # A create may say these, a later update may not: a command moves a deal through its stages, other bytes are another
 # attachment, a consent is a fact.
@@ -99,12 +102,16 @@ SET_ONCE: dict[str, frozenset[str]] = {
     "deal_charges": frozenset({"deal_key", "kind"}),
     "commission_plans": frozenset({"measure"}),  # what it pays by says who sees it
     "commission_assignments": frozenset({"plan_key", "user_key"}),
+    "forecast_calls": frozenset(
+        {"period_key", "user_key", "team_key", "author_key", "due_on", "commit_minor", "likely_minor"}
+        | {"best_case_minor", "currency", "note", "based_on"}
+    ),
 }
-NEVER_DELETED = frozenset({"consents"})
+NEVER_DELETED = frozenset({"consents", "forecast_calls"})
 ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})
 SERVER_ONLY_ENTITIES = frozenset(
     {"refusals", "conflicts", "suggestions", "handovers", "visit_amendments"}
-    | {"period_closings", "quota_versions", "quota_challenges", "price_guides"}
+    | {"period_closings", "quota_versions", "quota_challenges", "price_guides", "forecast_overrides"}
 )
 # Moving a customer or its work to somebody else is a manager's decision.
 MANAGERS_SET: dict[str, frozenset[str]] = {
@@ -138,7 +145,7 @@ OWNED: dict[str, str] = {
 # What belongs to a deal is changed by who may change the deal.
 BELOW_DEALS = frozenset({"deal_lines", "deal_contacts"})
 # Whose a new row is unless it says so: the work of its owner, and what its author said or made.
-AUTHORED: dict[str, str] = {**OWNED, "notes": "author_key", "attachments": "author_key"}
+AUTHORED: dict[str, str] = {**OWNED, "notes": "author_key", "attachments": "author_key", "forecast_calls": "author_key"}
 
 
 class Membership(Struct, frozen=True):
@@ -291,6 +298,8 @@ def buckets_of(entity: str, row: Mapping[str, Any], parent: Parent | None, membe
             found = {f"book:{row['owner_key']}"}
         case "attachments" if row.get("kind") == "receipt":
             found = {f"book:{row['author_key']}"}  # as the expense that it is of
+        case "forecast_calls" | "forecast_overrides":
+            found = _forecast_buckets(row)
         case "commission_assignments":
             found = {f"book:{row['user_key']}"}
         case "quotas":
@@ -314,6 +323,13 @@ def _handover_buckets(row: Mapping[str, Any], parent: Parent | None) -> set[str]
         case _:
             found = set(parent.buckets) if parent is not None else set()
     return found | ({row["also_in"]} if row["also_in"] else set())
+
+
+def _forecast_buckets(row: Mapping[str, Any]) -> set[str]:
+    """What a manager put in the place of another's figure is not for those below (R25)."""
+    if row.get("seen_by"):
+        return {f"manage:{row['seen_by']}"}
+    return {f"manage:{row['team_key']}"} if row.get("team_key") else {f"book:{row['user_key']}"}
 
 
 def _quota_buckets(row: Mapping[str, Any]) -> set[str]:
@@ -346,7 +362,7 @@ def may_write(role: str, entity: str) -> bool:
         return role in SEES_COST
     if role == "admin":
         return True
-    if entity in FIELD_WORK:
+    if entity in FIELD_WORK or entity in CALLED:
         return role in ("rep", "manager", "director")
     if entity in VISIT_RULES:
         return role in ("manager", "director")

@@ -78,6 +78,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "rebate_agreements": {"terms": ("mode", "tiers", "currency")},
     "commission_plans": {"terms": ("mode", "tiers", "of_quota", "currency")},
     "campaign_costs": {"amount": ("amount_minor", "currency")},
+    "forecast_calls": {"call": ("commit_minor", "likely_minor", "best_case_minor", "currency", "based_on")},
+    "forecast_overrides": {"figure": ("amount_minor", "currency", "based_on_minor", "based_on")},
 }
 
 

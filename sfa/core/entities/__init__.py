@@ -42,6 +42,7 @@ from sfa.core.entities.costing import (
     WorkEntry,
 )
 from sfa.core.entities.customers import Account, AccountMember, Contact, Note, Task, Visit
+from sfa.core.entities.forecasting import ForecastCall, ForecastOverride, ForecastPolicy
 from sfa.core.entities.relations import Call, Consent, CustomerNeed
 from sfa.core.entities.rewarding import CommissionAssignment, CommissionPlan
 from sfa.core.entities.row import Row
@@ -86,6 +87,7 @@ ENTITIES: dict[str, type[Row]] = {
     "discount_limits": DiscountLimit,
     "price_guides": PriceGuide,
     "commission_plans": CommissionPlan,
+    "forecast_policies": ForecastPolicy,
     "campaigns": Campaign,
     "accounts": Account,
     "account_members": AccountMember,
@@ -117,6 +119,8 @@ ENTITIES: dict[str, type[Row]] = {
     "quotas": Quota,
     "quota_versions": QuotaVersion,
     "quota_challenges": QuotaChallenge,
+    "forecast_calls": ForecastCall,
+    "forecast_overrides": ForecastOverride,
     "refusals": Refusal,
     "conflicts": Conflict,
     "suggestions": Suggestion,

@@ -33,7 +33,7 @@ from sfa.core.fields import (
 )
 
 Shares = Annotated[list[dict[str, Any]], Meta(max_length=20)]
-Category = Annotated[str, Meta(pattern=r"^(omitted|pipeline|best_case|commit)\Z")]
+Category = Annotated[str, Meta(pattern=r"^(omitted|pipeline|best_case|likely|commit)\Z")]
 
 
 class Deal(Row, frozen=True, kw_only=True):

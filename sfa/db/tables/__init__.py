@@ -9,6 +9,7 @@ from sfa.db.tables.figures import (
     kept_quantities,
 )
 from sfa.db.tables.files import blobs, upload_parts, uploads
+from sfa.db.tables.forecast import forecast_locks, forecast_snapshots, forecast_versions
 from sfa.db.tables.profit import (
     commission_entries,
     customer_values,
@@ -70,6 +71,9 @@ __all__ = [
     "drains",
     "erasures",
     "feed",
+    "forecast_locks",
+    "forecast_snapshots",
+    "forecast_versions",
     "history",
     "idempotency_keys",
     "import_runs",

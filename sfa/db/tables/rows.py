@@ -100,6 +100,8 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "quota_versions": [("quota_key", "number")],
     "quota_challenges": [("quota_key",)],
     "period_closings": [("period_key", "number")],
+    "forecast_calls": [("period_key", "due_on"), ("user_key",), ("team_key",), ("status", "due_on")],
+    "forecast_overrides": [("period_key", "status"), ("user_key",), ("team_key",)],
     "refusals": [("author_key", "status", "created_at", "key"), ("entity", "row_key"), ("repairs_key",)],
     "conflicts": [("entity", "row_key"), ("other_key",), ("status", "created_at", "key")],
     "suggestions": [("row_key",), ("other_key",), ("status", "created_at", "key")],
