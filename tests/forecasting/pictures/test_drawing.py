@@ -1,0 +1,167 @@
+"""What pictures are: specifications with their data and words in them, and pixels of them."""
+
+import json
+
+import msgspec
+import pytest
+from PIL import Image, ImageFont
+
+from forecasting.pictures import style
+from forecasting.pictures.drawing import FONTS, Order, draw
+from forecasting.pictures.shown import BUCKET_WORDS, MINUS, STEP_WORDS, THIN, exact
+from forecasting.pictures.values import About, AccuracyPicture, MovementPicture, Picture, RollupPicture, Stack
+from tests.forecasting.pictures.drawn import (
+    ABOUT,
+    ACCURACY,
+    ALL,
+    MOVEMENT,
+    ROLLUP,
+    STEPS,
+    WHOLE,
+    colours_of,
+    png_of,
+    rgb,
+    rows_of,
+    spec_of,
+)
+
+NAMES = [type(picture).__name__ for picture in ALL]
+
+
+@pytest.mark.parametrize("picture", ALL, ids=NAMES)
+def test_a_picture_says_of_what_and_when_it_is_and_in_which_currency(picture: Picture) -> None:
+    spec = spec_of(picture)
+    title = spec["title"]
+    told = " ".join([title["text"], *title["subtitle"]])
+    for word in ("Contoso", "2026-Q4", "EUR", "as of 2026-11-22", "live", "Partial: 3 deals without amount"):
+        assert word in told, word
+
+
+@pytest.mark.parametrize("picture", ALL, ids=NAMES)
+def test_a_specification_is_complete_and_fetches_nothing(picture: Picture) -> None:
+    text = draw(Order("vl", picture)).decode()
+    assert json.loads(text)["$schema"].startswith("https://vega.github.io/schema/vega-lite/v6")
+    assert '"url"' not in text
+    assert text.count("://") == 1  # the name of the schema
+
+
+@pytest.mark.parametrize("picture", ALL, ids=NAMES)
+@pytest.mark.parametrize("form", ["vl", "svg", "png"])
+def test_equal_pictures_are_equal_bytes(picture: Picture, form: str) -> None:
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(picture), type=Picture)
+    first = draw(Order(form, picture))
+    draw(Order(form, ROLLUP))
+    assert draw(Order(form, again)) == first
+
+
+@pytest.mark.parametrize("picture", ALL, ids=NAMES)
+def test_the_font_has_every_sign_that_pictures_say_by_themselves(picture: Picture) -> None:
+    words = set(draw(Order("svg", picture)).decode()) | set(f"{THIN}{MINUS}·…%+")
+    words |= set("".join([*BUCKET_WORDS.values(), *STEP_WORDS.values()]))
+    for weight in ("Regular", "Bold"):
+        font = ImageFont.truetype(str(FONTS / f"NotoSans-{weight}.ttf"), 40)
+        lacking = _drawn_with(font, "\uffff")
+        assert not [sign for sign in words if sign.isprintable() and _drawn_with(font, sign) == lacking]
+
+
+def _drawn_with(font: ImageFont.FreeTypeFont, sign: str) -> bytes:
+    return bytes(font.getmask(sign)) or sign.encode()
+
+
+def test_a_roll_up_draws_every_bucket_of_every_node_once_and_nothing_that_is_omitted() -> None:
+    rows = [row for row in rows_of(spec_of(ROLLUP)) if "bucket" in row]
+    told = {(row["node"], row["bucket"]): row["amount"] for row in rows}
+    assert len(told) == len(rows)
+    wanted = {
+        (stack.name, BUCKET_WORDS[bucket]): exact(amount, "EUR")
+        for stack in (WHOLE, *ROLLUP.parts)
+        for bucket, amount in stack.amounts.items()
+        if amount and bucket != "omitted"
+    }
+    assert told == wanted
+    marks = {(row["node"], row["mark"], row["amount"]) for row in rows_of(spec_of(ROLLUP)) if "mark" in row}
+    assert ("North", "Quota", exact(120_000_000, "EUR")) in marks
+    assert ("South", "Call (commit)", exact(30_000_000, "EUR")) in marks
+    assert len(marks) == 5
+
+
+def test_the_alternative_text_tells_the_figures() -> None:
+    told = spec_of(ROLLUP)["description"]
+    for amount in (61_000_050, 200_000_000, 120_000_000):
+        assert exact(amount, "EUR") in told
+    assert "Partial: 3 deals without amount" in told
+    assert f"won {exact(20_00, 'EUR')} (1 deal)" in spec_of(MOVEMENT)["description"]
+    assert "WAPE 13.3 %" in spec_of(ACCURACY)["description"]
+    assert "bias 0.0 %" in spec_of(ACCURACY)["description"]
+
+
+def test_the_pixels_of_a_roll_up_are_in_proportion_to_its_money() -> None:
+    """R24: the bar of the whole is as long, per bucket, as that is of all."""
+    alone = RollupPicture(ABOUT, Stack("company", "Contoso", WHOLE.amounts), [])
+    counted = colours_of(png_of(alone, 2))
+    sizes = {bucket: counted[rgb(colour)] for bucket, colour in style.COLOURS.items()}
+    # The square in the legend is of one size for all: two buckets tell how much a minor unit is, the others follow.
+    a, b = "closed", "slipped"
+    unit = (sizes[a] - sizes[b]) / (WHOLE.amounts[a] - WHOLE.amounts[b])
+    for bucket, size in sizes.items():
+        expected = sizes[b] + unit * (WHOLE.amounts[bucket] - WHOLE.amounts[b])
+        assert size == pytest.approx(expected, rel=0.04), bucket
+    assert counted[rgb(style.PAPER)] > sum(counted.values()) / 2
+
+
+def test_a_gain_and_a_loss_are_drawn_where_they_are() -> None:
+    up = MovementPicture(ABOUT, [STEPS[0], STEPS[1], STEPS[-1]])
+    down = MovementPicture(ABOUT, [STEPS[0], STEPS[2], STEPS[-1]])
+    gain, loss = rgb(style.GAIN), rgb(style.LOSS)
+    both = [colours_of(png_of(picture)) for picture in (up, down)]
+    assert both[0][gain] > both[1][gain] + 500  # the squares in the legends are there anyway
+    assert both[1][loss] > both[0][loss] + 500
+
+
+def test_a_bridge_of_one_view_counts_what_is_in_it_alone() -> None:
+    told = spec_of(msgspec.structs.replace(MOVEMENT, view="commit"))
+    texts = {row["step"].partition("\n")[0]: row["text"] for row in rows_of(told) if "text" in row}
+    assert texts == {"Opening": "400.00", "Won": "+20.00", "Lost": "0.00", "Category": "-200.00", "Closing": "220.00"}
+
+
+def test_what_no_deal_did_is_not_drawn() -> None:
+    steps = {row["step"].partition("\n")[0] for row in rows_of(spec_of(MOVEMENT)) if "step" in row}
+    assert steps == {"Opening", "Won", "Lost", "Category", "Closing"}
+
+
+def test_a_call_of_a_running_period_is_drawn_without_a_bar() -> None:
+    rows = rows_of(spec_of(ACCURACY))
+    bars = {row["lock"] for row in rows if row.get("what") == "Closed"}
+    calls = {row["lock"] for row in rows if row.get("what") == "Call"}
+    assert calls - bars == {"2026-10-19\n2026-Q4"}
+    assert {row["miss"] for row in rows if "miss" in row} == {"-10.0 %", "+20.0 %"}
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        RollupPicture(About("Ana", "2026-Q4", "JPY", "2026-11-22"), Stack("user:ana", "", {}), []),
+        MovementPicture(ABOUT, [STEPS[0], STEPS[-1]]),
+        AccuracyPicture(ABOUT, [], "likely"),
+    ],
+    ids=NAMES,
+)
+def test_a_picture_of_nothing_is_drawn_and_says_so(picture: Picture) -> None:
+    image = png_of(picture)
+    assert image.width > 300
+    assert len(colours_of(image)) > 10  # letters at least
+
+
+def test_names_are_data_and_never_markup_or_expressions() -> None:
+    evil = '<script>alert(1)</script>"\n{"signal": "x"} \u202etxt'
+    picture = msgspec.structs.replace(ROLLUP, parts=[Stack("team:x", evil, {"closed": 100})])
+    svg = draw(Order("svg", picture)).decode()
+    assert "<script" not in svg
+    assert "\u202e" not in svg
+    assert "&lt;script&gt;" in svg
+
+
+def test_a_scale_makes_more_pixels_of_the_same_picture() -> None:
+    small, large = png_of(MOVEMENT, 1), png_of(MOVEMENT, 3)
+    assert (large.width, large.height) == pytest.approx((small.width * 3, small.height * 3), abs=3)
+    assert isinstance(small, Image.Image)
