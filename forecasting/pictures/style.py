@@ -20,7 +20,7 @@ COLOURS = {
     "commit": "#1F6AA5",
     "likely": "#5FA8D3",
     "best_case": "#A9D3EA",
-    "pipeline": "#D9DEE3",
+    "pipeline": "#CCC8C0",
     "slipped": "#E08A1E",
 }
 DRAWN = tuple(COLOURS)  # the buckets of a picture, in the order of the stack; omitted money is in none

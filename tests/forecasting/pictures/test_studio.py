@@ -1,0 +1,95 @@
+"""The process that draws: apart from the server, kept busy by few, replaced when it dies."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from forecasting.pictures.drawing import Order
+from forecasting.pictures.studio import WAITING_MAX, Studio
+from forecasting.pictures.values import RollupPicture
+from sfa.core.errors import Refused
+from tests.forecasting.pictures.drawn import ACCURACY, MOVEMENT, ROLLUP
+
+ONE = Order("vl", ROLLUP)
+
+
+@asynccontextmanager
+async def studio(idle_s: float = 60.0, within_s: float = 120.0) -> AsyncIterator[Studio]:
+    found = Studio(idle_s, within_s)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def play(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(work())
+
+
+def test_pictures_are_drawn_by_one_process_that_is_replaced_when_it_dies() -> None:
+    async def work() -> None:
+        async with studio() as found:
+            assert not found.is_running  # nobody has asked
+            spec, svg = await asyncio.gather(found.draw(ONE), found.draw(Order("svg", ACCURACY)))
+            assert json.loads(spec)["title"]["text"].startswith("Forecast 2026-Q4")
+            assert svg.startswith(b"<svg")
+            process = found._process
+            assert process is not None
+            assert await found.draw(ONE) is spec  # from memory
+            process.kill()
+            process.wait()
+            again = await found.draw(Order("svg", MOVEMENT))
+            assert again.startswith(b"<svg")
+            assert found._process is not process
+
+    play(work)
+
+
+def test_one_that_draws_too_long_is_ended_and_the_next_is_drawn() -> None:
+    async def work() -> None:
+        async with studio(within_s=0.01) as found:
+            with pytest.raises(Refused) as refused:
+                await found.draw(ONE)
+            assert refused.value.code == "server_busy"
+            assert not found.is_running
+            found._within_s = 120.0
+            assert json.loads(await found.draw(ONE))
+
+    play(work)
+
+
+def test_who_comes_while_many_wait_is_told_so_and_an_idle_process_ends() -> None:
+    async def work() -> None:
+        async with studio(idle_s=0.05) as found:
+            orders = [Order("vl", ROLLUP, scale) for scale in range(1, WAITING_MAX + 3)]
+            told = await asyncio.gather(*map(found.draw, orders), return_exceptions=True)
+            codes = [one.code for one in told if isinstance(one, Refused)]
+            assert codes == ["server_busy"] * 2
+            assert len({one for one in told if isinstance(one, bytes)}) == 1
+            process = found._process
+            if process is not None:  # it has not ended yet
+                await asyncio.to_thread(process.wait, 60)
+            assert not found.is_running
+
+    play(work)
+
+
+def test_what_cannot_be_drawn_fails_alone() -> None:
+    async def work() -> None:
+        async with studio() as found:
+            with pytest.raises(RuntimeError, match="was not drawn"):
+                await found.draw(Order("vl", _broken()))
+            process = found._process
+            assert json.loads(await found.draw(ONE))
+            assert found._process is process
+
+    play(work)
+
+
+def _broken() -> RollupPicture:
+    return replace(ROLLUP, about=replace(ROLLUP.about, currency="XQQ"))
