@@ -51,7 +51,7 @@ class CreditPart(Struct, frozen=True, array_like=True, gc=False):
 
 class Deal(Struct, frozen=True, omit_defaults=True, gc=False):
     """`state` is open, won or lost; `category` and `probability_bp` are of an open one, as they counted that day.
-    `products` are [product, total of its lines]."""
+    `products` are [product, total of its lines], by which money is shared out; none where one is negative."""
 
     name: str
     owner_key: str
@@ -164,7 +164,7 @@ def _products(lines: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, int], ...]
     found: dict[str, int] = {}
     for line in lines:
         found[line["product_key"]] = found.get(line["product_key"], 0) + total([line])
-    return tuple(sorted(found.items()))
+    return tuple(sorted(found.items())) if min(found.values(), default=0) >= 0 else ()
 
 
 def kind_of(deal: Deal, today: str) -> str:

@@ -4,7 +4,7 @@ A snapshot is read back as every version of its number, in the order in which it
 whatever became of the rows since. Nothing here reads the rows themselves.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -207,9 +207,12 @@ def _counting(since: int | None) -> ColumnElement[bool]:
 
 def _others(connection: Connection, number: int, keys: set[str]) -> dict[str, Deal]:
     """Those of some deals whose document was passed over at one end."""
-    if not keys:
-        return {}
-    query = select(_V.key, _V.doc).where(_V.kind == DONE, among(_V.key, "keys"), standing(number))
+    return some(connection, number, keys) if keys else {}
+
+
+def some(connection: Connection, number: int, keys: Iterable[str]) -> dict[str, Deal]:
+    """Deals of a snapshot by key, as far as it has them."""
+    query = select(_V.key, _V.doc).where(_V.kind.in_((DEAL, DONE)), among(_V.key, "keys"), standing(number))
     rows = connection.execute(query, {"keys": listed(connection, sorted(keys))})
     return {key: deal_read(text) for key, text in rows}
 

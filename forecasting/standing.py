@@ -11,10 +11,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from forecasting.answers import COMPANY, UNDATED, Fact, NodeRow, PeriodTold
+from forecasting.answers import UNDATED, Fact, NodeRow, PeriodTold
 from forecasting.answers import Place as Stood
 from forecasting.documents import CreditPart, Deal, Named, Part
 from forecasting.movement import Stand
+from forecasting.spots import Sight
 from forecasting.tree import Stay, Tree
 from sfa.core.exchange import Applied
 from sfa.core.forecast import CLOSED, OMITTED, bucket_of, weighted
@@ -77,18 +78,25 @@ def _edges(named: Mapping[str, Named]) -> Iterator[Edge]:
 
 def nodes_of(around: Around) -> dict[str, NodeRow]:
     """Everything that was named in the snapshot, by node."""
-    found: dict[str, NodeRow] = {}
-    for key, person in around.people.items():
+    named = (("user", around.people), ("team", around.teams), ("territory", around.territories))
+    nodes = [f"{kind}:{key}" for kind, of in (*named, ("product", around.products)) for key in of]
+    return {node: row for node in nodes if (row := node_row(node, around)) is not None}
+
+
+def node_row(node: str, around: Around) -> NodeRow | None:
+    """A node on the snapshot's day; None where nothing has that name."""
+    kind, _, key = node.partition(":")
+    named = {"user": around.people, "team": around.teams, "territory": around.territories, "product": around.products}
+    found = named.get(kind, {}).get(key)
+    if found is None:
+        return None
+    if kind == "user":
         place = around.tree.place(key, around.today)
-        found[f"user:{key}"] = NodeRow(f"user:{key}", person.name, place.path, place.manages)
-    for key, team in around.teams.items():
-        found[f"team:{key}"] = NodeRow(f"team:{key}", team.name, around.tree.team_path(key, around.today)[:-1])
-    for key, territory in around.territories.items():
-        path = around.tree.territory_path(key, around.today)[:-1]
-        found[f"territory:{key}"] = NodeRow(f"territory:{key}", territory.name, path)
-    for key, product in around.products.items():
-        found[f"product:{key}"] = NodeRow(f"product:{key}", product.name)
-    return found
+        return NodeRow(node, found.name, place.path, place.manages)
+    if kind == "product":
+        return NodeRow(node, found.name)
+    path = around.tree.team_path if kind == "team" else around.tree.territory_path
+    return NodeRow(node, found.name, path(key, around.today)[:-1])
 
 
 # -- facts ------------------------------------------------------------------------------------------------------------
@@ -135,6 +143,20 @@ def _holes(deal: Deal, part: Part, bucket: str, value: int | None, around: Aroun
         yield "owner_missing"
 
 
+def has_hole(deal: Deal, around: Around) -> bool:
+    """Whether any of a deal's facts in the period has one, without making them."""
+    for credit in around.credited(deal):
+        if credit.report_minor is None:
+            return True
+    if deal.state != "open":
+        return False
+    if deal.close_on is None:
+        return around.is_running
+    if around.value(deal.amount_minor, deal.currency) is None:
+        return True
+    return any((person := around.people.get(p.user_key)) is None or not person.active for p in deal.parts)
+
+
 def _closed(key: str, deal: Deal, credit: CreditPart, around: Around, alone: bool) -> Fact:
     worth, hole = credit.report_minor, ""
     if worth is None:
@@ -159,27 +181,36 @@ def _closed(key: str, deal: Deal, credit: CreditPart, around: Around, alone: boo
 # -- stands -----------------------------------------------------------------------------------------------------------
 
 
-class Lens(Struct, frozen=True):
-    """How a node is looked at: what of a deal's money is in it. `paths` of people and territories are asked of the
-    tree of the snapshot that the deal is of."""
+class Lens:
+    """How a caller looks at a node: which parts of deals are in it, and which of those are his to see. `unseen` says
+    that some were not (R30)."""
 
-    node: str
+    def __init__(self, node: str, sight: Sight) -> None:
+        self.node, self.unseen = node, False
+        self._sight, self._kind = sight, node.partition(":")[0]
+        self._product = node.removeprefix("product:") if self._kind == "product" else None
 
-    def holds(self, user: str, place: Stood, territory: tuple[str, ...]) -> bool:
-        """Whether a part is in the node; products are weighed apart."""
-        node = self.node
-        if node == COMPANY or node.startswith("product:"):
+    def takes(self, user: str, place: Stood, territory: tuple[str, ...]) -> bool:
+        """Whether a part is in the node and may be told; products are weighed apart."""
+        if self._kind in ("company", "product"):
+            path = place.path
+        elif self._kind == "territory":
+            path = territory
+        else:
+            path = (*place.path, f"user:{user}")
+        if self._kind not in ("company", "product") and self.node not in path:
+            return False
+        sight = self._sight
+        if sight.everything or user in sight.books or sight.above(() if self._kind == "product" else path):
             return True
-        if node.startswith("user:"):
-            return node == f"user:{user}"
-        return node in (place.path if node.startswith("team:") else territory)
+        self.unseen = True
+        return False
 
     def weighed(self, deal: Deal, amount: int) -> int | None:
         """What of an amount is of the node's product; None where the deal has nothing of it."""
-        if not self.node.startswith("product:"):
+        if self._product is None:
             return amount
-        named = self.node.removeprefix("product:")
-        return dict(by_product(deal.products, amount)).get(named)
+        return dict(by_product(deal.products, amount)).get(self._product)
 
 
 def by_product(products: Iterable[tuple[str, int]], amount: int) -> list[tuple[str, int]]:
@@ -208,7 +239,7 @@ def stand_of(deal: Deal | None, around: Around, lens: Lens, was: tuple[Deal | No
         territory = around.tree.territory_path(deal.territory_key, around.today)
         for part in deal.parts:
             place = around.tree.place(part.user_key, around.today)
-            if part.overlay or not part.share_bp or not lens.holds(part.user_key, place, territory):
+            if part.overlay or not part.share_bp or not lens.takes(part.user_key, place, territory):
                 continue
             first = lens.weighed(deal, at_first.value(part.amount_minor, deal.currency) or 0)
             own = lens.weighed(deal, around.value(part.amount_minor, deal.currency) or 0)
@@ -221,7 +252,7 @@ def stand_of(deal: Deal | None, around: Around, lens: Lens, was: tuple[Deal | No
     for credit in credits_ if standing or net else ():
         place = around.tree.place(credit.user_key, credit.on)
         territory = around.tree.territory_path(credit.territory_key, credit.on)
-        if not lens.holds(credit.user_key, place, territory):
+        if not lens.takes(credit.user_key, place, territory):
             continue
         worth = credit.report_minor or 0
         sign = -1 if credit.reversal else 1

@@ -45,6 +45,7 @@ _OF_DEAL = ("name", "owner_key", "account_key", "stage_key", "amount_minor", "cu
 _SHARED = ("splits", "overlays", "closings", "category")
 # what changes closed deals that nobody touched; a rate does where it begins before the last snapshot
 _SETTINGS = ("stages", "organisations", "credit_rules", "rates")
+MINUTE_MS = 60_000
 Document = tuple[str, str, str]
 
 
@@ -67,15 +68,17 @@ def take(connection: Connection, now_ms: int) -> str:
 
 def keep(connection: Connection, found: Taken | None) -> str:
     if found is None or not kept.store(connection, found.snapshot, found.ended, found.begun):
-        return "taken already"
+        return "none to take"
     return f"snapshot {found.snapshot.number} of {found.snapshot.taken_on}: {len(found.begun)} versions"
 
 
-def look(connection: Connection, now_ms: int) -> Taken | None:
-    """None where today has its snapshot."""
+def look(connection: Connection, now_ms: int, minute: int = 0) -> Taken | None:
+    """None where today has its snapshot, and before the minute of the day from which on it is taken."""
     firm = read_firm(connection)
     today, last = day_of(now_ms, firm.zone), kept.newest(connection)
     if last is not None and last.taken_on >= today:
+        return None
+    if now_ms - start_of_ms(today, firm.zone) < minute * MINUTE_MS:
         return None
     exchange = read_exchange(connection, firm.zone)
     changed = _changed(connection, last)
@@ -210,7 +213,7 @@ def _deals(
         asked.append(or_(d.closed_at.is_(None), among(d.key, "keys")))
     credits_ = _credits(connection, asked, keys, firm, exchange)
     lines = _lines(connection, asked, keys)
-    stages = {row["key"]: dict(row) for row in connection.execute(select(_STAGES).where(~_STAGES.c.gone)).mappings()}
+    stages = {row["key"]: dict(row) for row in connection.execute(select(_STAGES)).mappings()}
     query = (
         select(d.key, *(d[name] for name in (*_OF_DEAL, *_SHARED)), _ACCOUNTS.c.territory_key)
         .select_from(_DEALS.outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == d.account_key))

@@ -146,6 +146,7 @@ CATALOGUE: dict[str, Entry] = {
     "period_in_use": Entry(422, "Quotas or closings name this period: it stays as it is"),
     # forecasts
     "forecast_snapshot_missing": Entry(404, "No snapshot of the forecast was taken on that day or before it"),
+    "forecast_currency_fixed": Entry(422, "A snapshot is in the currency in which it was taken"),
     # files
     "upload_version": Entry(412, "This server speaks tus 1.0.0: say so in Tus-Resumable"),
     "upload_invalid": Entry(400, "The upload's headers are not what tus and docs/files.md ask for"),

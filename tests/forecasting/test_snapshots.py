@@ -7,50 +7,14 @@ import pytest
 from msgspec import structs
 from sqlalchemy import Connection, func, select
 
-from forecasting import frozen, kept, taking
+from forecasting import kept, taking
 from forecasting.answers import Basis
-from forecasting.documents import DEAL, DONE, digest_of
+from forecasting.documents import DEAL, DONE, KINDS, digest_of
 from sfa.core.errors import Refused
-from sfa.db.tables import forecast_versions
+from sfa.db.tables import forecast_snapshots, forecast_versions
 from tests.builders import DAY_MS, NOW
+from tests.forecasting.selling import Q1, Q2, basis, order, shares, take
 from tests.office import Office
-from tests.quotas.conftest import PERIODS
-
-DEAL_A: dict[str, Any] = {"close_on": "2026-02-10"}
-Q1, Q2 = "FY2026.Q1", "FY2026.Q2"
-
-
-@pytest.fixture
-def selling(office: Office) -> Office:
-    """Three open deals, one of them in dollars, and the quarters of a year."""
-    rate = {"base_currency": "USD", "quote_currency": "EUR", "rate": "0.5", "valid_from": "2025-01-01"}
-    offer = {"owner_key": "bob", "stage_key": "offer", "close_on": "2026-03-01"}
-    euros = {"amount_minor": 100_000, "currency": "EUR", "splits": shares(bob=6_000, cleo=4_000)}
-    office.put(
-        *PERIODS,
-        ("currencies", "USD", {"code": "USD", "name": "US dollar", "minor_digits": 2}),
-        ("rates", "usd", rate),
-        ("deals", "deal-a", DEAL_A),
-        ("deals", "deal-b", {"name": "Valves", **offer, **euros, "account_key": "zeta"}),
-        ("deals", "deal-c", {"name": "Hoses", **offer, "amount_minor": 30_000, "currency": "USD"}),
-        ("deal_lines", "line-b1", {"deal_key": "deal-b", "product_key": "pump", "unit_price_minor": 7}),
-    )
-    return office
-
-
-def shares(**of: int) -> list[dict[str, Any]]:
-    return [{"user_key": user, "share_bp": share} for user, share in of.items()]
-
-
-def order(office: Office, command: str, key: str, day: int = 0, **arguments: Any) -> None:
-    """An administrator does it, on the day so many after the first."""
-    office.clock.advance(max(0, NOW + day * DAY_MS - office.clock.now_ms()))
-    receipt = office.phone("root").do(command, "deals", key, base=office.rev("deals", key), set=arguments)
-    assert receipt.outcome == "applied", receipt
-
-
-def take(office: Office, day: int = 0) -> str:
-    return office.database.write(taking.take, NOW + day * DAY_MS)
 
 
 def documents(office: Office, number: int) -> list[tuple[str, str, str]]:
@@ -62,8 +26,8 @@ def versions(office: Office, kind: str) -> int:
     return int(office.database.read(lambda c: c.execute(query).scalar_one()))
 
 
-def basis(office: Office, number: int, period: str = Q1) -> Basis:
-    return office.database.read(lambda c: frozen.basis(c, kept.numbered(c, number), period))
+def proven(office: Office, number: int) -> bool:
+    return office.database.read(lambda c: kept.proven(c, kept.numbered(c, number)))
 
 
 def summed(found: Basis) -> dict[tuple[str, str], int | None]:
@@ -92,9 +56,9 @@ def test_a_day_has_one_snapshot_however_often_it_is_taken_r27(selling: Office) -
     take(selling)
     before = documents(selling, 1)
     found = selling.database.read(taking.look, NOW + DAY_MS)
-    assert take(selling) == "taken already"
+    assert take(selling) == "none to take"
     assert take(selling, 1).startswith("snapshot 2 of 2026-01-06")
-    assert selling.database.write(taking.keep, found) == "taken already"
+    assert selling.database.write(taking.keep, found) == "none to take"
     assert documents(selling, 1) == before
     assert [s.number for s in selling.database.read(kept.listing, None, 9)] == [2, 1]
 
@@ -137,14 +101,14 @@ def test_frozen_means_frozen_r27(selling: Office) -> None:
     assert [basis(selling, 1, period) for period in (Q1, Q2)] == told
     assert documents(selling, 2) != before
     for number in (1, 2, 3, 4):
-        assert selling.database.read(lambda c, n=number: kept.proven(c, kept.numbered(c, n))), number
+        assert proven(selling, number), number
 
 
 def test_a_version_that_somebody_touched_is_found_by_the_digest_r27(selling: Office) -> None:
     take(selling)
     query = forecast_versions.update().where(forecast_versions.c.key == "deal-a").values(doc='{"name":"other"}')
     selling.database.write(lambda c: c.execute(query).rowcount)
-    assert not selling.database.read(lambda c: kept.proven(c, kept.numbered(c, 1)))
+    assert not proven(selling, 1)
 
 
 def test_a_deal_that_is_done_with_stays_in_every_later_snapshot_and_is_read_no_more_r27(selling: Office) -> None:
@@ -225,9 +189,9 @@ def test_the_digest_is_of_every_document_in_order_r27(selling: Office) -> None:
     found = documents(selling, 1)
     assert snapshot is not None
     assert snapshot.digest == digest_of(found)
-    assert found == sorted(found, key=lambda d: (kept.KINDS.index(d[0]), d[1]))
-    assert {**dict.fromkeys(kept.KINDS, 0), "versions": len(found)}.keys() == snapshot.counted.keys()
-    assert snapshot.counted["versions"] == len(found) == sum(snapshot.counted[kind] for kind in kept.KINDS)
+    assert found == sorted(found, key=lambda d: (KINDS.index(d[0]), d[1]))
+    assert {**dict.fromkeys(KINDS, 0), "versions": len(found)}.keys() == snapshot.counted.keys()
+    assert snapshot.counted["versions"] == len(found) == sum(snapshot.counted[kind] for kind in KINDS)
     assert json.loads(found[0][2])["name"] == "Pumps"
 
 
@@ -258,7 +222,7 @@ def test_a_snapshot_read_off_changes_is_the_one_read_off_everything_r27(selling:
 
     def everything(connection: Connection) -> Any:
         connection.execute(forecast_versions.delete())
-        connection.execute(kept.forecast_snapshots.delete())
+        connection.execute(forecast_snapshots.delete())
         return taking.look(connection, NOW + DAY_MS)
 
     whole = selling.database.write(everything)

@@ -1,0 +1,5 @@
+"""The companies that forecasts are told of."""
+
+from tests.forecasting.selling import selling
+
+__all__ = ["selling"]
