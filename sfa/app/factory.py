@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
+from forecasting.snapshot_routes import snapshot_routes
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.file_service import file_service
 from sfa.app.jobs import scheduler
@@ -227,6 +228,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),
+        *snapshot_routes(services.screens),
         *pricing_routes(services.screens),
         *reconcile_routes(services.screens),
         *commission_routes(services.screens),
@@ -302,7 +304,8 @@ async def _note_who_was_seen(services: Services) -> None:
 @asynccontextmanager
 async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     services: Services = app.state.services
-    running = scheduler(services.database, services.clock, services.files)
+    minute = services.settings.forecast_snapshot_minute
+    running = scheduler(services.database, services.clock, services.files, minute)
     running.start()
     try:
         yield

@@ -16,7 +16,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from msgspec import Struct, structs
 from sqlalchemy import Connection, delete, insert, select, update
 
-from forecasting import overriding
+from forecasting import overriding, taking
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
@@ -42,6 +42,7 @@ TOMBSTONES_KEPT_DAYS = 180  # the longest time offline that is promised (S15)
 RUNS_KEPT_DAYS = 30
 FINDER_S = 15  # 500 rows a run and a transaction: an import of 100,000 customers is looked at within the hour
 PLANS_S = 15  # 50 plans a run and a transaction: who changes a plan sees its visits move
+SNAPSHOT_S = 300  # one a day; looked for so often, so that it is of the day's beginning
 CUSTOMERS_S = 60  # 200 customers a run and a transaction
 _log = logging.getLogger("sfa.jobs")
 
@@ -137,9 +138,10 @@ def _judged(connection: Connection, found: customers.Judged) -> str:
 
 
 # name -> (what is read in a snapshot, how it is stored)
-APART: dict[str, tuple[Callable[[Connection, int], Any], Callable[[Connection, Any], str]]] = {
+APART: dict[str, tuple[Callable[..., Any], Callable[[Connection, Any], str]]] = {
     "reconcile": (reconcile.report, reconcile.outcome),
     "judge_customers": (customers.look, _judged),
+    "take_forecast_snapshot": (taking.look, taking.keep),
 }
 
 
@@ -159,6 +161,7 @@ JOBS: dict[str, Job] = {
         Job("supersede_overrides", MINUTE_S, supersede_overrides),
         Job("reconcile", DAY_S, reconcile.run),
         Job("judge_customers", CUSTOMERS_S, judge_customers),
+        Job("take_forecast_snapshot", SNAPSHOT_S, taking.take),
         Job("forget_old_runs", DAY_S, forget_old_runs),
         Job("forget_idempotency_keys", HOUR_S, forget_idempotency_keys),
     )
@@ -201,27 +204,31 @@ async def run_collection(database: Database, clock: Clock, job: Job, files: File
         _log.info("%s: %s", job.name, await files.sweep())
 
 
-async def run_apart(database: Database, clock: Clock, job: Job) -> None:
-    """Look through much in a snapshot that nobody waits for, and store what was found."""
+async def run_apart(database: Database, clock: Clock, job: Job, *asked: int) -> None:
+    """Look through much in a snapshot that nobody waits for, and store what was found; `asked` is for who looks."""
     slot = await database.write_async(claim, job, clock.now_ms())
     if slot is not None:
         read, store = APART[job.name]
-        found = await database.read_long_async(read, clock.now_ms())
+        found = await database.read_long_async(read, clock.now_ms(), *asked)
         kept = structs.replace(job, work=lambda connection, _: store(connection, found))
         _log.info("%s: %s", job.name, await database.write_async(finish, kept, slot, clock.now_ms()))
 
 
-def scheduler(database: Database, clock: Clock, files: Files | None = None) -> Any:
-    """An APScheduler with every job of the table, to be started on the server's event loop."""
+def scheduler(database: Database, clock: Clock, files: Files | None = None, snapshot_minute: int = 0) -> Any:
+    """An APScheduler with every job of the table, to be started on the server's event loop. `snapshot_minute` of the
+    company's day is when a snapshot of the forecast may be taken."""
     made = AsyncIOScheduler(timezone="UTC")
     first = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)  # at the start too: a server may restart each day
     for job in JOBS.values():
         collects = files is not None and job.name == "collect_files"
         apart = run_apart if job.name in APART else run
+        args: tuple[Any, ...] = (files,) if collects else ()
+        if job.name == "take_forecast_snapshot":
+            args = (snapshot_minute,)
         made.add_job(
             run_collection if collects else apart,
             IntervalTrigger(seconds=job.every_s, timezone="UTC"),
-            args=(database, clock, job, files) if collects else (database, clock, job),
+            args=(database, clock, job, *args),
             id=job.name,
             next_run_time=first,
             coalesce=True,

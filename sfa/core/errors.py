@@ -148,6 +148,7 @@ CATALOGUE: dict[str, Entry] = {
     "override_not_direct": Entry(403, "A figure is set by who carries it, and by who it is directly reported to"),
     "forecast_period_over": Entry(422, "The period is over: what was closed in it is known"),
     "forecast_snapshot_missing": Entry(404, "No snapshot of the forecast is as old as that day"),
+    "forecast_currency_fixed": Entry(422, "A snapshot is in the currency in which it was taken"),
     # files
     "upload_version": Entry(412, "This server speaks tus 1.0.0: say so in Tus-Resumable"),
     "upload_invalid": Entry(400, "The upload's headers are not what tus and docs/files.md ask for"),

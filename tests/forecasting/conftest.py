@@ -5,8 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.crm.desk import Desk, opened
+from tests.forecasting.selling import selling
 from tests.office import Office
 from tests.quotas.books import Q1, Q2
+
+__all__ = ["selling"]
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, Text
 from sfa.db.tables.rows import KEY, METADATA
 
 # `number` counts from 1; one snapshot a local day, which is what keeps two processes from taking two. `rates` are the
-# rates of that day by which open deals were converted into `currency`: {currency: {rate, key, valid_from}}; a currency
-# without one is in `missing`.
+# rates of that day by which open deals were converted into `currency`: {currency: {rate, rate_on, inverse, numerator,
+# denominator}}; a currency without one is in `missing`.
 forecast_snapshots = Table(
     "forecast_snapshots",
     METADATA,
@@ -26,8 +26,9 @@ forecast_snapshots = Table(
     Column("digest", Text, nullable=False),
 )
 
-# `kind` is what it is a version of: deal, user, team, territory, product, period. `doc` is JSON; it stood in the
-# snapshots from `from_no` until before `to_no`, null while it stands.
+# `kind` is what it is a version of: deal, done (a deal that is closed and done with), user, team, territory, product,
+# period, organisation. `doc` is JSON; it stood in the snapshots from `from_no` until before `to_no`, null while it
+# stands.
 forecast_versions = Table(
     "forecast_versions",
     METADATA,

@@ -1,6 +1,7 @@
 """Pictures of a made-up company, for tests of how they are drawn."""
 
 import io
+from collections import Counter
 from typing import Any
 
 from PIL import Image
@@ -72,11 +73,9 @@ def png_of(picture: Picture, scale: int = 1) -> Image.Image:
     return Image.open(io.BytesIO(draw(Order("png", picture, scale)))).convert("RGB")
 
 
-def colours_of(image: Image.Image) -> dict[tuple[int, int, int], int]:
+def colours_of(image: Image.Image) -> Counter[tuple[int, int, int]]:
     """How many pixels there are of each colour."""
-    found = image.getcolors(image.width * image.height)
-    assert found is not None
-    return {(r, g, b): count for count, (r, g, b) in found}
+    return Counter(zip(*(channel.tobytes() for channel in image.split()), strict=True))  # type: ignore[arg-type]
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -1,5 +1,6 @@
 """Numbers and words of pictures, and that their colours are told apart."""
 
+import math
 from itertools import combinations
 
 import pytest
@@ -38,7 +39,7 @@ def _shares(colour: str) -> list[float]:
 
 
 def difference(one: Lab, other: Lab) -> float:
-    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) ** 0.5
+    return math.dist(one, other)
 
 
 @pytest.mark.parametrize("by", SEEN_BY)

@@ -1,0 +1,181 @@
+"""What a snapshot keeps of a deal, a person, a tree, a period (R27): documents, as JSON that is the same for the same.
+
+A deal is kept with what it brings to a forecast and what that is derived from: whose it is, its stage and category, its
+parts, its products and its credits, each credit with what it was worth at the rate of its own day. Trees are kept as
+dated edges, so that a snapshot can say who was where on any day up to its own. Nothing here asks for anything that is
+not in a document: what is read back is what was frozen.
+Pure. Does not do: reading rows (`taking`), storing (`kept`), what a period makes of them (`standing`).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from sfa.core.forecast import category_of, parts_of
+from sfa.deals.figures import total
+
+DEAL, DONE = "deal", "done"
+# in this order they are counted, given out and digested; `done` is a deal that is closed and all of whose credits were
+# in the past: it changes rarely, and who asks for a later period need not look at it
+KINDS = (DEAL, DONE, "user", "team", "territory", "product", "period", "organisation")
+
+
+class Part(Struct, frozen=True, array_like=True, gc=False):
+    """[person, overlay, share, amount in the deal's currency]"""
+
+    user_key: str
+    overlay: bool
+    share_bp: int
+    amount_minor: int | None
+
+
+class CreditPart(Struct, frozen=True, array_like=True, gc=False):
+    """[end, person, overlay, reversal, day, day of the rate, territory, share, amount, currency, in the report's
+    currency at the rate of its day: null where there was none]"""
+
+    n: int
+    user_key: str
+    overlay: bool
+    reversal: bool
+    on: str
+    rated_on: str
+    territory_key: str | None
+    share_bp: int
+    amount_minor: int | None
+    currency: str | None
+    report_minor: int | None
+
+
+class Deal(Struct, frozen=True, omit_defaults=True, gc=False):
+    """`state` is open, won or lost; `category` and `probability_bp` are of an open one, as they counted that day.
+    `products` are [product, total of its lines], by which money is shared out; none where one is negative."""
+
+    name: str
+    owner_key: str
+    stage_key: str
+    state: str = "open"
+    account_key: str | None = None
+    territory_key: str | None = None
+    category: str | None = None
+    probability_bp: int = 0
+    amount_minor: int | None = None
+    currency: str | None = None
+    close_on: str | None = None
+    closed_on: str | None = None
+    parts: tuple[Part, ...] = ()
+    products: tuple[tuple[str, int], ...] = ()
+    credits: tuple[CreditPart, ...] = ()
+
+
+class Place(Struct, frozen=True, array_like=True):
+    """[what it lies in, null for nothing, from, until before, role in a team]"""
+
+    above: str | None
+    valid_from: str
+    valid_to: str | None
+    role: str | None = None
+
+
+class Named(Struct, frozen=True, omit_defaults=True):
+    """A person with the teams he was in, a team or territory with what it lay under, a product."""
+
+    name: str
+    active: bool = True
+    places: tuple[Place, ...] = ()
+
+
+class Span(Struct, frozen=True):
+    """A fiscal period."""
+
+    name: str
+    kind: str
+    start_on: str
+    end_on: str
+
+
+class Firm(Struct, frozen=True):
+    """The company: where its days begin, and the currency that it reports in."""
+
+    zone: str
+    currency: str
+
+
+_ENCODER = msgspec.json.Encoder()
+_DEAL = msgspec.json.Decoder(Deal)
+_NAMED = msgspec.json.Decoder(Named)
+_SPAN = msgspec.json.Decoder(Span)
+_FIRM = msgspec.json.Decoder(Firm)
+
+
+def written(document: Deal | Named | Span | Firm) -> str:
+    return _ENCODER.encode(document).decode()
+
+
+def deal_read(text: str) -> Deal:
+    return _DEAL.decode(text)
+
+
+def named_read(text: str) -> Named:
+    return _NAMED.decode(text)
+
+
+def span_read(text: str) -> Span:
+    return _SPAN.decode(text)
+
+
+def firm_read(text: str) -> Firm:
+    return _FIRM.decode(text)
+
+
+def deal_of(
+    row: Mapping[str, Any],
+    stage: Mapping[str, Any] | None,
+    lines: Sequence[Mapping[str, Any]],
+    credits_: Iterable[CreditPart],
+    territory: str | None,
+    closed_on: str | None,
+) -> Deal:
+    """The document of a deal's row. `stage` is null where its row is gone: such a deal is as open as it says."""
+    is_open = row["closed_at"] is None
+    state = "open" if is_open else "won" if stage is not None and stage["kind"] == "won" else "lost"
+    return Deal(
+        name=row["name"],
+        owner_key=row["owner_key"],
+        stage_key=row["stage_key"],
+        state=state,
+        account_key=row["account_key"],
+        territory_key=territory,
+        category=category_of(row["category"], stage["category"] if stage is not None else None) if is_open else None,
+        probability_bp=stage["probability_bp"] if is_open and stage is not None else 0,
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        close_on=row["close_on"],
+        closed_on=closed_on,
+        parts=tuple(Part(*msgspec.structs.astuple(part)) for part in parts_of(row)) if is_open else (),
+        products=_products(lines),
+        credits=tuple(sorted(credits_, key=lambda c: (c.n, c.user_key, c.overlay, c.reversal))),
+    )
+
+
+def _products(lines: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, int], ...]:
+    found: dict[str, int] = {}
+    for line in lines:
+        found[line["product_key"]] = found.get(line["product_key"], 0) + total([line])
+    return tuple(sorted(found.items())) if min(found.values(), default=0) >= 0 else ()
+
+
+def kind_of(deal: Deal, today: str) -> str:
+    """Whether a deal is done with, or may still count in days that come."""
+    later = any(credit.on >= today for credit in deal.credits)
+    return DEAL if deal.state == "open" or later else DONE
+
+
+def digest_of(documents: Iterable[tuple[str, str, str]]) -> str:
+    """sha256, in hexadecimal, over (kind, key, document) in the order of `KINDS` and keys, one line each."""
+    found = hashlib.sha256()
+    for kind, key, text in documents:
+        found.update(f"{kind} {key} {text}\n".encode())
+    return found.hexdigest()

@@ -1,0 +1,70 @@
+"""`/api/forecast/snapshots`, `…/movement`, `…/coverage` and `…/changes`. Reads only; a job takes snapshots."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from forecasting import moving, snapshots
+from forecasting.moving import Asked, MovedPage, Movement
+from forecasting.snapshots import SnapshotPage
+from sfa.crm.online import Online
+from sfa.web.principal import Principal
+
+Caller = Request[Principal, Any, Any]
+From = Annotated[str | None, QueryParameter(name="from")]
+Class = Annotated[str | None, QueryParameter(name="class")]
+LINES = "application/x-ndjson"
+
+
+def snapshot_routes(screens: Online) -> Sequence[HTTPRouteHandler]:
+    return [*_snapshots(screens), *_movement(screens)]
+
+
+def _snapshots(screens: Online) -> Sequence[HTTPRouteHandler]:
+    @get("/api/forecast/snapshots", tags=["forecast"])
+    async def page(
+        request: Caller, before: FromQuery[int | None] = None, limit: FromQuery[int] = snapshots.PAGE_DEFAULT
+    ) -> SnapshotPage:
+        return await screens.read(snapshots.page, request.user.user_key, before, limit)
+
+    @get("/api/forecast/snapshots/{number:int}", media_type=LINES, tags=["forecast"])
+    async def whole(request: Caller, number: FromPath[int]) -> Response[bytes]:
+        found = await screens.read(snapshots.whole, request.user.user_key, number)
+        headers = {"ETag": f'"{found.snapshot.digest}"', "Cache-Control": "private, no-store"}
+        return Response(found.content, media_type=LINES, headers=headers)
+
+    return [page, whole]
+
+
+def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
+    @get("/api/forecast/movement", tags=["forecast"])
+    async def told(
+        request: Caller,
+        since: From = None,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str] = "company",
+        to: FromQuery[str | None] = None,
+        currency: FromQuery[str | None] = None,
+    ) -> Movement:
+        asked = Asked(period, node, since, to, currency)
+        return await screens.read(moving.movement, request.user.user_key, asked)
+
+    @get("/api/forecast/movement/deals", tags=["forecast"])
+    async def deals(
+        request: Caller,
+        since: From = None,
+        into: Class = None,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str] = "company",
+        to: FromQuery[str | None] = None,
+        currency: FromQuery[str | None] = None,
+        after: FromQuery[int | None] = None,
+        limit: FromQuery[int] = moving.PAGE_DEFAULT,
+    ) -> MovedPage:
+        asked = Asked(period, node, since, to, currency)
+        return await screens.read(moving.moved_deals, request.user.user_key, asked, into, after, limit)
+
+    return [told, deals]

@@ -1,0 +1,283 @@
+"""What the deals of a snapshot bring to a period: facts as a roll-up takes them, and stands as a movement does. Pure.
+
+Everything is taken from the snapshot: buckets by its day, places by its trees, money by its rates; credits are worth
+what they were at the rate of their own day. A movement looks at the later snapshot through the rates of the earlier
+one; a credit that both know was worth there what the earlier one says.
+Does not do: reading snapshots (`kept`), the sums (`rollup`, `movement`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from forecasting.answers import UNDATED, Fact, NodeRow, PeriodTold
+from forecasting.answers import Place as Stood
+from forecasting.documents import CreditPart, Deal, Named, Part
+from forecasting.movement import Stand
+from forecasting.spots import Sight
+from forecasting.tree import Stay, Tree
+from sfa.core.exchange import Applied
+from sfa.core.forecast import CLOSED, OMITTED, bucket_of, weighted
+from sfa.core.hierarchy import Edge
+from sfa.core.money import allocate
+
+Inside = Callable[[Deal, str, str, str | None], bool]
+
+
+class Around(Struct, frozen=True):
+    """What stands around the deals of a snapshot. `today` is its day."""
+
+    today: str
+    currency: str
+    period: PeriodTold
+    applied: dict[str, Applied]
+    people: dict[str, Named]
+    teams: dict[str, Named]
+    territories: dict[str, Named]
+    products: dict[str, Named]
+    tree: Tree
+
+    def value(self, amount_minor: int | None, currency: str | None) -> int | None:
+        """At the rate of the snapshot's day; None for no amount, and where there was no rate."""
+        if amount_minor is None or currency is None:
+            return None
+        if currency == self.currency:
+            return amount_minor
+        applied = self.applied.get(currency)
+        return applied.value(amount_minor) if applied is not None else None
+
+    def bucket(self, deal: Deal) -> str | None:
+        """Where an open deal stands in the period."""
+        if deal.state != "open":
+            return None
+        return bucket_of(deal.category or OMITTED, deal.close_on, self.today, self.period.start_on, self.period.end_on)
+
+    def credited(self, deal: Deal) -> Iterator[CreditPart]:
+        """What counts in the period."""
+        return (c for c in deal.credits if self.period.start_on <= c.on < self.period.end_on)
+
+    @property
+    def is_running(self) -> bool:
+        return self.period.start_on <= self.today < self.period.end_on
+
+
+def tree_of(people: Mapping[str, Named], teams: Mapping[str, Named], territories: Mapping[str, Named]) -> Tree:
+    stays = (
+        Stay(key, place.above, place.role == "manager", place.valid_from, place.valid_to)
+        for key, person in people.items()
+        for place in person.places
+        if place.above is not None
+    )
+    return Tree(stays, _edges(teams), _edges(territories))
+
+
+def _edges(named: Mapping[str, Named]) -> Iterator[Edge]:
+    return (Edge(key, p.above, p.valid_from, p.valid_to) for key, one in named.items() for p in one.places)
+
+
+def nodes_of(around: Around) -> dict[str, NodeRow]:
+    """Everything that was named in the snapshot, by node."""
+    named = (("user", around.people), ("team", around.teams), ("territory", around.territories))
+    nodes = [f"{kind}:{key}" for kind, of in (*named, ("product", around.products)) for key in of]
+    return {node: row for node in nodes if (row := node_row(node, around)) is not None}
+
+
+def node_row(node: str, around: Around) -> NodeRow | None:
+    """A node on the snapshot's day; None where nothing has that name."""
+    kind, _, key = node.partition(":")
+    named = {"user": around.people, "team": around.teams, "territory": around.territories, "product": around.products}
+    found = named.get(kind, {}).get(key)
+    if found is None:
+        return None
+    if kind == "user":
+        place = around.tree.place(key, around.today)
+        return NodeRow(node, found.name, place.path, place.manages)
+    if kind == "product":
+        return NodeRow(node, found.name)
+    path = around.tree.team_path if kind == "team" else around.tree.territory_path
+    return NodeRow(node, found.name, path(key, around.today)[:-1])
+
+
+# -- facts ------------------------------------------------------------------------------------------------------------
+
+
+def facts_of(key: str, deal: Deal, around: Around) -> list[Fact]:
+    """Every person's part of a deal in the period; an open deal without a day is told of the period that is running."""
+    bucket = around.bucket(deal)
+    if bucket is None and deal.state == "open" and deal.close_on is None and around.is_running:
+        bucket = UNDATED
+    parts, credits_ = deal.parts if bucket is not None else (), list(around.credited(deal))
+    alone = len(parts) == 1, len(credits_) == 1
+    found = [_open(key, deal, part, bucket or UNDATED, around, alone[0]) for part in parts]
+    return found + [_closed(key, deal, credit, around, alone[1]) for credit in credits_]
+
+
+def _open(key: str, deal: Deal, part: Part, bucket: str, around: Around, alone: bool) -> Fact:
+    value = around.value(part.amount_minor, deal.currency)
+    return Fact(
+        deal_key=key,
+        user_key=part.user_key,
+        place=around.tree.place(part.user_key, around.today),
+        bucket=bucket,
+        amount_minor=value,
+        weighted_minor=weighted(value, deal.probability_bp) if value is not None else None,
+        currency=deal.currency,
+        overlay=part.overlay,
+        alone=alone,
+        holes=tuple(_holes(deal, part, bucket, value, around)),
+        territory=around.tree.territory_path(deal.territory_key, around.today),
+        products=deal.products,
+    )
+
+
+def _holes(deal: Deal, part: Part, bucket: str, value: int | None, around: Around) -> Iterator[str]:
+    if bucket == UNDATED:
+        yield "close_on_missing"
+    if part.amount_minor is None or deal.currency is None:
+        yield "amount_missing"
+    elif value is None:
+        yield "rate_missing"
+    person = around.people.get(part.user_key)
+    if person is None or not person.active:
+        yield "owner_missing"
+
+
+def has_hole(deal: Deal, around: Around) -> bool:
+    """Whether any of a deal's facts in the period has one, without making them."""
+    for credit in around.credited(deal):
+        if credit.report_minor is None:
+            return True
+    if deal.state != "open":
+        return False
+    if deal.close_on is None:
+        return around.is_running
+    if around.value(deal.amount_minor, deal.currency) is None:
+        return True
+    return any((person := around.people.get(p.user_key)) is None or not person.active for p in deal.parts)
+
+
+def _closed(key: str, deal: Deal, credit: CreditPart, around: Around, alone: bool) -> Fact:
+    worth, hole = credit.report_minor, ""
+    if worth is None:
+        hole = "amount_missing" if credit.amount_minor is None or credit.currency is None else "rate_missing"
+    value = -worth if worth is not None and credit.reversal else worth
+    return Fact(
+        deal_key=key,
+        user_key=credit.user_key,
+        place=around.tree.place(credit.user_key, credit.on),
+        bucket=CLOSED,
+        amount_minor=value,
+        weighted_minor=value,
+        currency=credit.currency,
+        overlay=credit.overlay,
+        alone=alone,
+        holes=(hole,) if hole else (),
+        territory=around.tree.territory_path(credit.territory_key, credit.on),
+        products=deal.products,
+    )
+
+
+# -- stands -----------------------------------------------------------------------------------------------------------
+
+
+class Lens:
+    """How a caller looks at a node: which parts of deals are in it, and which of those are his to see. `unseen` says
+    that some were not (R30)."""
+
+    def __init__(self, node: str, sight: Sight) -> None:
+        self.node, self.unseen = node, False
+        self._sight, self._kind = sight, node.partition(":")[0]
+        self._product = node.removeprefix("product:") if self._kind == "product" else None
+
+    def takes(self, user: str, place: Stood, territory: tuple[str, ...]) -> bool:
+        """Whether a part is in the node and may be told; products are weighed apart."""
+        if self._kind in ("company", "product"):
+            path = place.path
+        elif self._kind == "territory":
+            path = territory
+        else:
+            path = (*place.path, f"user:{user}")
+        if self._kind not in ("company", "product") and self.node not in path:
+            return False
+        sight = self._sight
+        if sight.everything or user in sight.books or sight.above(() if self._kind == "product" else path):
+            return True
+        self.unseen = True
+        return False
+
+    def weighed(self, deal: Deal, amount: int) -> int | None:
+        """What of an amount is of the node's product; None where the deal has nothing of it."""
+        if self._product is None:
+            return amount
+        return dict(by_product(deal.products, amount)).get(self._product)
+
+
+def by_product(products: Iterable[tuple[str, int]], amount: int) -> list[tuple[str, int]]:
+    """An amount by product, to the minor unit; all of it to '' where there is no line that is worth anything."""
+    weights = list(products)
+    if not any(weight for _, weight in weights):
+        return [("", amount)]
+    parts = allocate(amount, [weight for _, weight in weights])
+    return [(key, part) for (key, weight), part in zip(weights, parts, strict=True) if weight]
+
+
+def stand_of(deal: Deal | None, around: Around, lens: Lens, was: tuple[Deal | None, Around] | None) -> Stand | None:
+    """A deal at one end of a movement. `was` is the deal at the other end with what was around it, for the later end:
+    its rates are those that count."""
+    if deal is None:
+        return None
+    bucket, credits_ = around.bucket(deal), [c for c in around.credited(deal) if not c.overlay]
+    standing = _standing(credits_)
+    net = sum((-1 if c.reversal else 1) * (c.report_minor or 0) for c in credits_)
+    in_period = bucket is not None or bool(standing) or net != 0
+    if not in_period:
+        return _NOWHERE[deal.state == "lost"]
+    at_first = was[1] if was is not None else around
+    sums, rated, share = dict[str, int](), dict[str, int](), 0
+    if bucket is not None:
+        territory = around.tree.territory_path(deal.territory_key, around.today)
+        for part in deal.parts:
+            place = around.tree.place(part.user_key, around.today)
+            if part.overlay or not part.share_bp or not lens.takes(part.user_key, place, territory):
+                continue
+            first = lens.weighed(deal, at_first.value(part.amount_minor, deal.currency) or 0)
+            own = lens.weighed(deal, around.value(part.amount_minor, deal.currency) or 0)
+            if first is not None and own is not None:
+                share += part.share_bp
+                sums[bucket] = sums.get(bucket, 0) + first
+                rated[bucket] = rated.get(bucket, 0) + own
+    known = _worth(was[0]) if was is not None and was[0] is not None else {}
+    last = max(standing, default=0)
+    for credit in credits_ if standing or net else ():
+        place = around.tree.place(credit.user_key, credit.on)
+        territory = around.tree.territory_path(credit.territory_key, credit.on)
+        if not lens.takes(credit.user_key, place, territory):
+            continue
+        worth = credit.report_minor or 0
+        sign = -1 if credit.reversal else 1
+        own = lens.weighed(deal, sign * worth)
+        first = lens.weighed(deal, sign * known.get(_identity(credit), worth))
+        if first is not None and own is not None:
+            share += credit.share_bp if credit.n == last and not credit.reversal and bucket is None else 0
+            sums[CLOSED] = sums.get(CLOSED, 0) + first
+            rated[CLOSED] = rated.get(CLOSED, 0) + own
+    return Stand(deal.state == "lost", True, bool(sums), share if sums else 0, standing, sums, rated)
+
+
+_NOWHERE = {lost: Stand(lost, False, False, 0, (), {}, {}) for lost in (False, True)}
+
+
+def _standing(credits_: Iterable[CreditPart]) -> tuple[int, ...]:
+    """The ends that are credited in the period and not taken back in it."""
+    ends = {credit.n for credit in credits_ if not credit.reversal}
+    return tuple(sorted(ends - {credit.n for credit in credits_ if credit.reversal}))
+
+
+def _identity(credit: CreditPart) -> tuple[Any, ...]:
+    of = credit.n, credit.user_key, credit.overlay, credit.reversal
+    return *of, credit.rated_on, credit.amount_minor, credit.currency
+
+
+def _worth(deal: Deal) -> dict[tuple[Any, ...], int]:
+    return {_identity(c): c.report_minor for c in deal.credits if c.report_minor is not None}

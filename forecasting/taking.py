@@ -1,0 +1,292 @@
+"""A snapshot of today: what every deal, person, tree and period is now, against what the last snapshot kept (R27).
+
+`look` reads, in one snapshot of the database, the deals that are open or of which something changed since the last
+one, and compares; `keep` stores what differs. So a day costs what changed on it, and taking a day twice changes
+nothing: the day's row is the claim. Where a setting changed by which closed deals are credited or converted, all are
+read again.
+Does not do: reading a snapshot back (`kept`), what a period makes of it (`standing`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from typing import Any
+
+from msgspec import Struct, structs
+from sqlalchemy import ColumnElement, Connection, or_, select
+
+from forecasting import kept
+from forecasting.documents import (
+    DONE,
+    KINDS,
+    CreditPart,
+    Deal,
+    Firm,
+    Named,
+    Place,
+    Span,
+    deal_of,
+    digest_of,
+    kind_of,
+    written,
+)
+from forecasting.kept import Snapshot
+from sfa.core.credits import day_of
+from sfa.core.days import start_of_ms
+from sfa.core.exchange import Exchange, Missing
+from sfa.db import feed
+from sfa.db.prepared import among, listed
+from sfa.db.tables import ROWS, bucket_heads, clock, credited
+from sfa.db.tables import feed as entries
+from sfa.profit.company.surroundings import read_exchange
+
+_DEALS, _LINES, _ACCOUNTS, _STAGES = ROWS["deals"], ROWS["deal_lines"], ROWS["accounts"], ROWS["stages"]
+_OF_DEAL = ("name", "owner_key", "account_key", "stage_key", "amount_minor", "currency", "close_on", "closed_at")
+_SHARED = ("splits", "overlays", "closings", "category")
+# what changes closed deals that nobody touched; a rate does where it begins before the last snapshot
+_SETTINGS = ("stages", "organisations", "credit_rules", "rates")
+MINUTE_MS = 60_000
+Document = tuple[str, str, str]
+
+
+class Taken(Struct, frozen=True):
+    snapshot: Snapshot
+    ended: list[tuple[str, str]]
+    begun: list[Document]
+
+
+def read_firm(connection: Connection) -> Firm:
+    o = ROWS["organisations"].c
+    found = connection.execute(select(o.zone, o.currency).where(~o.gone).order_by(o.key).limit(1)).first()
+    return Firm(*found) if found is not None else Firm("UTC", "USD")
+
+
+def take(connection: Connection, now_ms: int) -> str:
+    """Both in one transaction -> a line for the log."""
+    return keep(connection, look(connection, now_ms))
+
+
+def keep(connection: Connection, found: Taken | None) -> str:
+    if found is None or not kept.store(connection, found.snapshot, found.ended, found.begun):
+        return "none to take"
+    return f"snapshot {found.snapshot.number} of {found.snapshot.taken_on}: {len(found.begun)} versions"
+
+
+def look(connection: Connection, now_ms: int, minute: int = 0) -> Taken | None:
+    """None where today has its snapshot, and before the minute of the day from which on it is taken."""
+    firm = read_firm(connection)
+    today, last = day_of(now_ms, firm.zone), kept.newest(connection)
+    if last is not None and last.taken_on >= today:
+        return None
+    if now_ms - start_of_ms(today, firm.zone) < minute * MINUTE_MS:
+        return None
+    exchange = read_exchange(connection, firm.zone)
+    changed = _changed(connection, last)
+    found = {(kind, key): text for kind, key, text in _around(connection)}
+    found["organisation", "organisation"] = written(firm)
+    currencies: set[str] = set()
+    for key, deal in _deals(connection, changed, firm, exchange):
+        found[kind_of(deal, today), key] = written(deal)
+        if deal.state == "open" and deal.currency is not None:
+            currencies.add(deal.currency)
+    rates, missing = _rates(exchange, currencies - {firm.currency}, firm, today)
+    compared = _Compared(found, changed)
+    digest = digest_of(compared.documents(connection))
+    snapshot = Snapshot(
+        number=last.number + 1 if last is not None else 1,
+        taken_on=today,
+        taken_at=now_ms,
+        seq=feed.face(connection).seq,
+        currency=firm.currency,
+        rates=rates,
+        missing=missing,
+        counted={**compared.counted, "versions": len(compared.begun)},
+        digest=digest,
+    )
+    return Taken(snapshot, compared.ended, compared.begun)
+
+
+def _rates(exchange: Exchange, currencies: Iterable[str], firm: Firm, today: str) -> tuple[dict[str, Any], list[str]]:
+    rates, missing, at = {}, [], start_of_ms(today, firm.zone)
+    for currency in sorted(currencies):
+        applied = exchange.applied(currency, firm.currency, at)
+        if applied is None:
+            missing.append(currency)
+        else:
+            rates[currency] = structs.asdict(applied)
+    return rates, missing
+
+
+# -- what changed -----------------------------------------------------------------------------------------------------
+
+
+def _changed(connection: Connection, last: Snapshot | None) -> set[str] | None:
+    """The keys of deals of which something changed since the last snapshot, or that were closed when it was taken and
+    not done with; None: of any it may have."""
+    if last is None:
+        return None
+    horizon: int = connection.execute(select(clock.c.horizon)).scalar() or 0
+    if horizon > last.seq or _settings_changed(connection, last):
+        return None
+    found: set[str] = set(connection.execute(_entries_since("deals", last.seq).distinct()).scalars())
+    return found.union(connection.execute(kept.closed_by_now()).scalars().all())
+
+
+def _entries_since(entity: str, seq: int) -> Any:
+    h, e = bucket_heads.c, entries.c
+    query = select(e.key).join_from(bucket_heads, entries, (e.bucket == h.bucket) & (e.seq > seq))
+    return query.where(h.seq > seq, e.entity == entity)
+
+
+def _settings_changed(connection: Connection, last: Snapshot) -> bool:
+    for entity in _SETTINGS:
+        keys = sorted(set(connection.execute(_entries_since(entity, last.seq)).scalars()))
+        if keys and (entity != "rates" or not _begin_later(connection, keys, last.taken_on)):
+            return True
+    return False
+
+
+def _begin_later(connection: Connection, keys: Sequence[str], day: str) -> bool:
+    """Whether these rates are new and of days after that one, so that nothing was converted by them."""
+    r = ROWS["rates"].c
+    rows = connection.execute(select(r.rev, r.gone, r.valid_from).where(among(r.key, "keys")), _keys(connection, keys))
+    return all(rev == 1 and not gone and valid_from > day for rev, gone, valid_from in rows)
+
+
+def _keys(connection: Connection, keys: Iterable[str]) -> dict[str, Any]:
+    return {"keys": listed(connection, sorted(keys))}
+
+
+class _Compared:
+    """What is now against what stands, in one pass over both in order."""
+
+    def __init__(self, found: Mapping[tuple[str, str], str], changed: set[str] | None) -> None:
+        self._found, self._changed = found, changed
+        self.ended: list[tuple[str, str]] = []
+        self.begun: list[Document] = []
+        self.counted = dict.fromkeys(KINDS, 0)
+
+    def documents(self, connection: Connection) -> Iterator[Document]:
+        """Every document of the snapshot, by kind and key."""
+        for kind in KINDS:
+            new = sorted((key, text) for (of, key), text in self._found.items() if of == kind)
+            stands = ((key, text) for _, key, text in kept.current(connection, kind))
+            yield from self._of_kind(kind, new, stands)
+
+    def _of_kind(
+        self, kind: str, new: Sequence[tuple[str, str]], stands: Iterator[tuple[str, str]]
+    ) -> Iterator[Document]:
+        said, before = dict(new), set[str]()
+        both = merge(((k, False, t) for k, t in stands), ((k, True, t) for k, t in new))
+        for key, is_new, text in both:
+            if is_new and key in before:
+                continue
+            if not is_new:
+                before.add(key)
+                now = said.get(key, text if self._stays(kind, key) else None)
+                if now == text:
+                    self.counted[kind] += 1
+                    yield kind, key, text
+                    continue
+                self.ended.append((kind, key))
+                if now is None:
+                    continue
+                text = now
+            self.begun.append((kind, key, text))
+            self.counted[kind] += 1
+            yield kind, key, text
+
+    def _stays(self, kind: str, key: str) -> bool:
+        """Of deals that are done with only those that changed were read."""
+        return kind == DONE and self._changed is not None and key not in self._changed
+
+
+# -- rows as documents ------------------------------------------------------------------------------------------------
+
+
+def _deals(
+    connection: Connection, changed: set[str] | None, firm: Firm, exchange: Exchange
+) -> Iterator[tuple[str, Deal]]:
+    d, keys = _DEALS.c, _keys(connection, changed or ())
+    asked: list[ColumnElement[bool]] = [~d.gone]
+    if changed is not None:
+        asked.append(or_(d.closed_at.is_(None), among(d.key, "keys")))
+    credits_ = _credits(connection, asked, keys, firm, exchange)
+    lines = _lines(connection, asked, keys)
+    stages = {row["key"]: dict(row) for row in connection.execute(select(_STAGES)).mappings()}
+    query = (
+        select(d.key, *(d[name] for name in (*_OF_DEAL, *_SHARED)), _ACCOUNTS.c.territory_key)
+        .select_from(_DEALS.outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == d.account_key))
+        .where(*asked)
+    )
+    rows: Iterable[Any] = connection.execute(query, keys).mappings()
+    for row in rows:
+        key, at = row["key"], row["closed_at"]
+        closed_on = day_of(at, firm.zone) if at is not None else None
+        of = (lines.get(key, ()), credits_.get(key, ()), row["territory_key"], closed_on)
+        yield key, deal_of(row, stages.get(row["stage_key"]), *of)
+
+
+def _lines(
+    connection: Connection, asked: Sequence[ColumnElement[bool]], keys: Mapping[str, Any]
+) -> dict[str, list[Mapping[str, Any]]]:
+    n = _LINES.c
+    query = select(n.deal_key, n.product_key, n.quantity, n.unit_price_minor, n.discount_bp).where(~n.gone, *asked)
+    query = query.join_from(_LINES, _DEALS, _DEALS.c.key == n.deal_key)
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    rows: Iterable[Any] = connection.execute(query, keys).mappings()
+    for row in rows:
+        found[row["deal_key"]].append(row)
+    return found
+
+
+def _credits(
+    connection: Connection,
+    asked: Sequence[ColumnElement[bool]],
+    keys: Mapping[str, Any],
+    firm: Firm,
+    exchange: Exchange,
+) -> dict[str, list[CreditPart]]:
+    c = credited.c
+    columns = (c.deal_key, c.n, c.user_key, c.overlay, c.reversal, c.at, c.rated_at, c.territory_key, c.share_bp)
+    query = select(*columns, c.amount_minor, c.currency).where(*asked)
+    query = query.join_from(credited, _DEALS, _DEALS.c.key == c.deal_key)
+    found: dict[str, list[CreditPart]] = defaultdict(list)
+    for deal, n, user, overlay, reversal, at, rated_at, territory, share, amount, currency in connection.execute(
+        query, keys
+    ):
+        worth = None
+        if amount is not None and currency is not None:
+            value = exchange.value(amount, currency, firm.currency, rated_at)
+            worth = None if isinstance(value, Missing) else value[0]
+        days = day_of(at, firm.zone), day_of(rated_at, firm.zone)
+        part = CreditPart(n, user, bool(overlay), bool(reversal), *days, territory, share, amount, currency, worth)
+        found[deal].append(part)
+    return found
+
+
+def _around(connection: Connection) -> Iterator[Document]:
+    """People, trees, products and periods."""
+    stays = _places(connection, "team_members", "user_key", "team_key", "role")
+    u = ROWS["users"].c
+    for key, name, active in connection.execute(select(u.key, u.name, u.active).where(~u.gone)):
+        yield "user", key, written(Named(name, bool(active), tuple(stays.get(key, ()))))
+    for kind, entity, edges in (("team", "teams", "team_edges"), ("territory", "territories", "territory_edges")):
+        above, table = _places(connection, edges, f"{kind}_key", "parent_key"), ROWS[entity].c
+        for key, name in connection.execute(select(table.key, table.name).where(~table.gone)):
+            yield kind, key, written(Named(name, places=tuple(above.get(key, ()))))
+    p = ROWS["products"].c
+    for key, name in connection.execute(select(p.key, p.name).where(~p.gone)):
+        yield "product", key, written(Named(name))
+    f = ROWS["fiscal_periods"].c
+    for key, *span in connection.execute(select(f.key, f.name, f.kind, f.start_on, f.end_on).where(~f.gone)):
+        yield "period", key, written(Span(*span))
+
+
+def _places(connection: Connection, entity: str, of: str, above: str, *role: str) -> dict[str, list[Place]]:
+    t = ROWS[entity].c
+    columns = (t[of], t[above], t.valid_from, t.valid_to, *(t[name] for name in role))
+    found: dict[str, list[Place]] = defaultdict(list)
+    for key, *place in connection.execute(select(*columns).where(~t.gone).order_by(t[of], t.valid_from, t.key)):
+        found[key].append(Place(*place))
+    return found
