@@ -144,6 +144,11 @@ CATALOGUE: dict[str, Entry] = {
     "period_unknown": Entry(422, "The day lies outside the fiscal calendar"),
     "calendar_invalid": Entry(422, "The fiscal calendar is not valid"),
     "period_in_use": Entry(422, "Quotas or closings name this period: it stays as it is"),
+    # forecasts
+    "forecast_node_invalid": Entry(422, "A call is of one person or of one team"),
+    "forecast_period_invalid": Entry(422, "Calls are for running and coming periods of the kind that the policy names"),
+    "forecast_due_invalid": Entry(422, "Calls for this period are not locked on that day"),
+    "forecast_locked": Entry(409, "The calls of that day are locked, and the policy takes none after it"),
     # files
     "upload_version": Entry(412, "This server speaks tus 1.0.0: say so in Tus-Resumable"),
     "upload_invalid": Entry(400, "The upload's headers are not what tus and docs/files.md ask for"),
