@@ -16,6 +16,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from msgspec import Struct, structs
 from sqlalchemy import Connection, delete, insert, select, update
 
+from forecasting import locking, reminding
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
@@ -41,6 +42,7 @@ TOMBSTONES_KEPT_DAYS = 180  # the longest time offline that is promised (S15)
 RUNS_KEPT_DAYS = 30
 FINDER_S = 15  # 500 rows a run and a transaction: an import of 100,000 customers is looked at within the hour
 PLANS_S = 15  # 50 plans a run and a transaction: who changes a plan sees its visits move
+REMIND_S = 300
 CUSTOMERS_S = 60  # 200 customers a run and a transaction
 _log = logging.getLogger("sfa.jobs")
 
@@ -120,6 +122,17 @@ def make_price_guides(connection: Connection, now_ms: int) -> str:
     return f"{made.written} written, {made.deleted} deleted, {made.kept} kept"
 
 
+def lock_calls(connection: Connection, now_ms: int) -> str:
+    """What people called of a forecast is locked once a week (R29)."""
+    found = locking.run(connection, now_ms)
+    return f"{found.locks} locks, {found.calls} calls locked"
+
+
+def remind_of_calls(connection: Connection, now_ms: int) -> str:
+    """Who owes a call is reminded before its lock."""
+    return f"{reminding.run(connection, now_ms)} reminded"
+
+
 def judge_customers(connection: Connection, now_ms: int) -> str:
     """How customers stand, as what they are changes."""
     return _judged(connection, customers.look(connection, now_ms))
@@ -150,6 +163,8 @@ JOBS: dict[str, Job] = {
         Job("plan_visits", PLANS_S, plan_visits),
         Job("make_periods", MINUTE_S, make_periods),
         Job("make_price_guides", DAY_S, make_price_guides),
+        Job("lock_calls", MINUTE_S, lock_calls),
+        Job("remind_of_calls", REMIND_S, remind_of_calls),
         Job("reconcile", DAY_S, reconcile.run),
         Job("judge_customers", CUSTOMERS_S, judge_customers),
         Job("forget_old_runs", DAY_S, forget_old_runs),

@@ -136,9 +136,7 @@ def due(
     return Due(lock, status)
 
 
-def _lock(
-    cycle: Cycle, period: Mapping[str, Any], said_on: str | None, made_at: int, been: Mapping[str, int]
-) -> Lock:
+def _lock(cycle: Cycle, period: Mapping[str, Any], said_on: str | None, made_at: int, been: Mapping[str, int]) -> Lock:
     if said_on is None:
         coming = next_lock(cycle, made_at)
         found = coming if coming.due_on < period["end_on"] else last_lock_before(cycle, period["end_on"])

@@ -38,7 +38,8 @@ DEAL_MEASURES = (*MONEY_MEASURES, "quantity")  # what is credited to people, ove
 MEASURES = (*DEAL_MEASURES, *CONTACT_MEASURES, "new_accounts")
 # What profit is reckoned from: its currency is one of ISO 4217.
 REAL_MONEY = frozenset(
-    {"cost_rates", "deal_charges", "expenses", "rebate_agreements", "commission_plans", "campaign_costs", "forecast_calls"}
+    {"cost_rates", "deal_charges", "expenses", "rebate_agreements", "commission_plans", "campaign_costs"}
+    | {"forecast_calls"}
 )
 
 
@@ -374,7 +375,6 @@ _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
 
 
 # -- commands that move a row through its states ---------------------------------------------------------------------
-
 
 TRANSITIONS: dict[str, Rule] = {**VISIT_TRANSITIONS, **DEAL_TRANSITIONS}
 

@@ -1,4 +1,4 @@
-"""A call of a forecast as it is made, online and offline alike (R29): whose it is, for which lock, and what it replaces.
+"""A call of a forecast as it is made, online and offline alike (R29): whose it is, for which lock, what it replaces.
 
 The author says it himself, of himself or of a team that he managed on that day; the server says when it was made, for
 which lock it is and whether it is late. Of a person or a team one call of a lock counts: the one that was made last,
@@ -96,7 +96,7 @@ def _been(connection: Connection, period_key: str) -> dict[str, int]:
     """day -> instant of the locks of a period that have been."""
     of = forecast_locks.c
     query = select(of.due_on, of.due_at).where(of.period_key == period_key)
-    return {on: at for on, at in connection.execute(query)}
+    return {row.due_on: row.due_at for row in connection.execute(query)}
 
 
 def _is_closed(door: Door, period_key: str) -> bool:
@@ -142,9 +142,17 @@ def reminder_key(period_key: str, kind: str, node: str, owner: str) -> str:
 
 
 def _finish_reminder(door: Door, cell: Cell, origin: Origin) -> None:
+    """The task of whoever owed it: of a team, of each of its managers."""
     row = cell.row
-    kind, node = ("user", row["user_key"]) if row["user_key"] is not None else ("team", row["team_key"])
-    task = door.cell("tasks", reminder_key(row["period_key"], kind, node, row["author_key"]))
-    ahead = row["status"] == SUBMITTED
-    if task.exists and not task.row["done"] and (ahead or (task.row["due_on"] or "") <= row["due_on"]):
-        door.put(task, {"done": True}, origin, "call")
+    if row["user_key"] is not None:
+        keys = [reminder_key(row["period_key"], "user", row["user_key"], row["user_key"])]
+    else:
+        m, team = _MEMBERS.c, row["team_key"]
+        query = select(m.user_key).where(~m.gone, m.team_key == team, m.role == MANAGER).distinct()
+        owners = {*door.connection.execute(query).scalars(), row["author_key"]}
+        keys = sorted(reminder_key(row["period_key"], "team", team, owner) for owner in owners)
+    door.load("tasks", keys)
+    for task in (door.cell("tasks", key) for key in keys):
+        ahead = row["status"] == SUBMITTED or (task.row.get("due_on") or "") <= row["due_on"]
+        if task.exists and not task.row["done"] and ahead:
+            door.put(task, {"done": True}, origin, "call")
