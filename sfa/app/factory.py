@@ -21,6 +21,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from forecasting.call_routes import call_routes
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.file_service import file_service
 from sfa.app.jobs import scheduler
@@ -219,6 +220,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
         *customer_profit_routes(services.screens, Places(services.secret)),
+        *call_routes(services.screens, Places(services.secret)),
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),
