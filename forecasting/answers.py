@@ -11,7 +11,8 @@ from msgspec import UNSET, Struct, UnsetType
 COMPANY = "company"
 DIMENSIONS = ("owner", "team", "territory", "product")
 HOLES = ("amount_missing", "close_on_missing", "rate_missing", "owner_missing")
-UNSEEN, NOT_SHOWN = "not_seen", "not_shown"
+UNDATED = "undated"
+UNSEEN, NOT_SHOWN, NOT_KEPT = "not_seen", "not_shown", "not_kept"
 MISSING_MAX = 500
 
 
@@ -27,10 +28,12 @@ class Place(Struct, frozen=True, gc=False):
 
 
 class Fact(Struct, frozen=True, gc=False):
-    """`bucket` is where the part stands in the period (`sfa.core.forecast.BUCKETS`). A reversal is negative. `alone`
-    says that the deal has no other fact in this period, so that it need not be told apart from others when deals are
-    counted. `place` is that of the report's day for open money and of the credit's day for closed (R18). `territory` is
-    the territory's path of that day from the top; `products` are weights by which money is shared out to products."""
+    """`bucket` is where the part stands in the period (`sfa.core.forecast.BUCKETS`), or `undated`, which is in no total
+    and told as a hole of the running period. A reversal is negative. `holes` are what is not known of it (`HOLES`);
+    without an amount both amounts are None. `currency` is the deal's. `alone` promises that the deal has no other fact
+    in this bucket, so that deals are counted quickly. `place` is that of the report's day for open money and of the
+    credit's day for closed (R18). `territory` is the territory's path of that day from the top, `products` are weights
+    by which money is shared out to products; both may be empty where nobody asked by them."""
 
     deal_key: str
     user_key: str
@@ -38,8 +41,10 @@ class Fact(Struct, frozen=True, gc=False):
     bucket: str
     amount_minor: int | None
     weighted_minor: int | None
+    currency: str | None = None
     overlay: bool = False
     alone: bool = False
+    holes: tuple[str, ...] = ()
     territory: tuple[str, ...] = ()
     products: tuple[tuple[str, int], ...] = ()
 
@@ -97,7 +102,6 @@ class Basis(Struct, frozen=True, kw_only=True):
     snapshot: int | None
     facts: list[Fact]
     nodes: dict[str, NodeRow]
-    missing: list[Missing]
     rates: list[RateUsed]
 
 
@@ -138,8 +142,9 @@ class Override(Struct, frozen=True, kw_only=True):
 
 class Amounts(Struct, frozen=True, kw_only=True):
     """The four amounts of a node in one cumulative view (R25): what is its own, all of it, what those who carry it say,
-    and what it counts as above. Adjusted ones are None with `code` not_shown where the caller may not know them.
-    `overrides` are those that stand and that the caller may see."""
+    and what it counts as above. Adjusted ones are None with a `code`: not_shown where the caller may not know them,
+    rate_missing where an override cannot be converted, not_kept in a frozen roll-up. `overrides` are those that stand
+    here and that the caller may see."""
 
     own: int
     rolled_up: int
@@ -154,7 +159,8 @@ class Node(Struct, frozen=True, kw_only=True):
     money, sum to the parent's. A person or team that moved stands at each place where its money was made; `here` says
     whether it is the place of the report's day, and adjusted amounts are counted there.
 
-    `overlay` is credit beside the totals (R16). `missing` counts holes by code, `why` says why the figure is
+    `own` of a team is the money of who manages it. `overlay` is credit beside the totals (R16). `buckets` names every
+    bucket, the others those that have deals. `missing` counts holes by code, `why` says why the figure is
     `partial`: a code of a hole, or not_seen where some money is not the caller's to see (R30)."""
 
     node: str

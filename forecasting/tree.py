@@ -84,10 +84,9 @@ class Tree:
 
 
 def above(place: Place) -> str | None:
-    """The node of the team to whose managers a person at this place reports: that above the team which he manages, the
-    one that he is in otherwise. None: nobody, he stands directly below the company."""
-    path = place.path[:-1] if place.manages else place.path
-    return path[-1] if path else None
+    """The node of the team whose managers may put a figure in the place of a person's. None: nobody's may, because he
+    stands directly below the company, or because his money is a part of what his team says, which he manages."""
+    return place.path[-1] if place.path and not place.manages else None
 
 
 def _of(stays: list[Stay]) -> str:

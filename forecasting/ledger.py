@@ -1,0 +1,168 @@
+"""The facts of a period summed by where they lie: what a roll-up is folded from, for whoever asks (R16, R18, R23).
+
+A leaf is the money of one person at one place: at the end of his way down the tree, of a territory's, at a product. Sums
+are plain integers in one list, [amount, weighted, deals] of each bucket in turn, so that a hundred thousand facts cost
+one pass. A deal that several leaves share is counted once at each node, however many of its parts lie below. Pure.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec import Struct
+
+from forecasting.answers import UNDATED, Fact, Missing, Money
+from sfa.core.forecast import BUCKETS
+from sfa.core.money import allocate
+
+WIDTH = 3 * len(BUCKETS)
+AT = {bucket: 3 * n for n, bucket in enumerate(BUCKETS)}
+NO_PRODUCT, NO_TERRITORY = "product:", "territory:"
+Vector = list[int]
+
+
+class Leaf(Struct):
+    """`path` are the nodes from below the company down to this one. `managed` is the team whose own money it is."""
+
+    path: tuple[str, ...]
+    user_key: str
+    managed: str | None
+    sums: Vector
+    overlay: Vector
+    holes: dict[str, int]
+
+
+class Ledger(Struct):
+    """`shared` says of deals that are counted once where they meet which leaves they lie in; `missing` in which leaf a
+    hole is."""
+
+    by: str
+    leaves: list[Leaf]
+    shared: list[tuple[int, bool, tuple[int, ...]]]
+    missing: list[tuple[Missing, int]]
+
+    def leaf_totals(self, node: str) -> Vector:
+        """All money of a node, at whatever place it was made."""
+        found = [0] * WIDTH
+        for leaf in self.leaves:
+            if node in leaf.path:
+                add(found, leaf.sums)
+        return found
+
+
+def add(to: Vector, other: Vector) -> None:
+    for n, value in enumerate(other):
+        if value:
+            to[n] += value
+
+
+def money(vector: Vector, *, all_of_them: bool = False) -> dict[str, Money]:
+    """bucket -> its money; without `all_of_them` the buckets in which something is."""
+    return {bucket: Money(*vector[at : at + 3]) for bucket, at in AT.items() if all_of_them or any(vector[at : at + 3])}
+
+
+def amounts(vector: Vector) -> dict[str, int]:
+    return {bucket: vector[at] for bucket, at in AT.items()}
+
+
+def ledger(facts: Iterable[Fact], by: str = "owner") -> Ledger:
+    """Everything summed by leaf; `by` is one of `answers.DIMENSIONS`."""
+    ids: dict[tuple[tuple[str, ...], str, bool], int] = {}
+    leaves: list[Leaf] = []
+    met: dict[tuple[str, str, bool], set[int]] = {}
+    missing: dict[tuple[Missing, int], None] = {}
+    parted = _PARTED[by]
+    for whole in facts:
+        for path, fact in parted(whole):
+            place = fact.place
+            asked = path, fact.user_key, place.manages
+            leaf_id = ids.get(asked)
+            if leaf_id is None:
+                leaf_id = ids[asked] = len(leaves)
+                managed = place.path[-1] if place.manages and by in ("owner", "team") else None
+                leaves.append(Leaf(path, fact.user_key, managed, [0] * WIDTH, [0] * WIDTH, {}))
+            leaf = leaves[leaf_id]
+            if fact.holes:
+                for code in fact.holes:
+                    currency = fact.currency if code == "rate_missing" else None
+                    missing[Missing(code, "deals", fact.deal_key, fact.user_key, currency), leaf_id] = None
+            at = AT.get(fact.bucket)
+            if at is None:
+                assert fact.bucket == UNDATED, fact.bucket
+                continue
+            sums = leaf.overlay if fact.overlay else leaf.sums
+            if fact.amount_minor is not None and fact.weighted_minor is not None:
+                sums[at] += fact.amount_minor
+                sums[at + 1] += fact.weighted_minor
+            if fact.alone:
+                sums[at + 2] += 1
+            else:
+                met.setdefault((fact.deal_key, fact.bucket, fact.overlay), set()).add(leaf_id)
+    shared: list[tuple[int, bool, tuple[int, ...]]] = []
+    for (_, bucket, overlay), where in met.items():
+        if len(where) > 1:
+            shared.append((AT[bucket] + 2, overlay, tuple(sorted(where))))
+        else:
+            (only,) = where
+            sums = leaves[only].overlay if overlay else leaves[only].sums
+            sums[AT[bucket] + 2] += 1
+    for hole, leaf_id in missing:
+        counts = leaves[leaf_id].holes
+        counts[hole.code] = counts.get(hole.code, 0) + 1
+    return Ledger(by, leaves, shared, sorted(missing, key=lambda found: (found[0].code, found[0].key, found[1])))
+
+
+# -- where a fact lies ------------------------------------------------------------------------------------------------
+
+_Parts = Iterable[tuple[tuple[str, ...], Fact]]
+
+
+def _by_owner(fact: Fact) -> _Parts:
+    return (((*fact.place.path, f"user:{fact.user_key}"), fact),)
+
+
+def _by_team(fact: Fact) -> _Parts:
+    return ((fact.place.path, fact),)
+
+
+def _by_territory(fact: Fact) -> _Parts:
+    return ((fact.territory or (NO_TERRITORY,), fact),)
+
+
+def _by_product(fact: Fact) -> Iterator[tuple[tuple[str, ...], Fact]]:
+    """Shared out by the lines so that the parts sum to the whole; without lines it is of no product."""
+    products = [product for product, _ in fact.products]
+    weights = [weight for _, weight in fact.products]
+    if not any(weights):
+        products, weights = [""], [1]
+    if len(products) == 1:
+        yield (f"product:{products[0]}",), fact
+        return
+    shares = _shares(fact.amount_minor, weights)
+    weighted = _shares(fact.weighted_minor, weights)
+    for product, amount, part in zip(products, shares, weighted, strict=True):
+        yield (
+            (f"product:{product}",),
+            Fact(
+                fact.deal_key,
+                fact.user_key,
+                fact.place,
+                fact.bucket,
+                amount,
+                part,
+                fact.currency,
+                fact.overlay,
+                False,
+                fact.holes,
+            ),
+        )
+
+
+def _shares(amount: int | None, weights: list[int]) -> list[int] | list[None]:
+    return [None] * len(weights) if amount is None else allocate(amount, weights)
+
+
+_PARTED: dict[str, Callable[[Fact], _Parts]] = {
+    "owner": _by_owner,
+    "team": _by_team,
+    "territory": _by_territory,
+    "product": _by_product,
+}
