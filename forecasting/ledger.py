@@ -1,6 +1,6 @@
 """The facts of a period summed by where they lie: what a roll-up is folded from, for whoever asks (R16, R18, R23).
 
-A leaf is the money of one person at one place: at the end of his way down the tree, of a territory's, at a product. Sums
+A leaf is the money of one person at one place: at the end of his way down the tree, in a territory, of a product. Sums
 are plain integers in one list, [amount, weighted, deals] of each bucket in turn, so that a hundred thousand facts cost
 one pass. A deal that several leaves share is counted once at each node, however many of its parts lie below. Pure.
 """
@@ -39,12 +39,12 @@ class Ledger(Struct):
     shared: list[tuple[int, bool, tuple[int, ...]]]
     missing: list[tuple[Missing, int]]
 
-    def leaf_totals(self, node: str) -> Vector:
-        """All money of a node, at whatever place it was made."""
-        found = [0] * WIDTH
-        for leaf in self.leaves:
-            if node in leaf.path:
-                add(found, leaf.sums)
+    def totals(self, nodes: set[str]) -> dict[str, Vector]:
+        """All money of some nodes, at whatever place it was made; deals that are shared are not counted."""
+        found: dict[str, Vector] = {}
+        for leaf in self.leaves if nodes else ():
+            for node in nodes.intersection(leaf.path):
+                add(found.setdefault(node, [0] * WIDTH), leaf.sums)
         return found
 
 
@@ -64,7 +64,7 @@ def amounts(vector: Vector) -> dict[str, int]:
 
 
 def ledger(facts: Iterable[Fact], by: str = "owner") -> Ledger:
-    """Everything summed by leaf; `by` is one of `answers.DIMENSIONS`."""
+    """Everything summed by leaf, by owner, territory or product."""
     ids: dict[tuple[tuple[str, ...], str, bool], int] = {}
     leaves: list[Leaf] = []
     met: dict[tuple[str, str, bool], set[int]] = {}
@@ -77,7 +77,7 @@ def ledger(facts: Iterable[Fact], by: str = "owner") -> Ledger:
             leaf_id = ids.get(asked)
             if leaf_id is None:
                 leaf_id = ids[asked] = len(leaves)
-                managed = place.path[-1] if place.manages and by in ("owner", "team") else None
+                managed = place.path[-1] if place.manages and by == "owner" else None
                 leaves.append(Leaf(path, fact.user_key, managed, [0] * WIDTH, [0] * WIDTH, {}))
             leaf = leaves[leaf_id]
             if fact.holes:
@@ -119,10 +119,6 @@ def _by_owner(fact: Fact) -> _Parts:
     return (((*fact.place.path, f"user:{fact.user_key}"), fact),)
 
 
-def _by_team(fact: Fact) -> _Parts:
-    return ((fact.place.path, fact),)
-
-
 def _by_territory(fact: Fact) -> _Parts:
     return ((fact.territory or (NO_TERRITORY,), fact),)
 
@@ -162,7 +158,6 @@ def _shares(amount: int | None, weights: list[int]) -> list[int] | list[None]:
 
 _PARTED: dict[str, Callable[[Fact], _Parts]] = {
     "owner": _by_owner,
-    "team": _by_team,
     "territory": _by_territory,
     "product": _by_product,
 }

@@ -1,0 +1,163 @@
+"""What is forecast now, read off the rows in a handful of statements, whatever the number of deals (R22, R55).
+
+`read_world` answers what is around the deals, `read_raw` the deals of one period as the database has them. What they
+say is made of them by `facts`, outside of any transaction. Nothing here decides who sees what, or reads a clock.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, Text, case, cast, literal, or_, select
+
+from forecasting.answers import PeriodTold
+from forecasting.tree import Stay, Tree
+from sfa.core.days import start_of_ms
+from sfa.core.entities import Rate
+from sfa.core.errors import Refused
+from sfa.core.exchange import Exchange
+from sfa.core.hierarchy import Edge
+from sfa.core.ids import is_key
+from sfa.db import feed, scope
+from sfa.db.tables import ROWS, credited
+from sfa.profit.company.by_product import read_lines
+
+_DEALS, _PERIODS = ROWS["deals"], ROWS["fiscal_periods"]
+
+
+# -- the company ------------------------------------------------------------------------------------------------------
+
+
+class World(Struct, frozen=True):
+    """Everything around the deals: the day it is, people, trees, rates, and the rules by which people are asked."""
+
+    seq: int
+    zone: str
+    today: str
+    currency: str
+    tree: Tree
+    exchange: Exchange
+    people: Mapping[str, tuple[str, bool]]  # user -> (name, active)
+    teams: Mapping[str, str]
+    period_kind: str
+    shown: bool
+
+    def works(self, user_key: str) -> bool:
+        """Whether there is such a person and he has not left."""
+        return user_key in self.people and self.people[user_key][1]
+
+
+def read_world(connection: Connection, today: str | None = None, *, now_ms: int | None = None) -> World:
+    """As of a local day, or of the day of an instant."""
+    zone = scope.zone(connection)
+    if today is None:
+        assert now_ms is not None
+        today = scope.today(connection, now_ms)
+    stays = (
+        Stay(user, team, role == "manager", since, until)
+        for user, team, role, since, until in _live(
+            connection, "team_members", "user_key", "team_key", "role", "valid_from", "valid_to"
+        )
+    )
+    edges = {
+        kind: [Edge(*row) for row in _live(connection, f"{kind}_edges", f"{kind}_key", "parent_key", *_DATED)]
+        for kind in ("team", "territory")
+    }
+    rates = _live(connection, "rates", "key", "base_currency", "quote_currency", "rate", "valid_from")
+    organisations = sorted(_live(connection, "organisations", "key", "currency"))
+    policies = sorted(_live(connection, "forecast_policies", "key", "period_kind", "manager_figures"))
+    return World(
+        seq=feed.face(connection).seq,
+        zone=zone,
+        today=today,
+        currency=organisations[0][1] if organisations else "EUR",
+        tree=Tree(stays, edges["team"], edges["territory"]),
+        exchange=Exchange(((key, _rate(*row)) for key, *row in rates), zone),
+        people={key: (name, active) for key, name, active in _live(connection, "users", "key", "name", "active")},
+        teams={row[0]: row[1] for row in _live(connection, "teams", "key", "name")},
+        period_kind=policies[0][1] if policies else "quarter",
+        shown=bool(policies) and policies[0][2] == "shown",
+    )
+
+
+_DATED = ("valid_from", "valid_to")
+
+
+def _rate(base: str, quote: str, rate: str, valid_from: str) -> Rate:
+    return Rate(base_currency=base, quote_currency=quote, rate=rate, valid_from=valid_from)
+
+
+def _live(connection: Connection, entity: str, *columns: str) -> Sequence[Any]:
+    table = ROWS[entity]
+    return connection.execute(select(*(table.c[c] for c in columns)).where(~table.c.gone)).all()
+
+
+def find_period(connection: Connection, key: str | None, on: str, kind: str) -> PeriodTold:
+    """The period of a key, or the one of a kind that holds a day; of several the first by key. Refuses
+    `period_unknown`."""
+    p = _PERIODS.c
+    query = select(p.key, p.name, p.kind, p.start_on, p.end_on).where(~p.gone)
+    if key is None:
+        found = connection.execute(query.where(p.kind == kind, p.start_on <= on, p.end_on > on).order_by(p.key)).first()
+        if found is None:
+            raise Refused("period_unknown", f"no {kind} of the fiscal calendar holds {on}", day=on, kind=kind)
+    else:
+        found = connection.execute(query.where(p.key == key)).first() if is_key(key) else None
+        if found is None:
+            raise Refused("period_unknown", f"there is no fiscal period {key[:64]!r}", period_key=key[:64])
+    return PeriodTold(*found)
+
+
+# -- deals ------------------------------------------------------------------------------------------------------------
+
+
+class Raw(Struct, frozen=True):
+    """The rows of one period: open deals that may stand in it, the credits of its days; and what is asked beside them
+    by territory or product: the names of those, the lines of deals as (product, quantity, total)."""
+
+    open: Sequence[Any] = ()
+    closed: Sequence[Any] = ()
+    stages: Sequence[Any] = ()
+    named: Sequence[Any] = ()
+    lines: Mapping[str, Sequence[tuple[str, int, int]]] = {}
+
+
+def read_raw(connection: Connection, world: World, period: PeriodTold, by: str = "owner") -> Raw:
+    stages = ROWS["stages"].c
+    return Raw(
+        open=_open(connection, world, period, by),
+        closed=_closed(connection, world, period),
+        stages=connection.execute(select(stages.key, stages.probability_bp, stages.category)).all(),
+        named=_live(connection, _NAMED[by], "key", "name") if by in _NAMED else (),
+        lines=read_lines(connection) if by == "product" else {},
+    )
+
+
+_NAMED = {"territory": "territories", "product": "products"}
+
+
+def _open(connection: Connection, world: World, period: PeriodTold, by: str) -> Sequence[Any]:
+    """(key, owner, stage, amount, currency, category, day, splits, overlays, territory); the last but two as text."""
+    if period.end_on <= world.today:
+        return ()  # whose day was in it and is over has slipped into the period that is running
+    d, account = _DEALS.c, ROWS["accounts"].c
+    territory = account.territory_key if by == "territory" else literal(None)
+    columns = (d.key, d.owner_key, d.stage_key, d.amount_minor, d.currency, d.category, d.close_on)
+    query = select(*columns, cast(d.splits, Text), cast(d.overlays, Text), territory)
+    if by == "territory":
+        query = query.outerjoin(ROWS["accounts"], account.key == d.account_key)
+    query = query.where(d.closed_at.is_(None), ~d.gone)
+    if period.start_on <= world.today:
+        query = query.where(or_(d.close_on.is_(None), d.close_on < period.end_on))
+    else:
+        query = query.where(d.close_on >= period.start_on, d.close_on < period.end_on)
+    return connection.execute(query).all()
+
+
+def _closed(connection: Connection, world: World, period: PeriodTold) -> Sequence[Any]:
+    """(deal, person, overlay, at, rated at, territory, amount, currency): the same money that quotas count (R55)."""
+    c = credited.c
+    amount = case((c.reversal, -c.amount_minor), else_=c.amount_minor)
+    query = select(c.deal_key, c.user_key, c.overlay, c.at, c.rated_at, c.territory_key, amount, c.currency)
+    start, end = start_of_ms(period.start_on, world.zone), start_of_ms(period.end_on, world.zone)
+    return connection.execute(query.where(c.at >= start, c.at < end)).all()
