@@ -16,7 +16,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from msgspec import Struct, structs
 from sqlalchemy import Connection, delete, insert, select, update
 
-from forecasting import locking, reminding
+from forecasting import locking, overriding, reminding
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
@@ -133,6 +133,11 @@ def remind_of_calls(connection: Connection, now_ms: int) -> str:
     return f"{reminding.run(connection, now_ms)} reminded"
 
 
+def supersede_overrides(connection: Connection, now_ms: int) -> str:
+    """Figures of a forecast that stand no more, because an owner, a team or a period is another."""
+    return f"{overriding.supersede(connection, now_ms)} overrides"
+
+
 def judge_customers(connection: Connection, now_ms: int) -> str:
     """How customers stand, as what they are changes."""
     return _judged(connection, customers.look(connection, now_ms))
@@ -165,6 +170,7 @@ JOBS: dict[str, Job] = {
         Job("make_price_guides", DAY_S, make_price_guides),
         Job("lock_calls", MINUTE_S, lock_calls),
         Job("remind_of_calls", REMIND_S, remind_of_calls),
+        Job("supersede_overrides", MINUTE_S, supersede_overrides),
         Job("reconcile", DAY_S, reconcile.run),
         Job("judge_customers", CUSTOMERS_S, judge_customers),
         Job("forget_old_runs", DAY_S, forget_old_runs),

@@ -149,6 +149,9 @@ CATALOGUE: dict[str, Entry] = {
     "forecast_period_invalid": Entry(422, "Calls are for running and coming periods of the kind that the policy names"),
     "forecast_due_invalid": Entry(422, "Calls for this period are not locked on that day"),
     "forecast_locked": Entry(409, "The calls of that day are locked, and the policy takes none after it"),
+    "override_not_direct": Entry(403, "A figure is set by who carries it, and by who it is directly reported to"),
+    "forecast_period_over": Entry(422, "The period is over: what was closed in it is known"),
+    "forecast_snapshot_missing": Entry(404, "No snapshot of the forecast is as old as that day"),
     # files
     "upload_version": Entry(412, "This server speaks tus 1.0.0: say so in Tus-Resumable"),
     "upload_invalid": Entry(400, "The upload's headers are not what tus and docs/files.md ask for"),
