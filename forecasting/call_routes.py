@@ -1,30 +1,29 @@
 """`/api/forecast/calls` and `/api/forecast/accuracy`: who called what, a call made, and how right calls were."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody
 from msgspec import structs
-from sqlalchemy import Connection
 
 from forecasting import calls, scoring
 from forecasting.accuracy import Accuracy
 from forecasting.calls import PAGE_DEFAULT, Call, Calls, CallSaid, Place
+from forecasting.service import Forecasts, Wanted
+from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
 from sfa.crm.online import Online
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
 
 Asked = Request[Principal, Any, Any]
-# (connection, now, caller, what the call is about) -> what the roll-up says of it, {view: minor units}, or None.
-BasedOn = Callable[[Connection, int, str, Place], Mapping[str, int] | None]
 
 
-def call_routes(screens: Online, places: Places, based_on: BasedOn | None = None) -> Sequence[HTTPRouteHandler]:
-    return [_list(screens, places), _make(screens, based_on), _accuracy(screens)]
+def call_routes(screens: Online, places: Places, forecasts: Forecasts) -> Sequence[HTTPRouteHandler]:
+    return [_list(screens, places), _make(screens, forecasts), _accuracy(screens)]
 
 
 def _list(screens: Online, places: Places) -> HTTPRouteHandler:
@@ -48,7 +47,7 @@ def _list(screens: Online, places: Places) -> HTTPRouteHandler:
     return listed
 
 
-def _make(screens: Online, based_on: BasedOn | None) -> HTTPRouteHandler:
+def _make(screens: Online, forecasts: Forecasts) -> HTTPRouteHandler:
     keys = KeyMaker(screens.clock)
 
     @post("/api/forecast/calls", tags=["forecast"])
@@ -56,12 +55,22 @@ def _make(screens: Online, based_on: BasedOn | None) -> HTTPRouteHandler:
         """201 with the call; 200 where it came before."""
         user, now_ms = request.user.user_key, screens.clock.now_ms()
         place = await screens.read(calls.about, now_ms, user, data)
-        basis = await screens.read(based_on, now_ms, user, place) if based_on is not None else None
+        basis = await _based_on(forecasts, user, place)
         key = data.key if data.key is not None else keys.new()
         made = await screens.write(calls.make, user, key, data, place, basis)
         return Response(made.call, status_code=201 if made.is_new else 200, headers={"ETag": f'"{made.call.rev}"'})
 
     return make
+
+
+async def _based_on(forecasts: Forecasts, user: str, place: Place) -> Mapping[str, int] | None:
+    """What the roll-up says of the node, {view: minor units}; nothing to who sees nothing of it, whose call is judged
+    by its own rules."""
+    try:
+        told, _ = await forecasts.rollup(user, Wanted(place.period_key, place.node, place.currency, depth=0))
+    except Refused:
+        return None
+    return {view: amounts.rolled_up for view, amounts in told.nodes[0].views.items()}
 
 
 def _accuracy(screens: Online) -> HTTPRouteHandler:

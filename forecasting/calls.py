@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, func, select, tuple_
 
+from forecasting.reading import find_period
 from sfa.core.access import may_write
 from sfa.core.days import check_day, local_day
 from sfa.core.errors import Refused
@@ -26,7 +27,7 @@ from sfa.db.tables import ROWS
 
 PAGE_DEFAULT, PAGE_MAX = 100, 500
 STATUSES = ("submitted", "replaced", "locked", "late")
-_CALLS, _PERIODS = ROWS[ENTITY], ROWS["fiscal_periods"]
+_CALLS = ROWS[ENTITY]
 _Place = tuple[str, int, str]
 
 
@@ -108,12 +109,12 @@ def listing(connection: Connection, now_ms: int, user_key: str, wanted: Wanted) 
         raise Refused("request_invalid", f"`limit` is 1 to {PAGE_MAX}")
     if wanted.status is not None and wanted.status not in STATUSES:
         raise Refused("request_invalid", f"`status` is one of {', '.join(STATUSES)}")
-    period = period_of(connection, wanted.period_key, now_ms)
-    coming = next_lock(cycle, now_ms)
-    lock = coming if coming.due_on < period["end_on"] and period["kind"] == cycle.period_kind else None
+    day, coming = local_day(now_ms, cycle.zone), next_lock(cycle, now_ms)
+    period = find_period(connection, wanted.period_key, day, cycle.period_kind)
+    lock = coming if coming.due_on < period.end_on and period.kind == cycle.period_kind else None
     c, held = _CALLS.c, listed(connection, sorted(who.held or ()))
     on, made = func.coalesce(c.due_on, ""), func.coalesce(c.called_at, 0)
-    query = select(_CALLS).where(~c.gone, lies_in(c.buckets, "held"), c.period_key == period["key"])
+    query = select(_CALLS).where(~c.gone, lies_in(c.buckets, "held"), c.period_key == period.key)
     if wanted.node is not None:
         kind, key = node_of(wanted.node)
         query = query.where(c[f"{kind}_key"] == key)
@@ -127,27 +128,12 @@ def listing(connection: Connection, now_ms: int, user_key: str, wanted: Wanted) 
     rows = [dict(row) for row in connection.execute(query, {"held": held}).mappings()]
     page, more = rows[: wanted.limit], len(rows) > wanted.limit
     return Calls(
-        period_key=period["key"],
+        period_key=period.key,
         lock=lock,
-        yours=_yours(connection, user_key, who.role, period["key"], lock, local_day(now_ms, cycle.zone)),
+        yours=_yours(connection, user_key, who.role, period.key, lock, day),
         items=[_told(row["key"], row["rev"], row) for row in page],
         next=_next(page[-1]) if more else None,
     )
-
-
-def period_of(connection: Connection, key: str | None, now_ms: int) -> dict[str, Any]:
-    """The period of a key, or the one of the policy's kind that is running; `period_unknown` where there is none."""
-    cycle, p = read_cycle(connection), _PERIODS.c
-    query = select(p.key, p.name, p.kind, p.start_on, p.end_on).where(~p.gone)
-    if key is None:
-        day = local_day(now_ms, cycle.zone)
-        query = query.where(p.kind == cycle.period_kind, p.start_on <= day, p.end_on > day).order_by(p.key)
-    else:
-        query = query.where(p.key == (key if is_key(key) else ""))
-    found = connection.execute(query.limit(1)).mappings().first()
-    if found is None:
-        raise Refused("period_unknown", "there is no such period, or none is running", period_key=key)
-    return dict(found)
 
 
 def node_of(text: str) -> tuple[str, str]:
@@ -207,10 +193,11 @@ def about(connection: Connection, now_ms: int, user_key: str, said: CallSaid) ->
     """What a call will be about: asked before it is made, so that the roll-up can be told with it."""
     o = ROWS["organisations"].c
     currency = connection.execute(select(o.currency).where(~o.gone).order_by(o.key).limit(1)).scalar()
-    period = period_of(connection, said.period_key, now_ms)
+    cycle = read_cycle(connection)
+    period = find_period(connection, said.period_key, local_day(now_ms, cycle.zone), cycle.period_kind)
     node = said.node if said.node is not None else f"user:{user_key}"
     node_of(node)
-    return Place(period["key"], node, said.currency if said.currency is not None else str(currency or "USD"))
+    return Place(period.key, node, said.currency if said.currency is not None else str(currency or "USD"))
 
 
 def make(

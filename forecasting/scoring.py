@@ -9,25 +9,21 @@ report's is read credit by credit, each at the rate frozen with it (R34). A call
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Connection, select
 
 from forecasting.accuracy import BY, NOT_CALLED, RATE_MISSING, VIEWS, Accuracy, Called, scores, weeks_ahead
 from forecasting.answers import PeriodTold
-from forecasting.tree import Stay, Tree
+from forecasting.reading import World, find_period, read_world
 from sfa.core.credits import day_of
 from sfa.core.days import start_of_ms
-from sfa.core.entities import Rate
 from sfa.core.errors import Refused
-from sfa.core.exchange import Exchange
 from sfa.core.forecast_cycles import LOCKED
-from sfa.core.hierarchy import Edge
 from sfa.core.ids import is_key
 from sfa.core.money import minor_digits
 from sfa.crm.calling import ENTITY
 from sfa.crm.edits import Who
 from sfa.crm.online import person
-from sfa.db import scope
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
 from sfa.db.tables import ROWS
@@ -53,17 +49,6 @@ class Wanted(Struct, frozen=True):
     weeks: int | None = None
 
 
-class World(Struct, frozen=True):
-    """`changes` are the days on which somebody moves or a team does."""
-
-    zone: str
-    currency: str
-    exchange: Exchange
-    tree: Tree
-    changes: tuple[str, ...]
-    people: tuple[str, ...]
-
-
 def told(connection: Connection, now_ms: int, user_key: str, wanted: Wanted) -> Accuracy:
     """Refuses `request_invalid`, `period_unknown`, `period_not_over`, `currency_unknown` and, of a node that the caller
     may not see, `not_found`."""
@@ -73,9 +58,11 @@ def told(connection: Connection, now_ms: int, user_key: str, wanted: Wanted) -> 
     if wanted.view not in VIEWS:
         raise Refused("request_invalid", f"`view` is one of {', '.join(VIEWS)}")
     kind, node = _node(who, wanted.node)
-    world = _world(connection, wanted.currency)
-    today = day_of(now_ms, world.zone)
-    periods = _periods(connection, wanted.period_key, today)
+    world = read_world(connection, now_ms=now_ms)
+    if wanted.currency is not None:
+        minor_digits(wanted.currency)
+        world = structs.replace(world, currency=wanted.currency)
+    periods = _periods(connection, wanted.period_key, world.today)
     rows = [
         row
         for row in _calls(connection, who, periods, kind, node)
@@ -84,7 +71,7 @@ def told(connection: Connection, now_ms: int, user_key: str, wanted: Wanted) -> 
     items = _items(connection, world, periods, rows, f"{wanted.view}_minor")
     groups, together = scores(items, wanted.by)
     return Accuracy(
-        as_of=today,
+        as_of=world.today,
         zone=world.zone,
         currency=world.currency,
         view=wanted.view,
@@ -112,44 +99,14 @@ def _node(who: Who, text: str | None) -> tuple[str | None, str | None]:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _world(connection: Connection, currency: str | None) -> World:
-    o, r = ROWS["organisations"].c, ROWS["rates"].c
-    zone = scope.zone(connection)
-    of_company = connection.execute(select(o.currency).where(~o.gone).order_by(o.key).limit(1)).scalar()
-    to = currency if currency is not None else str(of_company or "USD")
-    minor_digits(to)
-    rates = connection.execute(select(r.key, r.base_currency, r.quote_currency, r.rate, r.valid_from).where(~r.gone))
-    m, e = ROWS["team_members"].c, ROWS["team_edges"].c
-    columns = (m.user_key, m.team_key, m.role, m.valid_from, m.valid_to)
-    stays = [
-        Stay(user, team, role == "manager", start, end)
-        for user, team, role, start, end in connection.execute(select(*columns).where(~m.gone))
-    ]
-    edges = [
-        Edge(*row)
-        for row in connection.execute(select(e.team_key, e.parent_key, e.valid_from, e.valid_to).where(~e.gone))
-    ]
-    dated: tuple[Stay | Edge, ...] = (*stays, *edges)
-    days = {day for one in dated for day in (one.valid_from, one.valid_to) if day is not None}
-    exchange = Exchange(((key, _rate(*row)) for key, *row in rates), zone)
-    people = connection.execute(select(ROWS["users"].c.key).order_by(ROWS["users"].c.key)).scalars()
-    return World(zone, to, exchange, Tree(stays, edges), tuple(sorted(days)), tuple(people))
-
-
-def _rate(base: str, quote: str, rate: str, valid_from: str) -> Rate:
-    return Rate(base_currency=base, quote_currency=quote, rate=rate, valid_from=valid_from)
-
-
 def _periods(connection: Connection, key: str | None, today: str) -> dict[str, PeriodTold]:
+    if key is not None:
+        asked = find_period(connection, key, today, "")
+        if asked.end_on > today:
+            raise Refused("period_not_over", end_on=asked.end_on)
+        return {asked.key: asked}
     p, c = _PERIODS.c, _CALLS.c
     query = select(p.key, p.name, p.kind, p.start_on, p.end_on).where(~p.gone)
-    if key is not None:
-        found = connection.execute(query.where(p.key == key)).first() if is_key(key) else None
-        if found is None:
-            raise Refused("period_unknown", f"there is no fiscal period {key[:64]!r}", period_key=key[:64])
-        if found.end_on > today:
-            raise Refused("period_not_over", end_on=found.end_on)
-        return {found.key: PeriodTold(*found)}
     called = select(c.period_key).where(~c.gone, c.status == LOCKED).distinct()
     query = query.where(p.end_on <= today, p.key.in_(called))
     rows = connection.execute(query.order_by(p.end_on.desc(), p.key).limit(PERIODS_MAX))
@@ -236,14 +193,14 @@ def closed_in(connection: Connection, world: World, period: PeriodTold, nodes: I
 def _span(world: World, period: PeriodTold, nodes: Iterable[str]) -> Span:
     """Cut where somebody moves; of a few people alone where no team is asked for."""
     start, end = (start_of_ms(day, world.zone) for day in (period.start_on, period.end_on))
-    cuts = {start_of_ms(day, world.zone) for day in world.changes if period.start_on < day < period.end_on}
+    cuts = {start_of_ms(day, world.zone) for day in world.tree.changes if period.start_on < day < period.end_on}
     of = [node.removeprefix("user:") for node in nodes if node.startswith("user:")]
     is_few = len(of) <= USERS_MAX and len(of) == len(list(nodes))
     return Span(
         start=start,
         end=end,
         cuts=tuple(sorted({start, *cuts})),
-        people=tuple(sorted(of)) if is_few else world.people,
+        people=tuple(sorted(of if is_few else {*world.people, *world.tree.people})),
         users=tuple(sorted(of)) if is_few else None,
     )
 

@@ -62,6 +62,20 @@ def test_what_is_wrong_with_a_call_has_a_code(office: Office, desk: Desk) -> Non
     assert office.rows(ENTITY) == []
 
 
+def test_a_call_says_what_the_roll_up_was_when_it_was_made(office: Office, desk: Desk) -> None:
+    begun(office)
+    office.put(("deals", "deal-a", {"close_on": "2026-02-01", "category": "commit"}))
+    ana = post(desk, "ana").json()
+    north = post(desk, "mia", node="team:north").json()
+    for told in (ana, north):
+        node = desk.get("mia", f"/api/forecast/nodes/{told['node']}?period=q1").json()["nodes"][0]
+        assert told["based_on"] == {view: amounts["rolled_up"] for view, amounts in node["views"].items()}
+    assert ana["based_on"]["commit"] == 500_000
+    office.put(("deals", "deal-a", {"category": "omitted"}))
+    assert office.row(ENTITY, ana["key"])["based_on"] == ana["based_on"]
+    assert post(desk, "ana").json()["based_on"]["commit"] == 0
+
+
 def test_everybody_sees_the_calls_of_his_scope_and_what_he_may_still_name(office: Office, desk: Desk) -> None:
     begun(office)
     for user in ("ana", "cleo"):

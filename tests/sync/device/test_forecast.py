@@ -16,6 +16,7 @@ from sfa.core.forecast_cycles import Lock
 from sfa.core.money import allocate
 from sfa.db.tables import ROWS, credited
 from sync.device.forecast import Hole, OwnForecast, Sum, call, own_forecast
+from tests.crm.desk import opened
 from tests.forecasting.review import ENTITY, LOCK_AT, Q1, Q2, begun, refusals, statuses, until
 from tests.office import Office
 from tests.quotas.ledger import at as noon
@@ -144,6 +145,27 @@ def test_after_a_sync_a_device_says_what_the_servers_rows_come_to(office: Office
     q2 = own_forecast(device, "q2")
     assert (q2.buckets, q2.holes) == ({"pipeline": Sum(100_00, 50_00, 1)}, [])
     assert own_forecast(device, currency="USD").buckets["commit"].amount_minor == 600_00
+
+
+def test_a_device_and_the_roll_up_of_the_server_say_the_same_of_ones_own_node(office: Office) -> None:
+    """Every bucket, view, overlay and hole, in every period and currency."""
+    found_company(office)
+    device = pocket(office, "ana")
+    device.sync()
+    with opened(office) as desk:
+        for period in ("q1", "q2"):
+            for currency in ("EUR", "USD", "JPY"):
+                own = own_forecast(device, period, currency)
+                asked = f"/api/forecast/nodes/user:ana?period={period}&currency={currency}"
+                told = desk.get("ana", asked).json()
+                (node,) = told["nodes"]
+                for said, here in (("buckets", own.buckets), ("overlay", own.overlay)):
+                    there = {bucket: Sum(**money) for bucket, money in node[said].items()}
+                    assert {b: m for b, m in there.items() if m != Sum()} == {
+                        b: m for b, m in here.items() if m != Sum()
+                    }
+                assert {view: amounts["own"] for view, amounts in node["views"].items()} == own.views
+                assert sorted(Hole(hole["code"], hole["key"]) for hole in told["missing"]) == own.holes
 
 
 def test_work_that_waits_shows_ahead_and_agrees_once_it_is_sent(office: Office) -> None:
