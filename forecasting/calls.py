@@ -4,7 +4,7 @@ A caller sees the calls of his scope: his own, those of people and teams below h
 a phone sends (`sfa.crm.calling`), with what the roll-up said when it was made. Sent twice with its key it is one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -154,7 +154,7 @@ def _yours(
         ~c.gone, c.period_key == period_key, c.due_on == lock.due_on, c.status.in_(COUNTS)
     )
     nodes = [f"user:{user_key}", *(f"team:{team}" for team in managed_on(connection, user_key, day))]
-    keys = {_node(row._mapping): row.key for row in connection.execute(query)}
+    keys = {_node(dict(row)): row["key"] for row in connection.execute(query).mappings()}
     return [Owed(node, keys.get(node)) for node in nodes]
 
 
@@ -171,11 +171,12 @@ def _next(row: Mapping[str, Any]) -> str:
     return msgspec.json.encode((row["due_on"] or "", row["called_at"] or 0, row["key"])).decode()
 
 
-def _place(text: str) -> Sequence[Any]:
+def _place(text: str) -> _Place:
     try:
-        return msgspec.json.decode(text, type=_Place)
+        found: _Place = msgspec.json.decode(text, type=_Place)
     except msgspec.DecodeError:
         raise Refused("request_invalid", "`after` is the `next` of another page of the same list") from None
+    return found
 
 
 # -- calling ----------------------------------------------------------------------------------------------------------

@@ -222,12 +222,12 @@ def _worth(
 
 def _summed(parts: Iterator[_Part]) -> dict[str, Sum]:
     """The buckets in which something is; a deal counts once in each."""
-    money: dict[str, list[int]] = {}
+    amounts: dict[str, int] = {}
+    likely: dict[str, int] = {}
     deals: dict[str, set[str]] = {}
     for part in parts:
         if part.bucket is not None:
-            sums = money.setdefault(part.bucket, [0, 0])
-            sums[0] += part.amount_minor or 0
-            sums[1] += part.weighted_minor or 0
+            amounts[part.bucket] = amounts.get(part.bucket, 0) + (part.amount_minor or 0)
+            likely[part.bucket] = likely.get(part.bucket, 0) + (part.weighted_minor or 0)
             deals.setdefault(part.bucket, set()).add(part.deal_key)
-    return {bucket: Sum(*money[bucket], len(deals[bucket])) for bucket in BUCKETS if bucket in money}
+    return {b: Sum(amounts[b], likely[b], len(deals[b])) for b in BUCKETS if b in deals}

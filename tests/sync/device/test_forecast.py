@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from forecasting import locking
+from forecasting.answers import Fact
+from forecasting.facts import basis_of
+from forecasting.reading import find_period, read_raw, read_world
 from sfa.core.errors import Refused
+from sfa.core.forecast import BUCKETS
 from sfa.core.forecast_cycles import Lock
 from sfa.core.money import allocate
 from sfa.db.tables import ROWS, credited
@@ -82,10 +86,31 @@ def as_counted(own: OwnForecast) -> dict[str, list[int]]:
     return told(own.buckets, "") | told(own.overlay, "overlay ")
 
 
+def rolled_up(office: Office, user: str) -> dict[str, list[int]]:
+    """The same of the facts that the server's roll-up is folded from."""
+
+    def work(connection: Connection) -> list[Fact]:
+        world = read_world(connection, now_ms=office.clock.now_ms())
+        period = find_period(connection, "q1", world.today, world.period_kind)
+        return basis_of(read_raw(connection, world, period), world, period).facts
+
+    found: dict[str, list[int]] = {}
+    deals: dict[str, set[str]] = {}
+    for fact in office.database.read(work):
+        if fact.user_key == user and fact.bucket in BUCKETS:
+            bucket = f"overlay {fact.bucket}" if fact.overlay else fact.bucket
+            sums = found.setdefault(bucket, [0, 0, 0])
+            sums[0] += fact.amount_minor or 0
+            sums[1] += fact.weighted_minor or 0
+            deals.setdefault(bucket, set()).add(fact.deal_key)
+            sums[2] = len(deals[bucket])
+    return found
+
+
 def agreed(office: Office, device: Pocket) -> OwnForecast:
     device.sync()
     own = own_forecast(device, "q1")
-    assert as_counted(own) == recounted(office, "ana")
+    assert as_counted(own) == recounted(office, "ana") == rolled_up(office, "ana")
     return own
 
 
