@@ -47,6 +47,11 @@ class Tree:
         """Everybody who is, was or will be in a team."""
         return self._stays.keys()
 
+    @property
+    def changes(self) -> Iterable[str]:
+        """The days on which somebody moves, or a team does."""
+        return self._changes
+
     def place(self, user_key: str, day: str) -> Place:
         """Where a person stands on a day; whom no team knows stands directly below the company."""
         asked = user_key, bisect_right(self._changes, day)

@@ -358,6 +358,7 @@ from sfa.app import (  # noqa: E402 - their commands join the group above
     cli_device_deals,  # noqa: F401
     cli_device_decisions,  # noqa: F401
     cli_device_files,  # noqa: F401
+    cli_device_forecast,  # noqa: F401
     cli_device_pricing,  # noqa: F401
     cli_device_quotas,  # noqa: F401
     cli_device_route,  # noqa: F401

@@ -44,6 +44,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "word",
         "code",
     ),
+    "forecast": ("deals", "amount", "weighted", "cumulative", "overlay", "currency"),
+    "forecast_calls": ("period_key", "due_on", "commit_minor", "currency", "status", "user_key", "team_key"),
     "priced lines": (
         *("product", "quantity", "price_bp", "verdict", "target_bp", "norm_bp", "floor_bp", "of", "approval"),
     ),

@@ -21,6 +21,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from forecasting.call_routes import call_routes
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
@@ -225,6 +226,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
         *customer_profit_routes(services.screens, Places(services.secret)),
+        *call_routes(services.screens, Places(services.secret), services.forecasts),
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),

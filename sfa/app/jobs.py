@@ -16,7 +16,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from msgspec import Struct, structs
 from sqlalchemy import Connection, delete, insert, select, update
 
-from forecasting import overriding, taking
+from forecasting import locking, overriding, reminding, taking
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
@@ -43,6 +43,7 @@ RUNS_KEPT_DAYS = 30
 FINDER_S = 15  # 500 rows a run and a transaction: an import of 100,000 customers is looked at within the hour
 PLANS_S = 15  # 50 plans a run and a transaction: who changes a plan sees its visits move
 SNAPSHOT_S = 300  # one a day; looked for so often, so that it is of the day's beginning
+REMIND_S = 300
 CUSTOMERS_S = 60  # 200 customers a run and a transaction
 _log = logging.getLogger("sfa.jobs")
 
@@ -122,6 +123,17 @@ def make_price_guides(connection: Connection, now_ms: int) -> str:
     return f"{made.written} written, {made.deleted} deleted, {made.kept} kept"
 
 
+def lock_calls(connection: Connection, now_ms: int) -> str:
+    """What people called of a forecast is locked once a week (R29)."""
+    found = locking.run(connection, now_ms)
+    return f"{found.locks} locks, {found.calls} calls locked"
+
+
+def remind_of_calls(connection: Connection, now_ms: int) -> str:
+    """Who owes a call is reminded before its lock."""
+    return f"{reminding.run(connection, now_ms)} reminded"
+
+
 def supersede_overrides(connection: Connection, now_ms: int) -> str:
     """Figures of a forecast that stand no more, because an owner, a team or a period is another."""
     return f"{overriding.supersede(connection, now_ms)} overrides"
@@ -158,6 +170,8 @@ JOBS: dict[str, Job] = {
         Job("plan_visits", PLANS_S, plan_visits),
         Job("make_periods", MINUTE_S, make_periods),
         Job("make_price_guides", DAY_S, make_price_guides),
+        Job("lock_calls", MINUTE_S, lock_calls),
+        Job("remind_of_calls", REMIND_S, remind_of_calls),
         Job("supersede_overrides", MINUTE_S, supersede_overrides),
         Job("reconcile", DAY_S, reconcile.run),
         Job("judge_customers", CUSTOMERS_S, judge_customers),

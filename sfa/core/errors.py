@@ -145,6 +145,10 @@ CATALOGUE: dict[str, Entry] = {
     "calendar_invalid": Entry(422, "The fiscal calendar is not valid"),
     "period_in_use": Entry(422, "Quotas or closings name this period: it stays as it is"),
     # forecasts
+    "forecast_node_invalid": Entry(422, "A call is of one person or of one team"),
+    "forecast_period_invalid": Entry(422, "Calls are for running and coming periods of the kind that the policy names"),
+    "forecast_due_invalid": Entry(422, "Calls for this period are not locked on that day"),
+    "forecast_locked": Entry(409, "The calls of that day are locked, and the policy takes none after it"),
     "override_not_direct": Entry(403, "A figure is set by who carries it, and by who it is directly reported to"),
     "forecast_period_over": Entry(422, "The period is over: what was closed in it is known"),
     "forecast_snapshot_missing": Entry(404, "No snapshot of the forecast is as old as that day"),

@@ -19,6 +19,7 @@ from sfa.core.days import zone_of
 from sfa.core.deal_states import DEAL_TRANSITIONS
 from sfa.core.errors import Refused
 from sfa.core.fields import MONEY_MAX, Day
+from sfa.core.forecast_cycles import names_one
 from sfa.core.ids import is_key
 from sfa.core.money import MINOR_DIGITS
 from sfa.core.recurrence import check_rule
@@ -38,6 +39,7 @@ MEASURES = (*DEAL_MEASURES, *CONTACT_MEASURES, "new_accounts")
 # What profit is reckoned from: its currency is one of ISO 4217.
 REAL_MONEY = frozenset(
     {"cost_rates", "deal_charges", "expenses", "rebate_agreements", "commission_plans", "campaign_costs"}
+    | {"forecast_calls"}
 )
 
 
@@ -368,11 +370,11 @@ _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
     "rebate_agreements": _rebate,
     "commission_plans": _plan_of_commission,
     "campaigns": _campaign,
+    "forecast_calls": lambda row: None if names_one(row) else Broken("forecast_node_invalid", ""),
 }
 
 
 # -- commands that move a row through its states ---------------------------------------------------------------------
-
 
 TRANSITIONS: dict[str, Rule] = {**VISIT_TRANSITIONS, **DEAL_TRANSITIONS}
 

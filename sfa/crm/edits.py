@@ -18,7 +18,7 @@ from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
 from sfa.core.targets import with_unit
-from sfa.crm import beside, buying, open_visits, rates, rights, spending, stages, trees
+from sfa.crm import beside, buying, calling, open_visits, rates, rights, spending, stages, trees
 from sfa.db import erasures, scope
 from sfa.db.cells import Cell
 from sfa.db.looking import looking
@@ -190,6 +190,7 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     if entity == "quotas":
         values = with_unit({}, values)
     values = spending.completed(door, entity, {}, values)
+    values = calling.completed(door, who.user_key if who.held is not None else None, entity, key, values, origin)
     if entity == "deals" and who.held is not None:
         values = deal_states.begun(values, origin.at, looking(door))
     if entity == "attachments":  # its bytes may have come before it
@@ -206,6 +207,7 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
         rights.check_sets_target(who.role, who.user_key, who.held, cell.row)
     revive_parent(door, who, cell, origin)
     _finish(door, who, cell, {})
+    calling.settle(door, cell, origin)
     return cell
 
 

@@ -75,7 +75,7 @@ def png_of(picture: Picture, scale: int = 1) -> Image.Image:
 
 def colours_of(image: Image.Image) -> Counter[tuple[int, int, int]]:
     """How many pixels there are of each colour."""
-    return Counter(zip(*(channel.tobytes() for channel in image.split()), strict=True))  # type: ignore[arg-type]
+    return Counter(zip(*(channel.tobytes() for channel in image.split()), strict=True))
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

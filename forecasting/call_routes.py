@@ -1,0 +1,90 @@
+"""`/api/forecast/calls` and `/api/forecast/accuracy`: who called what, a call made, and how right calls were."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromQuery, JSONBody
+from msgspec import structs
+
+from forecasting import calls, scoring
+from forecasting.accuracy import Accuracy
+from forecasting.calls import PAGE_DEFAULT, Call, Calls, CallSaid, Place
+from forecasting.service import Forecasts, Wanted
+from sfa.core.errors import Refused
+from sfa.core.ids import KeyMaker
+from sfa.crm.online import Online
+from sfa.web.principal import Principal
+from sfa.web.sealed import Places
+
+Asked = Request[Principal, Any, Any]
+
+
+def call_routes(screens: Online, places: Places, forecasts: Forecasts) -> Sequence[HTTPRouteHandler]:
+    return [_list(screens, places), _make(screens, forecasts), _accuracy(screens)]
+
+
+def _list(screens: Online, places: Places) -> HTTPRouteHandler:
+    @get("/api/forecast/calls", tags=["forecast"])
+    async def listed(
+        request: Asked,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str | None] = None,
+        due_on: FromQuery[str | None] = None,
+        status: FromQuery[str | None] = None,
+        after: FromQuery[str | None] = None,
+        limit: FromQuery[int] = PAGE_DEFAULT,
+    ) -> Calls:
+        user = request.user.user_key
+        sealed = json.dumps(["forecast calls", user, period, node, due_on, status])
+        place = places.open(after, sealed) if after is not None else None
+        wanted = calls.Wanted(period, node, due_on, status, place, limit)
+        found = await screens.read(calls.listing, screens.clock.now_ms(), user, wanted)
+        return structs.replace(found, next=places.seal(found.next, sealed)) if found.next is not None else found
+
+    return listed
+
+
+def _make(screens: Online, forecasts: Forecasts) -> HTTPRouteHandler:
+    keys = KeyMaker(screens.clock)
+
+    @post("/api/forecast/calls", tags=["forecast"])
+    async def make(request: Asked, data: JSONBody[CallSaid]) -> Response[Call]:
+        """201 with the call; 200 where it came before."""
+        user, now_ms = request.user.user_key, screens.clock.now_ms()
+        place = await screens.read(calls.about, now_ms, user, data)
+        basis = await _based_on(forecasts, user, place)
+        key = data.key if data.key is not None else keys.new()
+        made = await screens.write(calls.make, user, key, data, place, basis)
+        return Response(made.call, status_code=201 if made.is_new else 200, headers={"ETag": f'"{made.call.rev}"'})
+
+    return make
+
+
+async def _based_on(forecasts: Forecasts, user: str, place: Place) -> Mapping[str, int] | None:
+    """What the roll-up says of the node, {view: minor units}; nothing to who sees nothing of it, whose call is judged
+    by its own rules."""
+    try:
+        told, _ = await forecasts.rollup(user, Wanted(place.period_key, place.node, place.currency, depth=0))
+    except Refused:
+        return None
+    return {view: amounts.rolled_up for view, amounts in told.nodes[0].views.items()}
+
+
+def _accuracy(screens: Online) -> HTTPRouteHandler:
+    @get("/api/forecast/accuracy", tags=["forecast"])
+    async def accuracy(
+        request: Asked,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str | None] = None,
+        by: FromQuery[str] = "person",
+        view: FromQuery[str] = "commit",
+        currency: FromQuery[str | None] = None,
+        weeks: FromQuery[int | None] = None,
+    ) -> Accuracy:
+        wanted = scoring.Wanted(period, node, by, view, currency, weeks)
+        return await screens.read(scoring.told, screens.clock.now_ms(), request.user.user_key, wanted)
+
+    return accuracy
