@@ -9,7 +9,7 @@ from forecasting import kept
 from forecasting.answers import Basis, PeriodTold, RateUsed
 from forecasting.documents import Deal, Span
 from forecasting.kept import Snapshot
-from forecasting.standing import Around, facts_of, nodes_of, tree_of
+from forecasting.stands import Around, facts_of, nodes_of, tree_of
 from sfa.core.errors import Refused
 
 

@@ -18,7 +18,7 @@ from forecasting.kept import Snapshot
 from forecasting.movement import CLASSES, Bar, Bridge, Moved, Stand, bridge
 from forecasting.seeing import sight_of
 from forecasting.spots import Sight
-from forecasting.standing import Lens, facts_of, has_hole, node_row, stand_of
+from forecasting.stands import Lens, facts_of, has_hole, node_row, stand_of
 from sfa.core.days import check_day, plus_days
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
