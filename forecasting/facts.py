@@ -178,7 +178,7 @@ class _Days:
 
 
 def _rows(raw: Raw, world: World, with_money: set[str], by: str) -> Iterator[NodeRow]:
-    """Every team, and everybody who is in one today or has money here; or every territory, or product."""
+    """Every team, and everybody who sells, is in one today or has money here; or every territory, or product."""
     today, tree = world.today, world.tree
     for key, name in raw.named:
         node = f"{by}:{key}"
@@ -187,7 +187,7 @@ def _rows(raw: Raw, world: World, with_money: set[str], by: str) -> Iterator[Nod
         return
     for key, name in world.teams.items():
         yield NodeRow(f"team:{key}", name, tree.team_path(key, today)[:-1])
-    for key, (name, active) in world.people.items():
+    for key, (name, active, sells) in world.people.items():
         place = tree.place(key, today)
-        if key in with_money or (active and place.path):
+        if key in with_money or (active and (sells or place.path)):
             yield NodeRow(f"user:{key}", name, place.path, place.manages)

@@ -69,9 +69,8 @@ def ledger(facts: Iterable[Fact], by: str = "owner") -> Ledger:
     leaves: list[Leaf] = []
     met: dict[tuple[str, str, bool], set[int]] = {}
     missing: dict[tuple[Missing, int], None] = {}
-    parted = _PARTED[by]
     for whole in facts:
-        for path, fact in parted(whole):
+        for path, fact in parted(whole, by):
             place = fact.place
             asked = path, fact.user_key, place.manages
             leaf_id = ids.get(asked)
@@ -113,6 +112,11 @@ def ledger(facts: Iterable[Fact], by: str = "owner") -> Ledger:
 # -- where a fact lies ------------------------------------------------------------------------------------------------
 
 _Parts = Iterable[tuple[tuple[str, ...], Fact]]
+
+
+def parted(fact: Fact, by: str) -> _Parts:
+    """-> (the nodes above and at the end, what of the fact lies there)."""
+    return _PARTED[by](fact)
 
 
 def _by_owner(fact: Fact) -> _Parts:

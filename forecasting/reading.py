@@ -22,6 +22,7 @@ from sfa.db import feed, scope
 from sfa.db.tables import ROWS, credited
 from sfa.profit.company.by_product import read_lines
 
+SELLS = ("rep", "manager", "director")
 _DEALS, _PERIODS = ROWS["deals"], ROWS["fiscal_periods"]
 
 
@@ -37,7 +38,7 @@ class World(Struct, frozen=True):
     currency: str
     tree: Tree
     exchange: Exchange
-    people: Mapping[str, tuple[str, bool]]  # user -> (name, active)
+    people: Mapping[str, tuple[str, bool, bool]]  # user -> (name, active, whether his role sells)
     teams: Mapping[str, str]
     period_kind: str
     shown: bool
@@ -73,7 +74,10 @@ def read_world(connection: Connection, today: str | None = None, *, now_ms: int 
         currency=organisations[0][1] if organisations else "EUR",
         tree=Tree(stays, edges["team"], edges["territory"]),
         exchange=Exchange(((key, _rate(*row)) for key, *row in rates), zone),
-        people={key: (name, active) for key, name, active in _live(connection, "users", "key", "name", "active")},
+        people={
+            key: (name, active, role in SELLS)
+            for key, name, active, role in _live(connection, "users", "key", "name", "active", "role")
+        },
         teams={row[0]: row[1] for row in _live(connection, "teams", "key", "name")},
         period_kind=policies[0][1] if policies else "quarter",
         shown=bool(policies) and policies[0][2] == "shown",

@@ -25,8 +25,9 @@ class Sight(Struct, frozen=True):
     territories: frozenset[str] = frozenset()
     shown: bool = False
 
-    def of(self, leaf: Leaf) -> bool:
-        return self.everything or leaf.user_key in self.books or self.above(leaf.path)
+    def of(self, path: tuple[str, ...], user_key: str) -> bool:
+        """Whether the money of a person at the end of this way is the caller's to see."""
+        return self.everything or user_key in self.books or self.above(path)
 
     def above(self, path: tuple[str, ...]) -> bool:
         """Whether the caller manages a team, or covers a territory, on this way."""
@@ -104,7 +105,7 @@ def grow(
     is_seen = node == COMPANY and sight.everything
     hidden: list[tuple[str, ...]] = []
     for row in basis.nodes.values():
-        below = _below((*row.parents, row.node), node) if row.node.partition(":")[0] in TREES[found.by] else None
+        below = below_node((*row.parents, row.node), node) if row.node.partition(":")[0] in TREES[found.by] else None
         if below is None:
             continue
         if sight.of_row(row):
@@ -113,10 +114,10 @@ def grow(
         elif row.node in overridden:
             hidden.append(below)
     for number, leaf in enumerate(found.leaves):
-        below = _below(leaf.path, node)
+        below = below_node(leaf.path, node)
         if below is None:
             continue
-        if sight.of(leaf):
+        if sight.of(leaf.path, leaf.user_key):
             is_seen = True
             way = tree.ways[number] = _way(tree.root, below, basis)
             _put(way, leaf)
@@ -129,7 +130,7 @@ def grow(
     return tree if is_seen else None
 
 
-def _below(path: tuple[str, ...], node: str) -> tuple[str, ...] | None:
+def below_node(path: tuple[str, ...], node: str) -> tuple[str, ...] | None:
     """What of a way lies below the node; None where it does not lead through it."""
     if node == COMPANY:
         return path
@@ -152,7 +153,7 @@ def _way(root: Spot, below: tuple[str, ...], basis: Basis, *, only_known: bool =
 
 
 def _is_here(row: NodeRow, root: str, parents: tuple[str, ...]) -> bool:
-    return _below(row.parents, root) == parents
+    return below_node(row.parents, root) == parents
 
 
 def _put(way: list[Spot], leaf: Leaf) -> None:

@@ -21,6 +21,8 @@ from msgspec import Struct
 from sqlalchemy import Connection, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from forecasting.routes import forecast_routes
+from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.file_service import file_service
@@ -106,6 +108,7 @@ class Services(Struct, frozen=True):
     planner: Planner
     waker: Waker
     files: Files
+    forecasts: Forecasts
 
 
 class Health(Struct, frozen=True):
@@ -165,6 +168,7 @@ def connect(
     passwords = PasswordChecks(hasher)
     rounds = Round(database, clock, NO_SECRET_YET, COMMANDS, settings.lease_s * 1000, versions=versions)
     live = Live(database)
+    screens = Online(database, clock, COMMANDS)
     return Services(
         settings=settings,
         database=database,
@@ -176,12 +180,13 @@ def connect(
         passwords=passwords,
         sessions=Sessions(database, clock, passwords, tokens, cache, settings.refresh_ttl_s),
         rate=RequestRate(clock),
-        screens=Online(database, clock, COMMANDS),
+        screens=screens,
         planner=Planner(),
         rounds=rounds,
         live=live,
         waker=Waker(database, clock, live, rounds.seen, pushes),
         files=file_service(settings, database, clock),
+        forecasts=Forecasts(screens),
     )
 
 
@@ -227,6 +232,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *pricing_routes(services.screens),
         *reconcile_routes(services.screens),
         *commission_routes(services.screens),
+        *forecast_routes(services.forecasts, Places(services.secret)),
         *search_routes(services.screens),
         *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),
@@ -268,6 +274,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         services.rounds.secret = services.secret.derive("cursor")
         noting = asyncio.create_task(_note_who_was_seen(services))
         services.waker.start()
+        services.forecasts.start()
         try:
             with on_stop_signal(services.live.stop):  # a server waits for its open streams before it says so here
                 yield
@@ -275,6 +282,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
             noting.cancel()
         await services.rounds.seen.write(services.database)
     finally:
+        await services.forecasts.close()
         await services.waker.close()
         await services.live.close()
         services.passwords.close()

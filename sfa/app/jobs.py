@@ -16,7 +16,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from msgspec import Struct, structs
 from sqlalchemy import Connection, delete, insert, select, update
 
-from forecasting import taking
+from forecasting import overriding, taking
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
@@ -122,6 +122,11 @@ def make_price_guides(connection: Connection, now_ms: int) -> str:
     return f"{made.written} written, {made.deleted} deleted, {made.kept} kept"
 
 
+def supersede_overrides(connection: Connection, now_ms: int) -> str:
+    """Figures of a forecast that stand no more, because an owner, a team or a period is another."""
+    return f"{overriding.supersede(connection, now_ms)} overrides"
+
+
 def judge_customers(connection: Connection, now_ms: int) -> str:
     """How customers stand, as what they are changes."""
     return _judged(connection, customers.look(connection, now_ms))
@@ -153,6 +158,7 @@ JOBS: dict[str, Job] = {
         Job("plan_visits", PLANS_S, plan_visits),
         Job("make_periods", MINUTE_S, make_periods),
         Job("make_price_guides", DAY_S, make_price_guides),
+        Job("supersede_overrides", MINUTE_S, supersede_overrides),
         Job("reconcile", DAY_S, reconcile.run),
         Job("judge_customers", CUSTOMERS_S, judge_customers),
         Job("take_forecast_snapshot", SNAPSHOT_S, taking.take),

@@ -145,7 +145,9 @@ CATALOGUE: dict[str, Entry] = {
     "calendar_invalid": Entry(422, "The fiscal calendar is not valid"),
     "period_in_use": Entry(422, "Quotas or closings name this period: it stays as it is"),
     # forecasts
-    "forecast_snapshot_missing": Entry(404, "No snapshot of the forecast was taken on that day or before it"),
+    "override_not_direct": Entry(403, "A figure is set by who carries it, and by who it is directly reported to"),
+    "forecast_period_over": Entry(422, "The period is over: what was closed in it is known"),
+    "forecast_snapshot_missing": Entry(404, "No snapshot of the forecast is as old as that day"),
     "forecast_currency_fixed": Entry(422, "A snapshot is in the currency in which it was taken"),
     # files
     "upload_version": Entry(412, "This server speaks tus 1.0.0: say so in Tus-Resumable"),

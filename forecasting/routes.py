@@ -1,0 +1,172 @@
+"""`/api/forecast/rollup`, `…/nodes`, `…/deals` and `…/overrides`: one number per level, what it is made of, and what
+people put in its place.
+
+Answers say in the header `sfa-forecast` whether they were `warm` or had to be made. An override is set and taken back
+with what the caller looked at: `If-Match` with its revision, or `If-None-Match: *` where there was none.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from litestar import Request, Response, delete, get, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery, HeaderParameter
+from msgspec import structs
+
+from forecasting import listing
+from forecasting.answers import DealPage, Override, OverridePage, OverrideSet, Rollup
+from forecasting.listing import PAGE_DEFAULT, Page, Which
+from forecasting.overriding import Looked, Named
+from forecasting.service import Forecasts, Wanted
+from sfa.core.errors import Refused
+from sfa.crm.routes import IfMatch, revision
+from sfa.web.principal import Principal
+from sfa.web.sealed import Places
+
+Caller = Request[Principal, Any, Any]
+IfNoneMatch = Annotated[
+    str | None, HeaderParameter(name="If-None-Match", description="`*`: there was no figure when you looked.")
+]
+NO_STORE = {"Cache-Control": "private, no-store"}
+
+
+def forecast_routes(forecasts: Forecasts, places: Places) -> Sequence[HTTPRouteHandler]:
+    return [
+        _rollup(forecasts),
+        _node(forecasts),
+        _deals(forecasts, places),
+        _overrides(forecasts),
+        _set(forecasts),
+        _revert(forecasts),
+    ]
+
+
+def _told(found: Rollup, warm: bool) -> Response[Rollup]:
+    return Response(found, headers={**NO_STORE, "sfa-forecast": "warm" if warm else "cold"})
+
+
+def _rollup(forecasts: Forecasts) -> HTTPRouteHandler:
+    @get("/api/forecast/rollup", tags=["forecast"])
+    async def rollup(
+        request: Caller,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str | None] = None,
+        currency: FromQuery[str | None] = None,
+        as_of: FromQuery[str | None] = None,
+        by: FromQuery[str | None] = None,
+        depth: FromQuery[int | None] = None,
+    ) -> Response[Rollup]:
+        """A node with everything below it, as far as the caller may see it."""
+        wanted = Wanted(period, node, currency, as_of, by, depth)
+        return _told(*await forecasts.rollup(request.user.user_key, wanted))
+
+    return rollup
+
+
+def _node(forecasts: Forecasts) -> HTTPRouteHandler:
+    @get("/api/forecast/nodes/{node:str}", tags=["forecast"])
+    async def one(
+        request: Caller,
+        node: FromPath[str],
+        period: FromQuery[str | None] = None,
+        currency: FromQuery[str | None] = None,
+        as_of: FromQuery[str | None] = None,
+    ) -> Response[Rollup]:
+        """A node with those directly below it; which tree it is of follows from its name."""
+        kind = node.partition(":")[0]
+        by = kind if kind in ("territory", "product") else "owner"
+        wanted = Wanted(period, node, currency, as_of, by, 1)
+        return _told(*await forecasts.rollup(request.user.user_key, wanted))
+
+    return one
+
+
+def _deals(forecasts: Forecasts, places: Places) -> HTTPRouteHandler:
+    @get("/api/forecast/deals", tags=["forecast"])
+    async def deals(
+        request: Caller,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str | None] = None,
+        currency: FromQuery[str | None] = None,
+        as_of: FromQuery[str | None] = None,
+        by: FromQuery[str | None] = None,
+        bucket: FromQuery[str | None] = None,
+        after: FromQuery[str | None] = None,
+        limit: FromQuery[int] = PAGE_DEFAULT,
+    ) -> DealPage:
+        """What a node's money is the sum of; all pages together are the node."""
+        user = request.user.user_key
+        about = json.dumps(["forecast/deals", user, period, node, currency, as_of, by, bucket])
+        page = Page(places.open(after, about) if after is not None else None, limit)
+        wanted = Wanted(period, node, currency, as_of, by)
+        found = await listing.deals(forecasts, user, wanted, bucket, page)
+        return found if found.next is None else structs.replace(found, next=places.seal(found.next, about))
+
+    return deals
+
+
+def _overrides(forecasts: Forecasts) -> HTTPRouteHandler:
+    @get("/api/forecast/overrides", tags=["forecast"])
+    async def overrides(
+        request: Caller,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str | None] = None,
+        after: FromQuery[str | None] = None,
+        limit: FromQuery[int] = PAGE_DEFAULT,
+    ) -> OverridePage:
+        """Figures that stand or stood, each with everything that was set in its place."""
+        user = request.user.user_key
+        return await listing.overrides(forecasts, user, Which(period, node), Page(after, limit))
+
+    return overrides
+
+
+_PATH = "/api/forecast/overrides/{period:str}/{node:str}/{view:str}"
+
+
+def _shown(found: Override) -> Response[Override]:
+    return Response(found, status_code=200, headers={**NO_STORE, "ETag": f'"{found.rev}"'})
+
+
+def _looked(if_match: str | None, if_none_match: str | None) -> Looked:
+    if if_none_match is not None and if_none_match.strip() != "*":
+        raise Refused("request_invalid", "If-None-Match is *")
+    return Looked(revision(if_match), if_none_match is not None)
+
+
+def _set(forecasts: Forecasts) -> HTTPRouteHandler:
+    @put(_PATH, tags=["forecast"])
+    async def told(
+        request: Caller,
+        period: FromPath[str],
+        node: FromPath[str],
+        view: FromPath[str],
+        data: OverrideSet,
+        level: FromQuery[str] = "own",
+        if_match: IfMatch = None,
+        if_none_match: IfNoneMatch = None,
+    ) -> Response[Override]:
+        """Put an absolute figure in the place of what is rolled up."""
+        named = Named(period, node, view, level)
+        looked = _looked(if_match, if_none_match)
+        return _shown(await forecasts.set(request.user.user_key, named, data, looked))
+
+    return told
+
+
+def _revert(forecasts: Forecasts) -> HTTPRouteHandler:
+    @delete(_PATH, tags=["forecast"], status_code=200)
+    async def reverted(
+        request: Caller,
+        period: FromPath[str],
+        node: FromPath[str],
+        view: FromPath[str],
+        level: FromQuery[str] = "own",
+        if_match: IfMatch = None,
+    ) -> Response[Override]:
+        """Take a figure back: what is rolled up counts again."""
+        named = Named(period, node, view, level)
+        return _shown(await forecasts.revert(request.user.user_key, named, _looked(if_match, None)))
+
+    return reverted

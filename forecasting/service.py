@@ -1,0 +1,309 @@
+"""Roll-ups for callers, kept while nothing has changed (R30): what a process knows of the forecast.
+
+A *base* is everything that one period's roll-ups are folded from; it is of one clock number, local day, period,
+currency and dimension, and so is made once however many people ask (of trees too: whatever changes them advances the
+clock). An answer is kept beside it for each caller. A base that nobody has made yet takes as long as reading its deals
+and says so (`warm` false); those that people asked for lately are made anew in the background after a change. Rows are
+read in one snapshot; what follows from them is reckoned in a thread, so that nobody else waits for it.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from msgspec import Struct, structs
+from sqlalchemy import Connection
+
+from forecasting.answers import COMPANY, DIMENSIONS, Basis, Override, OverrideSet, PeriodTold, Rollup
+from forecasting.facts import basis_of
+from forecasting.ledger import Ledger, ledger
+from forecasting.overriding import Looked, Named, check_named, put, revert, sight_of
+from forecasting.reading import Raw, World, find_period, read_raw, read_world
+from forecasting.rollup import NOTHING, Asked, Standing, rolled
+from forecasting.spots import Sight
+from forecasting.standing import OVERRIDES, STANDING, Stood, in_currency, read_overrides, stood, would_stand
+from sfa.core.days import check_day, local_day
+from sfa.core.errors import Refused
+from sfa.core.ids import is_key
+from sfa.core.money import minor_digits
+from sfa.crm.edits import Who
+from sfa.crm.online import Online, person
+from sfa.db import feed
+
+BASES_MAX = 6
+ANSWERS_MAX = 256
+WARM_S = 15  # how often what people look at is made anew after changes
+WARM_FOR_S = 900  # how long after somebody last asked
+_log = logging.getLogger("sfa.forecast")
+_KINDS = {"owner": ("team", "user"), "team": ("team", "user"), "territory": ("territory",), "product": ("product",)}
+
+
+class Wanted(Struct, frozen=True):
+    """What is asked: None is the running period, the caller's own place, the company's currency, today."""
+
+    period: str | None = None
+    node: str | None = None
+    currency: str | None = None
+    as_of: str | None = None
+    by: str | None = None
+    depth: int | None = None
+
+
+class Place(NamedTuple):
+    """What a base is of. `by` is owner, territory or product."""
+
+    seq: int
+    as_of: str
+    period: str
+    currency: str
+    by: str
+
+
+class Base(Struct, frozen=True):
+    """`standing` are the overrides in this base's currency, `causes` those that stand no more and why, by key."""
+
+    world: World
+    basis: Basis
+    ledger: Ledger
+    standing: Standing
+    causes: dict[str, str]
+
+
+class Found(Struct, frozen=True):
+    """A base, and what the caller may see of it. `warm`: it had been made before."""
+
+    place: Place
+    base: Base
+    who: Who
+    sight: Sight
+    warm: bool
+
+
+# (connection, world, day, period, currency, by) -> the facts of the last snapshot that is not younger than the day
+Past = Callable[[Connection, World, str, PeriodTold, str, str], Basis]
+
+
+def no_snapshots(*_: Any) -> Basis:
+    raise Refused("forecast_snapshot_missing")
+
+
+class _Gathered(Struct, frozen=True):
+    who: Who
+    world: World
+    place: Place
+    period: PeriodTold
+    raw: Raw | None = None
+    overrides: list[Any] = []
+    frozen: Basis | None = None
+
+
+class Forecasts:
+    """What one process keeps. `past` answers for days that are over."""
+
+    def __init__(self, screens: Online, past: Past = no_snapshots) -> None:
+        self.screens = screens
+        self._past = past
+        self._worlds: OrderedDict[tuple[int, str], World] = OrderedDict()
+        self._bases: OrderedDict[Place, Base] = OrderedDict()
+        self._answers: OrderedDict[tuple[int, str, str, Wanted], Rollup] = OrderedDict()
+        self._asked: dict[Wanted, float] = {}
+        self._making = asyncio.Lock()
+        self._warming: asyncio.Task[None] | None = None
+
+    # -- roll-ups
+
+    async def rollup(self, user_key: str, wanted: Wanted) -> tuple[Rollup, bool]:
+        """-> (the answer, whether its base was there already). Refuses `not_found`, `request_invalid`,
+        `period_unknown`, `currency_unknown`, `forecast_snapshot_missing`."""
+        check(wanted)
+        seq = (await self.screens.read(feed.face)).seq
+        kept = self._kept(seq, user_key, wanted)
+        if kept is not None:
+            return kept, True
+        found = await self.found(user_key, wanted)
+        answer = await asyncio.to_thread(_rolled, found, user_key, wanted)
+        of = found.place.seq, found.base.world.today, user_key, wanted
+        _keep(self._answers, of, answer, ANSWERS_MAX)
+        return answer, found.warm
+
+    def _kept(self, seq: int, user_key: str, wanted: Wanted) -> Rollup | None:
+        """An answer of the same clock and local day: scopes, trees and zones are what they were."""
+        for (of, today), world in list(self._worlds.items()):
+            if of == seq and local_day(self.screens.clock.now_ms(), world.zone) == today:
+                return self._answers.get((seq, today, user_key, wanted))
+        return None
+
+    async def found(self, user_key: str, wanted: Wanted) -> Found:
+        """The base of what is asked, made if need be."""
+        check(wanted)
+        if wanted.as_of is None:
+            self._asked[structs.replace(wanted, node=None, depth=None)] = self.screens.clock.now_ms() / 1000
+        gathered = await self.screens.read(self._gather, user_key, wanted)
+        base, warm = self._bases.get(gathered.place), True
+        if base is None:
+            async with self._making:  # of many who ask at once one makes it
+                gathered = await self.screens.read(self._gather, user_key, wanted)
+                base = self._bases.get(gathered.place)
+                if base is None:
+                    base, warm = await asyncio.to_thread(_made, gathered), False
+                    _keep(self._bases, gathered.place, base, BASES_MAX)
+        return Found(gathered.place, base, gathered.who, sight_of(gathered.who, shown=base.world.shown), warm)
+
+    def _gather(self, connection: Connection, user_key: str | None, wanted: Wanted) -> _Gathered:
+        """Everything in one snapshot; deals only where no base of them is kept."""
+        who = person(connection, user_key) if user_key is not None else Who(None, "admin", None)
+        world = self._world(connection)
+        as_of = wanted.as_of if wanted.as_of is not None else world.today
+        if as_of > world.today:
+            raise Refused("request_invalid", f"`as_of` is a day up to today, {world.today}")
+        period = find_period(connection, wanted.period, as_of, world.period_kind)
+        currency = wanted.currency or world.currency
+        by = "owner" if wanted.by in (None, "team") else str(wanted.by)
+        place = Place(world.seq, as_of, period.key, currency, by)
+        gathered = _Gathered(who, world, place, period)
+        if place in self._bases:
+            return gathered
+        if as_of < world.today:
+            frozen = self._past(connection, world, as_of, period, currency, by)
+            return structs.replace(gathered, frozen=frozen)
+        overrides: list[Any] = []
+        if by == "owner":
+            overrides = read_overrides(connection, OVERRIDES.c.period_key == period.key, OVERRIDES.c.status == STANDING)
+        return structs.replace(gathered, raw=read_raw(connection, world, period, by), overrides=overrides)
+
+    def _world(self, connection: Connection) -> World:
+        seq, now_ms = feed.face(connection).seq, self.screens.clock.now_ms()
+        for (of, today), world in list(self._worlds.items()):
+            if of == seq and local_day(now_ms, world.zone) == today:
+                return world
+        world = read_world(connection, now_ms=now_ms)
+        _keep(self._worlds, (world.seq, world.today), world, 2)
+        return world
+
+    # -- overrides
+
+    async def set(self, user_key: str, named: Named, said: OverrideSet, looked: Looked) -> Override:
+        """Put a figure in the place of another; it is kept with what stands there now."""
+        _check_looked(looked)
+        check_named(named)
+        found = await self.found(user_key, Wanted(period=named.period_key))
+        cell = named.node, named.view, named.level
+        value = 0
+        if named.node in found.base.basis.nodes:
+            base = found.base
+            counted = await asyncio.to_thread(would_stand, base.basis, base.ledger, base.standing, cell)
+            if counted is None:
+                raise Refused("rate_missing", "what the figure would stand in the place of cannot be converted")
+            value = counted
+        return await self.screens.write(put, user_key, named, said, value, looked)
+
+    async def revert(self, user_key: str, named: Named, looked: Looked) -> Override:
+        """Take a figure back."""
+        _check_looked(looked)
+        check_named(named)
+        return await self.screens.write(revert, user_key, named, looked)
+
+    # -- in the background
+
+    def start(self) -> None:
+        """Make anew what people look at, on the loop that runs."""
+        self._warming = asyncio.create_task(self._warm())
+
+    async def close(self) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
+            self._warming = None
+
+    async def _warm(self) -> None:
+        while True:
+            await asyncio.sleep(WARM_S)
+            await self.warm()
+
+    async def warm(self) -> int:
+        """One round -> how many bases were made."""
+        now, made = self.screens.clock.now_ms() / 1000, 0
+        self._asked = {wanted: at for wanted, at in self._asked.items() if now - at < WARM_FOR_S}
+        for wanted in list(self._asked):
+            try:
+                made += await self._remade(wanted)
+            except Refused:
+                self._asked.pop(wanted, None)  # the period or its rows are gone: whoever asks is told
+            except Exception:
+                _log.exception("a forecast could not be made ahead; whoever asks waits for it")
+        return made
+
+    async def _remade(self, wanted: Wanted) -> bool:
+        async with self._making:
+            gathered = await self.screens.read(self._gather, None, wanted)
+            if gathered.place in self._bases:
+                return False
+            _keep(self._bases, gathered.place, await asyncio.to_thread(_made, gathered), BASES_MAX)
+            return True
+
+
+def _check_looked(looked: Looked) -> None:
+    if looked.rev is None and not looked.fresh:
+        raise Refused("request_invalid", 'say what you looked at: `If-Match: "3"`, or `If-None-Match: *` for no figure')
+
+
+def check(wanted: Wanted) -> None:
+    """Refuses what no forecast could answer."""
+    by = wanted.by or "owner"
+    if by not in DIMENSIONS:
+        raise Refused("request_invalid", f"`by` is {', '.join(DIMENSIONS)}")
+    if wanted.as_of is not None:
+        check_day(wanted.as_of)
+    if wanted.currency is not None:
+        minor_digits(wanted.currency)
+    if wanted.depth is not None and not 0 <= wanted.depth <= 100:
+        raise Refused("request_invalid", "`depth` is 0 to 100 levels")
+    if wanted.node is not None and wanted.node != COMPANY:
+        kind, colon, key = wanted.node.partition(":")
+        if not colon or kind not in _KINDS[by] or (key and not is_key(key)):
+            names = ", ".join(f"{kind}:<key>" for kind in _KINDS[by])
+            raise Refused("request_invalid", f"`node` is company or {names}")
+
+
+def _made(gathered: _Gathered) -> Base:
+    world, place = gathered.world, gathered.place
+    if gathered.frozen is not None:
+        return Base(world, gathered.frozen, ledger(gathered.frozen.facts, place.by), Standing(frozen=True), {})
+    assert gathered.raw is not None
+    basis = basis_of(gathered.raw, world, gathered.period, currency=place.currency, by=place.by)
+    found = ledger(basis.facts, place.by)
+    if not gathered.overrides:
+        return Base(world, basis, found, NOTHING, {})
+    whole, summed = basis, found
+    if place.currency != world.currency:
+        whole = basis_of(gathered.raw, world, gathered.period)
+        summed = ledger(whole.facts)
+    stands: Stood = stood(gathered.overrides, world, whole, summed)
+    return Base(world, basis, found, in_currency(stands.standing, world, place.currency), dict(stands.causes))
+
+
+def _rolled(found: Found, user_key: str, wanted: Wanted) -> Rollup:
+    base, by = found.base, wanted.by or "owner"
+    node = wanted.node if wanted.node is not None else own_node(found, user_key, by)
+    return rolled(base.basis, base.ledger, Asked(node, by, wanted.depth), found.sight, base.standing)
+
+
+def own_node(found: Found, user_key: str, by: str) -> str:
+    """Where a caller looks who says no node: at what he manages, at himself; by territory or product at all of it."""
+    if found.sight.everything or by in ("territory", "product"):
+        return COMPANY
+    rows = found.base.basis.nodes
+    managed = [node for node in found.sight.manages if node in rows]
+    tops = [node for node in managed if found.sight.manages.isdisjoint(rows[node].parents)]
+    if tops:
+        return tops[0] if len(tops) == 1 else COMPANY
+    return f"user:{user_key}"
+
+
+def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)

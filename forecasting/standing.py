@@ -1,0 +1,179 @@
+"""Which overrides stand, and whether they are stale (R26): derived when they are read, from what they were based on.
+
+One that no longer stands says why: the days of its `period` are others, the node stands elsewhere in the tree (`team`),
+who carried the figure or who set it does not any more (`owner`). A job writes that down; nothing is erased.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, select
+
+from forecasting.answers import Basis, Override, PeriodTold, Place
+from forecasting.ledger import Ledger
+from forecasting.reading import World
+from forecasting.rollup import Cell, Standing, adjust
+from forecasting.spots import grow
+from forecasting.tree import above
+from sfa.core.days import start_of_ms
+from sfa.db.tables import ROWS
+
+STANDING = "standing"
+COMPANY = "company"
+OVERRIDES = ROWS["forecast_overrides"]
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """A row of `forecast_overrides`."""
+
+    key: str
+    rev: int
+    period_key: str
+    user_key: str | None
+    team_key: str | None
+    view: str
+    level: str
+    seen_by: str | None
+    author_key: str
+    amount_minor: int
+    currency: str
+    based_on_minor: int
+    based_on: dict[str, Any]
+    note: str | None
+    set_at: int
+    number: int
+    status: str
+    cause: str | None
+    ended_at: int | None
+
+    @property
+    def node(self) -> str:
+        return f"user:{self.user_key}" if self.user_key is not None else f"team:{self.team_key}"
+
+    @property
+    def cell(self) -> Cell:
+        return self.node, self.view, self.level
+
+
+def read_overrides(connection: Connection, *where: ColumnElement[bool]) -> list[Stored]:
+    """Live rows by key."""
+    columns = (OVERRIDES.c[name] for name in Stored.__struct_fields__)
+    query = select(*columns).where(~OVERRIDES.c.gone, *where).order_by(OVERRIDES.c.key)
+    return [Stored(**row) for row in connection.execute(query).mappings()]
+
+
+class Position(Struct, frozen=True):
+    """Who carries the figure of a node on a day, where it stands, and the team whose managers may put another in its
+    place."""
+
+    owners: list[str]
+    path: list[str]
+    above: str | None
+
+
+def position(world: World, node: str) -> Position | None:
+    """None where there is no such person or team any more."""
+    kind, _, key = node.partition(":")
+    if kind == "user" and world.works(key):
+        place = world.tree.place(key, world.today)
+        return Position([key], list(place.path), above(place))
+    if kind == "team" and key in world.teams:
+        place = Place(world.tree.team_path(key, world.today)[:-1])
+        return Position(world.tree.managers(key, world.today), list(place.path), above(place))
+    return None
+
+
+def may_set(world: World, where: Position, level: str, user_key: str) -> bool:
+    """One says his own totals, and those of who reports to him directly (R25)."""
+    if level == "own":
+        return user_key in where.owners
+    return where.above is not None and user_key in world.tree.managers(where.above.partition(":")[2], world.today)
+
+
+def basis_for(where: Position, period: PeriodTold) -> dict[str, Any]:
+    """What an override is kept with, beside the value that stood there."""
+    return {"owner": where.owners, "path": where.path, "start_on": period.start_on, "end_on": period.end_on}
+
+
+def cause_of(stored: Stored, world: World, period: PeriodTold | None) -> str | None:
+    """Why an override stands no more, None where it does."""
+    said = stored.based_on
+    if period is None or (said.get("start_on"), said.get("end_on")) != (period.start_on, period.end_on):
+        return "period"
+    where = position(world, stored.node)
+    if where is None:
+        return "owner" if stored.user_key is not None else "team"
+    if said.get("path") != where.path or (stored.level == "manager" and where.above is None):
+        return "team"
+    carried = said.get("owner") or []
+    if not may_set(world, where, stored.level, stored.author_key) or (carried and not set(carried) & set(where.owners)):
+        return "owner"
+    return None
+
+
+def told(stored: Stored, without: int | None = None, cause: str | None = None) -> Override:
+    """`without` is what would stand in its place now. None: nobody asked, or it cannot be said."""
+    delta = None if without is None else without - stored.based_on_minor
+    values = {name: getattr(stored, name) for name in Override.__struct_fields__ if name in Stored.__struct_fields__}
+    if cause is not None:
+        values |= {"status": "superseded", "cause": cause}
+    return Override(node=stored.node, stale=bool(delta), delta_minor=delta or None, **values)
+
+
+# -- all of a period --------------------------------------------------------------------------------------------------
+
+
+class Stood(Struct, frozen=True):
+    """The overrides of a period as they stand in the company's currency: `standing` for roll-ups, `causes` of those
+    that do not any more, by key."""
+
+    standing: Standing
+    causes: Mapping[str, str]
+
+
+def stood(stored: Iterable[Stored], world: World, basis: Basis, found: Ledger) -> Stood:
+    """`basis` is of the company's currency, by owner."""
+    causes: dict[str, str] = {}
+    here: dict[Cell, Stored] = {}
+    for one in stored:
+        if one.status == STANDING:
+            cause = cause_of(one, world, basis.period)
+            if cause is None:
+                here[one.cell] = one
+            else:
+                causes[one.key] = cause
+    values = {cell: _value(one, world, basis.currency) for cell, one in here.items()}
+    without = _without(basis, found, values)
+    same = {cell for cell, one in here.items() if one.currency == basis.currency}
+    said = {cell: told(one, without.get(cell) if cell in same else None) for cell, one in here.items()}
+    return Stood(Standing(values, said), causes)
+
+
+def _without(basis: Basis, found: Ledger, values: Mapping[Cell, int | None]) -> dict[Cell, int | None]:
+    grown = grow(basis, found, COMPANY) if values else None
+    return adjust(grown, found, Standing(values)) if grown is not None else {}
+
+
+def would_stand(basis: Basis, found: Ledger, standing: Standing, cell: Cell) -> int | None:
+    """What stands in the place of an override that is about to be set, with all others; None where some of that cannot
+    be converted."""
+    return _without(basis, found, {**standing.values, cell: 0}).get(cell)
+
+
+def in_currency(standing: Standing, world: World, currency: str) -> Standing:
+    """The same figures in another currency, at the rate of the report's day."""
+    if currency == world.currency:
+        return standing
+    rate = world.exchange.applied(world.currency, currency, start_of_ms(world.today, world.zone))
+    values = {
+        cell: None if value is None or rate is None else rate.value(value) for cell, value in standing.values.items()
+    }
+    return Standing(values, standing.told)
+
+
+def _value(stored: Stored, world: World, currency: str) -> int | None:
+    if stored.currency == currency:
+        return stored.amount_minor
+    rate = world.exchange.applied(stored.currency, currency, start_of_ms(world.today, world.zone))
+    return None if rate is None else rate.value(stored.amount_minor)
