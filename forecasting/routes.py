@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, put
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, FromQuery, HeaderParameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
 from msgspec import structs
 
 from forecasting import listing
@@ -142,7 +142,7 @@ def _set(forecasts: Forecasts) -> HTTPRouteHandler:
         period: FromPath[str],
         node: FromPath[str],
         view: FromPath[str],
-        data: OverrideSet,
+        data: JSONBody[OverrideSet],
         level: FromQuery[str] = "own",
         if_match: IfMatch = None,
         if_none_match: IfNoneMatch = None,
