@@ -4,7 +4,7 @@ A deal is kept with what it brings to a forecast and what that is derived from: 
 parts, its products and its credits, each credit with what it was worth at the rate of its own day. Trees are kept as
 dated edges, so that a snapshot can say who was where on any day up to its own. Nothing here asks for anything that is
 not in a document: what is read back is what was frozen.
-Pure. Does not do: reading rows (`taking`), storing (`kept`), what a period makes of them (`standing`).
+Pure. Does not do: reading rows (`taking`), storing (`kept`), what a period makes of them (`stands`).
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """A snapshot as what a roll-up or a movement is made of: read back, never from the rows of today (R27)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from msgspec import Struct
 from sqlalchemy import Connection
@@ -50,16 +50,17 @@ def told(key: str, span: Span | None) -> PeriodTold:
 
 def basis(connection: Connection, snapshot: Snapshot, period_key: str) -> Basis:
     """What a roll-up of a period is made of, as it was frozen; `period_unknown` where it was not known then."""
-    found = frozen(connection, snapshot, period_of(connection, snapshot, period_key))
-    return basis_of(found, kept.firm(connection, snapshot.number).zone, _deals(connection, found))
+    return basis_at(connection, frozen(connection, snapshot, period_of(connection, snapshot, period_key)))
 
 
-def _deals(connection: Connection, found: Frozen) -> Iterator[tuple[str, Deal]]:
+def basis_at(connection: Connection, found: Frozen) -> Basis:
+    number = found.snapshot.number
     since = kept.done_from(connection, found.around.period.start_on)
-    return iter(kept.deals(connection, found.snapshot.number, since).items())
+    deals = kept.deals(connection, number, since)
+    return _basis(found, kept.firm(connection, number).zone, deals.items())
 
 
-def basis_of(found: Frozen, zone: str, deals: Iterator[tuple[str, Deal]]) -> Basis:
+def _basis(found: Frozen, zone: str, deals: Iterable[tuple[str, Deal]]) -> Basis:
     snapshot, around = found.snapshot, found.around
     facts = [fact for key, deal in deals for fact in facts_of(key, deal, around)]
     rates = [

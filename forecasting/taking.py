@@ -4,7 +4,7 @@
 one, and compares; `keep` stores what differs. So a day costs what changed on it, and taking a day twice changes
 nothing: the day's row is the claim. Where a setting changed by which closed deals are credited or converted, all are
 read again.
-Does not do: reading a snapshot back (`kept`), what a period makes of it (`standing`).
+Does not do: reading a snapshot back (`kept`), what a period makes of it (`stands`).
 """
 
 from collections import defaultdict

@@ -169,7 +169,7 @@ def some_day(choice: random.Random, office: Office, day: int) -> None:
         is_open = row["closed_at"] is None
         match choice.randint(0, 9):
             case 0:
-                values = {"name": f"D{day}.{n}", **OFFER, "owner_key": choice.choice(PEOPLE)}
+                values: dict[str, Any] = {"name": f"D{day}.{n}", **OFFER, "owner_key": choice.choice(PEOPLE)}
                 values |= {"amount_minor": choice.randint(1, 10**6), "currency": choice.choice(["EUR", "USD"])}
                 office.put(
                     ("deals", f"new-{day}-{n}", {**values, "account_key": choice.choice(["acme", "zeta", None])})
