@@ -12,10 +12,13 @@ from msgspec import structs
 from forecasting import calls, scoring
 from forecasting.accuracy import Accuracy
 from forecasting.calls import PAGE_DEFAULT, Call, Calls, CallSaid, Place
+from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
 from forecasting.service import Forecasts, Wanted
+from forecasting.tables import accuracy_table
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
 from sfa.crm.online import Online
+from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
 
@@ -74,7 +77,7 @@ async def _based_on(forecasts: Forecasts, user: str, place: Place) -> Mapping[st
 
 
 def _accuracy(screens: Online) -> HTTPRouteHandler:
-    @get("/api/forecast/accuracy", tags=["forecast"])
+    @get("/api/forecast/accuracy", tags=["forecast"], opt={ALSO: AS_FILES})
     async def accuracy(
         request: Asked,
         period: FromQuery[str | None] = None,
@@ -83,8 +86,11 @@ def _accuracy(screens: Online) -> HTTPRouteHandler:
         view: FromQuery[str] = "commit",
         currency: FromQuery[str | None] = None,
         weeks: FromQuery[int | None] = None,
-    ) -> Accuracy:
+        form: Format = JSON,
+    ) -> Response[Accuracy]:
+        form_of(form)
         wanted = scoring.Wanted(period, node, by, view, currency, weeks)
-        return await screens.read(scoring.told, screens.clock.now_ms(), request.user.user_key, wanted)
+        found = await screens.read(scoring.told, screens.clock.now_ms(), request.user.user_key, wanted)
+        return await answered(found, form, lambda: accuracy_table(found))
 
     return accuracy

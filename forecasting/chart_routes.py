@@ -1,62 +1,133 @@
-"""How an answer of the forecast leaves the server: as JSON, as a file, or as a picture.
+"""`/api/forecast/rollup/chart`, `…/movement/chart` and `…/accuracy/chart`: the answer beside it, as a picture.
 
-`format` is json, csv or xlsx where figures are answered, and vl, svg or png at `…/chart`. Files and pictures are made
-of the very answer that the JSON would be, off the event loop, and are no more to be kept by others than it is.
+`format` is vl (a Vega-Lite specification with its data in it, for consoles and phones that draw themselves), svg or
+png. The same rights, parameters and figures as the answer; drawn apart from the server.
 """
 
-import asyncio
-import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from litestar import MediaType, Response
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromQuery, QueryParameter
+from sqlalchemy import Connection
 
+from forecasting import moving, scoring
+from forecasting.charts import accuracy_picture, movement_picture, rollup_picture
+from forecasting.forms import NO_STORE
+from forecasting.marks import marks, name_of
+from forecasting.moving import Movement
 from forecasting.pictures.drawing import FORMS, Order
 from forecasting.pictures.studio import Studio
 from forecasting.pictures.values import Picture
-from forecasting.sheets import CSV, XLSX, Table, as_csv, as_xlsx
+from forecasting.service import Forecasts, Wanted
 from sfa.core.errors import Refused
+from sfa.core.forecast import VIEWS
+from sfa.web.openapi import ALSO
+from sfa.web.principal import Principal
 
-JSON, FILES = "json", ("csv", "xlsx")
+Caller = Request[Principal, Any, Any]
+From = Annotated[str | None, QueryParameter(name="from")]
+Format = Annotated[
+    str, QueryParameter(name="format", description="`vl`, `svg` or `png`.", schema_extra={"enum": list(FORMS)})
+]
+Scale = Annotated[int, QueryParameter(description="Pixels of a PNG for one of the picture, 1 to 4.")]
 SCALES = (1, 2, 3, 4)
-NO_STORE = {"Cache-Control": "private, no-store"}
+SPEC = FORMS["vl"]
+AS_PICTURES = {FORMS["svg"]: "With `format=svg`.", FORMS["png"]: "With `format=png`."}
+OPT = {ALSO: AS_PICTURES}
 
 
-def form_of(said: str) -> str:
-    """`format` of figures, checked before anything is read."""
-    if said not in (JSON, *FILES):
-        raise Refused("request_invalid", "`format` is json, csv or xlsx", format=said[:20])
-    return said
+def chart_routes(forecasts: Forecasts, studio: Studio) -> Sequence[HTTPRouteHandler]:
+    return [_rollup(forecasts, studio), _movement(forecasts, studio), _accuracy(forecasts, studio)]
 
 
-def chart_form_of(said: str, scale: int) -> str:
-    """`format` and `scale` of a picture, checked before anything is read."""
-    if said not in FORMS:
-        raise Refused("request_invalid", f"`format` is {', '.join(FORMS)}", format=said[:20])
+def _rollup(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
+    @get("/api/forecast/rollup/chart", media_type=SPEC, tags=["forecast"], opt=OPT)
+    async def rollup_chart(
+        request: Caller,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str | None] = None,
+        currency: FromQuery[str | None] = None,
+        as_of: FromQuery[str | None] = None,
+        by: FromQuery[str | None] = None,
+        form: Format = "vl",
+        scale: Scale = 2,
+    ) -> Response[bytes]:
+        """A node and those directly below it, by bucket, with quotas and calls."""
+        _check(form, scale)
+        user = request.user.user_key
+        told, _ = await forecasts.rollup(user, Wanted(period, node, currency, as_of, by, 1))
+        beside = await forecasts.screens.read(marks, user, told)
+        return await _drawn(studio, rollup_picture(told, beside.quotas, beside.calls), form, scale)
+
+    return rollup_chart
+
+
+def _movement(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
+    @get("/api/forecast/movement/chart", media_type=SPEC, tags=["forecast"], opt=OPT)
+    async def movement_chart(
+        request: Caller,
+        since: From = None,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str] = "company",
+        to: FromQuery[str | None] = None,
+        currency: FromQuery[str | None] = None,
+        view: FromQuery[str | None] = None,
+        form: Format = "vl",
+        scale: Scale = 2,
+    ) -> Response[bytes]:
+        """The bridge from one snapshot to another, of a cumulative view or of all that is not omitted."""
+        _check(form, scale)
+        if view is not None and view not in VIEWS:
+            raise Refused("request_invalid", f"`view` is {', '.join(VIEWS)}")
+        asked = moving.Asked(period, node, since, to, currency)
+        told, name = await forecasts.screens.read(_moved, request.user.user_key, asked)
+        return await _drawn(studio, movement_picture(told, name, view), form, scale)
+
+    return movement_chart
+
+
+def _moved(connection: Connection, user_key: str, asked: moving.Asked) -> tuple[Movement, str]:
+    found = moving.movement(connection, user_key, asked)
+    return found, name_of(connection, found.node)
+
+
+def _accuracy(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
+    @get("/api/forecast/accuracy/chart", media_type=SPEC, tags=["forecast"], opt=OPT)
+    async def accuracy_chart(
+        request: Caller,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str | None] = None,
+        view: FromQuery[str] = "commit",
+        currency: FromQuery[str | None] = None,
+        weeks: FromQuery[int | None] = None,
+        form: Format = "vl",
+        scale: Scale = 2,
+    ) -> Response[bytes]:
+        """Locked calls against what was closed, lock by lock."""
+        _check(form, scale)
+        wanted = scoring.Wanted(period, node, "level", view, currency, weeks)
+        now_ms = forecasts.screens.clock.now_ms()
+        picture = await forecasts.screens.read(_scored, now_ms, request.user.user_key, wanted)
+        return await _drawn(studio, picture, form, scale)
+
+    return accuracy_chart
+
+
+def _scored(connection: Connection, now_ms: int, user_key: str, wanted: scoring.Wanted) -> Picture:
+    told = scoring.told(connection, now_ms, user_key, wanted)
+    return accuracy_picture(told, None if wanted.node is None else name_of(connection, wanted.node))
+
+
+def _check(form: str, scale: int) -> None:
+    """Before anything is read."""
+    if form not in FORMS:
+        raise Refused("request_invalid", f"`format` is {', '.join(FORMS)}", format=form[:20])
     if scale not in SCALES:
         raise Refused("request_invalid", "`scale` is 1 to 4", scale=scale)
-    return said
 
 
-async def answered(
-    found: Any, form: str, table: Callable[[], Table], headers: dict[str, str] | None = None
-) -> Response[Any]:
-    """`found` as JSON, or the table of it as a file; `headers` are said beside those of every answer."""
-    more = {**NO_STORE, **(headers or {})}
-    if form == JSON:
-        return Response(found, media_type=MediaType.JSON, headers=more)
-    made = table()
-    more["Content-Disposition"] = f'attachment; filename="{_file_name(made)}.{form}"'
-    if form == "csv":
-        return Response(await asyncio.to_thread(as_csv, made), media_type=CSV, headers=more)
-    return Response(await asyncio.to_thread(as_xlsx, made), media_type=XLSX, headers=more)
-
-
-async def drawn(studio: Studio, picture: Picture, form: str, scale: int = 2) -> Response[bytes]:
-    """The picture; the specification has its data in it, so a phone or a console can draw it itself."""
+async def _drawn(studio: Studio, picture: Picture, form: str, scale: int) -> Response[bytes]:
     data = await studio.draw(Order(form, picture, scale if form == "png" else 1))
     return Response(data, media_type=FORMS[form], headers=NO_STORE)
-
-
-def _file_name(table: Table) -> str:
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", f"{table.name}-{table.as_of}")

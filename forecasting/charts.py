@@ -4,11 +4,14 @@ A picture is made of the answer that the caller gets, so it shows nothing that h
 `forecasting/pictures/`; how, is its business.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
-from forecasting.answers import Money, Node, PeriodTold, Rollup
+from forecasting.accuracy import Accuracy
+from forecasting.answers import Money, Node, Rollup
+from forecasting.moving import Movement
 from forecasting.pictures.values import About, AccuracyPicture, Called, MovementPicture, RollupPicture, Stack, Step
-from forecasting.tables import Bar
+from forecasting.tables import bars_of
 
 NOTHING: Mapping[str, int] = {}
 NAMELESS = {"company": "Company", "territory:": "No territory", "product:": "No product"}
@@ -45,46 +48,48 @@ def rollup_picture(
     return RollupPicture(about, _stack(top, quotas, calls), parts)
 
 
-def movement_picture(
-    *,
-    period: PeriodTold,
-    node: str,
-    currency: str,
-    days: tuple[str, str],
-    numbers: tuple[int, int],
-    bars: Sequence[Bar],
-    holes: Mapping[str, int] = NOTHING,
-    why: Iterable[str] = (),
-    view: str | None = None,
-) -> MovementPicture:
-    """All `bars` from the opening to the closing; `node` is its name, `days` and `numbers` are of the two snapshots."""
+def movement_picture(told: Movement, name: str, view: str | None = None) -> MovementPicture:
+    """Every bar from the opening to the closing, of a node that people call `name`."""
     about = About(
-        node=node,
-        period=period.name,
-        currency=currency,
-        as_of=f"{days[0]} to {days[1]}",
-        source=f"snapshots {numbers[0]} and {numbers[1]}",
-        notes=notes(holes, why),
+        node=name,
+        period=told.period.name,
+        currency=told.currency,
+        as_of=f"{told.since.taken_on} to {told.to.taken_on}",
+        source=f"snapshots {told.since.number} and {told.to.number}",
+        notes=notes(Counter(hole.code for hole in told.missing), told.why),
     )
-    return MovementPicture(about, [Step(bar.name, bar.deals, dict(bar.amounts)) for bar in bars], view)
+    return MovementPicture(about, [Step(bar.name, bar.deals, bar.amounts) for bar in bars_of(told)], view)
 
 
-def accuracy_picture(
-    about: About, calls: Sequence[Called], view: str, *, wape_bp: int | None, bias_bp: int | None, few: bool
-) -> AccuracyPicture:
-    """Calls of one lock and period are one point: their sums. WAPE and bias are those of the answer."""
+def accuracy_picture(told: Accuracy, name: str | None = None) -> AccuracyPicture:
+    """Calls of one lock and period are one point: their sums, of one level, so that no money is in it twice: that of
+    people before that of teams. `name` is that of the node; None where nobody was asked for. What names no amount is in
+    no sum."""
+    level = min((call.level for call in told.items), default="person")
     sums: dict[tuple[str, str], Called] = {}
-    for call in calls:
-        place = (call.due_on, call.period)
-        before = sums.get(place)
-        sums[place] = call if before is None else _added(before, call)
-    return AccuracyPicture(about, [sums[place] for place in sorted(sums)], view, wape_bp, bias_bp, few)
+    names = {period.key: period.name for period in told.periods}
+    for call in told.items:
+        if call.level == level and call.called_minor is not None and call.closed_minor is not None:
+            period = names[call.period_key]
+            before = sums.get((call.due_on, period), Called(call.due_on, period, 0, 0))
+            sums[call.due_on, period] = _added(before, call.called_minor, call.closed_minor)
+    periods = [period.name for period in told.periods]
+    about = About(
+        node=name or ("All people" if level == "person" else f"All of level {level}"),
+        period=" to ".join(dict.fromkeys([*periods[:1], *periods[-1:]])),
+        currency=told.currency,
+        as_of=told.as_of,
+        source="locked calls",
+        notes=(f"{told.all.left_out} calls without an amount",) if told.all.left_out else (),
+    )
+    score = next((score for score in told.scores if told.by == "level" and score.of == level), told.all)
+    calls = [sums[place] for place in sorted(sums)]
+    return AccuracyPicture(about, calls, told.view, score.wape_bp, score.bias_bp, score.few)
 
 
-def _added(one: Called, other: Called) -> Called:
-    is_over = one.closed_minor is not None and other.closed_minor is not None
-    closed = (one.closed_minor or 0) + (other.closed_minor or 0) if is_over else None
-    return Called(one.due_on, one.period, one.call_minor + other.call_minor, closed)
+def _added(before: Called, called_minor: int, closed_minor: int) -> Called:
+    closed = (before.closed_minor or 0) + closed_minor
+    return Called(before.due_on, before.period, before.call_minor + called_minor, closed)
 
 
 def name_of(node: str, name: str | None) -> str:

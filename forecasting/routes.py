@@ -16,11 +16,14 @@ from msgspec import structs
 
 from forecasting import listing
 from forecasting.answers import DealPage, Override, OverridePage, OverrideSet, Rollup
+from forecasting.forms import AS_FILES, JSON, NO_STORE, Format, answered, form_of
 from forecasting.listing import PAGE_DEFAULT, Page, Which
 from forecasting.overriding import Looked, Named
 from forecasting.service import Forecasts, Wanted
+from forecasting.tables import deals_table, rollup_table
 from sfa.core.errors import Refused
 from sfa.crm.routes import IfMatch, revision
+from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
 
@@ -28,7 +31,6 @@ Caller = Request[Principal, Any, Any]
 IfNoneMatch = Annotated[
     str | None, HeaderParameter(name="If-None-Match", description="`*`: there was no figure when you looked.")
 ]
-NO_STORE = {"Cache-Control": "private, no-store"}
 
 
 def forecast_routes(forecasts: Forecasts, places: Places) -> Sequence[HTTPRouteHandler]:
@@ -42,12 +44,13 @@ def forecast_routes(forecasts: Forecasts, places: Places) -> Sequence[HTTPRouteH
     ]
 
 
-def _told(found: Rollup, warm: bool) -> Response[Rollup]:
-    return Response(found, headers={**NO_STORE, "sfa-forecast": "warm" if warm else "cold"})
+async def _told(found: Rollup, warm: bool, form: str) -> Response[Rollup]:
+    state = {"sfa-forecast": "warm" if warm else "cold"}
+    return await answered(found, form, lambda: rollup_table(found), state)
 
 
 def _rollup(forecasts: Forecasts) -> HTTPRouteHandler:
-    @get("/api/forecast/rollup", tags=["forecast"])
+    @get("/api/forecast/rollup", tags=["forecast"], opt={ALSO: AS_FILES})
     async def rollup(
         request: Caller,
         period: FromQuery[str | None] = None,
@@ -56,34 +59,38 @@ def _rollup(forecasts: Forecasts) -> HTTPRouteHandler:
         as_of: FromQuery[str | None] = None,
         by: FromQuery[str | None] = None,
         depth: FromQuery[int | None] = None,
+        form: Format = JSON,
     ) -> Response[Rollup]:
         """A node with everything below it, as far as the caller may see it."""
+        form_of(form)
         wanted = Wanted(period, node, currency, as_of, by, depth)
-        return _told(*await forecasts.rollup(request.user.user_key, wanted))
+        return await _told(*await forecasts.rollup(request.user.user_key, wanted), form)
 
     return rollup
 
 
 def _node(forecasts: Forecasts) -> HTTPRouteHandler:
-    @get("/api/forecast/nodes/{node:str}", tags=["forecast"])
+    @get("/api/forecast/nodes/{node:str}", tags=["forecast"], opt={ALSO: AS_FILES})
     async def one(
         request: Caller,
         node: FromPath[str],
         period: FromQuery[str | None] = None,
         currency: FromQuery[str | None] = None,
         as_of: FromQuery[str | None] = None,
+        form: Format = JSON,
     ) -> Response[Rollup]:
         """A node with those directly below it; which tree it is of follows from its name."""
+        form_of(form)
         kind = node.partition(":")[0]
         by = kind if kind in ("territory", "product") else "owner"
         wanted = Wanted(period, node, currency, as_of, by, 1)
-        return _told(*await forecasts.rollup(request.user.user_key, wanted))
+        return await _told(*await forecasts.rollup(request.user.user_key, wanted), form)
 
     return one
 
 
 def _deals(forecasts: Forecasts, places: Places) -> HTTPRouteHandler:
-    @get("/api/forecast/deals", tags=["forecast"])
+    @get("/api/forecast/deals", tags=["forecast"], opt={ALSO: AS_FILES})
     async def deals(
         request: Caller,
         period: FromQuery[str | None] = None,
@@ -94,14 +101,18 @@ def _deals(forecasts: Forecasts, places: Places) -> HTTPRouteHandler:
         bucket: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = PAGE_DEFAULT,
-    ) -> DealPage:
+        form: Format = JSON,
+    ) -> Response[DealPage]:
         """What a node's money is the sum of; all pages together are the node."""
+        form_of(form)
         user = request.user.user_key
         about = json.dumps(["forecast/deals", user, period, node, currency, as_of, by, bucket])
         page = Page(places.open(after, about) if after is not None else None, limit)
         wanted = Wanted(period, node, currency, as_of, by)
         found = await listing.deals(forecasts, user, wanted, bucket, page)
-        return found if found.next is None else structs.replace(found, next=places.seal(found.next, about))
+        if found.next is not None:
+            found = structs.replace(found, next=places.seal(found.next, about))
+        return await answered(found, form, lambda: deals_table(found))
 
     return deals
 

@@ -8,9 +8,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from forecasting import moving, snapshots
+from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
 from forecasting.moving import Asked, MovedPage, Movement
 from forecasting.snapshots import SnapshotPage
+from forecasting.tables import moved_table, movement_table
 from sfa.crm.online import Online
+from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
 
 Caller = Request[Principal, Any, Any]
@@ -40,7 +43,7 @@ def _snapshots(screens: Online) -> Sequence[HTTPRouteHandler]:
 
 
 def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
-    @get("/api/forecast/movement", tags=["forecast"])
+    @get("/api/forecast/movement", tags=["forecast"], opt={ALSO: AS_FILES})
     async def told(
         request: Caller,
         since: From = None,
@@ -48,11 +51,14 @@ def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
         node: FromQuery[str] = "company",
         to: FromQuery[str | None] = None,
         currency: FromQuery[str | None] = None,
-    ) -> Movement:
+        form: Format = JSON,
+    ) -> Response[Movement]:
+        form_of(form)
         asked = Asked(period, node, since, to, currency)
-        return await screens.read(moving.movement, request.user.user_key, asked)
+        found = await screens.read(moving.movement, request.user.user_key, asked)
+        return await answered(found, form, lambda: movement_table(found))
 
-    @get("/api/forecast/movement/deals", tags=["forecast"])
+    @get("/api/forecast/movement/deals", tags=["forecast"], opt={ALSO: AS_FILES})
     async def deals(
         request: Caller,
         since: From = None,
@@ -63,8 +69,11 @@ def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
         currency: FromQuery[str | None] = None,
         after: FromQuery[int | None] = None,
         limit: FromQuery[int] = moving.PAGE_DEFAULT,
-    ) -> MovedPage:
+        form: Format = JSON,
+    ) -> Response[MovedPage]:
+        form_of(form)
         asked = Asked(period, node, since, to, currency)
-        return await screens.read(moving.moved_deals, request.user.user_key, asked, into, after, limit)
+        found = await screens.read(moving.moved_deals, request.user.user_key, asked, into, after, limit)
+        return await answered(found, form, lambda: moved_table(found))
 
     return [told, deals]

@@ -1,30 +1,20 @@
 """Answers as tables: the rows and figures of the JSON under the names that it gives them, one row for each item.
 
 Amounts stay integers of minor units; `forecasting/sheets.py` writes them. Lists and words of one item are one cell,
-parted by "; ". Pure; knows no database.
+parted by "; ". Asks no database.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
+from forecasting.accuracy import Accuracy, Score
 from forecasting.answers import DealPage, Node, PeriodTold, Rollup
+from forecasting.movement import Bar
+from forecasting.moving import MovedPage, Movement
 from forecasting.sheets import MONEY, NUMBER, Cell, Column, Table
 from sfa.core.forecast import BUCKETS, VIEWS
 
+BUCKET_COLUMNS = [Column(bucket, MONEY) for bucket in BUCKETS]
 AMOUNTS = ("own", "rolled_up", "own_adjusted", "manager_adjusted")
-
-
-class Bar(Protocol):
-    """A bar of a movement."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def deals(self) -> int: ...
-    @property
-    def amounts(self) -> Mapping[str, int]: ...
-    @property
-    def total_minor(self) -> int: ...
 
 
 def rollup_table(told: Rollup) -> Table:
@@ -84,23 +74,92 @@ def deals_table(told: DealPage) -> Table:
     about = [
         *_about("Deals", told.period, told.node, told.as_of_snapshot),
         ("bucket", told.bucket or "all"),
-        ("page", "the last" if told.next is None else "more follow"),
+        ("page", _page(told.next)),
         *_partial(told.partial, []),
     ]
     return Table("forecast-deals", told.currency, told.as_of, about, columns, rows)
 
 
-def movement_table(
-    period: PeriodTold, node: str, days: tuple[str, str], currency: str, bars: Iterable[Bar], why: Sequence[str] = ()
-) -> Table:
+def movement_table(told: Movement) -> Table:
     """One row for each bar from `opening` to `closing`, by bucket; opening + classes + rates = closing, per column."""
-    columns = [Column("bar"), Column("deals", NUMBER), *(Column(bucket, MONEY) for bucket in BUCKETS)]
-    columns.append(Column("total", MONEY))
     rows: list[tuple[Cell, ...]] = [
-        (bar.name, bar.deals, *(bar.amounts.get(bucket, 0) for bucket in BUCKETS), bar.total_minor) for bar in bars
+        (bar.name, bar.deals, *_by_bucket(bar.amounts), bar.total_minor) for bar in bars_of(told)
     ]
-    about = [*_about("Movement", period, node, None), ("from", days[0]), ("to", days[1]), *_partial(bool(why), why)]
-    return Table("forecast-movement", currency, days[1], about, columns, rows)
+    columns = [Column("bar"), Column("deals", NUMBER), *BUCKET_COLUMNS, Column("total", MONEY)]
+    about = [
+        *_moved_about("Movement", told),
+        ("unchanged deals", str(told.unchanged)),
+        *_partial(told.partial, told.why),
+    ]
+    return Table("forecast-movement", told.currency, told.to.taken_on, about, columns, rows)
+
+
+def bars_of(told: Movement) -> list[Bar]:
+    return [told.opening, *told.classes, told.rates, told.closing]
+
+
+def moved_table(told: MovedPage) -> Table:
+    """One row for each deal behind the bars, with what it adds."""
+    texts = ("deal_key", "name", "account_key", "owner_key", "class", "was", "now")
+    rows: list[tuple[Cell, ...]] = [
+        (
+            *(item.deal_key, item.name, item.account_key, item.owner_key, item.into, item.was, item.now),
+            *_by_bucket(item.amounts),
+            item.total_minor,
+        )
+        for item in told.items
+    ]
+    columns = [*map(Column, texts), *BUCKET_COLUMNS, Column("total", MONEY)]
+    about = [*_moved_about("Deals that moved", told), ("page", _page(told.next)), *_partial(told.partial, told.why)]
+    return Table("forecast-movement-deals", told.currency, told.to.taken_on, about, columns, rows)
+
+
+def _by_bucket(amounts: Mapping[str, int]) -> list[int]:
+    return [amounts.get(bucket, 0) for bucket in BUCKETS]
+
+
+def _moved_about(what: str, told: Movement | MovedPage) -> list[tuple[str, str]]:
+    ends = (f"{end.taken_on}, snapshot {end.number}" for end in (told.since, told.to))
+    return [*_about(what, told.period, told.node, None), *zip(("from", "to"), ends, strict=True)]
+
+
+def accuracy_table(told: Accuracy) -> Table:
+    """Scores of the groups, of `all`, and then the calls; `kind` says which a row is."""
+    texts = ("kind", "of", "period_key", "node", "author_key", "due_on", "level")
+    sums = ("called", "closed", "off", "over")
+    counts = ("weeks", "calls", "wape_bp", "bias_bp")
+    columns = [*map(Column, texts), *(Column(name, NUMBER) for name in counts)]
+    columns += [*(Column(name, MONEY) for name in sums), Column("left_out", NUMBER), *map(Column, ("few", "code"))]
+    rows = [_score("group", score) for score in told.scores]
+    rows.append(_score("all", told.all))
+    rows += [
+        (
+            *("call", None, call.period_key, call.node, call.author_key, call.due_on, call.level),
+            *(call.weeks, None, None, None, call.called_minor, call.closed_minor, None, None, None, None, call.code),
+        )
+        for call in told.items
+    ]
+    periods = _joined(period.name for period in told.periods)
+    about = [
+        ("what", "Accuracy"),
+        ("periods", periods),
+        ("view", told.view),
+        ("by", told.by),
+        ("calls", str(told.count)),
+    ]
+    return Table("forecast-accuracy", told.currency, told.as_of, about, columns, rows)
+
+
+def _score(kind: str, score: Score) -> tuple[Cell, ...]:
+    return (
+        *(kind, score.of, None, None, None, None, None, None, score.calls, score.wape_bp, score.bias_bp),
+        *(score.called_minor, score.closed_minor, score.off_minor, score.over_minor, score.left_out),
+        *(_said(score.few), score.wape_code),
+    )
+
+
+def _page(following: object) -> str:
+    return "the last" if following is None else "more follow"
 
 
 def _about(what: str, period: PeriodTold, node: str, snapshot: int | None) -> list[tuple[str, str]]:

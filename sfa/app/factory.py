@@ -22,6 +22,8 @@ from sqlalchemy import Connection, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from forecasting.call_routes import call_routes
+from forecasting.chart_routes import chart_routes
+from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
@@ -110,6 +112,7 @@ class Services(Struct, frozen=True):
     waker: Waker
     files: Files
     forecasts: Forecasts
+    studio: Studio
 
 
 class Health(Struct, frozen=True):
@@ -188,6 +191,7 @@ def connect(
         waker=Waker(database, clock, live, rounds.seen, pushes),
         files=file_service(settings, database, clock),
         forecasts=Forecasts(screens),
+        studio=Studio(),
     )
 
 
@@ -235,6 +239,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *reconcile_routes(services.screens),
         *commission_routes(services.screens),
         *forecast_routes(services.forecasts, Places(services.secret)),
+        *chart_routes(services.forecasts, services.studio),
         *search_routes(services.screens),
         *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),
@@ -289,6 +294,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         await services.live.close()
         services.passwords.close()
         services.planner.close()
+        services.studio.close()
         services.files.close()
         await services.database.close_async()
 

@@ -1,6 +1,12 @@
 """Answers of a made-up forecast, for tests of what is made of them."""
 
-from forecasting.answers import Amounts, DealPage, DealPart, Money, Node, Override, PeriodTold, Rollup, Unseen
+from msgspec import structs
+
+from forecasting import accuracy as accuracies
+from forecasting.accuracy import Accuracy, Called
+from forecasting.answers import Amounts, DealPage, DealPart, Missing, Money, Node, Override, PeriodTold, Rollup, Unseen
+from forecasting.movement import CLASSES, Bar
+from forecasting.moving import MovedDeal, MovedPage, Movement, Taken
 from sfa.core.forecast import BUCKETS, VIEWS
 
 PERIOD = PeriodTold("2026-Q4", "2026-Q4", "quarter", "2026-10-01", "2027-01-01")
@@ -64,4 +70,54 @@ def deals(amount_minor: int | None = 12_345) -> DealPage:
     return DealPage(
         period=PERIOD, as_of="2026-11-22", as_of_snapshot=4, currency="EUR", node="user:eva", bucket=None, items=[part],
         hidden=Unseen(2, 500, 250), partial=True, next=None,
+    )  # fmt: skip
+
+
+def bar(name: str, count: int = 0, **by_bucket: int) -> Bar:
+    return Bar(name, count, by_bucket, sum(amount for bucket, amount in by_bucket.items() if bucket != "omitted"))
+
+
+def movement() -> Movement:
+    effects = {"won": bar("won", 1, closed=120_00, commit=-100_00), "down": bar("down", 1, omitted=-7_00)}
+    return Movement(
+        period=PERIOD, node="team:n", currency="EUR", since=Taken(3, "2026-11-15", 1, "a"),
+        to=Taken(10, "2026-11-22", 2, "b"), opening=bar("opening", 2, commit=300_00, omitted=7_00),
+        classes=[effects.get(name, bar(name)) for name in CLASSES], unchanged=4, rates=bar("rates", 0, commit=5),
+        closing=bar("closing", 2, closed=120_00, commit=200_05),
+        missing=[Missing("amount_missing", "deals", "d9", "eva")], missing_count=1, partial=True, why=["not_seen"],
+    )  # fmt: skip
+
+
+def moved() -> MovedPage:
+    deal = MovedDeal(
+        deal_key="d1", name="@x", account_key=None, owner_key="eva", into="won", was="commit", now="closed",
+        amounts={"closed": 120_00, "commit": -100_00}, total_minor=20_00,
+    )  # fmt: skip
+    told = movement()
+    return MovedPage(
+        period=PERIOD, node=told.node, currency="EUR", since=told.since, to=told.to, items=[deal], partial=False,
+        why=[], next=None,
+    )  # fmt: skip
+
+
+def call(key: str, level: str, due_on: str, called: int | None, closed: int | None) -> Called:
+    return Called(
+        key=key, period_key="2026-Q4", node=f"user:{key}", author_key=key, due_on=due_on, level=level, weeks=3,
+        called_minor=called, closed_minor=closed, code=None if called is not None else "not_called",
+    )  # fmt: skip
+
+
+def accuracy() -> Accuracy:
+    calls = [
+        call("ana", "person", "2026-10-05", 3, 4),
+        call("ben", "person", "2026-10-05", 4, 5),
+        call("ana", "person", "2026-10-12", 4, 6),
+        call("ben", "person", "2026-10-12", None, 5),
+        call("eva", "team 1", "2026-10-12", 100, 9),
+    ]
+    scores, together = accuracies.scores(calls, "level")
+    people = structs.replace(scores[0], wape_bp=2_500)
+    return Accuracy(
+        as_of="2027-01-05", zone="UTC", currency="EUR", view="commit", by="level", periods=[PERIOD],
+        scores=[people, *scores[1:]], all=together, items=calls, count=len(calls),
     )  # fmt: skip

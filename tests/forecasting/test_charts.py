@@ -1,20 +1,12 @@
 """What of an answer becomes a picture: every node below once, and each hole in words."""
 
-from typing import NamedTuple
-
 from msgspec import structs
 
 from forecasting.charts import DIRECT, accuracy_picture, movement_picture, notes, rollup_picture
+from forecasting.movement import CLASSES
 from forecasting.pictures.values import About, Called
 from sfa.core.forecast import BUCKETS
-from tests.forecasting.answered import PERIOD, rollup
-
-
-class Bar(NamedTuple):
-    name: str
-    deals: int
-    amounts: dict[str, int]
-    total_minor: int
+from tests.forecasting.answered import accuracy, movement, rollup
 
 
 def test_a_roll_up_is_drawn_with_all_that_is_directly_below_it() -> None:
@@ -55,19 +47,27 @@ def test_a_hole_without_words_is_still_told() -> None:
     assert notes({}, []) == ()
 
 
-def test_a_movement_is_drawn_from_its_bars() -> None:
-    bars = [Bar("opening", 1, {"commit": 5}, 5), Bar("closing", 1, {"commit": 5}, 5)]
-    picture = movement_picture(
-        period=PERIOD, node="North", currency="EUR", days=("2026-11-15", "2026-11-22"), numbers=(3, 10), bars=bars
-    )
-    assert [(step.name, step.amounts) for step in picture.steps] == [
-        ("opening", {"commit": 5}),
-        ("closing", {"commit": 5}),
-    ]
+def test_a_movement_is_drawn_from_all_its_bars() -> None:
+    picture = movement_picture(movement(), "North")
+    assert [step.name for step in picture.steps] == ["opening", *CLASSES, "rates", "closing"]
+    assert (picture.steps[1].deals, picture.steps[1].amounts) == (1, {"closed": 120_00, "commit": -100_00})
     assert (picture.about.as_of, picture.about.source) == ("2026-11-15 to 2026-11-22", "snapshots 3 and 10")
+    assert picture.about.notes == ("1 deal without amount", "some money is not yours to see")
 
 
-def test_calls_of_one_lock_are_one_point_and_open_where_one_is() -> None:
-    calls = [Called("2026-10-12", "Q4", 3, 4), Called("2026-10-05", "Q4", 1, 2), Called("2026-10-05", "Q4", 5)]
-    picture = accuracy_picture(About("x", "y", "EUR", "z"), calls, "commit", wape_bp=1, bias_bp=None, few=True)
-    assert picture.calls == [Called("2026-10-05", "Q4", 6), Called("2026-10-12", "Q4", 3, 4)]
+def test_calls_of_people_are_summed_lock_by_lock_and_those_of_teams_not_again() -> None:
+    """R29: a team's call is of the money of its people."""
+    told = accuracy()
+    picture = accuracy_picture(told)
+    assert picture.calls == [Called("2026-10-05", "2026-Q4", 7, 9), Called("2026-10-12", "2026-Q4", 4, 6)]
+    assert (picture.about.node, picture.about.period) == ("All people", "2026-Q4")
+    assert (picture.wape_bp, picture.few) == (2_500, True)
+    assert picture.about.notes == ("1 calls without an amount",)
+
+
+def test_calls_of_one_team_are_those_that_it_made() -> None:
+    told = accuracy()
+    team = structs.replace(told, items=[call for call in told.items if call.level == "team 1"])
+    picture = accuracy_picture(team, "North")
+    assert [call.call_minor for call in picture.calls] == [100]
+    assert picture.about.node == "North"

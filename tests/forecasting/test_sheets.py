@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting.sheets import EXACT_BELOW, MONEY, NUMBER, TEXT, Column, Table, as_csv, as_xlsx
-from forecasting.tables import deals_table, rollup_table
+from forecasting.tables import accuracy_table, deals_table, moved_table, movement_table, rollup_table
 from sfa.core.forecast import BUCKETS, VIEWS
 from sfa.core.money import format_minor, minor_digits
-from tests.forecasting.answered import deals, rollup
+from tests.forecasting.answered import accuracy, deals, moved, movement, rollup
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 COLUMNS = [Column("name"), Column("amount", MONEY), Column("deals", NUMBER)]
@@ -151,3 +151,29 @@ def test_deals_that_are_hidden_are_a_row_so_that_the_file_sums_to_the_page() -> 
 
 def test_kinds_of_columns_are_those_that_are_written() -> None:
     assert {column.kind for column in rollup_table(rollup()).columns} == {TEXT, MONEY, NUMBER}
+
+
+def test_the_columns_of_a_movement_add_up_to_its_closing() -> None:
+    """R28."""
+    rows = lines(as_csv(movement_table(movement())))
+    assert [row["bar"] for row in rows][:2] == ["opening", "won"]
+    for column in (*BUCKETS, "total"):
+        amounts = [Decimal(row[column]) for row in rows]
+        assert sum(amounts[:-1]) == amounts[-1], column
+    assert (rows[1]["closed"], rows[1]["commit"], rows[1]["deals"]) == ("120.00", "-100.00", "1")
+
+
+def test_deals_that_moved_say_in_which_class_and_what_they_add() -> None:
+    (row,) = lines(as_csv(moved_table(moved())))
+    assert (row["name"], row["class"], row["was"], row["now"]) == ("'@x", "won", "commit", "closed")
+    assert (row["closed"], row["commit"], row["total"]) == ("120.00", "-100.00", "20.00")
+
+
+def test_scores_stand_before_the_calls_that_they_are_of() -> None:
+    told = accuracy()
+    rows = lines(as_csv(accuracy_table(told)))
+    assert [row["kind"] for row in rows] == ["group", "group", "all", *["call"] * 5]
+    assert rows[2]["calls"] == str(told.all.calls)
+    assert rows[2]["off"] == format_minor(told.all.off_minor, "EUR")
+    assert [row["called"] for row in rows[3:]] == ["0.03", "0.04", "0.04", "", "1.00"]
+    assert rows[6]["code"] == "not_called"

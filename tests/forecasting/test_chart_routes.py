@@ -1,0 +1,164 @@
+"""Files and pictures over HTTP: the figures and the rights of the answer that they are made of."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from forecasting.forms import AS_FILES
+from forecasting.pictures.drawing import FORMS
+from forecasting.pictures.shown import exact
+from forecasting.sheets import XLSX
+from sfa.core.money import format_minor
+from tests.crm.desk import Desk, opened
+from tests.forecasting.review import call, until
+from tests.forecasting.selling import order, take
+from tests.forecasting.telling import code, rollup
+from tests.office import Office
+
+QUOTA = {"period_key": "q1", "measure": "revenue", "currency": "EUR", "target": 900_000}
+
+
+def ask(desk: Desk, as_: str, path: str, **asked: Any) -> Any:
+    return desk.ask(as_, "GET", f"/api/forecast/{path}", params=asked)
+
+
+def lines(answer: Any) -> list[dict[str, str]]:
+    assert answer.status_code == 200, answer.text
+    return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+
+
+def drawn(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for rows in spec["datasets"].values() for row in rows]
+
+
+def test_a_roll_up_is_a_file_with_the_figures_that_are_shown(desk: Desk) -> None:
+    told = rollup(desk, "mia")
+    answer = ask(desk, "mia", "rollup", period="q1", format="csv")
+    rows = lines(answer)
+    assert [row["node"] for row in rows] == [node["node"] for node in told["nodes"]]
+    for row, node in zip(rows, told["nodes"], strict=True):
+        assert row["commit"] == format_minor(node["buckets"]["commit"]["amount_minor"], "EUR")
+        assert row["commit_rolled_up"] == format_minor(node["views"]["commit"]["rolled_up"], "EUR")
+        assert row["currency"] == "EUR"
+    assert answer.headers["content-disposition"] == 'attachment; filename="forecast-rollup-2026-01-05.csv"'
+    assert answer.headers["cache-control"] == "private, no-store"
+    assert answer.headers["sfa-forecast"] == "warm"
+    sheet = ask(desk, "mia", "rollup", period="q1", format="xlsx")
+    assert sheet.headers["content-type"] == XLSX
+    assert sheet.content.startswith(b"PK")
+    assert len(lines(ask(desk, "mia", "nodes/team:north", period="q1", format="csv"))) > 1
+
+
+def test_deals_are_a_file_too(desk: Desk) -> None:
+    (row,) = lines(ask(desk, "ana", "deals", period="q1", node="user:ana", bucket="commit", format="csv"))
+    assert (row["deal_key"], row["amount"], row["currency"]) == ("deal-a", "5000.00", "EUR")
+
+
+def test_a_roll_up_is_drawn_with_the_quotas_and_calls_that_the_caller_sees(desk: Desk) -> None:
+    office = desk.office
+    office.put(
+        ("quotas", "qa", {**QUOTA, "user_key": "ana"}),
+        ("quotas", "qn", {**QUOTA, "team_key": "north", "target": 2_000_000}),
+        ("quotas", "qd", {**QUOTA, "user_key": "bob", "currency": "USD"}),
+        ("quotas", "qv", {"period_key": "q1", "measure": "total_contacts", "target": 3, "user_key": "bob"}),
+    )
+    call(office.phone("ana"), "call-1", 300_000)
+    call(office.phone("ana"), "call-2", 310_000)
+    told = ask(desk, "mia", "rollup/chart", period="q1", node="team:north")
+    assert told.status_code == 200, told.text
+    assert told.headers["content-type"] == FORMS["vl"]
+    rows = drawn(told.json())
+    marks = {(row["mark"], row["amount"]) for row in rows if "mark" in row}
+    assert marks == {("Quota", exact(900_000, "EUR")), ("Quota", exact(2_000_000, "EUR")),
+                     ("Call (commit)", exact(310_000, "EUR"))}  # fmt: skip
+    assert {row["node"] for row in rows if "mark" in row} <= {
+        row["node"] for row in rows if "text" in row and "node" in row
+    }
+    own = ask(desk, "ana", "rollup/chart", period="q1").json()
+    assert {row["mark"] for row in drawn(own) if "mark" in row} == {"Quota", "Call (commit)"}
+    assert exact(2_000_000, "EUR") not in json.dumps(own, ensure_ascii=False)
+
+
+def test_a_picture_is_pixels_for_who_cannot_draw(desk: Desk) -> None:
+    small = ask(desk, "root", "rollup/chart", period="q1", format="png", scale=1)
+    assert small.headers["content-type"] == "image/png"
+    image = Image.open(io.BytesIO(small.content)).convert("RGB")
+    assert image.width > 500
+    assert len(set(image.tobytes())) > 10  # not one colour
+    again = ask(desk, "root", "rollup/chart", period="q1", format="png", scale=1)
+    assert again.content == small.content
+
+
+def test_a_movement_is_drawn_and_filed_as_it_is_told(selling: Office) -> None:
+    """R28."""
+    take(selling)
+    order(selling, "deal.win", "deal-a")
+    take(selling, 7)
+    asked = {"from": "2026-01-05", "to": "2026-01-12", "period": "2026-Q1"}
+    with opened(selling) as desk:
+        answer = ask(desk, "root", "movement", **asked)
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        rows = {row["bar"]: row for row in lines(ask(desk, "root", "movement", **asked, format="csv"))}
+        bars = [told["opening"], *told["classes"], told["rates"], told["closing"]]
+        assert {name: row["total"] for name, row in rows.items()} == {
+            bar["name"]: format_minor(bar["total_minor"], "EUR") for bar in bars
+        }
+        (moved,) = lines(ask(desk, "root", "movement/deals", **asked, format="csv"))
+        assert (moved["deal_key"], moved["class"]) == ("deal-a", "won")
+        spec = ask(desk, "root", "movement/chart", **asked, view="commit").json()
+        texts = {row["step"].partition("\n")[0]: row["text"] for row in drawn(spec) if "text" in row}
+        won = next(bar for bar in told["classes"] if bar["name"] == "won")["amounts"]["closed"]
+        assert texts["Won"] == f"+{won / 100_000:.1f}"
+        assert spec["title"]["text"].endswith("Company")
+
+
+def test_calls_are_drawn_against_what_was_closed_once_the_period_is_over(desk: Desk) -> None:
+    """R29."""
+    office = desk.office
+    call(office.phone("ana"), "call-1", 300_000)
+    until(office, "2026-04-02 08:00")
+    desk.forget_tokens()
+    spec = ask(desk, "ana", "accuracy/chart", node="user:ana").json()
+    assert spec["title"]["text"].startswith("Calls and closed")
+    rows = lines(ask(desk, "ana", "accuracy", node="user:ana", format="csv"))
+    assert [row["kind"] for row in rows][-1] in ("all", "call")
+
+
+@pytest.mark.parametrize("path", ["rollup", "deals", "movement", "movement/deals", "accuracy", "nodes/company"])
+def test_other_formats_are_refused_before_anything_is_read(desk: Desk, path: str) -> None:
+    assert code(ask(desk, "ana", path, format="pdf")) == (400, "request_invalid")
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("rollup/chart", {"format": "json"}),
+        ("rollup/chart", {"format": "png", "scale": 9}),
+        ("movement/chart", {"format": "pdf"}),
+        ("movement/chart", {"view": "closed"}),
+        ("accuracy/chart", {"scale": 0}),
+        ("accuracy/chart", {"view": "pipeline"}),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(desk: Desk, path: str, asked: dict[str, Any]) -> None:
+    assert code(ask(desk, "root", path, **asked)) == (400, "request_invalid")
+
+
+def test_who_sees_nothing_of_a_node_gets_no_picture_of_it_r30(desk: Desk) -> None:
+    assert code(ask(desk, "ana", "rollup/chart", period="q1", node="user:bob")) == (404, "not_found")
+    assert code(ask(desk, "ana", "rollup", period="q1", node="user:bob", format="csv")) == (404, "not_found")
+
+
+def test_the_description_names_every_form(desk: Desk) -> None:
+    paths = desk.client.get("/schema/openapi.json").json()["paths"]
+    for path in ("rollup", "deals", "movement", "accuracy"):
+        content = paths[f"/api/forecast/{path}"]["get"]["responses"]["200"]["content"]
+        assert set(content) == {"application/json", *AS_FILES}
+    for path in ("rollup", "movement", "accuracy"):
+        content = paths[f"/api/forecast/{path}/chart"]["get"]["responses"]["200"]["content"]
+        assert set(content) == set(FORMS.values())
