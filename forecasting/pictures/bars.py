@@ -18,8 +18,8 @@ NODES_MAX = 24
 WIDTH, ROW, BAR, WHOLE_ROW = 520, 32, 18, 46
 OTHERS = ""  # the key of no node
 COLUMNS = (("Commit", ("closed", "commit"), 62), ("All", DRAWN, 124))
-QUOTA_SHAPE = "M-0.17,-1.6L0.17,-1.6L0.17,1.6L-0.17,1.6Z"  # a standing line, a little higher than the bar
-MARKS = {"Quota": (QUOTA_SHAPE, INK), "Call (commit)": ("diamond", "#FFD23F")}
+QUOTA_SHAPE = "M-0.33,-1.7L0.33,-1.7L0.33,1.7L-0.33,1.7Z"  # a standing line, a little higher than the bar
+MARKS = {"Quota": (QUOTA_SHAPE, INK, style.PAPER), "Call (commit)": ("diamond", "#FFD23F", INK)}
 MARK_SIZE = 150
 
 
@@ -145,16 +145,17 @@ def _marks(stacks: Sequence[Stack], names: list[str], scale: Scale) -> list[dict
 
 def _marked(values: list[dict[str, Any]], y: alt.Y) -> style.Mark:
     names = list(MARKS)
-    shapes, fills = (list(column) for column in zip(*MARKS.values(), strict=True))
+    shapes, fills, edges = (list(column) for column in zip(*MARKS.values(), strict=True))
     legend = alt.Legend(symbolSize=MARK_SIZE)  # one for shape and colour, so that they are merged
     return (
         style.chart(values)
-        .mark_point(stroke=INK, strokeWidth=1.4, opacity=1, filled=True, size=MARK_SIZE)
+        .mark_point(strokeWidth=1.4, opacity=1, filled=True, size=MARK_SIZE)
         .encode(
             x="value:Q",
             y=y,
             shape=alt.Shape("mark:N", scale=alt.Scale(domain=names, range=shapes), legend=legend),
             fill=alt.Fill("mark:N", scale=alt.Scale(domain=names, range=fills), legend=legend),
+            stroke=alt.Stroke("mark:N", scale=alt.Scale(domain=names, range=edges), legend=legend),
             tooltip=["node:N", "mark:N", "amount:N"],
         )
     )

@@ -15,6 +15,7 @@ from forecasting.pictures.style import EVEN, GAIN, INK, LOSS
 from forecasting.pictures.values import MovementPicture, Step
 
 COLUMN, BAR, HEIGHT, LABEL_GAP = 74, 50, 300, 5
+COLUMN_MAX, WIDTH_MIN = 120, 640
 CAME, WENT = "Adds", "Takes"
 ENDS = ("opening", "closing")
 
@@ -42,12 +43,17 @@ def movement_spec(picture: MovementPicture) -> style.Spec:
     amounts = [end for span in bars.spans for end in span] + [bars.adds(step) for step in bars.steps]
     scale = shown.scale_of(amounts, picture.about.currency)
     labels = [_label(step) for step in bars.steps]
+    width = max(COLUMN, min(COLUMN_MAX, WIDTH_MIN // len(labels))) * len(labels)
     x = alt.X("step:N", scale=alt.Scale(domain=labels), title=None, axis=_step_axis())
-    layers = [_ends(bars, labels, scale, x), _between(bars, labels, scale, x), _connected(bars, labels, scale)]
+    layers = [
+        _ends(bars, labels, scale, x),
+        _between(bars, labels, scale, x),
+        _connected(bars, labels, scale, width // len(labels)),
+    ]
     layers += [_nothing(bars, labels, scale, x), _texts(bars, labels, scale, x), _ground()]
     chart = alt.layer(*layers).resolve_scale(color="independent")
     title = style.heading("Movement", picture.about, scale, _summed(picture, bars, scale))
-    chart = chart.properties(title=title, width=COLUMN * len(labels), height=HEIGHT)
+    chart = chart.properties(title=title, width=width, height=HEIGHT)
     return style.finished(chart, described(picture))
 
 
@@ -141,13 +147,13 @@ def _bar(scale: Scale, label: str, begins: int, ends: int, amount: int, **more: 
     }
 
 
-def _connected(bars: Bars, labels: list[str], scale: Scale) -> style.Mark:
+def _connected(bars: Bars, labels: list[str], scale: Scale, column: int) -> style.Mark:
     """A thin line from the end of each bar to the next, which begins there."""
     values = [
         {"step": label, "next": following, "from": scale.place(ends)}
         for label, following, (_, ends) in zip(labels, labels[1:], bars.spans, strict=False)
     ]
-    edge = (COLUMN - BAR) / 2 / COLUMN
+    edge = (column - BAR) / 2 / column
     begins = alt.X("step:N", scale=alt.Scale(domain=labels), title=None, bandPosition=1 - edge)
     chart = style.chart(values).mark_rule(color=EVEN, strokeWidth=1)
     return chart.encode(x=begins, x2=alt.X2("next:N", bandPosition=edge), y=_y(scale))

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from sfa.app.demo import margins, photos, quarter, rounds, stage, story, troubles
+from sfa.app.demo import margins, monday, photos, quarter, rounds, stage, story, troubles
 from sfa.app.demo.phones import SetBack, phone
 from sfa.app.seed.write import seed as seed_company
 from sfa.core.clock import SystemClock
@@ -21,7 +21,7 @@ from sfa.web.passwords import hash_password
 PASSWORD = "demo-password-1"
 DEFAULT_PORT = 8080
 LOG = "server.log"
-LEFT_BEHIND = (".db", ".db-wal", ".db-shm", ".db-journal", ".db-files", ".log", ".files", ".files-lock")
+LEFT_BEHIND = (".db", ".db-wal", ".db-shm", ".db-journal", ".db-files", ".log", ".files", ".files-lock", ".png")
 
 
 @click.command()
@@ -87,6 +87,7 @@ def _play(console: Console, database: Database, address: str, folder: Path) -> N
         photos.send_a_photo(day, folder, address, customer)
         quarter.Quarter(day, drawer, back, address).play(customer)
         margins.ask_before_giving(day, address)
+        monday.Monday(day, folder, address, customer).play()
         day.evening()
     console.print(f"\n[bold green]All {day.steps} steps were as they should be.[/bold green]")
 

@@ -11,7 +11,7 @@ def test_the_demo_plays_its_whole_day_and_every_step_is_right(tmp_path: Path, da
     options = ["--once", "--reps", "8", "--accounts", "60", "--folder", str(tmp_path / "demo"), "--database"]
     result = CliRunner().invoke(main, ["demo", *options, database_url])
     assert result.exit_code == 0, result.output
-    assert "All 23 steps were as they should be." in result.output
+    assert "All 26 steps were as they should be." in result.output
 
 
 def test_the_demo_removes_what_an_earlier_one_left_and_no_other_folder(tmp_path: Path) -> None:
