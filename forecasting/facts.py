@@ -64,7 +64,9 @@ class _Maker:
         stages = {key: (probability, category_of(None, category)) for key, probability, category in self._raw.stages}
         values: dict[str | None, _Value] = {}
         places: dict[str, Place] = {}
+        works = {user for user in world.people if world.works(user)}
         territory: tuple[str, ...] = ()
+        products: tuple[tuple[str, int], ...] = ()
         for key, owner, stage, amount, currency, said, close_on, splits, overlays, lies in self._raw.open:
             probability, category = stages.get(stage, (0, "pipeline"))
             bucket = UNDATED if close_on is None else bucket_of(said or category, close_on, today, start, end)
@@ -77,14 +79,15 @@ class _Maker:
                 value = values[currency] = self._value(currency)
             if self._by_territory:
                 territory = world.tree.territory_path(lies, today)
-            products = self._products(key)
+            if self._by_product:
+                products = self._products(key)
             for user, part, overlay in parts:
                 place = places.get(user)
                 if place is None:
                     place = places[user] = world.tree.place(user, today)
                 worth = part
                 holes: tuple[str, ...] = ()
-                if part is None or not value.known or bucket == UNDATED or not world.works(user):
+                if part is None or not value.known or bucket == UNDATED or user not in works:
                     holes = self._holes(user, part, value, bucket)
                     worth = part if value.known else None
                 if worth is not None and value.rate is not None:

@@ -5,11 +5,11 @@ are plain integers in one list, [amount, weighted, deals] of each bucket in turn
 one pass. A deal that several leaves share is counted once at each node, however many of its parts lie below. Pure.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from forecasting.answers import UNDATED, Fact, Missing, Money
+from forecasting.answers import UNDATED, Fact, Missing, Money, Place
 from sfa.core.forecast import BUCKETS
 from sfa.core.money import allocate
 
@@ -63,50 +63,89 @@ def amounts(vector: Vector) -> dict[str, int]:
     return {bucket: vector[at] for bucket, at in AT.items()}
 
 
-def ledger(facts: Iterable[Fact], by: str = "owner") -> Ledger:
+def ledger(facts: Sequence[Fact], by: str = "owner") -> Ledger:
     """Everything summed by leaf, by owner, territory or product."""
-    ids: dict[tuple[tuple[str, ...], str, bool], int] = {}
-    leaves: list[Leaf] = []
-    met: dict[tuple[str, str, bool], set[int]] = {}
-    missing: dict[tuple[Missing, int], None] = {}
-    for whole in facts:
-        for path, fact in parted(whole, by):
-            place = fact.place
-            asked = path, fact.user_key, place.manages
-            leaf_id = ids.get(asked)
-            if leaf_id is None:
-                leaf_id = ids[asked] = len(leaves)
-                managed = place.path[-1] if place.manages and by == "owner" else None
-                leaves.append(Leaf(path, fact.user_key, managed, [0] * WIDTH, [0] * WIDTH, {}))
-            leaf = leaves[leaf_id]
-            if fact.holes:
-                for code in fact.holes:
-                    currency = fact.currency if code == "rate_missing" else None
-                    missing[Missing(code, "deals", fact.deal_key, fact.user_key, currency), leaf_id] = None
-            at = AT.get(fact.bucket)
-            if at is None:
-                assert fact.bucket == UNDATED, fact.bucket
-                continue
-            sums = leaf.overlay if fact.overlay else leaf.sums
-            if fact.amount_minor is not None and fact.weighted_minor is not None:
-                sums[at] += fact.amount_minor
-                sums[at + 1] += fact.weighted_minor
-            if fact.alone:
-                sums[at + 2] += 1
-            else:
-                met.setdefault((fact.deal_key, fact.bucket, fact.overlay), set()).add(leaf_id)
-    shared: list[tuple[int, bool, tuple[int, ...]]] = []
-    for (_, bucket, overlay), where in met.items():
-        if len(where) > 1:
-            shared.append((AT[bucket] + 2, overlay, tuple(sorted(where))))
+    summing = _Summing(by)
+    if by == "owner":
+        for fact in facts:
+            summing.add(fact, summing.of_person(fact))
+    else:
+        for whole in facts:
+            for path, fact in parted(whole, by):
+                summing.add(fact, summing.at(path, fact))
+    return summing.done()
+
+
+class _Summing:
+    def __init__(self, by: str) -> None:
+        self._by = by
+        self._ids: dict[tuple[tuple[str, ...], str, bool], int] = {}
+        self._people: dict[tuple[str, int], tuple[Place, int]] = {}
+        self._leaves: list[Leaf] = []
+        self._met: dict[tuple[str, str, bool], set[int]] = {}
+        self._missing: dict[tuple[Missing, int], None] = {}
+
+    def of_person(self, fact: Fact) -> int:
+        """The same leaf as `at` finds; facts of one person at one place mostly share the very `Place`."""
+        place = fact.place
+        known = self._people.get((fact.user_key, id(place)))
+        if known is not None:  # it holds the place, so that nothing else can have its identity
+            return known[1]
+        found = self.at((*place.path, f"user:{fact.user_key}"), fact)
+        self._people[fact.user_key, id(place)] = place, found
+        return found
+
+    def at(self, path: tuple[str, ...], fact: Fact) -> int:
+        """The number of a leaf."""
+        place = fact.place
+        asked = path, fact.user_key, place.manages
+        found = self._ids.get(asked)
+        if found is None:
+            found = self._ids[asked] = len(self._leaves)
+            managed = place.path[-1] if place.manages and self._by == "owner" else None
+            self._leaves.append(Leaf(path, fact.user_key, managed, [0] * WIDTH, [0] * WIDTH, {}))
+        return found
+
+    def add(self, fact: Fact, number: int) -> None:
+        if fact.holes:
+            self._note(fact, number)
+        at = AT.get(fact.bucket)
+        if at is None:
+            assert fact.bucket == UNDATED, fact.bucket
+            return
+        leaf = self._leaves[number]
+        sums = leaf.overlay if fact.overlay else leaf.sums
+        if fact.amount_minor is not None and fact.weighted_minor is not None:
+            sums[at] += fact.amount_minor
+            sums[at + 1] += fact.weighted_minor
+        if fact.alone:
+            sums[at + 2] += 1
+            return
+        met = self._met.get((fact.deal_key, fact.bucket, fact.overlay))
+        if met is None:
+            self._met[fact.deal_key, fact.bucket, fact.overlay] = {number}
         else:
-            (only,) = where
-            sums = leaves[only].overlay if overlay else leaves[only].sums
-            sums[AT[bucket] + 2] += 1
-    for hole, leaf_id in missing:
-        counts = leaves[leaf_id].holes
-        counts[hole.code] = counts.get(hole.code, 0) + 1
-    return Ledger(by, leaves, shared, sorted(missing, key=lambda found: (found[0].code, found[0].key, found[1])))
+            met.add(number)
+
+    def _note(self, fact: Fact, number: int) -> None:
+        for code in fact.holes:
+            currency = fact.currency if code == "rate_missing" else None
+            self._missing[Missing(code, "deals", fact.deal_key, fact.user_key, currency), number] = None
+
+    def done(self) -> Ledger:
+        shared: list[tuple[int, bool, tuple[int, ...]]] = []
+        for (_, bucket, overlay), where in self._met.items():
+            if len(where) > 1:
+                shared.append((AT[bucket] + 2, overlay, tuple(sorted(where))))
+            else:
+                (only,) = where
+                sums = self._leaves[only].overlay if overlay else self._leaves[only].sums
+                sums[AT[bucket] + 2] += 1
+        for hole, number in self._missing:
+            counts = self._leaves[number].holes
+            counts[hole.code] = counts.get(hole.code, 0) + 1
+        missing = sorted(self._missing, key=lambda found: (found[0].code, found[0].key, found[1]))
+        return Ledger(self._by, self._leaves, shared, missing)
 
 
 # -- where a fact lies ------------------------------------------------------------------------------------------------

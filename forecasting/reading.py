@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Text, case, cast, literal, or_, select
+from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, case, cast, null, or_, select
 
 from forecasting.answers import PeriodTold
 from forecasting.tree import Stay, Tree
@@ -19,6 +19,7 @@ from sfa.core.exchange import Exchange
 from sfa.core.hierarchy import Edge
 from sfa.core.ids import is_key
 from sfa.db import feed, scope
+from sfa.db.prepared import Prepared
 from sfa.db.tables import ROWS, credited
 from sfa.profit.company.by_product import read_lines
 
@@ -144,24 +145,46 @@ def _open(connection: Connection, world: World, period: PeriodTold, by: str) -> 
     """(key, owner, stage, amount, currency, category, day, splits, overlays, territory); the last but two as text."""
     if period.end_on <= world.today:
         return ()  # whose day was in it and is over has slipped into the period that is running
+    is_running = period.start_on <= world.today
+    query = _OPEN[by == "territory", is_running]
+    return query.rows(connection, end=period.end_on, **({} if is_running else {"start": period.start_on}))
+
+
+def _open_query(*, with_territory: bool, is_running: bool) -> Prepared:
     d, account = _DEALS.c, ROWS["accounts"].c
-    territory = account.territory_key if by == "territory" else literal(None)
     columns = (d.key, d.owner_key, d.stage_key, d.amount_minor, d.currency, d.category, d.close_on)
-    query = select(*columns, cast(d.splits, Text), cast(d.overlays, Text), territory)
-    if by == "territory":
-        query = query.outerjoin(ROWS["accounts"], account.key == d.account_key)
-    query = query.where(d.closed_at.is_(None), ~d.gone)
-    if period.start_on <= world.today:
-        query = query.where(or_(d.close_on.is_(None), d.close_on < period.end_on))
+    query = select(*columns, cast(d.splits, Text), cast(d.overlays, Text))
+    if with_territory:
+        query = query.add_columns(account.territory_key).outerjoin(ROWS["accounts"], account.key == d.account_key)
     else:
-        query = query.where(d.close_on >= period.start_on, d.close_on < period.end_on)
-    return connection.execute(query).all()
+        query = query.add_columns(null())
+    until = d.close_on < bindparam("end", type_=Text)
+    dated = (
+        or_(d.close_on.is_(None), until) if is_running else and_(until, d.close_on >= bindparam("start", type_=Text))
+    )
+    return Prepared(query.where(d.closed_at.is_(None), ~d.gone, dated))
+
+
+# by (with territories, of the running period): the driver's own rows, of which there are many
+_OPEN = {
+    (with_territory, is_running): _open_query(with_territory=with_territory, is_running=is_running)
+    for with_territory in (False, True)
+    for is_running in (False, True)
+}
 
 
 def _closed(connection: Connection, world: World, period: PeriodTold) -> Sequence[Any]:
     """(deal, person, overlay, at, rated at, territory, amount, currency): the same money that quotas count (R55)."""
+    start, end = start_of_ms(period.start_on, world.zone), start_of_ms(period.end_on, world.zone)
+    return _CLOSED.rows(connection, start=start, end=end)
+
+
+def _closed_query() -> Prepared:
     c = credited.c
     amount = case((c.reversal, -c.amount_minor), else_=c.amount_minor)
     query = select(c.deal_key, c.user_key, c.overlay, c.at, c.rated_at, c.territory_key, amount, c.currency)
-    start, end = start_of_ms(period.start_on, world.zone), start_of_ms(period.end_on, world.zone)
-    return connection.execute(query.where(c.at >= start, c.at < end)).all()
+    start, end = (bindparam(name, type_=BigInteger) for name in ("start", "end"))
+    return Prepared(query.where(c.at >= start, c.at < end))
+
+
+_CLOSED = _closed_query()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from typing import TypeGuard
 
 import msgspec
 
@@ -114,12 +115,13 @@ def allocate(total_minor: int, weights: Sequence[Exact]) -> list[int]:
     gives the negated parts of the positive one. `amount_invalid`: no weights, a negative weight, or only
     zeros.
     """
-    shares = [exact(weight) for weight in weights]
-    whole = sum(shares, start=Fraction(0))
+    shares: Sequence[int | Fraction] = weights if _are_whole(weights) else [exact(weight) for weight in weights]
+    whole = sum(shares)
     if not shares or min(shares) < 0 or whole == 0:
         raise Refused("amount_invalid", "An amount needs weights of zero or more, not all zero, to be shared out")
     size = abs(total_minor)
-    floors, rests = [], []
+    floors: list[int] = []
+    rests: list[int | Fraction] = []
     for share in shares:
         floor, rest = divmod(size * share, whole)
         floors.append(int(floor))
@@ -131,8 +133,16 @@ def allocate(total_minor: int, weights: Sequence[Exact]) -> list[int]:
     return floors if total_minor >= 0 else [-part for part in floors]
 
 
+def _are_whole(weights: Sequence[Exact]) -> TypeGuard[Sequence[int]]:
+    """Plain integers, which need no fractions to be exact."""
+    return all(type(weight) is int for weight in weights)
+
+
 def apply_bp(amount_minor: int, share_bp: int, rounding: Rounding) -> int:
     """A share of an amount: 2,500 bp of 1.99 is 0.50 by half-up."""
+    if rounding is Rounding.HALF_UP:  # without fractions: it is asked of every deal
+        size = (2 * abs(amount_minor * share_bp) + BP_WHOLE) // (2 * BP_WHOLE)
+        return size if amount_minor * share_bp >= 0 else -size
     return rounded(Fraction(amount_minor * share_bp, BP_WHOLE), rounding)
 
 
