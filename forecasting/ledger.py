@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from forecasting.answers import UNDATED, Fact, Missing, Money, Place
-from sfa.core.forecast import BUCKETS
+from sfa.core.forecast import BUCKETS, CLOSED, VIEWS
 from sfa.core.money import allocate
 
 WIDTH = 3 * len(BUCKETS)
@@ -59,8 +59,13 @@ def money(vector: Vector, *, all_of_them: bool = False) -> dict[str, Money]:
     return {bucket: Money(*vector[at : at + 3]) for bucket, at in AT.items() if all_of_them or any(vector[at : at + 3])}
 
 
-def amounts(vector: Vector) -> dict[str, int]:
-    return {bucket: vector[at] for bucket, at in AT.items()}
+def views(vector: Vector) -> dict[str, int]:
+    """`sfa.core.forecast.cumulative` of the amounts: each view is the one before it and one bucket more."""
+    total, found = vector[AT[CLOSED]], {}
+    for view in VIEWS:
+        total += vector[AT[view]]
+        found[view] = total
+    return found
 
 
 def ledger(facts: Sequence[Fact], by: str = "owner") -> Ledger:

@@ -24,10 +24,10 @@ from forecasting.answers import (
     Place,
     Rollup,
 )
-from forecasting.ledger import Ledger, amounts, money
+from forecasting.ledger import Ledger, money, views
 from forecasting.spots import EVERYTHING, Four, Grown, Sight, Spot, grow
 from sfa.core.errors import Refused
-from sfa.core.forecast import VIEWS, cumulative
+from sfa.core.forecast import VIEWS
 
 RATE_MISSING = "rate_missing"
 LEVELS = ("own", "manager")
@@ -57,7 +57,7 @@ def adjust(grown: Grown, found: Ledger, standing: Standing) -> dict[Cell, int | 
     elsewhere = _elsewhere(grown.root, found, standing.nodes())
     without: dict[Cell, int | None] = {}
     for spot in _bottom_up(grown.root):
-        sums, own, direct = (cumulative(amounts(vector)) for vector in (spot.sums, spot.own, spot.direct))
+        sums, own, direct = map(views, (spot.sums, spot.own, spot.direct))
         for view in VIEWS:
             below = [child.four[view].manager_adjusted for child in spot.children.values()]
             value = _sum([direct[view], *below])
@@ -80,7 +80,7 @@ def _elsewhere(root: Spot, found: Ledger, nodes: set[str]) -> dict[str, dict[str
     for spot in _bottom_up(root):
         if spot.here and spot.node in nodes:
             rest = totals.get(spot.node, spot.sums)
-            away[spot.node] = cumulative(amounts([a - b for a, b in zip(rest, spot.sums, strict=True)]))
+            away[spot.node] = views([a - b for a, b in zip(rest, spot.sums, strict=True)])
     return away
 
 

@@ -32,7 +32,7 @@ from sfa.crm.edits import Who
 from sfa.crm.online import Online, person
 from sfa.db import feed
 
-BASES_MAX = 6
+BASES_MAX = 4
 ANSWERS_MAX = 256
 WARM_S = 15  # how often what people look at is made anew after changes
 WARM_FOR_S = 900  # how long after somebody last asked
@@ -139,7 +139,9 @@ class Forecasts:
         """The base of what is asked, made if need be."""
         check(wanted)
         if wanted.as_of is None:
-            self._asked[structs.replace(wanted, node=None, depth=None)] = self.screens.clock.now_ms() / 1000
+            by = None if wanted.by in ("owner", "team") else wanted.by
+            asked = structs.replace(wanted, node=None, depth=None, by=by)
+            self._asked[asked] = self.screens.clock.now_ms() / 1000
         gathered = await self.screens.read(self._gather, user_key, wanted)
         base, warm = self._bases.get(gathered.place), True
         if base is None:
@@ -225,7 +227,8 @@ class Forecasts:
     async def warm(self) -> int:
         """One round -> how many bases were made."""
         now, made = self.screens.clock.now_ms() / 1000, 0
-        self._asked = {wanted: at for wanted, at in self._asked.items() if now - at < WARM_FOR_S}
+        lately = sorted(self._asked.items(), key=lambda item: -item[1])[:BASES_MAX]  # no more than are kept
+        self._asked = {wanted: at for wanted, at in lately if now - at < WARM_FOR_S}
         for wanted in list(self._asked):
             try:
                 made += await self._remade(wanted)

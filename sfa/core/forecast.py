@@ -14,12 +14,13 @@ from typing import Any
 from msgspec import Struct
 
 from sfa.core.credits import overlaid, shared_out, standing
-from sfa.core.money import Rounding, apply_bp
+from sfa.core.money import BP_WHOLE
 
 CLOSED, SLIPPED, OMITTED = "closed", "slipped", "omitted"
 OPEN = ("commit", "likely", "best_case", "pipeline")
 BUCKETS = (CLOSED, *OPEN, SLIPPED, OMITTED)
 VIEWS: dict[str, tuple[str, ...]] = {view: (CLOSED, *OPEN[: n + 1]) for n, view in enumerate(OPEN)}
+_HALF = BP_WHOLE // 2
 TOTAL = (CLOSED, *OPEN, SLIPPED)  # what a movement bridges: everything that is not omitted
 
 
@@ -60,8 +61,9 @@ def parts_of(deal: Mapping[str, Any]) -> list[Part]:
 
 
 def weighted(amount_minor: int, probability_bp: int) -> int:
-    """Amount times probability, rounded once, half up (R23)."""
-    return apply_bp(amount_minor, probability_bp, Rounding.HALF_UP)
+    """Amount times probability, rounded once, half up (R23): `money.apply_bp`, quickly, for every deal."""
+    whole = amount_minor * probability_bp
+    return (whole + _HALF) // BP_WHOLE if whole >= 0 else -((_HALF - whole) // BP_WHOLE)
 
 
 def cumulative(buckets: Mapping[str, int]) -> dict[str, int]:

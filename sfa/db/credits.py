@@ -218,12 +218,12 @@ def stored_and_due(
 
 
 def _write(connection: Connection, stored: Mapping[str, Stored], found: Mapping[str, Stored], *, hold: bool) -> Changed:
-    """`hold`: take the clock before anything is written, so that whoever has it, as a closing does, reads one state."""
+    """`hold`: advance the clock before all is written, so that who has it, or keeps figures of it, reads one state."""
     was = {key: stored.get(key, Stored()) for key in found}
     counts = {key: due.counts for key, due in found.items() if not due.counts.same(was[key].counts)}
     aside = {key: due.aside for key, due in found.items() if not due.aside.same(was[key].aside)}
     if hold and (counts or aside):
-        feed.take(connection, 0)
+        feed.take(connection, 1)
     credit_rows.replace(connection, counts, aside=False)
     credit_rows.replace(connection, aside, aside=True)
     rows = (row for key, due in counts.items() for row in (*was[key].counts.credits, *due.credits))

@@ -1,6 +1,7 @@
 """What a deal brings to a forecast: categories, buckets, views, parts (R16, R22-R24)."""
 
 import itertools
+from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from sfa.core.forecast import (
     parts_of,
     weighted,
 )
+from sfa.core.money import Rounding, apply_bp, rounded
 from tests.core.test_rules import blank
 
 AMOUNTS = st.integers(-(10**9), 10**9)
@@ -33,6 +35,13 @@ def test_the_worked_example_of_the_views_r24() -> None:
 def test_the_worked_example_of_weighted_amounts_r23() -> None:
     """Deals 100 at 99 % and 200 at 0 %: weighted 99, not 148.5."""
     assert weighted(100, 9_900) + weighted(200, 0) == 99
+
+
+@given(AMOUNTS, st.integers(0, 10_000))
+def test_a_weighted_amount_is_rounded_once_as_all_money_is_r23(amount: int, probability: int) -> None:
+    exact = Fraction(amount * probability, 10_000)
+    assert weighted(amount, probability) == rounded(exact, Rounding.HALF_UP)
+    assert apply_bp(amount, probability, Rounding.HALF_UP) == rounded(exact, Rounding.HALF_UP)
 
 
 @given(st.dictionaries(st.sampled_from(BUCKETS), AMOUNTS))

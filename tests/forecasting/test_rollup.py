@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting.answers import Fact, NodeRow, Place
+from forecasting.ledger import WIDTH, views
+from forecasting.ledger import money as money_of
 from forecasting.rollup import Standing
 from forecasting.spots import Sight
 from sfa.core.errors import Refused
-from sfa.core.forecast import BUCKETS, VIEWS
+from sfa.core.forecast import BUCKETS, VIEWS, cumulative
 from tests.forecasting.making import NORTH, SOUTH, amounts_of, basis, fact, roll
 
 MAX = Sight(books=frozenset({"max", "ann", "bob"}), manages=frozenset({"team:north"}))
@@ -126,6 +128,11 @@ def test_a_node_that_is_not_there_is_not_found() -> None:
     with pytest.raises(Refused) as refused:
         roll(basis(), "team:nobody")
     assert refused.value.code == "not_found"
+
+
+@given(st.lists(st.integers(-(10**9), 10**9), min_size=WIDTH, max_size=WIDTH))
+def test_the_views_of_sums_are_those_of_the_buckets_r24(vector: list[int]) -> None:
+    assert views(vector) == cumulative({bucket: money.amount_minor for bucket, money in money_of(vector).items()})
 
 
 # -- holes ------------------------------------------------------------------------------------------------------------

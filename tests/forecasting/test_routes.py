@@ -3,7 +3,12 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from forecasting.answers import Basis, PeriodTold
+from forecasting.facts import basis_of
+from forecasting.reading import read_raw
+from forecasting.service import Forecasts, Wanted
 from tests.crm.desk import Desk
 from tests.forecasting.telling import code, commits, deal, nodes, rollup
 from tests.office import Office
@@ -44,6 +49,19 @@ def test_overdue_open_deals_stay_in_the_slipped_bucket_of_the_running_period_r22
     found = rollup(desk, "ana", period="q2")["nodes"][0]["buckets"]
     assert (found["slipped"]["amount_minor"], found["commit"]["amount_minor"]) == (500_000, 0)
     assert rollup(desk, "ana", period="q1")["nodes"][0]["buckets"]["slipped"]["deals"] == 0
+
+
+def test_a_deal_is_in_the_period_of_its_day_and_in_no_other_r22_r31(desk: Desk) -> None:
+    """Days are half-open: the first of April is the second quarter's; what has no day is told of the running one."""
+    desk.office.put(deal("last", "bob", 1, "2026-03-31"), deal("first", "bob", 20, "2026-04-01"))
+    desk.office.put(deal("no-day", "bob", 300, None))
+    told = {key: rollup(desk, "bob", period=key) for key in ("q0", "q1", "q2")}
+    assert {key: found["nodes"][0]["buckets"]["commit"]["amount_minor"] for key, found in told.items()} == {
+        "q0": 0,
+        "q1": 1,
+        "q2": 20,
+    }
+    assert {key: found["missing_count"] for key, found in told.items()} == {"q0": 0, "q1": 1, "q2": 0}
 
 
 def test_the_day_that_decides_is_the_organisations_r32(desk: Desk) -> None:
@@ -280,6 +298,23 @@ def test_what_people_look_at_is_made_ahead_after_a_change(desk: Desk) -> None:
         assert portal.call(forecasts.warm) == 1
     assert warmth(desk) == "warm"
     assert commits(desk)["user:bob"] == 7
+
+
+def test_a_day_that_is_over_is_answered_from_what_was_frozen_r27(desk: Desk) -> None:
+    """By whoever keeps snapshots; overrides are not among them."""
+    services = desk.client.app.state.services
+
+    def past(connection: Any, world: Any, day: str, period: PeriodTold, currency: str, by: str) -> Basis:
+        live = basis_of(read_raw(connection, world, period, by), world, period, currency=currency, by=by)
+        return structs.replace(live, as_of=day, snapshot=7)
+
+    forecasts = Forecasts(services.screens, past)
+    with desk.client.portal() as portal:
+        found, warm = portal.call(forecasts.rollup, "root", Wanted("q1", as_of="2026-01-04"))
+        assert portal.call(forecasts.rollup, "root", Wanted("q1", as_of="2026-01-04"))[1]
+    assert (found.as_of, found.as_of_snapshot, warm) == ("2026-01-04", 7, False)
+    told = found.nodes[0].views["commit"]
+    assert (told.rolled_up, told.manager_adjusted, told.code) == (500_000, None, "not_kept")
 
 
 def test_a_caller_who_left_is_told_nothing_r30(desk: Desk) -> None:
