@@ -80,10 +80,11 @@ class Place(Struct, frozen=True, array_like=True):
 
 
 class Named(Struct, frozen=True, omit_defaults=True):
-    """A person with the teams he was in, a team or territory with what it lay under, a product."""
+    """A person with his role and the teams he was in, a team or territory with what it lay under, a product."""
 
     name: str
     active: bool = True
+    role: str | None = None
     places: tuple[Place, ...] = ()
 
 

@@ -16,7 +16,7 @@ from forecasting.documents import Deal, Span
 from forecasting.frozen import Frozen, frozen, told
 from forecasting.kept import Snapshot
 from forecasting.movement import CLASSES, Bar, Bridge, Moved, Stand, bridge
-from forecasting.seeing import sight_of
+from forecasting.overriding import sight_of
 from forecasting.spots import Sight
 from forecasting.stands import Lens, facts_of, has_hole, node_row, stand_of
 from sfa.core.days import check_day, plus_days
@@ -113,7 +113,7 @@ class Compared(Struct, frozen=True):
 def movement(connection: Connection, user_key: str, asked: Asked) -> Movement:
     """`not_found`: the caller sees nothing of the node. `forecast_snapshot_missing`, `period_unknown`,
     `forecast_currency_fixed`, `request_invalid`."""
-    sight = sight_of(person(connection, user_key))
+    sight = sight_of(person(connection, user_key), shown=False)
     ends = compared(connection, asked)
     found, holes, lens = bridged(connection, ends, asked.node, sight)
     why = _why(holes, lens)
@@ -139,7 +139,7 @@ def moved_deals(
         raise Refused("request_invalid", f"`class` is one of {', '.join(CLASSES)}")
     if not 1 <= limit <= PAGE_MAX or (after is not None and after < 0):
         raise Refused("request_invalid", f"`limit` is 1 to {PAGE_MAX}, `after` the `next` of another page")
-    sight = sight_of(person(connection, user_key))
+    sight = sight_of(person(connection, user_key), shown=False)
     ends = compared(connection, asked)
     found, holes, lens = bridged(connection, ends, asked.node, sight)
     start = after or 0

@@ -6,7 +6,7 @@ one; a credit that both know was worth there what the earlier one says.
 Does not do: reading snapshots (`kept`), the sums (`rollup`, `movement`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from msgspec import Struct
@@ -15,14 +15,13 @@ from forecasting.answers import UNDATED, Fact, NodeRow, PeriodTold
 from forecasting.answers import Place as Stood
 from forecasting.documents import CreditPart, Deal, Named, Part
 from forecasting.movement import Stand
+from forecasting.reading import SELLS
 from forecasting.spots import Sight
 from forecasting.tree import Stay, Tree
 from sfa.core.exchange import Applied
 from sfa.core.forecast import CLOSED, OMITTED, bucket_of, weighted
 from sfa.core.hierarchy import Edge
 from sfa.core.money import allocate
-
-Inside = Callable[[Deal, str, str, str | None], bool]
 
 
 class Around(Struct, frozen=True):
@@ -76,11 +75,16 @@ def _edges(named: Mapping[str, Named]) -> Iterator[Edge]:
     return (Edge(key, p.above, p.valid_from, p.valid_to) for key, one in named.items() for p in one.places)
 
 
-def nodes_of(around: Around) -> dict[str, NodeRow]:
-    """Everything that was named in the snapshot, by node."""
+def nodes_of(around: Around, with_money: Set[str]) -> dict[str, NodeRow]:
+    """Everything that was named in the snapshot, by node; of people those who sell, are in a team or have money."""
     named = (("user", around.people), ("team", around.teams), ("territory", around.territories))
     nodes = [f"{kind}:{key}" for kind, of in (*named, ("product", around.products)) for key in of]
-    return {node: row for node in nodes if (row := node_row(node, around)) is not None}
+    rows = {node: row for node in nodes if (row := node_row(node, around)) is not None}
+    for key, person in around.people.items():
+        is_there = person.active and (person.role in SELLS or rows[f"user:{key}"].parents)
+        if key not in with_money and not is_there:
+            del rows[f"user:{key}"]
+    return rows
 
 
 def node_row(node: str, around: Around) -> NodeRow | None:

@@ -269,8 +269,8 @@ def _around(connection: Connection) -> Iterator[Document]:
     """People, trees, products and periods."""
     stays = _places(connection, "team_members", "user_key", "team_key", "role")
     u = ROWS["users"].c
-    for key, name, active in connection.execute(select(u.key, u.name, u.active).where(~u.gone)):
-        yield "user", key, written(Named(name, bool(active), tuple(stays.get(key, ()))))
+    for key, name, active, role in connection.execute(select(u.key, u.name, u.active, u.role).where(~u.gone)):
+        yield "user", key, written(Named(name, bool(active), role, tuple(stays.get(key, ()))))
     for kind, entity, edges in (("team", "teams", "team_edges"), ("territory", "territories", "territory_edges")):
         above, table = _places(connection, edges, f"{kind}_key", "parent_key"), ROWS[entity].c
         for key, name in connection.execute(select(table.key, table.name).where(~table.gone)):

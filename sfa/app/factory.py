@@ -21,6 +21,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from forecasting import frozen
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
@@ -186,7 +187,7 @@ def connect(
         live=live,
         waker=Waker(database, clock, live, rounds.seen, pushes),
         files=file_service(settings, database, clock),
-        forecasts=Forecasts(screens),
+        forecasts=Forecasts(screens, frozen.past),
     )
 
 
