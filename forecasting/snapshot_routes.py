@@ -7,8 +7,10 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from forecasting import moving, snapshots
+from forecasting import covering, moving, snapshots
+from forecasting.covering import Covered
 from forecasting.moving import Asked, MovedPage, Movement
+from forecasting.service import Forecasts, Wanted
 from forecasting.snapshots import SnapshotPage
 from sfa.crm.online import Online
 from sfa.web.principal import Principal
@@ -19,8 +21,8 @@ Class = Annotated[str | None, QueryParameter(name="class")]
 LINES = "application/x-ndjson"
 
 
-def snapshot_routes(screens: Online) -> Sequence[HTTPRouteHandler]:
-    return [*_snapshots(screens), *_movement(screens)]
+def snapshot_routes(screens: Online, forecasts: Forecasts) -> Sequence[HTTPRouteHandler]:
+    return [*_snapshots(screens), *_movement(screens), _coverage(forecasts)]
 
 
 def _snapshots(screens: Online) -> Sequence[HTTPRouteHandler]:
@@ -68,3 +70,21 @@ def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
         return await screens.read(moving.moved_deals, request.user.user_key, asked, into, after, limit)
 
     return [told, deals]
+
+
+def _coverage(forecasts: Forecasts) -> HTTPRouteHandler:
+    @get("/api/forecast/coverage", tags=["forecast"])
+    async def told(
+        request: Caller,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str | None] = None,
+        currency: FromQuery[str | None] = None,
+        as_of: FromQuery[str | None] = None,
+        by: FromQuery[str | None] = None,
+    ) -> Response[Covered]:
+        wanted = covering.check_wanted(Wanted(period, node, currency, as_of, by, 1))
+        found, warm = await covering.covered(forecasts, request.user.user_key, wanted)
+        headers = {"Cache-Control": "private, no-store", "sfa-forecast": "warm" if warm else "cold"}
+        return Response(found, headers=headers)
+
+    return told

@@ -229,7 +229,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),
-        *snapshot_routes(services.screens),
+        *snapshot_routes(services.screens, services.forecasts),
         *pricing_routes(services.screens),
         *reconcile_routes(services.screens),
         *commission_routes(services.screens),
