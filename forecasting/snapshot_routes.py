@@ -7,7 +7,8 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from forecasting import covering, moving, snapshots
+from forecasting import changes, covering, moving, snapshots
+from forecasting.changes import ChangePage
 from forecasting.covering import Covered
 from forecasting.moving import Asked, MovedPage, Movement
 from forecasting.service import Forecasts, Wanted
@@ -22,7 +23,7 @@ LINES = "application/x-ndjson"
 
 
 def snapshot_routes(screens: Online, forecasts: Forecasts) -> Sequence[HTTPRouteHandler]:
-    return [*_snapshots(screens), *_movement(screens), _coverage(forecasts)]
+    return [*_snapshots(screens), *_movement(screens), _coverage(forecasts), _changes(screens)]
 
 
 def _snapshots(screens: Online) -> Sequence[HTTPRouteHandler]:
@@ -88,3 +89,19 @@ def _coverage(forecasts: Forecasts) -> HTTPRouteHandler:
         return Response(found, headers=headers)
 
     return told
+
+
+def _changes(screens: Online) -> HTTPRouteHandler:
+    @get("/api/forecast/changes", tags=["forecast"])
+    async def listed(
+        request: Caller,
+        since: FromQuery[str | None] = None,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str] = "company",
+        after: FromQuery[int | None] = None,
+        limit: FromQuery[int] = changes.PAGE_DEFAULT,
+    ) -> ChangePage:
+        asked = changes.Asked(since, period, node, after, limit)
+        return await screens.read(changes.changes, request.user.user_key, screens.clock.now_ms(), asked)
+
+    return listed
