@@ -7,24 +7,24 @@ A year is reckoned from the growth of the file over these days. Times are of the
 
 import random
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection, bindparam, text, update
 
 from bench.attainment import SYSTEM, insert_rows
-from bench.forecast import CATEGORIES, DAY_MS, NOW, QUICK, Size, cpu_s, made, person
+from bench.forecast import CATEGORIES, DAY_MS, NOW, Size, best, person
+from bench.subjects import Figures
 from forecasting import frozen, kept, moving, taking
 from forecasting.moving import Asked
 from forecasting.spots import EVERYTHING
 from sfa.db.bulk import inserting
-from sfa.db.database import Database, SqliteDatabase, open_database
-from sfa.db.tables import ROWS, forecast_snapshots
+from sfa.db.database import Database
+from sfa.db.tables import ROWS
 
-FIRST, DAY, BRIDGE, NODE, READ = "the first", "a day", "a bridge, day to day", "a bridge of a team", "a roll-up's facts"
-WEEK, YEAR_MB, DAY_KB = "a bridge, first to last", "a year, MB", "a day, KB"
-DAYS = 6
+FIRST, DAY, GROWTH = "the first snapshot", "the snapshot of a day", "what snapshots weigh"
+BRIDGE, WEEK, NODE = "a bridge, day to day", "a bridge, first to last", "a bridge of one team"
+READ = "the facts of a snapshot"
+DAYS, TURNS = 6, 3
 CHANGED, CLOSED = 50, 200  # one in so many
 _DEALS = ROWS["deals"]
 
@@ -64,58 +64,52 @@ def more(database: Database, size: Size, day: int) -> None:
     )  # fmt: skip
 
 
-def _spent(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
-
-
 def versions_bytes(connection: Connection) -> int:
-    """What the tables of snapshots and their indexes take in a SQLite file."""
-    names = "('forecast_versions', 'ix_forecast_versions_from_no', 'ix_forecast_versions_to_no', 'forecast_snapshots')"
-    return int(connection.execute(text(f"SELECT sum(pgsize) FROM dbstat WHERE name IN {names}")).scalar_one())
+    """What the tables of snapshots and their indexes take."""
+    names = "'forecast_versions', 'ix_forecast_versions_from_no', 'ix_forecast_versions_to_no', 'forecast_snapshots'"
+    if connection.dialect.name == "sqlite":
+        query = f"SELECT sum(pgsize) FROM dbstat WHERE name IN ({names})"
+    else:
+        query = "SELECT pg_total_relation_size('forecast_versions') + pg_total_relation_size('forecast_snapshots')"
+    return int(connection.execute(text(query)).scalar_one())
 
 
-def measured(folder: Path, size: Size) -> dict[str, float]:
-    """Seconds of the processor by what was done, and the growth, in a new SQLite file."""
-    database = open_database(f"sqlite:///{folder / 'snapshots.db'}", durable=False)
-    assert isinstance(database, SqliteDatabase)
-    try:
-        made(database, size)
-        found = {FIRST: _spent(lambda: database.write(taking.take, NOW))}
-        first, days = database.read(versions_bytes), []
-        for day in range(1, DAYS + 1):
-            database.write(one_day, size, day)
-            more(database, size, day)
-            days.append(_spent(lambda at=NOW + day * DAY_MS: database.write(taking.take, at)))  # type: ignore[misc]
-        grown = (database.read(versions_bytes) - first) / DAYS
-        found[DAY] = sorted(days)[DAYS // 2]
-        found[DAY_KB] = grown / 1_000
-        found[YEAR_MB] = (first + 365 * grown) / 1_000_000
-        last = database.read(lambda c: c.execute(text(f"SELECT max(taken_on) FROM {forecast_snapshots.name}")).scalar())
-        before = database.read(lambda c: kept.numbered(c, DAYS).taken_on)
-        found[BRIDGE] = cpu_s(lambda: bridged(database, before, str(last)), 3)
-        found[WEEK] = cpu_s(lambda: bridged(database, "2026-02-16", str(last)), 3)
-        found[NODE] = cpu_s(lambda: bridged(database, before, str(last), "team:t1"), 3)
-        found[READ] = cpu_s(lambda: database.read(_read), 3)
-        return found
-    finally:
-        database.close()
+def measured(database: Database, size: Size) -> Iterator[tuple[str, Figures]]:
+    """Of the company that `bench.forecast.made` left in the database, which these days change."""
+    yield FIRST, _timed(lambda: database.write(taking.take, NOW))
+    first, days = database.read(versions_bytes), []
+    for day in range(1, DAYS + 1):
+        database.write(one_day, size, day)
+        more(database, size, day)
+        days.append(_timed(lambda at=NOW + day * DAY_MS: database.write(taking.take, at)))  # type: ignore[misc]
+    yield DAY, sorted(days, key=lambda figures: figures["best_cpu_ms"])[DAYS // 2]
+    grown = (database.read(versions_bytes) - first) / DAYS
+    yield GROWTH, {"day_mb": round(grown / 1e6, 2), "year_mb": round((first + 365 * grown) / 1e6, 1)}
+    dates = [database.read(kept.numbered, number).taken_on for number in (1, DAYS, DAYS + 1)]
+    yield BRIDGE, best(TURNS, lambda: bridged(database, dates[1], dates[2]))
+    yield WEEK, best(TURNS, lambda: bridged(database, dates[0], dates[2]))
+    yield NODE, best(TURNS, lambda: bridged(database, dates[1], dates[2], "team:t1"))
+    yield READ, best(TURNS, lambda: database.read(_read))
+
+
+def _timed(work: Callable[[], object]) -> Figures:
+    begun, cpu = time.perf_counter(), time.process_time()
+    work()
+    took, used = (time.perf_counter() - begun) * 1e3, (time.process_time() - cpu) * 1e3
+    return {"best_ms": round(took, 2), "best_cpu_ms": round(used, 2)}
 
 
 def bridged(database: Database, since: str, to: str, node: str = "company") -> int:
-    def work(connection: Connection) -> Any:
-        ends = moving.compared(connection, Asked(period="q1", since=since, to=to))
-        return moving.bridged(connection, ends, node, EVERYTHING)[0]
+    """-> how many deals moved."""
 
-    found = database.read(work)
-    assert found.opening.deals
-    assert found.moved
-    return len(found.moved)
+    def work(connection: Connection) -> int:
+        ends = moving.compared(connection, Asked(period="q1", since=since, to=to))
+        found = moving.bridged(connection, ends, node, EVERYTHING)[0]
+        assert found.opening.deals
+        return len(found.moved)
+
+    return database.read(work)
 
 
 def _read(connection: Connection) -> int:
     return len(frozen.basis(connection, kept.numbered(connection, DAYS), "q1").facts)
-
-
-__all__ = ["QUICK", "Size", "measured"]
