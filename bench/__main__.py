@@ -18,7 +18,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
-from bench import attainment, company, floors, forecast, live, profit, seeding, subjects, versions
+from bench import attainment, company, floors, forecast, forecast_snapshots, live, profit, seeding, subjects, versions
 from bench.company import Device
 from bench.report import Report
 from bench.server import SECRET, TTL_S, running
@@ -299,8 +299,11 @@ def _profit(report: Report, kind: str, url: str, quick: bool) -> None:
 def _forecast(report: Report, kind: str, url: str, quick: bool) -> None:
     """A company of its own, in a database of its own."""
     with closing(open_database(url, durable=False)) as database:
-        forecast.made(database, forecast.QUICK if quick else forecast.Size())
+        size = forecast.QUICK if quick else forecast.Size()
+        forecast.made(database, size)
         for name, figures in forecast.measured(database, url):
+            report.add("forecast", f"{kind}, {name}", figures)
+        for name, figures in forecast_snapshots.measured(database, size):
             report.add("forecast", f"{kind}, {name}", figures)
     report.ratio("forecast", "best_ms", f"{kind}, {forecast.COLD}", f"{kind}, {forecast.FLOOR}")
 

@@ -117,9 +117,9 @@ def _credits(size: Size) -> Iterator[dict[str, Any]]:
 
 def measured(database: Database, url: str) -> Iterator[tuple[str, Figures]]:
     """Of the company that `made` left in the database."""
-    yield COLD, _best(TURNS, lambda: database.read(cold))
+    yield COLD, best(TURNS, lambda: database.read(cold))
     yield WARM, asyncio.run(_warm(url))
-    yield FLOOR, _best(TURNS, lambda: database.read(floor))
+    yield FLOOR, best(TURNS, lambda: database.read(floor))
 
 
 def cold(connection: Connection) -> int:
@@ -164,7 +164,7 @@ async def _asked_again(database: Database) -> Figures:
     return _figures(count, times, used)
 
 
-def _best(turns: int, work: Callable[[], int]) -> Figures:
+def best(turns: int, work: Callable[[], int]) -> Figures:
     """The least of some turns, after one that warms up."""
     count, times, used = work(), [], []
     for _ in range(turns):

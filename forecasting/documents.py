@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from sfa.core.forecast import category_of, parts_of
+from sfa.core.money import BP_WHOLE
 from sfa.deals.figures import total
 
 DEAL, DONE = "deal", "done"
@@ -80,10 +81,11 @@ class Place(Struct, frozen=True, array_like=True):
 
 
 class Named(Struct, frozen=True, omit_defaults=True):
-    """A person with the teams he was in, a team or territory with what it lay under, a product."""
+    """A person with his role and the teams he was in, a team or territory with what it lay under, a product."""
 
     name: str
     active: bool = True
+    role: str | None = None
     places: tuple[Place, ...] = ()
 
 
@@ -154,10 +156,16 @@ def deal_of(
         currency=row["currency"],
         close_on=row["close_on"],
         closed_on=closed_on,
-        parts=tuple(Part(*msgspec.structs.astuple(part)) for part in parts_of(row)) if is_open else (),
+        parts=_parts(row) if is_open else (),
         products=_products(lines),
         credits=tuple(sorted(credits_, key=lambda c: (c.n, c.user_key, c.overlay, c.reversal))),
     )
+
+
+def _parts(row: Mapping[str, Any]) -> tuple[Part, ...]:
+    if not row["splits"] and not row["overlays"]:  # as `parts_of` says of most deals, without asking
+        return (Part(row["owner_key"], False, BP_WHOLE, row["amount_minor"]),)
+    return tuple(Part(*msgspec.structs.astuple(part)) for part in parts_of(row))
 
 
 def _products(lines: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, int], ...]:

@@ -75,6 +75,15 @@ def _basis(found: Frozen, zone: str, deals: Iterable[tuple[str, Deal]]) -> Basis
         seq=snapshot.seq,
         snapshot=snapshot.number,
         facts=facts,
-        nodes=nodes_of(around),
+        nodes=nodes_of(around, {fact.user_key for fact in facts}),
         rates=rates,
     )
+
+
+def past(connection: Connection, _world: object, day: str, period: PeriodTold, currency: str, _by: str) -> Basis:
+    """What a roll-up as of a day that is over is made of: the newest snapshot that is not younger than the day.
+    `forecast_snapshot_missing`, `forecast_currency_fixed`, `period_unknown`."""
+    snapshot = kept.as_of(connection, day)
+    if currency != snapshot.currency:
+        raise Refused("forecast_currency_fixed", number=snapshot.number, currency=snapshot.currency)
+    return basis(connection, snapshot, period.key)

@@ -91,6 +91,8 @@ def class_of(was: Stand | None, now: Stand | None) -> str | None:
 
 
 def _moved(was: Stand, now: Stand) -> str:
+    if was is now:
+        return UNCHANGED
     if was.in_period != now.in_period:
         return "pulled_in" if now.in_period else "pushed_out"
     if (was.here, was.share_bp) != (now.here, now.share_bp):

@@ -16,9 +16,9 @@ from forecasting.documents import Deal, Span
 from forecasting.frozen import Frozen, frozen, told
 from forecasting.kept import Snapshot
 from forecasting.movement import CLASSES, Bar, Bridge, Moved, Stand, bridge
-from forecasting.seeing import sight_of
+from forecasting.overriding import sight_of
 from forecasting.spots import Sight
-from forecasting.stands import Lens, facts_of, has_hole, node_row, stand_of
+from forecasting.stands import Lens, facts_of, has_hole, is_same_around, node_row, rests, stand_of
 from sfa.core.days import check_day, plus_days
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
@@ -113,7 +113,7 @@ class Compared(Struct, frozen=True):
 def movement(connection: Connection, user_key: str, asked: Asked) -> Movement:
     """`not_found`: the caller sees nothing of the node. `forecast_snapshot_missing`, `period_unknown`,
     `forecast_currency_fixed`, `request_invalid`."""
-    sight = sight_of(person(connection, user_key))
+    sight = sight_of(person(connection, user_key), shown=False)
     ends = compared(connection, asked)
     found, holes, lens = bridged(connection, ends, asked.node, sight)
     why = _why(holes, lens)
@@ -139,7 +139,7 @@ def moved_deals(
         raise Refused("request_invalid", f"`class` is one of {', '.join(CLASSES)}")
     if not 1 <= limit <= PAGE_MAX or (after is not None and after < 0):
         raise Refused("request_invalid", f"`limit` is 1 to {PAGE_MAX}, `after` the `next` of another page")
-    sight = sight_of(person(connection, user_key))
+    sight = sight_of(person(connection, user_key), shown=False)
     ends = compared(connection, asked)
     found, holes, lens = bridged(connection, ends, asked.node, sight)
     start = after or 0
@@ -203,9 +203,14 @@ def bridged(connection: Connection, ends: Compared, node: str, sight: Sight) -> 
     lens, holes = Lens(node, sight), set[Missing]()
 
     def stands() -> Iterator[tuple[str, Stand | None, Stand | None]]:
+        first, last = ends.was.around, ends.now.around
+        is_same = is_same_around(first, last)
         for key, was, now in ends.pairs(connection):
-            before = stand_of(was, ends.was.around, lens, None)
-            after = stand_of(now, ends.now.around, lens, (was, ends.was.around))
+            before = stand_of(was, first, lens, None)
+            if is_same and was is now and was is not None and rests(was, first, last):
+                after = before
+            else:
+                after = stand_of(now, last, lens, (was, first))
             if (before is not None and before.here) or (after is not None and after.here):
                 yield key, before, after
                 holes.update(_holes(key, was, ends.was, lens), _holes(key, now, ends.now, lens))

@@ -52,13 +52,15 @@ class Wanted(Struct, frozen=True):
 
 
 class Place(NamedTuple):
-    """What a base is of. `by` is owner, territory or product."""
+    """What a base is of. `by` is owner, territory or product. A day that is over is told by its snapshot, also where
+    nothing has changed since it was today."""
 
     seq: int
     as_of: str
     period: str
     currency: str
     by: str
+    is_over: bool
 
 
 class Base(Struct, frozen=True):
@@ -163,7 +165,7 @@ class Forecasts:
         period = find_period(connection, wanted.period, as_of, world.period_kind)
         currency = wanted.currency or world.currency
         by = "owner" if wanted.by in (None, "team") else str(wanted.by)
-        place = Place(world.seq, as_of, period.key, currency, by)
+        place = Place(world.seq, as_of, period.key, currency, by, as_of < world.today)
         gathered = _Gathered(who, world, place, period)
         if place in self._bases:
             return gathered

@@ -7,9 +7,12 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from forecasting import moving, snapshots
+from forecasting import changes, covering, moving, snapshots
+from forecasting.changes import ChangePage
+from forecasting.covering import Covered
 from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
 from forecasting.moving import Asked, MovedPage, Movement
+from forecasting.service import Forecasts, Wanted
 from forecasting.snapshots import SnapshotPage
 from forecasting.tables import moved_table, movement_table
 from sfa.crm.online import Online
@@ -22,8 +25,8 @@ Class = Annotated[str | None, QueryParameter(name="class")]
 LINES = "application/x-ndjson"
 
 
-def snapshot_routes(screens: Online) -> Sequence[HTTPRouteHandler]:
-    return [*_snapshots(screens), *_movement(screens)]
+def snapshot_routes(screens: Online, forecasts: Forecasts) -> Sequence[HTTPRouteHandler]:
+    return [*_snapshots(screens), *_movement(screens), _coverage(forecasts), _changes(screens)]
 
 
 def _snapshots(screens: Online) -> Sequence[HTTPRouteHandler]:
@@ -77,3 +80,37 @@ def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
         return await answered(found, form, lambda: moved_table(found))
 
     return [told, deals]
+
+
+def _coverage(forecasts: Forecasts) -> HTTPRouteHandler:
+    @get("/api/forecast/coverage", tags=["forecast"])
+    async def told(
+        request: Caller,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str | None] = None,
+        currency: FromQuery[str | None] = None,
+        as_of: FromQuery[str | None] = None,
+        by: FromQuery[str | None] = None,
+    ) -> Response[Covered]:
+        wanted = covering.check_wanted(Wanted(period, node, currency, as_of, by, 1))
+        found, warm = await covering.covered(forecasts, request.user.user_key, wanted)
+        headers = {"Cache-Control": "private, no-store", "sfa-forecast": "warm" if warm else "cold"}
+        return Response(found, headers=headers)
+
+    return told
+
+
+def _changes(screens: Online) -> HTTPRouteHandler:
+    @get("/api/forecast/changes", tags=["forecast"])
+    async def listed(
+        request: Caller,
+        since: FromQuery[str | None] = None,
+        period: FromQuery[str | None] = None,
+        node: FromQuery[str] = "company",
+        after: FromQuery[int | None] = None,
+        limit: FromQuery[int] = changes.PAGE_DEFAULT,
+    ) -> ChangePage:
+        asked = changes.Asked(since, period, node, after, limit)
+        return await screens.read(changes.changes, request.user.user_key, screens.clock.now_ms(), asked)
+
+    return listed

@@ -6,23 +6,22 @@ one; a credit that both know was worth there what the earlier one says.
 Does not do: reading snapshots (`kept`), the sums (`rollup`, `movement`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from msgspec import Struct
 
-from forecasting.answers import UNDATED, Fact, NodeRow, PeriodTold
+from forecasting.answers import COMPANY, UNDATED, Fact, NodeRow, PeriodTold
 from forecasting.answers import Place as Stood
 from forecasting.documents import CreditPart, Deal, Named, Part
 from forecasting.movement import Stand
+from forecasting.reading import SELLS
 from forecasting.spots import Sight
 from forecasting.tree import Stay, Tree
 from sfa.core.exchange import Applied
 from sfa.core.forecast import CLOSED, OMITTED, bucket_of, weighted
 from sfa.core.hierarchy import Edge
 from sfa.core.money import allocate
-
-Inside = Callable[[Deal, str, str, str | None], bool]
 
 
 class Around(Struct, frozen=True):
@@ -76,11 +75,16 @@ def _edges(named: Mapping[str, Named]) -> Iterator[Edge]:
     return (Edge(key, p.above, p.valid_from, p.valid_to) for key, one in named.items() for p in one.places)
 
 
-def nodes_of(around: Around) -> dict[str, NodeRow]:
-    """Everything that was named in the snapshot, by node."""
+def nodes_of(around: Around, with_money: Set[str]) -> dict[str, NodeRow]:
+    """Everything that was named in the snapshot, by node; of people those who sell, are in a team or have money."""
     named = (("user", around.people), ("team", around.teams), ("territory", around.territories))
     nodes = [f"{kind}:{key}" for kind, of in (*named, ("product", around.products)) for key in of]
-    return {node: row for node in nodes if (row := node_row(node, around)) is not None}
+    rows = {node: row for node in nodes if (row := node_row(node, around)) is not None}
+    for key, person in around.people.items():
+        is_there = person.active and (person.role in SELLS or rows[f"user:{key}"].parents)
+        if key not in with_money and not is_there:
+            del rows[f"user:{key}"]
+    return rows
 
 
 def node_row(node: str, around: Around) -> NodeRow | None:
@@ -144,17 +148,21 @@ def _holes(deal: Deal, part: Part, bucket: str, value: int | None, around: Aroun
 
 
 def has_hole(deal: Deal, around: Around) -> bool:
-    """Whether any of a deal's facts in the period has one, without making them."""
-    for credit in around.credited(deal):
+    """Whether a deal's facts may have one, without making them."""
+    for credit in deal.credits:
         if credit.report_minor is None:
             return True
     if deal.state != "open":
         return False
     if deal.close_on is None:
         return around.is_running
-    if around.value(deal.amount_minor, deal.currency) is None:
+    if deal.amount_minor is None or (deal.currency != around.currency and deal.currency not in around.applied):
         return True
-    return any((person := around.people.get(p.user_key)) is None or not person.active for p in deal.parts)
+    for part in deal.parts:
+        person = around.people.get(part.user_key)
+        if person is None or not person.active:
+            return True
+    return False
 
 
 def _closed(key: str, deal: Deal, credit: CreditPart, around: Around, alone: bool) -> Fact:
@@ -189,9 +197,13 @@ class Lens:
         self.node, self.unseen = node, False
         self._sight, self._kind = sight, node.partition(":")[0]
         self._product = node.removeprefix("product:") if self._kind == "product" else None
+        self.of_places = self._kind == "territory"
+        self._is_all = node == COMPANY and sight.everything
 
     def takes(self, user: str, place: Stood, territory: tuple[str, ...]) -> bool:
         """Whether a part is in the node and may be told; products are weighed apart."""
+        if self._is_all:
+            return True
         if self._kind in ("company", "product"):
             path = place.path
         elif self._kind == "territory":
@@ -227,42 +239,85 @@ def stand_of(deal: Deal | None, around: Around, lens: Lens, was: tuple[Deal | No
     its rates are those that count."""
     if deal is None:
         return None
-    bucket, credits_ = around.bucket(deal), [c for c in around.credited(deal) if not c.overlay]
-    standing = _standing(credits_)
+    bucket = around.bucket(deal)
+    credits_ = [c for c in around.credited(deal) if not c.overlay] if deal.credits else []
+    standing = _standing(credits_) if credits_ else ()
     net = sum((-1 if c.reversal else 1) * (c.report_minor or 0) for c in credits_)
-    in_period = bucket is not None or bool(standing) or net != 0
-    if not in_period:
+    if bucket is None and not standing and not net:
         return _NOWHERE[deal.state == "lost"]
-    at_first = was[1] if was is not None else around
-    sums, rated, share = dict[str, int](), dict[str, int](), 0
+    first, own = dict[str, int](), dict[str, int]()
+    share = 0
     if bucket is not None:
-        territory = around.tree.territory_path(deal.territory_key, around.today)
-        for part in deal.parts:
-            place = around.tree.place(part.user_key, around.today)
-            if part.overlay or not part.share_bp or not lens.takes(part.user_key, place, territory):
-                continue
-            first = lens.weighed(deal, at_first.value(part.amount_minor, deal.currency) or 0)
-            own = lens.weighed(deal, around.value(part.amount_minor, deal.currency) or 0)
-            if first is not None and own is not None:
-                share += part.share_bp
-                sums[bucket] = sums.get(bucket, 0) + first
-                rated[bucket] = rated.get(bucket, 0) + own
-    known = _worth(was[0]) if was is not None and was[0] is not None else {}
-    last = max(standing, default=0)
-    for credit in credits_ if standing or net else ():
-        place = around.tree.place(credit.user_key, credit.on)
-        territory = around.tree.territory_path(credit.territory_key, credit.on)
-        if not lens.takes(credit.user_key, place, territory):
+        share = _add_open(deal, bucket, (was[1] if was is not None else around, around), lens, first, own)
+    if standing or net:
+        known = _worth(was[0]) if was is not None and was[0] is not None else {}
+        part = _add_closed(deal, credits_, around, lens, known, first, own)
+        share = part if bucket is None else share
+    return Stand(deal.state == "lost", True, bool(first), share if first else 0, standing, first, own)
+
+
+def _add_open(
+    deal: Deal, bucket: str, rates: tuple[Around, Around], lens: Lens, first: dict[str, int], own: dict[str, int]
+) -> int:
+    """Add what of an open deal is in the node, at the rates of the first end and of its own -> the share."""
+    at_first, around = rates
+    share = 0
+    territory = around.tree.territory_path(deal.territory_key, around.today) if lens.of_places else ()
+    is_same = at_first is around or deal.currency == at_first.currency
+    for part in deal.parts:
+        if part.overlay or not part.share_bp:
             continue
-        worth = credit.report_minor or 0
-        sign = -1 if credit.reversal else 1
-        own = lens.weighed(deal, sign * worth)
-        first = lens.weighed(deal, sign * known.get(_identity(credit), worth))
-        if first is not None and own is not None:
-            share += credit.share_bp if credit.n == last and not credit.reversal and bucket is None else 0
-            sums[CLOSED] = sums.get(CLOSED, 0) + first
-            rated[CLOSED] = rated.get(CLOSED, 0) + own
-    return Stand(deal.state == "lost", True, bool(sums), share if sums else 0, standing, sums, rated)
+        if not lens.takes(part.user_key, around.tree.place(part.user_key, around.today), territory):
+            continue
+        value = lens.weighed(deal, at_first.value(part.amount_minor, deal.currency) or 0)
+        if value is not None:
+            share += part.share_bp
+            first[bucket] = first.get(bucket, 0) + value
+            then = value if is_same else lens.weighed(deal, around.value(part.amount_minor, deal.currency) or 0)
+            own[bucket] = own.get(bucket, 0) + (then or 0)
+    return share
+
+
+def _add_closed(
+    deal: Deal,
+    credits_: Iterable[CreditPart],
+    around: Around,
+    lens: Lens,
+    known: Mapping[tuple[Any, ...], int],
+    first: dict[str, int],
+    own: dict[str, int],
+) -> int:
+    """The same of credits -> the share of the last end that stands."""
+    share, last = 0, max(_standing(credits_), default=0)
+    for credit in credits_:
+        place = around.tree.place(credit.user_key, credit.on)
+        if not lens.takes(credit.user_key, place, around.tree.territory_path(credit.territory_key, credit.on)):
+            continue
+        worth, sign = credit.report_minor or 0, -1 if credit.reversal else 1
+        value = lens.weighed(deal, sign * known.get(_identity(credit), worth))
+        if value is not None:
+            share += credit.share_bp if credit.n == last and not credit.reversal else 0
+            first[CLOSED] = first.get(CLOSED, 0) + value
+            own[CLOSED] = own.get(CLOSED, 0) + (lens.weighed(deal, sign * worth) or 0)
+    return share
+
+
+def is_same_around(was: Around, now: Around) -> bool:
+    """Whether people and trees are the same at both ends, so that everybody is where he was."""
+    if (was.people, was.teams, was.territories) != (now.people, now.teams, now.territories):
+        return False
+    dated = (p for of in (now.people, now.teams, now.territories) for one in of.values() for p in one.places)
+    days = {day for place in dated for day in (place.valid_from, place.valid_to) if day is not None}
+    return not any(was.today < day <= now.today for day in days)
+
+
+def rests(deal: Deal, was: Around, now: Around) -> bool:
+    """Whether an open deal that nobody changed is the same at both ends, where `is_same_around`."""
+    if deal.credits or (
+        deal.currency != now.currency and was.applied.get(deal.currency or "") != now.applied.get(deal.currency or "")
+    ):
+        return False
+    return was.bucket(deal) == now.bucket(deal)
 
 
 _NOWHERE = {lost: Stand(lost, False, False, 0, (), {}, {}) for lost in (False, True)}

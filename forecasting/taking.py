@@ -82,11 +82,10 @@ def look(connection: Connection, now_ms: int, minute: int = 0) -> Taken | None:
         return None
     exchange = read_exchange(connection, firm.zone)
     changed = _changed(connection, last)
-    found = {(kind, key): text for kind, key, text in _around(connection)}
-    found["organisation", "organisation"] = written(firm)
+    found = [*_around(connection), ("organisation", "organisation", written(firm))]
     currencies: set[str] = set()
     for key, deal in _deals(connection, changed, firm, exchange):
-        found[kind_of(deal, today), key] = written(deal)
+        found.append((kind_of(deal, today), key, written(deal)))
         if deal.state == "open" and deal.currency is not None:
             currencies.add(deal.currency)
     rates, missing = _rates(exchange, currencies - {firm.currency}, firm, today)
@@ -160,8 +159,11 @@ def _keys(connection: Connection, keys: Iterable[str]) -> dict[str, Any]:
 class _Compared:
     """What is now against what stands, in one pass over both in order."""
 
-    def __init__(self, found: Mapping[tuple[str, str], str], changed: set[str] | None) -> None:
-        self._found, self._changed = found, changed
+    def __init__(self, found: Iterable[Document], changed: set[str] | None) -> None:
+        self._found: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+        for kind, key, text in found:
+            self._found[kind][key] = text
+        self._changed = changed
         self.ended: list[tuple[str, str]] = []
         self.begun: list[Document] = []
         self.counted = dict.fromkeys(KINDS, 0)
@@ -169,15 +171,11 @@ class _Compared:
     def documents(self, connection: Connection) -> Iterator[Document]:
         """Every document of the snapshot, by kind and key."""
         for kind in KINDS:
-            new = sorted((key, text) for (of, key), text in self._found.items() if of == kind)
-            stands = ((key, text) for _, key, text in kept.current(connection, kind))
-            yield from self._of_kind(kind, new, stands)
+            yield from self._of_kind(kind, self._found[kind], kept.current(connection, kind))
 
-    def _of_kind(
-        self, kind: str, new: Sequence[tuple[str, str]], stands: Iterator[tuple[str, str]]
-    ) -> Iterator[Document]:
-        said, before = dict(new), set[str]()
-        both = merge(((k, False, t) for k, t in stands), ((k, True, t) for k, t in new))
+    def _of_kind(self, kind: str, said: Mapping[str, str], stands: Iterator[Document]) -> Iterator[Document]:
+        before = set[str]()
+        both = merge(((k, False, t) for _, k, t in stands), ((k, True, said[k]) for k in sorted(said)))
         for key, is_new, text in both:
             if is_new and key in before:
                 continue
@@ -269,8 +267,8 @@ def _around(connection: Connection) -> Iterator[Document]:
     """People, trees, products and periods."""
     stays = _places(connection, "team_members", "user_key", "team_key", "role")
     u = ROWS["users"].c
-    for key, name, active in connection.execute(select(u.key, u.name, u.active).where(~u.gone)):
-        yield "user", key, written(Named(name, bool(active), tuple(stays.get(key, ()))))
+    for key, name, active, role in connection.execute(select(u.key, u.name, u.active, u.role).where(~u.gone)):
+        yield "user", key, written(Named(name, bool(active), role, tuple(stays.get(key, ()))))
     for kind, entity, edges in (("team", "teams", "team_edges"), ("territory", "territories", "territory_edges")):
         above, table = _places(connection, edges, f"{kind}_key", "parent_key"), ROWS[entity].c
         for key, name in connection.execute(select(table.key, table.name).where(~table.gone)):

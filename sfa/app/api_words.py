@@ -51,6 +51,8 @@ SUMMARIES: dict[str, str] = {
     "GET /api/forecast/movement/chart": "Draw the bridge from one snapshot to another",
     "GET /api/forecast/rollup/chart": "Draw a node of the forecast and those below it",
     "GET /api/forecast/movement/deals": "List the deals behind a bridge",
+    "GET /api/forecast/coverage": "Compare open deals with what is missing of a target",
+    "GET /api/forecast/changes": "List what changed of deals, when and by whom",
     "GET /api/pricing/guides": "List what prices are measured against",
     "POST /api/deals/{key}/what-if": "Compare a deal with what it would be at another price",
     "GET /api/reconciliation": "Read what the last reconciliation found",

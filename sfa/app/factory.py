@@ -21,6 +21,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from forecasting import frozen
 from forecasting.call_routes import call_routes
 from forecasting.chart_routes import chart_routes
 from forecasting.pictures.studio import Studio
@@ -190,7 +191,7 @@ def connect(
         live=live,
         waker=Waker(database, clock, live, rounds.seen, pushes),
         files=file_service(settings, database, clock),
-        forecasts=Forecasts(screens),
+        forecasts=Forecasts(screens, frozen.past),
         studio=Studio(),
     )
 
@@ -234,7 +235,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),
-        *snapshot_routes(services.screens),
+        *snapshot_routes(services.screens, services.forecasts),
         *pricing_routes(services.screens),
         *reconcile_routes(services.screens),
         *commission_routes(services.screens),

@@ -1,0 +1,86 @@
+"""A roll-up as of a day that is over: the snapshot of that day, equal to what the roll-up said that day (R27)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.builders import DAY_MS, NOW
+from tests.crm.desk import Desk, opened
+from tests.forecasting.selling import DOLLARS, Q1, Q2, order, shares, take
+from tests.office import Office
+
+PATH = "/api/forecast/rollup"
+ABOUT = ("as_of_snapshot", "seq", "rates")
+
+
+@pytest.fixture
+def desk(selling: Office) -> Iterator[Desk]:
+    """Everything that a snapshot must keep: a win, an overlay, a split, another currency, holes, categories."""
+    order(selling, "deal.win", "deal-c")
+    selling.put(
+        ("deals", "deal-b", {"overlays": shares(ana=1_000), "category": "commit"}),
+        ("deals", "deal-e", {"name": "Pipes", "owner_key": "mia", "stage_key": "lead", "close_on": "2026-01-02"}),
+        ("deals", "deal-f", {"name": "Taps", "owner_key": "cleo", "stage_key": "offer", "account_key": "acme"}),
+        ("deals", "deal-f", {"amount_minor": 7_000, "currency": "USD"}),
+        ("deals", "deal-g", {"name": "Nuts", "owner_key": "ana", "stage_key": "lead", "category": "omitted"}),
+        ("deals", "deal-g", {"amount_minor": 10, "currency": "CHF", "close_on": "2026-03-03"}),
+    )
+    with opened(selling) as found:
+        yield found
+
+
+def next_day(desk: Desk) -> None:
+    desk.office.clock.advance(DAY_MS)
+    desk.forget_tokens()
+
+
+def asked(desk: Desk, query: str = "", user: str = "fay") -> dict[str, Any]:
+    answer = desk.get(user, f"{PATH}?{query}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.mark.parametrize("by", ["owner", "territory", "product"])
+@pytest.mark.parametrize("period", [Q1, Q2])
+def test_a_frozen_roll_up_is_what_the_live_one_was_that_day_r27(desk: Desk, by: str, period: str) -> None:
+    live = asked(desk, f"period={period}&by={by}")
+    take(desk.office)
+    next_day(desk)
+    frozen = asked(desk, f"period={period}&by={by}&as_of=2026-01-05")
+    assert frozen["as_of_snapshot"] == 1
+    for found in (live, frozen):
+        for name in ABOUT:
+            found.pop(name)
+        for node in found["nodes"]:
+            for view in node["views"].values():
+                for name in ("own_adjusted", "manager_adjusted", "code"):
+                    view.pop(name)
+    assert frozen == live
+
+
+def test_the_past_does_not_follow_what_changes_r27(desk: Desk) -> None:
+    take(desk.office)
+    next_day(desk)
+    before = desk.get("fay", f"{PATH}?period={Q1}&as_of=2026-01-05").content
+    desk.office.put(
+        ("deals", "deal-a", {"amount_minor": 1}),
+        ("rates", "usd", {**DOLLARS, "rate": "0.9"}),
+        ("team_members", "m-ana", {"valid_to": "2025-03-01"}),
+    )
+    now = desk.get("fay", f"{PATH}?period={Q1}&as_of=2026-01-05").content
+    assert now == before
+    take(desk.office, 1)
+    assert desk.get("fay", f"{PATH}?period={Q1}&as_of=2026-01-05").content == before
+
+
+def test_a_past_without_snapshot_and_another_currency_are_refused(desk: Desk) -> None:
+    assert desk.office.clock.now_ms() == NOW
+    take(desk.office)
+    next_day(desk)
+    for query, code in (
+        ("as_of=2026-01-04", "forecast_snapshot_missing"),
+        ("as_of=2026-01-05&currency=USD", "forecast_currency_fixed"),
+    ):
+        assert desk.get("fay", f"{PATH}?period={Q1}&{query}").json()["code"] == code
