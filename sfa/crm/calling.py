@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, func, select
 
 from sfa.core.access import holds_on
@@ -121,6 +122,7 @@ def settle(door: Door, cell: Cell, origin: Origin) -> None:
     """After a new call: those that it takes the place of are replaced, and who was reminded of it is done."""
     if cell.entity != ENTITY:
         return
+    origin = structs.replace(origin, device_key=None, n=None, device_at=None)  # what follows no phone has said
     if cell.row["status"] in COUNTS:
         for other in _others(door, cell.key, cell.row):
             door.put(other, {"status": REPLACED}, origin, "replace")

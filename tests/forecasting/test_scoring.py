@@ -1,18 +1,27 @@
 """Locked calls beside what was closed: the same money as quotas, in the tree of each credit's day (R29, R18, R30)."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from forecasting import locking
 from sfa.db.tables import ROWS, credited
-from tests.crm.desk import Desk
+from tests.crm.desk import Desk, opened
 from tests.forecasting.review import begun, call, until
 from tests.office import Office
 from tests.quotas.ledger import figures, quota, rate, shares, won, write
 
 PATH = "/api/forecast/accuracy"
 TEAMS = ("north", "south", "all-sales")
+
+
+@pytest.fixture
+def desk(office: Office) -> Iterator[Desk]:
+    """Screens of the company as it is, without periods."""
+    with opened(office) as made:
+        yield made
 
 
 def told(desk: Desk, as_: str = "dirk", query: str = "") -> dict[str, Any]:
