@@ -152,6 +152,7 @@ def test_a_call_after_the_lock_is_late_and_beside_what_was_locked_r29(office: Of
 def test_where_the_policy_refuses_a_late_call_it_is_kept_as_refused_r29(office: Office, desk: Desk) -> None:
     begun(office, late="refuse")
     until(office, "2026-01-05 09:00")
+    assert lock(office) == locking.Locked(1, 0)
     receipt = call(office.phone("ana"), "late", due_on="2026-01-05")
     assert (receipt.outcome, receipt.code) == ("refused", "forecast_locked")
     assert refusals(office) == [("ana", "late", "forecast_locked")]
@@ -173,6 +174,8 @@ def test_a_wrong_device_clock_decides_neither_the_lock_nor_what_is_late(office: 
     before["at"], after["at"] = LOCK_AT - 1 + off_ms, LOCK_AT + off_ms
     receipts = phone.push(before, after, now=office.clock.now_ms() + off_ms).receipts
     assert [receipt.outcome for receipt in receipts] == ["applied", "applied"]
+    assert statuses(office) == {"before": SUBMITTED, "after": LATE}
+    assert lock(office).calls == 1  # it arrived before the lock was noted, which now takes it along
     assert statuses(office) == {"before": LOCKED, "after": LATE}
     assert office.row(ENTITY, "before")["called_at"] == LOCK_AT - 1
 
@@ -195,6 +198,8 @@ def test_what_was_made_in_a_period_that_was_closed_since_is_late(office: Office)
     until(office, "2026-04-01 06:00")
     assert office.phone("fay").do("period.close", "fiscal_periods", "q1", set={}).outcome == "applied"
     assert call(office.phone("ana"), "closed", made="2026-03-30 08:00", due_on="2026-03-30").outcome == "applied"
+    assert statuses(office) == {"ontime": SUBMITTED, "closed": LATE}
+    lock(office)
     assert statuses(office) == {"ontime": LOCKED, "closed": LATE}
     assert call(office.phone("ana"), "over").outcome == "refused"
     assert refusals(office) == [("ana", "over", "forecast_period_invalid")]
