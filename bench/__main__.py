@@ -18,7 +18,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
-from bench import attainment, company, floors, live, profit, seeding, subjects, versions
+from bench import attainment, company, floors, forecast, live, profit, seeding, subjects, versions
 from bench.company import Device
 from bench.report import Report
 from bench.server import SECRET, TTL_S, running
@@ -31,8 +31,8 @@ from sfa.web.secret import Secret
 from sfa.web.tokens import AccessTokens
 from tests.postgres import durable_postgres
 
-SUBJECTS = ("first", "delta", "poll", "push", "live", "versions", "seed", "attainment", "profit")
-APART = {"seed", "attainment", "profit"}  # of companies of their own
+SUBJECTS = ("first", "delta", "poll", "push", "live", "versions", "seed", "attainment", "profit", "forecast")
+APART = {"seed", "attainment", "profit", "forecast"}  # of companies of their own
 LIVE_RUNS = 20
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -247,6 +247,8 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
                 _attainment(report, SQLITE, f"sqlite:///{folder / 'attainment.db'}", quick)
             if "profit" in wanted:
                 _profit(report, SQLITE, f"sqlite:///{folder / 'profit.db'}", quick)
+            if "forecast" in wanted:
+                _forecast(report, SQLITE, f"sqlite:///{folder / 'forecast.db'}", quick)
         if which in (POSTGRESQL, "both"):
             with _postgres(folder) as (url, other, postmaster):
                 if wanted - APART:
@@ -262,6 +264,9 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
             if "profit" in wanted:
                 with _postgres(folder) as (url, _, _):
                     _profit(report, POSTGRESQL, url, quick)
+            if "forecast" in wanted:
+                with _postgres(folder) as (url, _, _):
+                    _forecast(report, POSTGRESQL, url, quick)
     report.show()
     if save_to is not None:
         report.save(save_to)
@@ -289,6 +294,15 @@ def _profit(report: Report, kind: str, url: str, quick: bool) -> None:
         for name, figures in profit.measured(database, url):
             report.add("profit", f"{kind}, {name}", figures)
     report.ratio("profit", "best_ms", f"{kind}, {profit.CUSTOMERS}", f"{kind}, {profit.FLOOR}")
+
+
+def _forecast(report: Report, kind: str, url: str, quick: bool) -> None:
+    """A company of its own, in a database of its own."""
+    with closing(open_database(url, durable=False)) as database:
+        forecast.made(database, forecast.QUICK if quick else forecast.Size())
+        for name, figures in forecast.measured(database, url):
+            report.add("forecast", f"{kind}, {name}", figures)
+    report.ratio("forecast", "best_ms", f"{kind}, {forecast.COLD}", f"{kind}, {forecast.FLOOR}")
 
 
 if __name__ == "__main__":

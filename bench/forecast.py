@@ -2,14 +2,12 @@
 
 Rows are made by arithmetic and inserted in bulk: what is measured is reading, reckoning and answering. Every tenth deal
 is split, every twentieth is of another currency. *Cold* is a roll-up that nobody has made yet, whole, as a director is
-told it; *warm* the same question again. Times are those of the processor, so that a busy machine says the same. The
-floor is what the database takes to hand over the same rows in this run.
+told it; *warm* the same question again. The floor is what the database takes to hand over the same rows in this run.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +15,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, text
 
 from bench.attainment import SYSTEM, insert_rows
+from bench.subjects import Figures
 from forecasting.facts import basis_of
 from forecasting.ledger import ledger
 from forecasting.reading import find_period, read_raw, read_world
@@ -33,7 +32,7 @@ NOW = 1_771_200_000_000  # 2026-02-16
 DAY_MS = 86_400_000
 CATEGORIES = ("commit", "likely", "best_case", "pipeline", "omitted", None)
 COLD, WARM, FLOOR = "cold, the whole tree", "warm, the same again", "floor: the rows alone"
-TURNS = 5
+TURNS, WARM_TURNS = 5, 20
 
 
 class Size(Struct, frozen=True):
@@ -116,14 +115,11 @@ def _credits(size: Size) -> Iterator[dict[str, Any]]:
 # -- measuring --------------------------------------------------------------------------------------------------------
 
 
-def cpu_s(work: Callable[[], object], turns: int = TURNS) -> float:
-    """Seconds of the processor, the middle of some turns."""
-    found = []
-    for _ in range(turns):
-        began = time.process_time()
-        work()
-        found.append(time.process_time() - began)
-    return sorted(found)[turns // 2]
+def measured(database: Database, url: str) -> Iterator[tuple[str, Figures]]:
+    """Of the company that `made` left in the database."""
+    yield COLD, _best(TURNS, lambda: database.read(cold))
+    yield WARM, asyncio.run(_warm(url))
+    yield FLOOR, _best(TURNS, lambda: database.read(floor))
 
 
 def cold(connection: Connection) -> int:
@@ -144,28 +140,45 @@ def floor(connection: Connection) -> int:
     return len(raw.open) + len(raw.closed)
 
 
-async def _warm(database: Database) -> float:
+async def _warm(url: str) -> Figures:
+    """On an event loop, as a server answers."""
+    database = open_database(url)
+    try:
+        return await _asked_again(database)
+    finally:
+        await database.close_async()
+
+
+async def _asked_again(database: Database) -> Figures:
     forecasts = Forecasts(Online(database, VirtualClock(NOW), {}))
     await forecasts.rollup("fay", Wanted(period="q1"))
-    began = time.process_time()
-    for _ in range(TURNS):
+    times, used, count = [], [], 0
+    for _ in range(WARM_TURNS):
+        begun, cpu = time.perf_counter(), time.process_time()
         found, warm = await forecasts.rollup("fay", Wanted(period="q1"))
-        assert warm
         msgspec.json.encode(found)
-    return (time.process_time() - began) / TURNS
+        times.append((time.perf_counter() - begun) * 1e3)
+        used.append((time.process_time() - cpu) * 1e3)
+        assert warm
+        count = len(found.nodes)
+    return _figures(count, times, used)
 
 
-def measured(folder: Path, size: Size) -> dict[str, float]:
-    """Seconds of the processor by what was done, in a new SQLite file."""
-    database = open_database(f"sqlite:///{folder / 'forecast.db'}", durable=False)
-    try:
-        made(database, size)
-        nodes = database.read(cold)
-        assert nodes == size.people + size.teams + 1, nodes
-        found = {
-            COLD: cpu_s(lambda: database.read(cold)),
-            FLOOR: cpu_s(lambda: database.read(floor)),
-        }
-        return {**found, WARM: asyncio.run(_warm(database))}
-    finally:
-        database.close()
+def _best(turns: int, work: Callable[[], int]) -> Figures:
+    """The least of some turns, after one that warms up."""
+    count, times, used = work(), [], []
+    for _ in range(turns):
+        begun, cpu = time.perf_counter(), time.process_time()
+        work()
+        times.append((time.perf_counter() - begun) * 1e3)
+        used.append((time.process_time() - cpu) * 1e3)
+    return _figures(count, times, used)
+
+
+def _figures(count: int, times: list[float], used: list[float]) -> Figures:
+    return {
+        "answers": count,
+        "best_ms": round(min(times), 2),
+        "median_ms": round(sorted(times)[len(times) // 2], 2),
+        "best_cpu_ms": round(min(used), 2),
+    }

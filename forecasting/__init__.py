@@ -1,5 +1,5 @@
-"""What will be sold: the room for roll-ups, movement between periods, win rates, simulation and reconciliation.
+"""What will be sold: roll-ups, overrides and what follows from them (docs/forecast.md).
 
-Planned here: rollup, movement, winrate, simulate, series and reconcile as pure rules; snapshots, service, store and
-routes around them. Forecasting reads what the sales core knows and never imports `sync` or `proposals`.
+Pure rules first (`facts`, `ledger`, `spots`, `rollup`, `tree`), then what reads, keeps and answers. Reads what the
+sales core knows, and never imports `sync` or `proposals`.
 """

@@ -25,9 +25,10 @@ def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def deal(
-    key: str, owner: str, amount: int | None, close_on: str | None, **more: Any
-) -> tuple[str, str, dict[str, Any]]:
+Row = tuple[str, str, dict[str, Any]]
+
+
+def deal(key: str, owner: str, amount: int | None, close_on: str | None, **more: Any) -> Row:
     """A row of a deal in the stage lead, commit unless it says otherwise."""
     said = {"name": key, "owner_key": owner, "stage_key": "lead", "amount_minor": amount, "category": "commit"}
     return "deals", key, {**said, "currency": None if amount is None else "EUR", "close_on": close_on, **more}
