@@ -237,6 +237,21 @@ def test_who_managed_a_team_when_he_called_is_heard_and_who_does_so_no_longer_ca
     assert statuses(office) == {"hers": LOCKED}
 
 
+def test_a_call_for_a_team_that_arrives_when_somebody_else_manages_it_is_kept_as_refused(
+    office: Office,
+) -> None:
+    """It would be read by nobody who said it: the new manager calls for the team now."""
+    begun(office)
+    office.put(("team_members", "m-mia", {"valid_to": "2026-01-06"}))
+    until(office, "2026-01-06 06:00")
+    assert office.phone("ana").do("create", "tasks", "t", base=0, set={"title": "x"}).outcome == "applied"
+    phone = office.phone("mia")
+    receipt = call(phone, "monday", made="2026-01-05 08:30", team_key="north", due_on="2026-01-05")
+    assert (receipt.outcome, receipt.code) == ("refused", "out_of_scope")
+    assert refusals(office) == [("mia", "monday", "out_of_scope")]
+    assert statuses(office) == {}
+
+
 def test_a_clone_of_a_phone_calls_twice_and_the_later_call_counts_and_nothing_is_lost(office: Office) -> None:
     """S18: one registration, two apps. The clone's number was used, so it registers anew and sends again."""
     begun(office)
