@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from forecasting import locking
 from sfa.core.forecast_cycles import COUNTS, LATE, LOCKED, SUBMITTED
 from sfa.crm.calling import ENTITY
+from sfa.db.tables import forecast_locks
 from tests.simulation.checkers.books import Books
 from tests.simulation.failure import Failed
 
@@ -56,4 +57,4 @@ def _check(connection: Any, world: "World") -> None:
             raise Failed("called", f"{counting} was made in the future")
 
 
-_LOCKS = locking.forecast_locks.select()
+_LOCKS = forecast_locks.select()
