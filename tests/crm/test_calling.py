@@ -205,6 +205,18 @@ def test_what_was_made_in_a_period_that_was_closed_since_is_late(office: Office)
     assert refusals(office) == [("ana", "over", "forecast_period_invalid")]
 
 
+def test_a_call_in_the_same_push_as_the_closing_of_its_period_is_late(office: Office) -> None:
+    begun(office)
+    office.put(("quotas", "q", {"user_key": "ana", "period_key": "q1", "measure": "total_contacts", "target": 1}))
+    until(office, "2026-04-01 06:00")
+    dirk = office.phone("dirk")
+    closing = dirk.mutation("period.close", "fiscal_periods", "q1", set={})
+    named = dirk.mutation("create", ENTITY, "c", base=0, set=said(user_key="dirk", due_on="2026-03-30"))
+    receipts = dirk.push(closing, {**named, "at": at("2026-03-30 07:00")}).receipts
+    assert [receipt.outcome for receipt in receipts] == ["applied", "applied"]
+    assert statuses(office) == {"c": LATE}
+
+
 # -- people and phones ------------------------------------------------------------------------------------------------
 
 
