@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, func, select
 
 from sfa.core.access import holds_on
 from sfa.core.errors import Refused
-from sfa.core.forecast_cycles import COUNTS, REPLACED, SUBMITTED, Cycle, cycle_of, due
+from sfa.core.forecast_cycles import COUNTS, LOCKED, REPLACED, SUBMITTED, Cycle, cycle_of, due
 from sfa.core.periods import local_day
 from sfa.db import scope
 from sfa.db.cells import Cell
@@ -64,20 +65,21 @@ def completed(
         _check_author(door.connection, user_key, values, named, local_day(origin.at, cycle.zone))
     lock_calls(door.connection)
     period = values["period_key"]
+    been = _been(door.connection, period)
     found = due(
         cycle,
         door.cell("fiscal_periods", period, "share").row,
         values.get("due_on"),
         origin.at,
         origin.stored_at,
-        _been(door.connection, period),
+        been,
         closed=_is_closed(door, period),
     )
     said = {**values, **named, "due_on": found.lock.due_on, "called_at": origin.at, "status": found.status}
-    if found.status in COUNTS:
-        others = _others(door, key, said)
-        if any((other.row["called_at"] or 0, other.key) > (origin.at, key) for other in others):
-            said["status"] = REPLACED  # it was made before one that arrived before it
+    if found.status == LOCKED and found.lock.due_on not in been:
+        said["status"] = SUBMITTED  # the lock has come and was not noted yet: whoever notes it locks this one too
+    if said["status"] in COUNTS and any(_is_later(other, origin.at, key) for other in _others(door, key, said)):
+        said["status"] = REPLACED  # it was made before one that arrived before it
     return said
 
 
@@ -117,10 +119,15 @@ def _others(door: Door, key: str, said: Mapping[str, Any]) -> list[Cell]:
     return [cell for cell in here if cell.key != key and cell.exists and cell.row["status"] in COUNTS]
 
 
+def _is_later(other: Cell, at: int, key: str) -> bool:
+    return (other.row["called_at"] or 0, other.key) > (at, key)
+
+
 def settle(door: Door, cell: Cell, origin: Origin) -> None:
     """After a new call: those that it takes the place of are replaced, and who was reminded of it is done."""
     if cell.entity != ENTITY:
         return
+    origin = structs.replace(origin, device_key=None, n=None, device_at=None)  # what follows no phone has said
     if cell.row["status"] in COUNTS:
         for other in _others(door, cell.key, cell.row):
             door.put(other, {"status": REPLACED}, origin, "replace")
@@ -143,7 +150,7 @@ def reminder_key(period_key: str, kind: str, node: str, owner: str) -> str:
 
 def _finish_reminder(door: Door, cell: Cell, origin: Origin) -> None:
     """The task of whoever owed it: of a team, of each of its managers."""
-    row = cell.row
+    row, ahead = cell.row, cell.row["due_on"] >= scope.today(door.connection, origin.stored_at)
     if row["user_key"] is not None:
         keys = [reminder_key(row["period_key"], "user", row["user_key"], row["user_key"])]
     else:
@@ -153,6 +160,5 @@ def _finish_reminder(door: Door, cell: Cell, origin: Origin) -> None:
         keys = sorted(reminder_key(row["period_key"], "team", team, owner) for owner in owners)
     door.load("tasks", keys)
     for task in (door.cell("tasks", key) for key in keys):
-        ahead = row["status"] == SUBMITTED or (task.row.get("due_on") or "") <= row["due_on"]
-        if task.exists and not task.row["done"] and ahead:
+        if task.exists and not task.row["done"] and (ahead or (task.row["due_on"] or "") <= row["due_on"]):
             door.put(task, {"done": True}, origin, "call")

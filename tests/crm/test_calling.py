@@ -152,6 +152,7 @@ def test_a_call_after_the_lock_is_late_and_beside_what_was_locked_r29(office: Of
 def test_where_the_policy_refuses_a_late_call_it_is_kept_as_refused_r29(office: Office, desk: Desk) -> None:
     begun(office, late="refuse")
     until(office, "2026-01-05 09:00")
+    assert lock(office) == locking.Locked(1, 0)
     receipt = call(office.phone("ana"), "late", due_on="2026-01-05")
     assert (receipt.outcome, receipt.code) == ("refused", "forecast_locked")
     assert refusals(office) == [("ana", "late", "forecast_locked")]
@@ -173,6 +174,8 @@ def test_a_wrong_device_clock_decides_neither_the_lock_nor_what_is_late(office: 
     before["at"], after["at"] = LOCK_AT - 1 + off_ms, LOCK_AT + off_ms
     receipts = phone.push(before, after, now=office.clock.now_ms() + off_ms).receipts
     assert [receipt.outcome for receipt in receipts] == ["applied", "applied"]
+    assert statuses(office) == {"before": SUBMITTED, "after": LATE}
+    assert lock(office).calls == 1  # it arrived before the lock was noted, which now takes it along
     assert statuses(office) == {"before": LOCKED, "after": LATE}
     assert office.row(ENTITY, "before")["called_at"] == LOCK_AT - 1
 
@@ -195,9 +198,23 @@ def test_what_was_made_in_a_period_that_was_closed_since_is_late(office: Office)
     until(office, "2026-04-01 06:00")
     assert office.phone("fay").do("period.close", "fiscal_periods", "q1", set={}).outcome == "applied"
     assert call(office.phone("ana"), "closed", made="2026-03-30 08:00", due_on="2026-03-30").outcome == "applied"
+    assert statuses(office) == {"ontime": SUBMITTED, "closed": LATE}
+    lock(office)
     assert statuses(office) == {"ontime": LOCKED, "closed": LATE}
     assert call(office.phone("ana"), "over").outcome == "refused"
     assert refusals(office) == [("ana", "over", "forecast_period_invalid")]
+
+
+def test_a_call_in_the_same_push_as_the_closing_of_its_period_is_late(office: Office) -> None:
+    begun(office)
+    office.put(("quotas", "q", {"user_key": "ana", "period_key": "q1", "measure": "total_contacts", "target": 1}))
+    until(office, "2026-04-01 06:00")
+    dirk = office.phone("dirk")
+    closing = dirk.mutation("period.close", "fiscal_periods", "q1", set={})
+    named = dirk.mutation("create", ENTITY, "c", base=0, set=said(user_key="dirk", due_on="2026-03-30"))
+    receipts = dirk.push(closing, {**named, "at": at("2026-03-30 07:00")}).receipts
+    assert [receipt.outcome for receipt in receipts] == ["applied", "applied"]
+    assert statuses(office) == {"c": LATE}
 
 
 # -- people and phones ------------------------------------------------------------------------------------------------
@@ -230,6 +247,21 @@ def test_who_managed_a_team_when_he_called_is_heard_and_who_does_so_no_longer_ca
     until(office, "2026-01-05 09:01")
     lock(office)
     assert statuses(office) == {"hers": LOCKED}
+
+
+def test_a_call_for_a_team_that_arrives_when_somebody_else_manages_it_is_kept_as_refused(
+    office: Office,
+) -> None:
+    """It would be read by nobody who said it: the new manager calls for the team now."""
+    begun(office)
+    office.put(("team_members", "m-mia", {"valid_to": "2026-01-06"}))
+    until(office, "2026-01-06 06:00")
+    assert office.phone("ana").do("create", "tasks", "t", base=0, set={"title": "x"}).outcome == "applied"
+    phone = office.phone("mia")
+    receipt = call(phone, "monday", made="2026-01-05 08:30", team_key="north", due_on="2026-01-05")
+    assert (receipt.outcome, receipt.code) == ("refused", "out_of_scope")
+    assert refusals(office) == [("mia", "monday", "out_of_scope")]
+    assert statuses(office) == {}
 
 
 def test_a_clone_of_a_phone_calls_twice_and_the_later_call_counts_and_nothing_is_lost(office: Office) -> None:

@@ -1,12 +1,22 @@
 """Calls at a screen: listed by scope, named once, with what they were based on (R29, S13)."""
 
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from forecasting import calls, locking
 from forecasting.calls import CallSaid, Place
-from tests.crm.desk import Desk
+from tests.crm.desk import Desk, opened
 from tests.forecasting.review import ENTITY, LOCK_AT, at, begun, call, statuses, until
 from tests.office import Office
+
+
+@pytest.fixture
+def desk(office: Office) -> Iterator[Desk]:
+    """Screens of the company as it is, without periods."""
+    with opened(office) as made:
+        yield made
 
 
 def post(desk: Desk, as_: str, **body: Any) -> Any:

@@ -1,5 +1,7 @@
 """Who owes a call is reminded by a task, once for each lock, and the call finishes it (R29)."""
 
+import threading
+
 from forecasting import locking, reminding
 from sfa.app import jobs
 from sfa.db.tables import ROWS
@@ -46,6 +48,24 @@ def test_everybody_with_open_money_and_every_manager_is_reminded_once(office: Of
     before = office.rows("tasks"), office.seq()
     assert remind(office) == 0
     assert (office.rows("tasks"), office.seq()) == before
+
+
+def test_two_processes_remind_once(office: Office) -> None:
+    owed(office)
+    found: list[int] = []
+    ready = threading.Barrier(2)
+
+    def work() -> None:
+        ready.wait()
+        found.append(remind(office))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [0, 4]
+    assert tasks(office) == {ANAS, BOBS, MIAS, DIRKS}
 
 
 def test_nobody_is_reminded_too_early_or_where_the_policy_says_so(office: Office) -> None:

@@ -1,18 +1,27 @@
 """Locked calls beside what was closed: the same money as quotas, in the tree of each credit's day (R29, R18, R30)."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from forecasting import locking
 from sfa.db.tables import ROWS, credited
-from tests.crm.desk import Desk
+from tests.crm.desk import Desk, opened
 from tests.forecasting.review import begun, call, until
 from tests.office import Office
 from tests.quotas.ledger import figures, quota, rate, shares, won, write
 
 PATH = "/api/forecast/accuracy"
 TEAMS = ("north", "south", "all-sales")
+
+
+@pytest.fixture
+def desk(office: Office) -> Iterator[Desk]:
+    """Screens of the company as it is, without periods."""
+    with opened(office) as made:
+        yield made
 
 
 def told(desk: Desk, as_: str = "dirk", query: str = "") -> dict[str, Any]:
@@ -40,12 +49,15 @@ def quarter(office: Office) -> None:
     write(office, won("s", "2026-02-02", 100_01, splits=shares(ana=5_000, bob=5_000), overlays=shares(cleo=2_000)))
     write(office, won("usd", "2026-02-03", 100_00, currency="USD"))
     write(office, won("none", "2026-02-03", None), won("m", "2026-02-04", 40_00, owner_key="mia"))
+    write(office, won("back", "2026-02-05", 60_00, owner_key="bob", currency="USD"))
     office.put(("team_members", "m-ana", {"valid_to": "2026-03-01"}))
     office.put(("team_members", "m-ana2", {"team_key": "south", "user_key": "ana", "valid_from": "2026-03-01"}))
     write(office, won("moved", "2026-03-02", 200_00), won("usd2", "2026-03-03", 10_00, currency="USD"))
     write(office, won("next", "2026-04-01", 999_00))  # of the next quarter
     until(office, "2026-03-10 12:00")
-    assert office.phone("bob").do("deal.reopen", "deals", "b", base=1, set={"stage_key": "lead"}).outcome == "applied"
+    for key in ("b", "back"):  # the dollars at the rate at which they were credited
+        again = office.phone("bob").do("deal.reopen", "deals", key, base=1, set={"stage_key": "lead"})
+        assert again.outcome == "applied"
     until(office, "2026-04-02 12:00")
 
 

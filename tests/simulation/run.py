@@ -6,6 +6,7 @@ from tests.simulation.checkers import (
     agreed,
     bytes_in_scope,
     bytes_kept,
+    called,
     converged,
     ended,
     ends_kept,
@@ -55,6 +56,7 @@ def run_seed(seed: int, worlds: Worlds) -> list[str]:
         figures.check(world)
         paid.check(world)  # quotas, a period and a rate came with the figures
         profits.check(world)
+        called.check(world)
         reconciled.check(world)
         _audit_files(world)
     except Exception as error:

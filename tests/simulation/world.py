@@ -20,6 +20,7 @@ from sync.device.transport import ConnectionLost
 from tests.builders import DAY_MS, NOW, register
 from tests.simulation import actions, decisions
 from tests.simulation.attaching import Attaching
+from tests.simulation.calling import Calling
 from tests.simulation.checkers import in_its_version, in_scope, no_skips
 from tests.simulation.company import PEOPLE
 from tests.simulation.crashes import Crashes
@@ -72,6 +73,7 @@ class World:
         self.earning = Earning(seed, self)
         self.paying = Paying(seed, self)
         self.spending = Spending(seed, self)
+        self.calling = Calling(seed, self)
         self.allowed: dict[str, set[Place]] = {phone.user: set() for phone in self.phones}
         self.seen: dict[str, dict[Place, set[int]]] = {user: {} for user in self.allowed}
         self.held: dict[str, set[str]] = {user: set() for user in self.allowed}
@@ -142,6 +144,7 @@ class World:
         self.earning.step()
         self.paying.step()
         self.spending.step()
+        self.calling.step()
         roll = self.rng.random()
         if roll < 0.38:
             self._work_offline()
@@ -209,6 +212,7 @@ class World:
         self.attaching.work(phone, rows)
         self.earning.work(phone, rows)
         self.spending.work(phone, rows)
+        self.calling.work(phone)
 
     def sync(self, phone: Phone, page_rows: int | None = None) -> bool:
         if phone.is_out():

@@ -123,9 +123,18 @@ def open_deal(key: str, close_on: str | None, amount: int | None = 100_00, **val
     )
 
 
+SURE = ("stages", "sure", {"name": "Sure", "position": 3, "probability_bp": 9_000, "category": "best_case"})
+JUST_OVER = (
+    "fiscal_periods",
+    "over",
+    {"name": "Over", "kind": "quarter", "start_on": "2025-10-01", "end_on": TODAY},
+)
+
+
 def found_company(office: Office) -> None:
     begun(office)
-    write(office, *RATES)
+    write(office, *RATES, SURE, JUST_OVER)
+    write(office, open_deal("stage", "2026-02-03", 20_00, stage_key="sure"))
     write(office, open_deal("commit", "2026-02-01", 300_00, category="commit"), open_deal("pipe", "2026-03-31", 50_01))
     write(office, open_deal("old", "2026-01-04", 70_00), open_deal("left", "2026-01-04", category="omitted"))
     write(office, open_deal("later", "2026-04-01"), open_deal("never", None), open_deal("blank", "2026-02-02", None))
@@ -146,6 +155,7 @@ def test_after_a_sync_a_device_says_what_the_servers_rows_come_to(office: Office
     assert own.buckets == {
         "closed": Sum(400_00 + 69_99, 400_00 + 69_99, 2),
         "commit": Sum(300_00, 150_00, 1),
+        "best_case": Sum(20_00, 18_00, 1),  # as its stage says, for nobody judged it
         "likely": Sum(5_01, 2_51, 2),  # 10.01 USD at today's half; the yen have no rate
         "pipeline": Sum(50_01 + 50_00, 25_01 + 25_00, 3),  # Ana's half of Bob's; one without an amount
         "slipped": Sum(70_00, 35_00, 1),
@@ -154,8 +164,8 @@ def test_after_a_sync_a_device_says_what_the_servers_rows_come_to(office: Office
     assert own.views == {
         "commit": 769_99,
         "likely": 775_00,
-        "best_case": 775_00,
-        "pipeline": 875_01,
+        "best_case": 795_00,
+        "pipeline": 895_01,
     }
     assert own.overlay == {"closed": Sum(1_00, 1_00, 1), "pipeline": Sum(10_00, 5_00, 1)}
     assert own.holes == [
@@ -169,6 +179,8 @@ def test_after_a_sync_a_device_says_what_the_servers_rows_come_to(office: Office
     agreed(office, device)
     q2 = own_forecast(device, "q2")
     assert (q2.buckets, q2.holes) == ({"pipeline": Sum(100_00, 50_00, 1)}, [])
+    over = own_forecast(device, "over")  # it ended last night: nothing is open in it, and nothing waits for a day
+    assert (over.buckets, over.holes, over.lock) == ({"closed": own.buckets["closed"]}, [], None)
     assert own_forecast(device, currency="USD").buckets["commit"].amount_minor == 600_00
 
 
@@ -214,7 +226,7 @@ DEALS = st.lists(
             "currency": st.sampled_from(("EUR", "USD")),
             "owner_key": st.sampled_from(("ana", "bob")),
             "category": st.sampled_from((None, "commit", "likely", "best_case", "pipeline", "omitted")),
-            "stage_key": st.sampled_from(("lead", "offer", "won", "lost")),
+            "stage_key": st.sampled_from(("lead", "sure", "won", "lost")),
             "day": st.sampled_from(("2025-12-31", "2026-01-03", "2026-01-05", "2026-03-31", "2026-04-01", None)),
             "share": st.sampled_from((0, 1, 3_333, 9_999)),
             "overlay": st.sampled_from((0, 1, 5_000, 10_000)),
@@ -231,7 +243,7 @@ def test_whatever_the_deals_a_device_and_the_server_agree(shared_office: Office,
     office = shared_office
     if office.find("fiscal_periods", "q1") is None:
         office.put(Q1, Q2)
-        write(office, *RATES)
+        write(office, *RATES, SURE)
     for old in office.rows("deals"):
         office.delete("deals", old["key"])
     first = len(office.all(select(ROWS["deals"].c.key)))
@@ -278,7 +290,7 @@ def test_a_call_without_signal_over_the_lock_counts_and_comes_back_locked(office
     assert locked is not None
     assert (locked["status"], locked["due_on"]) == ("locked", TODAY)
     assert locked["called_at"] == LOCK_AT - 3_600_000
-    assert locked["based_on"] == {"commit": 769_99, "likely": 775_00, "best_case": 775_00, "pipeline": 875_01}
+    assert locked["based_on"] == {"commit": 769_99, "likely": 775_00, "best_case": 795_00, "pipeline": 895_01}
     assert own_forecast(device).call is None  # the next lock's is still owed
 
 
