@@ -9,7 +9,7 @@ from PIL import Image
 
 from forecasting.forms import AS_FILES
 from forecasting.pictures.drawing import FORMS
-from forecasting.pictures.shown import exact
+from forecasting.pictures.shown import THIN, exact
 from forecasting.sheets import XLSX
 from sfa.core.money import format_minor
 from tests.crm.desk import Desk, opened
@@ -111,8 +111,8 @@ def test_a_movement_is_drawn_and_filed_as_it_is_told(selling: Office) -> None:
         assert (moved["deal_key"], moved["class"]) == ("deal-a", "won")
         spec = ask(desk, "root", "movement/chart", **asked, view="commit").json()
         texts = {row["step"].partition("\n")[0]: row["text"] for row in drawn(spec) if "text" in row}
-        won = next(bar for bar in told["classes"] if bar["name"] == "won")["amounts"]["closed"]
-        assert texts["Won"] == f"+{won / 100_000:.1f}"
+        won = next(bar for bar in told["classes"] if bar["name"] == "won")
+        assert (won["amounts"]["closed"], texts["Won"]) == (500_000, f"+5{THIN}000")
         assert spec["title"]["text"].endswith("Company")
 
 
