@@ -58,8 +58,8 @@ class Unseen(Struct, frozen=True):
 
 
 class Paid(Struct, frozen=True):
-    """In the plan's currency, and in the deal's; null where not computable, for the reason in `code`. Of a plan that the
-    caller does not see (`not_permitted`) period and currency are null too: a phone does not know them."""
+    """In the plan's currency, and in the deal's; null where not computable, for the reason in `code`. Of a plan that
+    the caller does not see (`not_permitted`) period and currency are null too: a phone does not know them."""
 
     user_key: str
     plan_key: str
