@@ -17,7 +17,7 @@ from sfa.core.days import start_of_ms
 from sfa.core.money import Rounding, rounded
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, commission_entries, credited
-from sfa.profit.company.fact_sums import Asked, Fact, Place, Source, Value, both, parted, settled
+from sfa.profit.company.fact_sums import Asked, Fact, Place, Source, Value, both, narrowed, parted, settled
 from sfa.profit.company.surroundings import World
 from sfa.profit.dated import credited_on
 from sfa.profit.items import work_cost
@@ -39,7 +39,7 @@ def charges(connection: Connection, world: World, asked: Asked) -> Iterator[Fact
     query = select(t.key, t.deal_key, t.kind, t.amount_minor, t.currency, t.booked_on, t.product_key, t.quantity, *deal)
     query = query.add_columns(_ACCOUNTS.c.territory_key).join_from(ROWS["deal_charges"], _DEALS, _D.key == t.deal_key)
     query = query.outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == _D.account_key)
-    query, bound = _narrowed(connection, query, _D.account_key, t.deal_key, asked)
+    query, bound = narrowed(connection, query, _D.account_key, t.deal_key, asked)
     found = connection.execute(query.where(~t.gone, *_within(t.booked_on, asked)).order_by(t.key), bound)
     rows = [dict(row) for row in found.mappings()]
     places = _credited(connection, world, sorted({row["deal_key"] for row in rows})) if rows else {}
@@ -106,7 +106,7 @@ def expenses(connection: Connection, world: World, asked: Asked) -> Iterator[Fac
     query = query.add_columns(account.label("account"), deal.label("deal"), _ACCOUNTS.c.territory_key.label("place"))
     query = query.select_from(ROWS["expenses"]).outerjoin(_VISITS, _VISITS.c.key == t.visit_key)
     query = query.outerjoin(_DEALS, _D.key == deal).outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == account)
-    query, bound = _narrowed(connection, query, account, deal, asked)
+    query, bound = narrowed(connection, query, account, deal, asked)
     for row in each(connection, query.where(~t.gone, *_within(t.spent_on, asked)), bound):
         fact = settled(world, _expense(world, row))
         if asked.takes(fact):
@@ -136,7 +136,7 @@ def work(connection: Connection, world: World, asked: Asked) -> Iterator[Fact]:
     query = select(t.key, t.owner_key, t.minutes, t.done_on, t.deal_key, account.label("account"))
     query = query.add_columns(_ACCOUNTS.c.territory_key.label("place")).select_from(ROWS["work_entries"])
     query = query.outerjoin(_DEALS, _D.key == t.deal_key).outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == account)
-    query, bound = _narrowed(connection, query, account, t.deal_key, asked)
+    query, bound = narrowed(connection, query, account, t.deal_key, asked)
     for row in each(connection, query.where(~t.gone, *_within(t.done_on, asked)), bound):
         at = start_of_ms(row.done_on, world.zone)
         place: Place = (at, at, row.account, row.owner_key, row.place, None, row.deal_key, "work_entries", row.key)
@@ -153,16 +153,6 @@ def work(connection: Connection, world: World, asked: Asked) -> Iterator[Fact]:
 
 def _within(column: Any, asked: Asked) -> list[ColumnElement[bool]]:
     return [column >= asked.from_on, column < asked.to_on]
-
-
-def _narrowed(connection: Connection, query: Any, account: Any, deal: Any, asked: Asked) -> tuple[Any, dict[str, Any]]:
-    """Only of the customers and deals that are asked about; what else the caller may not see is left out fact by
-    fact."""
-    bound: dict[str, Any] = {}
-    for column, name, keys in ((account, "of_accounts", asked.accounts), (deal, "of_deals", asked.deals)):
-        if keys is not None:
-            query, bound[name] = query.where(among(column, name)), listed(connection, keys)
-    return query, bound
 
 
 # -- commission -------------------------------------------------------------------------------------------------------

@@ -107,10 +107,15 @@ def _families(connection: Connection) -> dict[str, str | None]:
 
 def _agreements(connection: Connection, asked: Asked) -> list[Agreement]:
     t = _AGREEMENTS.c
-    query, bound = select(_AGREEMENTS).where(~t.gone, t.valid_from < asked.to_on), {}
+    query = select(_AGREEMENTS).where(~t.gone, t.valid_from < asked.to_on)
+    bound: dict[str, Any] = {}
     if asked.accounts is not None:
         query = query.where(among(t.account_key, "of_accounts"))
         bound = {"of_accounts": listed(connection, asked.accounts)}
+    if asked.deals is not None:  # of whom these deals were credited
+        customers = select(credited.c.account_key).where(among(credited.c.deal_key, "of_deals"))
+        query = query.where(t.account_key.in_(customers))
+        bound = {**bound, "of_deals": listed(connection, asked.deals)}
     return [agreement_of(row["key"], dict(row)) for row in connection.execute(query.order_by(t.key), bound).mappings()]
 
 

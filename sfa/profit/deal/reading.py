@@ -118,7 +118,7 @@ def read_deals(
     met.update(credit.currency for of in sold.values() for credit in of)
     met.update(dated.currency for of in (*prices.values(), *costs.values()) for dated in of)
     met.update(code for quote in quotes.values() for code in quote.currencies())
-    shared = {
+    shared: dict[str, Any] = {
         "zone": zone,
         "lines": lines,
         "families": dict(connection.execute(families, some).all()) if of_family else {},
