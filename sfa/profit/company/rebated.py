@@ -42,7 +42,8 @@ def rebates(connection: Connection, world: World, asked: Asked) -> Iterator[Fact
     events, places = _events(connection, world, agreements)
     deals = _deals(connection, sorted({event.deal_key for of in events.values() for event in of}))
     narrowed = any(agreement.family is not None for agreement in agreements)
-    lines = read_lines(connection, among(ROWS["deal_lines"].c.deal_key, "deals"), deals=deals) if narrowed else {}
+    named = among(ROWS["deal_lines"].c.deal_key, "deals")
+    lines = read_lines(connection, named, deals=deals, exact=True) if narrowed else {}
     families = _families(connection) if narrowed else {}
     for agreement in agreements:
         of = [
