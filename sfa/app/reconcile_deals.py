@@ -23,8 +23,8 @@ from sfa.db.tables import ROWS, commission_entries, history
 from sfa.profit.company.of_deals import of_deals
 from sfa.profit.company.tallied import Tally
 from sfa.profit.converting import converted
-from sfa.profit.deal.pnl import actual_items
-from sfa.profit.deal.reading import KEYS_NAMED, Sources, read_deals
+from sfa.profit.deal import pnl, reading
+from sfa.profit.deal.reading import KEYS_NAMED, Sources
 from sfa.profit.items import KINDS
 
 AT_ONCE = KEYS_NAMED
@@ -65,7 +65,7 @@ def _compared(
 ) -> Iterator[Difference]:
     world = structs.replace(look.around(connection), currency=currency)
     counted = of_deals(connection, world, {key: deal["account_key"] for key, deal in deals.items()}, look.now_ms)
-    told = read_deals(connection, deals, scope.zone(connection), look.now_ms, currency)
+    told = reading.read_deals(connection, deals, scope.zone(connection), look.now_ms, currency)
     for key in sorted(deals):
         shown, company = _shown(told[key], currency, look.now_ms), counted[key]
         for kind, expected, found in _by_kind(company, shown):
@@ -81,7 +81,7 @@ def _text(amount: int | None) -> str | None:
 def _shown(sources: Sources, currency: str, as_of: int) -> Tally:
     """The kinds of the actual side, as the answer adds them up."""
     tally = Tally()
-    for fact in converted(actual_items(sources, as_of), currency, sources.exchange):
+    for fact in converted(pnl.actual_items(sources, as_of), currency, sources.exchange):
         if fact.amount_minor is None:
             tally.miss(fact.item.kind, fact.code or "amount_missing", {})
         else:

@@ -13,6 +13,7 @@ from sfa.app.reconcile_checks import Difference
 from sfa.app.seed.write import seed
 from sfa.core.days import start_of_ms
 from sfa.db.database import Database
+from sfa.profit.deal import pnl, reading
 from sfa.profit.items import KINDS, Item
 from tests.builders import DAY_MS
 from tests.office import Office
@@ -166,7 +167,7 @@ def test_a_kind_of_which_the_pnl_of_a_deal_loses_a_cent_is_listed_with_both_figu
     rich: Office, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """R37: what is told of the deal is made wrong; the sums of the company stay right."""
-    right: Callable[..., Iterator[Item]] = reconcile_deals.actual_items
+    right: Callable[..., Iterator[Item]] = pnl.actual_items
 
     def wrong(sources: Any, as_of: int) -> Iterator[Item]:
         left = 1 if sources.deal_key == "deal-a" else 0
@@ -177,7 +178,7 @@ def test_a_kind_of_which_the_pnl_of_a_deal_loses_a_cent_is_listed_with_both_figu
             else:
                 yield item
 
-    monkeypatch.setattr(reconcile_deals, "actual_items", wrong)
+    monkeypatch.setattr(pnl, "actual_items", wrong)
     (each,) = looked(rich).items
     assert (each.rule, each.entity, each.row_key) == ("pnl_of_deals", "deals", "deal-a")
     assert each.detail == {"kind": kind, "currency": "EUR"}
@@ -186,9 +187,9 @@ def test_a_kind_of_which_the_pnl_of_a_deal_loses_a_cent_is_listed_with_both_figu
 
 def test_list_and_discounts_that_are_not_the_invoice_are_listed(rich: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """R38."""
-    right: Callable[..., Iterator[Item]] = reconcile_deals.actual_items
+    right: Callable[..., Iterator[Item]] = pnl.actual_items
     lost = lambda sources, as_of: (i for i in right(sources, as_of) if i.kind != "discount")  # noqa: E731 - of one test
-    monkeypatch.setattr(reconcile_deals, "actual_items", lost)
+    monkeypatch.setattr(pnl, "actual_items", lost)
     found = {each.row_key: each for each in looked(rich).items}
     assert {each.detail["kind"] for each in found.values()} == {"list+discount"}
     assert (found["deal-a"].expected, found["deal-a"].found) == ("27001", "15000")
@@ -198,7 +199,7 @@ def test_a_figure_that_one_side_cannot_compute_is_a_difference_and_both_are_none
     rich: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R34."""
-    right: Callable[..., Iterator[Item]] = reconcile_deals.actual_items
+    right: Callable[..., Iterator[Item]] = pnl.actual_items
 
     def unknown(sources: Any, as_of: int) -> Iterator[Item]:
         for item in right(sources, as_of):
@@ -206,7 +207,7 @@ def test_a_figure_that_one_side_cannot_compute_is_a_difference_and_both_are_none
 
     rich.put(("organisations", "org", {"currency": "JPY"}))  # the deal is told in its own currency
     assert of_deals(looked(rich)) == []
-    monkeypatch.setattr(reconcile_deals, "actual_items", unknown)
+    monkeypatch.setattr(pnl, "actual_items", unknown)
     (each,) = of_deals(looked(rich))
     assert (each.row_key, each.expected, each.found) == ("deal-a", "-333", None)
 
@@ -260,14 +261,14 @@ def test_deals_that_changed_and_the_next_by_turns_are_looked_at_or_all(
 
 def _keys_looked_at(office: Office, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     seen: set[str] = set()
-    right = reconcile_deals.read_deals
+    right = reading.read_deals
 
     def noted(connection: Connection, deals: Any, *said: Any) -> Any:
         seen.update(deals)
         return right(connection, deals, *said)
 
     with monkeypatch.context() as patch:
-        patch.setattr(reconcile_deals, "read_deals", noted)
+        patch.setattr(reading, "read_deals", noted)
         looked(office)
     return seen
 
