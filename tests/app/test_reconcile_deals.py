@@ -232,6 +232,16 @@ def test_a_rebate_on_a_family_of_lines_that_come_to_parts_of_a_cent_is_one_amoun
     assert of_deals(looked(rich)) == []
 
 
+def test_goods_that_come_to_more_than_money_can_be_are_computed_on_no_side(rich: Office) -> None:
+    """R34: a return, and a sample."""
+    rich.put(("unit_costs", "c-huge", {"product_key": "pump", "amount_minor": 1_000_000_000_000_000, "currency": "EUR",
+                                       "valid_from": "2025-06-01"}))  # fmt: skip
+    rich.put(charge("huge", "d1", "goods_return", 1, "2026-01-21", product_key="pump", quantity="500"))
+    sample = {"owner_key": "ana", "deal_key": "d1", "account_key": "acme", "kind": "sample", "product_key": "pump"}
+    rich.put(("expenses", "huge", {**sample, "quantity": "500", "spent_on": "2026-01-03"}))
+    assert of_deals(looked(rich)) == []
+
+
 def test_deals_that_changed_and_the_next_by_turns_are_looked_at_or_all(
     rich: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,19 +7,17 @@ lies today.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, null, select
 
 from sfa.core.credits import End, day_of, ends_of
 from sfa.core.days import start_of_ms
-from sfa.core.money import Rounding, rounded
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, commission_entries, credited
 from sfa.profit.company.fact_sums import Asked, Fact, Place, Source, Value, both, narrowed, parted, settled
 from sfa.profit.company.surroundings import World
-from sfa.profit.dated import credited_on
+from sfa.profit.dated import credited_on, worth
 from sfa.profit.items import work_cost
 from sfa.quotas.spans import each
 
@@ -63,11 +61,11 @@ def _charge_facts(world: World, row: Row, places: Mapping[str, str | None]) -> I
     if row["kind"] == "goods_return" and row["product_key"] and row["quantity"]:
         day = stood or row["booked_on"]
         cost = world.costs.unit_on(row["product_key"], day)
-        if cost is None:
+        back = worth(row["quantity"], cost.amount_minor) if cost is not None else None
+        if cost is None or back is None:
             about = {"of": "goods", "product_key": row["product_key"], "on": day}
             yield Fact("returned_goods", None, "", *place, code="cost_missing", about=about)
         else:
-            back = rounded(Fraction(row["quantity"]) * cost.amount_minor, Rounding.HALF_UP)
             yield from parted(settled(world, Fact("returned_goods", back, cost.currency, *place)), shares)
 
 
@@ -120,11 +118,11 @@ def _expense(world: World, row: Any) -> Fact:
     if row.amount_minor is not None and row.currency is not None:
         return Fact(kind, -row.amount_minor, row.currency, *place)
     cost = world.costs.unit_on(row.product_key, row.spent_on) if row.product_key else None
-    if cost is None:
+    quantity = row.quantity or "1"
+    spent = worth(quantity, cost.amount_minor) if cost is not None else None
+    if cost is None or spent is None:
         about = {"of": "sample" if kind == "samples" else "expense", "expense_key": row.key, "on": row.spent_on}
         return Fact(kind, None, "", *place, "cost_missing", about)
-    quantity = row.quantity or "1"
-    spent = rounded(Fraction(quantity) * cost.amount_minor, Rounding.HALF_UP)
     about = {"quantity": quantity, "unit_minor": cost.amount_minor, "cost_key": cost.key}
     return Fact(kind, -spent, cost.currency, *place, None, about)
 
