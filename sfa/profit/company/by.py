@@ -95,13 +95,17 @@ def profits(
     scope: Scope = EVERYTHING,
     period_kind: str = "month",
     accounts: Sequence[str] | None = None,
+    deals: Sequence[str] | None = None,
     world: World | None = None,
 ) -> Profits:
-    """What was earned, by `dimension` of `DIMENSIONS` (or "total"); `accounts` narrows to some customers."""
+    """What was earned, by `dimension` of `DIMENSIONS` (or "total"); `accounts` narrows to some customers,
+    `deals` to what names some deals."""
     world = world or read_world(connection)
     asked, named = asked_of(connection, world, dimension, span, scope, period_kind)
     if accounts is not None:
         asked = _narrowed(asked, accounts)
+    if deals is not None:
+        asked = structs.replace(asked, deals=tuple(sorted(deals)))
     tallies: dict[tuple[Any, ...], Tally] = {}
     for key, kind, amount in _counted(connection, world, asked):
         tally = tallies.get(key)

@@ -74,10 +74,10 @@ def _cost(world: World, line: tuple[str, int, int], day: str) -> int:
 
 
 def read_lines(
-    connection: Connection, *where: ColumnElement[bool], deals: Iterable[str] | None = None
+    connection: Connection, *where: ColumnElement[bool], deals: Iterable[str] | None = None, exact: bool = False
 ) -> dict[str, list[tuple[str, int, int]]]:
     """deal -> (product, quantity in 10^-12, total) of each of its lines, by place and key; `deals` are bound by that
-    name."""
+    name. A total is rounded to the minor unit, or `exact` in parts of it that are the same for all lines."""
     t = _LINES.c
     query = select(t.deal_key, t.position, t.key, t.product_key, t.quantity, t.unit_price_minor, t.discount_bp)
     bound = {"deals": listed(connection, sorted(deals))} if deals is not None else {}
@@ -86,7 +86,8 @@ def read_lines(
         connection, query.where(~t.gone, *where), bound
     ):
         size = quantity_of(quantity)
-        total = half_up(size * price * (BP_WHOLE - discount), PICO * BP_WHOLE)
+        parts = size * price * (BP_WHOLE - discount)
+        total = parts if exact else half_up(parts, PICO * BP_WHOLE)
         found.setdefault(deal, []).append((position, key, product, size, total))
     for lines in found.values():
         if len(lines) > 1:

@@ -153,6 +153,16 @@ def _bound(connection: Connection, source: Source, asked: Asked) -> dict[str, An
     return found
 
 
+def narrowed(connection: Connection, query: Any, account: Any, deal: Any, asked: Asked) -> tuple[Any, dict[str, Any]]:
+    """Only of the customers and deals that are asked about; what else the caller may not see is left out fact by
+    fact."""
+    bound: dict[str, Any] = {}
+    for column, name, keys in ((account, "of_accounts", asked.accounts), (deal, "of_deals", asked.deals)):
+        if keys is not None:
+            query, bound[name] = query.where(among(column, name)), listed(connection, keys)
+    return query, bound
+
+
 def halves(value: Any) -> tuple[Any, Any]:
     """The sum in two halves, which no number of rows makes too large; `whole` puts it together."""
     low = literal_column(str(LOW), BigInteger)
