@@ -64,7 +64,9 @@ def postgres_kept(postgres: Postgres) -> Iterator[Callable[[str, str], str]]:
     found: dict[str, Kept] = {}
 
     def kept(name: str, template: str) -> str:
-        return found.setdefault(name, Kept(postgres, name, template)).url()
+        if name not in found:
+            found[name] = Kept(postgres, name, template)
+        return found[name].url()
 
     yield kept
     for database in found.values():

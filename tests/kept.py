@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.postgres import Postgres
+from tests.postgres import Postgres, ended
 
 GROWN_BYTES = 48 << 20
 CATALOGUES = ("pg_class", "pg_attribute", "pg_constraint", "pg_index", "pg_trigger", "pg_proc", "pg_namespace")
@@ -20,8 +20,7 @@ LOOK = f"""{WRITTEN}
 UNION ALL SELECT count(*), 0 FROM pg_statistic
 UNION ALL SELECT count(*), 0 FROM pg_db_role_setting
 UNION ALL SELECT greatest(pg_database_size(current_database()), {GROWN_BYTES}), 0"""
-LEAVE = """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+LEAVE = ended("current_database()")
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
 
 
@@ -47,14 +46,22 @@ class Kept:
         self._runner.close()
 
     async def _was_put_back(self) -> bool:
-        if self._connection is None:
+        if self._connection is None or not await self._is_alone(self._connection):
             return False
-        await self._connection.execute(LEAVE)
         if await self._connection.fetch(LOOK) == self._as_kept:
             await self._connection.execute(self._put_back)
             return True
         await self._leave()
         return False
+
+    async def _is_alone(self, connection: asyncpg.Connection) -> bool:
+        """Whoever was left is gone; false where a test ended this connection too."""
+        try:
+            await connection.execute(LEAVE)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError):
+            await self._leave()
+            return False
+        return True
 
     async def _keep(self, url: str) -> None:
         """Copy aside every table that has rows, once."""
@@ -71,5 +78,6 @@ class Kept:
 
     async def _leave(self) -> None:
         if self._connection is not None:
-            await self._connection.close()
+            self._connection.terminate()  # a test may have ended it already, and said nothing
             self._connection = None
+            await asyncio.sleep(0)  # the loop closes the socket
