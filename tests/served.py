@@ -63,9 +63,13 @@ _free: list[_Seats] = []
 
 
 @contextmanager
-def served(settings: Settings, clock: Clock, database: Database, hasher: PasswordHasher) -> Iterator[Litestar]:
-    """As `sfa.app.factory.build` makes it, without jobs and push services. Closes the database if it was started."""
+def served(
+    settings: Settings, clock: Clock, database: Database, hasher: PasswordHasher, *, alone: bool = False
+) -> Iterator[Litestar]:
+    """As `sfa.app.factory.build` makes it, without jobs and push services. Closes the database if it was started.
+    `alone`: made for this test, for one that has requests wait for each other inside a route."""
     services = connect(settings, clock, database, hasher)
-    seats = _free.pop() if _free else _Seats(services)
+    seats = _free.pop() if _free and not alone else _Seats(services)
     yield seats.give(services)
-    _free.append(seats)
+    if not alone:
+        _free.append(seats)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.util import LRUCache
 
-CAPACITY = 2_000  # the product has some 1,500 statements; beyond half as many again, those used longest ago are dropped
+CAPACITY = 2_000  # some 22 KiB each; beyond half as many again, those used longest ago are dropped
 
 
 class _Statements(LRUCache[Any, Any]):

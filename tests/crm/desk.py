@@ -52,14 +52,14 @@ class Desk:
 
 
 @contextmanager
-def opened(office: Office) -> Iterator[Desk]:
+def opened(office: Office, alone: bool = False) -> Iterator[Desk]:
     def passwords(connection: Any) -> None:
         for user in USERS:
             set_password_hash(connection, user, HASHED, NOW)
 
     office.database.write(passwords)
     settings = Settings(access_ttl_s=3600)
-    with served(settings, office.clock, office.database, CHEAP) as app, TestClient(app) as client:
+    with served(settings, office.clock, office.database, CHEAP, alone=alone) as app, TestClient(app) as client:
         yield Desk(office, client)
 
 
