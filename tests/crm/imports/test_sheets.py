@@ -29,6 +29,14 @@ def desk(office: Office) -> Any:
         yield made
 
 
+@pytest.fixture
+def desk_alone(office: Office) -> Any:
+    """With a server whose routes no other test has."""
+    office.put(NORTH)
+    with opened(office, alone=True) as made:
+        yield made
+
+
 def send(desk: Desk, user: str, entity: str, text: str, query: str = "") -> Any:
     return desk.post(
         user,
@@ -284,9 +292,10 @@ def test_every_line_counts_for_the_limit_blank_and_bad_ones_too(monkeypatch: pyt
 
 
 def test_large_files_are_read_one_at_a_time_beside_everything_else(
-    office: Office, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    office: Office, desk_alone: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that takes long to read keeps nobody waiting but the next file."""
+    desk = desk_alone
     read, begun, go_on = sheets.read_sheet, threading.Event(), threading.Event()
     at_once, most = 0, 0
 
