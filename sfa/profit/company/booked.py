@@ -161,7 +161,7 @@ def _narrowed(connection: Connection, query: Any, account: Any, deal: Any, asked
     bound: dict[str, Any] = {}
     for column, name, keys in ((account, "of_accounts", asked.accounts), (deal, "of_deals", asked.deals)):
         if keys is not None:
-            query, bound[name] = query.where(among(column, name)), listed(connection, keys)
+            query, bound[name] = query.where(among(column, name)), listed(connection, sorted(keys))
     return query, bound
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, case, func, literal_column, null, selec
 
 from sfa.core.credits import day_of
 from sfa.core.money import BP_WHOLE
+from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, credited
 from sfa.profit.company.fact_sums import Asked, Fact, Place, Source, Value, both, parted, settled
 from sfa.profit.company.rate_spans import bound_capital, rate_spans
@@ -114,7 +115,11 @@ def shared_terms(connection: Connection, world: World, asked: Asked) -> Iterator
     query = select(*columns).select_from(source.from_).where(~_C.overlay, _C.share_bp < BP_WHOLE)
     query = query.where(_DEALS.c.payment_days > 0, _C.at >= asked.start, _C.at < asked.last)
     query = query.order_by(_C.deal_key, _C.n, _C.reversal, _C.user_key)
-    found = each(connection, query, source.bound)
+    bound = dict(source.bound)
+    for column, name, keys in ((_C.account_key, "of_accounts", asked.accounts), (_C.deal_key, "of_deals", asked.deals)):
+        if keys is not None:
+            query, bound[name] = query.where(among(column, name)), listed(connection, sorted(keys))
+    found = each(connection, query, bound)
     for _, of in groupby(found, key=lambda row: (row[0], row[-1], row[3])):
         rows = list(of)
         deal, _, user, reversal, at, rated_at, account, territory, _, currency, *_ = rows[0]

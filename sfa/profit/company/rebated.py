@@ -110,7 +110,7 @@ def _agreements(connection: Connection, asked: Asked) -> list[Agreement]:
     query, bound = select(_AGREEMENTS).where(~t.gone, t.valid_from < asked.to_on), {}
     if asked.accounts is not None:
         query = query.where(among(t.account_key, "of_accounts"))
-        bound = {"of_accounts": listed(connection, asked.accounts)}
+        bound = {"of_accounts": listed(connection, sorted(asked.accounts))}
     return [agreement_of(row["key"], dict(row)) for row in connection.execute(query.order_by(t.key), bound).mappings()]
 
 
