@@ -9,6 +9,7 @@ from sfa.db.tables import deal_quote_lines, deal_quotes
 from sfa.profit.company.fact_sums import Asked
 from sfa.profit.company.lost import Lost, losses
 from sfa.profit.company.surroundings import read_world
+from sfa.profit.deal import pnl
 from tests.office import Office
 from tests.profit.books import ZONE, at, leg, rate, visit
 from tests.quotas.ledger import line, won, write
@@ -100,24 +101,33 @@ def test_r34_a_lost_deal_without_a_cost_is_named_and_not_zero(office: Office) ->
 
 
 def test_r39_a_quote_promised_what_its_own_rates_said(office: Office) -> None:
-    """Capital and rates as it kept them, a rate that it did not keep as on its day: never those of the loss."""
+    """Capital and rates as it kept them, a rate that it did not keep as on its day: never those of the loss. It is the
+    margin that the quoted side of the P&L shows."""
     write(office, *RATES, rate("c", "capital", 9_000), lost("a", "2026-03-10"), line("l", "a", "5"))
-    days = (("2026-01-01", "0.5"), ("2026-02-15", "0.8"), ("2026-03-01", "0.1"))
-    said = {"base_currency": "USD", "quote_currency": "EUR"}
-    write(office, *(("rates", f"r{day}", {**said, "rate": value, "valid_from": day}) for day, value in days))
-    write(office, ("rates", "g", {**said, "base_currency": "GBP", "rate": "1.5", "valid_from": "2026-03-01"}))
-    kept = {"from": "GBP", "to": "USD", "rate": "2", "rate_on": "2026-01-01", "inverse": False}
+    write(office, lost("b", "2026-03-10"), line("m", "b", "5"))
+    for base, days in (("USD", (("01-01", "0.5"), ("02-15", "0.8"), ("03-01", "0.1"))), ("GBP", (("01-01", "1.5"),))):
+        for day, value in days:
+            said = {"base_currency": base, "quote_currency": "EUR", "rate": value, "valid_from": f"2026-{day}"}
+            write(office, ("rates", f"{base}-{day}", said))
+    kept = {"from": "GBP", "to": "EUR", "rate": "2", "rate_on": "2026-01-01", "inverse": False}
 
     def quote(connection: Connection) -> None:
-        head = {"deal_key": "a", "number": 1, "quoted_at": at("2026-02-20"), "amount_minor": 1_000_00}
-        head |= {"currency": "USD", "payment_days": 73, "capital_bp": 1_000, "capital_key": "c", "digest": "x"}
-        connection.execute(insert(deal_quotes), {**head, "rates": [{**kept, "numerator": "2", "denominator": "1"}]})
-        of = {"deal_key": "a", "number": 1, "line_key": "l", "position": 0, "product_key": "pump", "quantity": "2"}
-        of |= {"unit_price_minor": 100_00, "discount_bp": 0, "cost_minor": 30_00, "cost_currency": "EUR"}
-        connection.execute(insert(deal_quote_lines), of)
+        for deal, currency, rates, cost in (("a", "USD", [], "EUR"), ("b", "EUR", [kept], "GBP")):
+            head = {"deal_key": deal, "number": 1, "quoted_at": at("2026-02-20"), "amount_minor": 1_000_00}
+            head |= {"currency": currency, "payment_days": 73, "capital_bp": 1_000, "capital_key": "c", "digest": "x"}
+            frozen = [{**one, "numerator": "2", "denominator": "1"} for one in rates]
+            connection.execute(insert(deal_quotes), {**head, "rates": frozen})
+            of = {"deal_key": deal, "number": 1, "line_key": "l", "position": 0, "product_key": "pump", "quantity": "2"}
+            of |= {"unit_price_minor": 100_00, "discount_bp": 0, "cost_minor": 30_00, "cost_currency": cost}
+            connection.execute(insert(deal_quote_lines), of)
 
     office.database.write(quote)
-    assert [loss.margin_minor for loss in found(office)] == [800_00 - 16_00 - 60_00]  # 73 days at 10 %: a fiftieth
+    margins = {loss.deal_key: loss.margin_minor for loss in found(office)}
+    assert margins == {"a": 800_00 - 16_00 - 60_00, "b": 1_000_00 - 20_00 - 120_00}  # 73 days at 10 %: a fiftieth
+    for deal, margin in margins.items():
+        side = office.database.read(pnl.told, "dirk", at("2026-04-01"), deal, None, "EUR").quoted
+        assert side is not None
+        assert {total.total: total.amount_minor for total in side.totals}["margin"] == margin
 
 
 def test_r34_a_quote_without_a_rate_of_capital_is_named_with_its_own_day(office: Office) -> None:
