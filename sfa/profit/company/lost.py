@@ -20,6 +20,7 @@ from sfa.profit.company.promised import Promise, promised
 from sfa.profit.company.sunk import Sunk, sunk
 from sfa.profit.company.surroundings import World
 from sfa.profit.local_days import LocalDays
+from sfa.quotas.spans import each
 
 _DEALS, _ACCOUNTS, _STAGES = ROWS["deals"], ROWS["accounts"], ROWS["stages"]
 _D = _DEALS.c
@@ -96,8 +97,9 @@ def _losses(connection: Connection, asked: Asked) -> Iterator[_Loss]:
     if asked.accounts is not None:
         query = query.where(among(_D.account_key, "of_accounts"))
         bound["of_accounts"] = listed(connection, sorted(asked.accounts))
-    for found in connection.execute(query.order_by(_D.key), bound).mappings():
-        row = dict(found)
+    names = (*_OF, *_MORE, "territory_key")
+    for found in each(connection, query.order_by(_D.key), bound):
+        row = dict(zip(names, found, strict=True))
         if not asked.scope.sees(row["account_key"], row["owner_key"]):
             continue
         reasons = [*(c.get("lost_reason_key") for c in row["closings"] or ()), row["lost_reason_key"]]

@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import structs
-from sqlalchemy import BigInteger, Column, Connection, Text, and_, case, func, not_, select, text
+from sqlalchemy import BigInteger, Column, Connection, Text, and_, case, cast, func, not_, select, text
 
 from sfa.core.days import plus_days
 from sfa.db.bulk import json_text
@@ -39,7 +40,7 @@ from sfa.profit.local_days import LocalDays
 from sfa.quotas.spans import each
 
 _D = ROWS["deals"].c
-FIRST_DAY = "0001-01-01"
+FIRST_DAY, NO_CLOSINGS = "0001-01-01", "[]"
 _SOURCES: tuple[Callable[[Connection, World, Asked], Source], ...] = (visits_source, travel_source)
 _STREAMS: tuple[Callable[[Connection, World, Asked], Iterator[Fact]], ...] = (corrected_visits, work, expenses)
 
@@ -244,14 +245,15 @@ def stretches(opened: Sequence[Open], lost: Sequence[Sunk], numbers: Sequence[in
 
 def _open(connection: Connection, days: LocalDays, accounts: set[str]) -> dict[str, list[Open]]:
     """customer -> when each of its deals was open, as `effort.open_days` says it, in instants."""
-    query = select(_D.key, _D.account_key, _D.opened_on, _D.created_at, _D.closed_at, _D.closings)
+    closings_ = cast(_D.closings, Text)  # of most deals there are none to decode
+    query = select(_D.key, _D.account_key, _D.opened_on, _D.created_at, _D.closed_at, closings_)
     query = query.where(among(_D.account_key, "keys"), ~_D.gone)
     found: dict[str, list[Open]] = defaultdict(list)
     for key, account, opened_on, created_at, closed_at, closings in each(
         connection, query, {"keys": listed(connection, sorted(accounts))}
     ):
         start, of = days.start(opened_on or days.of(created_at)), found[account]
-        for closing in closings or ():
+        for closing in msgspec.json.decode(closings) or () if closings not in (None, NO_CLOSINGS) else ():
             of.append(Open(start, days.end(days.of(closing["closed_at"])), key))
             start = days.start(days.of(closing["reopened_at"]))
         of.append(Open(start, None if closed_at is None else days.end(days.of(closed_at)), key))
