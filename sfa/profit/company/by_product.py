@@ -6,6 +6,7 @@ Lines are read once, in one statement; what is not money of the company's curren
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
@@ -24,6 +25,7 @@ _LINES = ROWS["deal_lines"]
 PICO = 10**12  # quantities are decimals of at most twelve places
 
 
+@lru_cache(maxsize=4_096)  # few quantities are sold again and again
 def quantity_of(text: str) -> int:
     """A quantity in units of 10^-12, exact."""
     if text.isdigit():
@@ -37,6 +39,10 @@ def shared(amount: int, weights: Sequence[int]) -> list[int]:
     if len(weights) == 1:
         return [amount]
     total, size = sum(weights), abs(amount)
+    if len(weights) == 2:
+        first, rest = divmod(size * weights[0], total)
+        first += 2 * rest >= total and rest > 0  # else the rest of the other one is larger
+        return [first, size - first] if amount >= 0 else [-first, first - size]
     parts = [divmod(size * weight, total) for weight in weights]
     found = [part for part, _ in parts]
     left = size - sum(found)
@@ -58,17 +64,20 @@ def credits_by_product(
     lines = read_lines(connection, _LINES.c.deal_key.in_(of_span))
     source = credits_source(connection, world, asked)
     query = select(*source.raw).select_from(source.from_).where(*conditions(source, asked))
-    shares = _Shares(world)
+    shares, ours = _Shares(world), world.currency
     for row in each(connection, query, bound_by(connection, source, asked)):
-        if row.currency == row.cost_currency == world.currency and None not in (row.amount_minor, row.cost_minor):
-            shares.add(row, lines.get(row.deal_key, ()))
-            if not row.payment_days or row.share_bp != BP_WHOLE:
+        deal, share, _, reversal, _, rated_at, _, _, amount, currency, cost, cost_currency, days = row
+        of = lines.get(deal, ())
+        if currency == ours and cost_currency == ours and amount is not None and cost is not None:
+            shares.add("invoice", -amount if reversal else amount, rated_at, of)
+            shares.add("goods", cost if reversal else -cost, rated_at, of)
+            if not days or share != BP_WHOLE:
                 continue
             found: Iterable[Fact] = (fact for fact in source.valued(world, row) if fact.kind == "terms")
         else:
             found = source.valued(world, row)
         for fact in found:
-            yield from shares.parts(settled(world, fact), lines.get(row.deal_key, ()))
+            yield from shares.parts(settled(world, fact), of)
     for (product, kind), amount in shares.sums.items():
         yield (product,), kind, amount
 
@@ -78,14 +87,14 @@ class _Shares:
 
     def __init__(self, world: World) -> None:
         self._world, self._days = world, LocalDays(world.zone)
-        self._units: dict[tuple[str, str], int] = {}
+        self._units: dict[str, dict[str, int]] = {}
         self.sums: dict[tuple[str | None, str], int] = {}
 
-    def add(self, row: Any, lines: Sequence[Line]) -> None:
-        sign = -1 if row.reversal else 1
-        for kind, amount in (("invoice", sign * row.amount_minor), ("goods", -sign * row.cost_minor)):
-            for product, part in self._of_lines(kind, amount, row.rated_at, lines):
-                self.sums[product, kind] = self.sums.get((product, kind), 0) + part
+    def add(self, kind: str, amount: int, at: int, lines: Sequence[Line]) -> None:
+        sums = self.sums
+        for product, part in self._of_lines(kind, amount, at, lines):
+            place = product, kind
+            sums[place] = sums.get(place, 0) + part
 
     def parts(self, fact: Fact, lines: Sequence[Line]) -> Iterator[Fact]:
         if fact.amount is None or fact.kind not in ("invoice", "goods"):
@@ -102,18 +111,23 @@ class _Shares:
             weights = [line[2] for line in lines]
         else:
             day = self._days.of(at)
-            weights = [line[1] * self._unit(line[0], day) for line in lines]
+            units = self._units.get(day)
+            if units is None:
+                units = self._units[day] = {}
+            weights = []
+            for product, size, _ in lines:
+                unit = units.get(product)
+                if unit is None:
+                    unit = units[product] = self._unit(product, day)
+                weights.append(size * unit)
         if not lines or min(weights) < 0 or not any(weights):
             return ((None, amount),)
-        return zip([line[0] for line in lines], shared(amount, weights), strict=True)
+        return zip((line[0] for line in lines), shared(amount, weights), strict=True)
 
     def _unit(self, product: str, day: str) -> int:
         """What one costs on a day; nothing where that is not known."""
-        found = self._units.get((product, day))
-        if found is None:
-            cost = self._world.costs.unit_on(product, day)
-            found = self._units[product, day] = cost.amount_minor if cost is not None else 0
-        return found
+        cost = self._world.costs.unit_on(product, day)
+        return cost.amount_minor if cost is not None else 0
 
 
 def read_lines(
