@@ -7,7 +7,7 @@ credited, or else where the customer lies today; product what the lines of a dea
 period of a kind that the day lies in.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -126,7 +126,7 @@ def profits(
 
 
 def _narrowed(asked: Asked, accounts: Sequence[str]) -> Asked:
-    return structs.replace(asked, accounts=tuple(sorted(accounts)))
+    return structs.replace(asked, accounts=frozenset(accounts))
 
 
 Name = Callable[[tuple[Any, ...]], str | None]
@@ -198,11 +198,11 @@ def _counted(connection: Connection, world: World, asked: Asked) -> Iterator[tup
             else:
                 key, fact = found
                 yield key, fact.kind, _valued(fact)
-    streams: list[Iterable[Fact]] = [read(connection, world, asked) for read in _ROWS]
     if "product" in asked.by:
-        streams.append(credits_by_product(connection, world, asked))
-    for stream in streams:
-        for fact in stream:
+        for part in credits_by_product(connection, world, asked):
+            yield (asked.key(part), part.kind, _valued(part)) if isinstance(part, Fact) else part
+    for read in _ROWS:
+        for fact in read(connection, world, asked):
             yield asked.key(fact), fact.kind, _valued(fact)
 
 

@@ -6,7 +6,7 @@ of one instant: a place keeps that of its first page.
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from litestar import MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -116,11 +116,10 @@ def _customer(screens: Online, places: Places) -> HTTPRouteHandler:
         limit: FromQuery[int] = PAGE_DEFAULT,
         form: Format = None,
     ) -> Response[CustomerProfit]:
-        form, user = form_of(form), request.user.user_key
-        about = json.dumps(["customer profit", user, key, from_, to])
-        wanted = _opened(places, Wanted(from_, to, as_of, after=after, limit=limit), about)
-        found = await screens.read(customer.told, user, screens.clock.now_ms(), key, wanted)
-        return _answer(_sealed(places, found, about), form, customer_sheet.customer_csv, "customer")
+        page = _OfOne("customer profit", customer.told, customer_sheet.customer_csv, "customer")
+        return await page.answer(
+            screens, places, request, key, Wanted(from_, to, as_of, after=after, limit=limit), form
+        )
 
     return one
 
@@ -137,10 +136,27 @@ def _roi(screens: Online, places: Places) -> HTTPRouteHandler:
         limit: FromQuery[int] = PAGE_DEFAULT,
         form: Format = None,
     ) -> Response[Roi]:
-        form, user = form_of(form), request.user.user_key
-        about = json.dumps(["roi", user, key, from_, to])
-        wanted = _opened(places, Wanted(from_, to, as_of, after=after, limit=limit), about)
-        found = await screens.read(campaigns.roi, user, screens.clock.now_ms(), key, wanted)
-        return _answer(_sealed(places, found, about), form, customer_sheet.roi_csv, "roi")
+        page = _OfOne("roi", campaigns.roi, customer_sheet.roi_csv, "roi")
+        return await page.answer(
+            screens, places, request, key, Wanted(from_, to, as_of, after=after, limit=limit), form
+        )
 
     return one
+
+
+class _OfOne(NamedTuple):
+    """Pages about one row: what their places are sealed for, what tells them, and the sheet of them with its name."""
+
+    about: str
+    told: Callable[..., Any]
+    sheet: Callable[[Any], str]
+    name: str
+
+    async def answer(
+        self, screens: Online, places: Places, request: Asked, key: str, wanted: Wanted, said: str | None
+    ) -> Response[Any]:
+        form, user = form_of(said), request.user.user_key
+        about = json.dumps([self.about, user, key, wanted.from_on, wanted.to_on])
+        wanted = _opened(places, wanted, about)
+        found = await screens.read(self.told, user, screens.clock.now_ms(), key, wanted)
+        return _answer(_sealed(places, found, about), form, self.sheet, self.name)

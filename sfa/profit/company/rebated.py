@@ -112,11 +112,11 @@ def _agreements(connection: Connection, asked: Asked) -> list[Agreement]:
     bound: dict[str, Any] = {}
     if asked.accounts is not None:
         query = query.where(among(t.account_key, "of_accounts"))
-        bound = {"of_accounts": listed(connection, asked.accounts)}
+        bound = {"of_accounts": listed(connection, sorted(asked.accounts))}
     if asked.deals is not None:  # of whom these deals were credited
         customers = select(credited.c.account_key).where(among(credited.c.deal_key, "of_deals"))
         query = query.where(t.account_key.in_(customers))
-        bound = {**bound, "of_deals": listed(connection, asked.deals)}
+        bound = {**bound, "of_deals": listed(connection, sorted(asked.deals))}
     return [agreement_of(row["key"], dict(row)) for row in connection.execute(query.order_by(t.key), bound).mappings()]
 
 

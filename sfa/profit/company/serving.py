@@ -136,7 +136,7 @@ def corrected_visits(connection: Connection, world: World, asked: Asked) -> Iter
     """The visits with corrections of their times, as they count after them."""
     columns = (_V.key, _V.owner_key, _V.account_key, _ACCOUNTS.c.territory_key, _V.deal_key, _V.checked_in_at)
     query = select(*columns, _V.checked_out_at).join_from(_VISITS, _ACCOUNTS, _ACCOUNTS.c.key == _V.account_key)
-    query, bound = narrowed(connection, query, _V.account_key, _V.deal_key, asked)
+    query, bound = narrowed(connection, query, past_indexes(_V.account_key), past_indexes(_V.deal_key), asked)
     rows = connection.execute(query.where(*_DONE, _V.key.in_(_CORRECTED)).order_by(_V.key), bound).all()
     corrections = _corrections(connection, [row[0] for row in rows]) if rows else {}
     for row in rows:

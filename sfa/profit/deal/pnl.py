@@ -27,6 +27,7 @@ from sfa.profit.dated import EffortRates
 from sfa.profit.deal import served, sold
 from sfa.profit.deal.reading import Credited, Row, Sources, read_deal
 from sfa.profit.deal.sold import Catalogue, Dates, Place
+from sfa.profit.effort import OpenDeals
 from sfa.profit.frozen import Frozen, capital
 from sfa.profit.items import Item
 from sfa.profit.rebates import Agreement, Event, part_of_family
@@ -137,7 +138,7 @@ def actual_items(s: Sources, as_of: int) -> Iterator[Item]:
     """Those of the actual side."""
     catalogue = Catalogue(s.prices, s.costs, s.rates, s.exchange)
     yield from sold.actual(s.credits, s.lines.get(s.deal_key, ()), s.deal["payment_days"], catalogue, s.zone)
-    field = served.Field(s.deal_key, s.zone, as_of, s.deal["currency"] or "", s.rates, s.costs, s.spans)
+    field = served.Field(s.deal_key, s.zone, as_of, s.deal["currency"] or "", s.rates, s.costs, OpenDeals(s.spans))
     credited = {c["rated_at"] for c in s.credits if not c["reversal"] and not c["overlay"]}
     yield from served.charges(field, s.charges, tuple(day_of(at, s.zone) for at in sorted(credited)))
     for agreement in s.agreements:
