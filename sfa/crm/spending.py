@@ -74,8 +74,8 @@ def settle(door: Door, accounts: Iterable[str], origin: Origin) -> None:
     among = set(accounts)
     for entity in sorted(ENTITIES):
         found = [cell for cell in door.load_where(entity, "account_key", sorted(among)) if cell.exists]
-        door.load("deals", {cell.row["deal_key"] for cell in found} - {None}, "share")
-        door.load("visits", {cell.row.get("visit_key") for cell in found} - {None}, "share")
+        for above, field in (("deals", "deal_key"), ("visits", "visit_key")):
+            door.load(above, {key for cell in found if (key := cell.row.get(field)) is not None}, "share")
         for spent in found:
             place = _row(door, "deals", spent.row["deal_key"]) or _row(door, "visits", spent.row.get("visit_key"))
             of = place["account_key"] if place is not None else None

@@ -51,9 +51,11 @@ def test_colleagues_lose_the_receipts_that_they_had(office: Office, monkeypatch:
     slips = [f"slip-{n}" for n in range(5)]
     office.put(*(("attachments", key, {**FILE, "account_key": "acme"}) for key in (*slips, "plan")))
     table = ROWS["attachments"]
-    office.database.write(
-        lambda c: c.execute(update(table).where(table.c.key.in_(slips)).values(kind="receipt")) and None
-    )
+
+    def call_receipts(connection: Connection) -> None:
+        connection.execute(update(table).where(table.c.key.in_(slips)).values(kind="receipt"))
+
+    office.database.write(call_receipts)
     bob, ana = office.phone("bob"), office.phone("ana")
     for phone in (bob, ana):
         phone.catch_up()
