@@ -386,7 +386,10 @@ def _versions(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any
 
 
 def _in_force(versions: Iterable[Any], day: str) -> Any:
-    """The version that counts on a day, the first one if none is that old (R5)."""
-    ordered = sorted(versions, key=lambda version: (version.valid_from, version.number))
-    valid = [version for version in ordered if version.valid_from <= day]
-    return valid[-1] if valid else (ordered[0] if ordered else None)
+    """The version that counts on a day: of those that begin by then the latest approved, as figures have it (R5); the
+    one that will count first if none does yet."""
+    found = list(versions)
+    valid = [version for version in found if version.valid_from <= day]
+    if valid:
+        return max(valid, key=lambda version: version.number)
+    return min(found, key=lambda version: (version.valid_from, -version.number), default=None)
