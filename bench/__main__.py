@@ -293,7 +293,8 @@ def _profit(report: Report, kind: str, url: str, quick: bool) -> None:
         profit.made(database, profit.QUICK if quick else profit.Size())
         for name, figures in profit.measured(database, url):
             report.add("profit", f"{kind}, {name}", figures)
-    report.ratio("profit", "best_ms", f"{kind}, {profit.CUSTOMERS}", f"{kind}, {profit.FLOOR}")
+    for name in (profit.CUSTOMERS, profit.LOST):
+        report.ratio("profit", "best_ms", f"{kind}, {name}", f"{kind}, {profit.FLOOR}")
 
 
 def _forecast(report: Report, kind: str, url: str, quick: bool) -> None:

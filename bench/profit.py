@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.engine import make_url
@@ -25,13 +26,14 @@ from sfa.db.migrations import upgrade_database
 from sfa.db.tables import ROWS, credited
 from sfa.profit.company import customers
 from sfa.profit.company.by import DIMENSIONS, profits, span_of
-from sfa.profit.company.report import Wanted, reported
+from sfa.profit.company.report import Wanted, reported, whale_told
 from sfa.profit.company.surroundings import EVERYTHING, read_world
 
 TURNS = 3
 YEAR = span_of("2026-01-01", "2027-01-01")
 FLOOR = "floor: both tables once, by customer"
 CUSTOMERS = "by customer"
+LOST = "by customer, with what was lost, as JSON"
 
 
 class Size(Struct, frozen=True):
@@ -171,7 +173,8 @@ def _visits(size: Size, start: int) -> Iterator[dict[str, Any]]:
 def measured(database: Database, url: str) -> Iterator[tuple[str, Figures]]:
     for dimension in DIMENSIONS:
         yield f"by {dimension}", _best(lambda d=dimension: len(database.read(profits, d, YEAR).by_key))  # type: ignore[misc]
-    yield "by customer, with what was lost", _best(lambda: len(database.read(_reported).items))
+    yield LOST, _best(lambda: len(msgspec.json.encode(database.read(_reported))))
+    yield "the whale curve", _best(lambda: len(msgspec.json.encode(database.read(_whales))))
     yield "one customer", _best(lambda: len(database.read(profits, "total", YEAR, accounts=["a7"]).by_key))
     yield "a batch of the standing job", _best(lambda: database.read(_batch))
     yield FLOOR, _best(lambda: _floor(database, url))
@@ -180,6 +183,12 @@ def measured(database: Database, url: str) -> Iterator[tuple[str, Figures]]:
 def _reported(connection: Connection) -> Any:
     wanted = Wanted(YEAR.from_on, YEAR.to_on)
     return reported(connection, read_world(connection), "customer", YEAR, EVERYTHING, wanted, 100)
+
+
+def _whales(connection: Connection) -> Any:
+    world = read_world(connection)
+    found = profits(connection, "customer", YEAR, world=world)
+    return whale_told(connection, found, YEAR, world, EVERYTHING, 0, 100)
 
 
 def _batch(connection: Connection) -> int:

@@ -72,7 +72,7 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
 
 
 def _load_beside(door: Door, mutations: Sequence[Mutation]) -> None:
-    """What rules compare quotas, memberships, rates and costs with. Always in this order: each has a lock."""
+    """What rules compare quotas, memberships, rates, costs and prices with. Always in this order: each has a lock."""
     said: dict[str, list[dict[str, Any]]] = {entity: [] for entity in NAMED_BY}
     for mutation in mutations:
         if mutation.kind in ("create", "update") and mutation.entity in NAMED_BY and is_key(mutation.key):

@@ -1,15 +1,15 @@
 """The databases that tests stand on: a fresh, migrated one for each test, on SQLite and on a real PostgreSQL.
 
-Each is migrated once for each worker and then copied: a file copy or `CREATE DATABASE ... TEMPLATE`, some
-40 ms. The PostgreSQL starts with the first test that asks for it; a pure test loads neither server nor
-schema, hence the imports inside the fixtures. `database_url` and `database` run a test on both.
+Each is migrated once for each worker; then SQLite's file is copied for each test, and PostgreSQL's rows are put back
+(`tests.kept`). The PostgreSQL starts with the first test that asks for it; a pure test loads neither server nor schema,
+hence the imports inside the fixtures. `database_url` and `database` run a test on both.
 """
 
 import gc
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.kept import Kept
 from tests.postgres import Postgres, running_postgres
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from sfa.db.database import Database
     from tests.office import Office
 
@@ -59,11 +58,25 @@ def postgres_template(postgres: Postgres) -> str:
     return postgres.template("migrated", upgrade)
 
 
+@pytest.fixture(scope="session")
+def postgres_kept(postgres: Postgres) -> Iterator[Callable[[str, str], str]]:
+    """(name, template) -> the URL of a database like the template, for whoever asks for that name last."""
+    found: dict[str, Kept] = {}
+
+    def kept(name: str, template: str) -> str:
+        if name not in found:
+            found[name] = Kept(postgres, name, template)
+        return found[name].url()
+
+    yield kept
+    for database in found.values():
+        database.close()
+
+
 @pytest.fixture
-def postgres_url(postgres: Postgres, postgres_template: str) -> Iterator[str]:
+def postgres_url(postgres_kept: Callable[[str, str], str], postgres_template: str) -> str:
     """A migrated PostgreSQL database without rows, for this test alone."""
-    yield postgres.create("test", template=postgres_template)
-    postgres.drop("test")
+    return postgres_kept("test", postgres_template)
 
 
 @pytest.fixture
@@ -171,30 +184,9 @@ def _office(
         if "postgresql" not in templates:
             _filled(server.create("company", template=request.getfixturevalue("postgres_template")))
             templates["postgresql"] = "company"
-        url = templates.get(name) or server.create(name, template=templates["postgresql"])
+        url = request.getfixturevalue("postgres_kept")(name, templates["postgresql"])
     opened = open_database(url, durable=False)
-    if kind == "postgresql":  # a copy of a database costs ten times what putting its rows back does
-        opened.write(_put_back if name in templates else _keep)
-        templates[name] = url
     try:
         yield Office(opened)
     finally:
         opened.close()
-
-
-def _keep(connection: "Connection") -> None:
-    """Copy every table aside, once."""
-    from sfa.db.tables import METADATA
-
-    copies = [f'CREATE TABLE kept."{t.name}" AS TABLE public."{t.name}"' for t in METADATA.sorted_tables]
-    connection.exec_driver_sql(f"DO $$ BEGIN {';'.join(('CREATE SCHEMA kept', *copies))}; END $$")
-
-
-def _put_back(connection: "Connection") -> None:
-    """Every table as it was."""
-    from sfa.db.tables import METADATA
-
-    steps = ["SET LOCAL session_replication_role = replica"]
-    for table in METADATA.sorted_tables:
-        steps += (f'DELETE FROM public."{table.name}"', f'INSERT INTO public."{table.name}" TABLE kept."{table.name}"')
-    connection.exec_driver_sql(f"DO $$ BEGIN {';'.join(steps)}; END $$")

@@ -49,6 +49,10 @@ class Postgres:
         """Removes a database, ending the connections that a failed test may have left open."""
         self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
+    def leave(self, name: str) -> None:
+        """Ends whatever connections a database has, so that it can be copied."""
+        self._execute(ended(f"'{name}'"))
+
     def template(self, name: str, migrate: Callable[[str], None]) -> str:
         """A database that `migrate(url)` has filled once. Returns its name, to be cloned by `create`."""
         migrate(self.create(name))
@@ -97,6 +101,14 @@ class Postgres:
             connection.terminate()
         else:
             self._runner.run(connection.close())
+
+
+def ended(database: str) -> str:
+    """A statement that ends every other connection to a database, and waits for it."""
+    return (
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        f"WHERE datname = {database} AND pid <> pg_backend_pid()"
+    )
 
 
 @contextmanager

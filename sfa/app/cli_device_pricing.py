@@ -113,5 +113,5 @@ def _approvals(found: Sequence[Approval]) -> str:
     return ", ".join(needed) if needed else "none"
 
 
-def _money(minor: int | None, currency: str) -> str:
-    return NOT_SAID if minor is None else format_minor(minor, currency)
+def _money(minor: int | None, currency: str | None) -> str:
+    return NOT_SAID if minor is None or currency is None else format_minor(minor, currency)

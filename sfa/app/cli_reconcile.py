@@ -1,6 +1,7 @@
 """`sfa reconcile`: prove that all money is the same money, and say where it is not."""
 
 import os
+from functools import partial
 
 import click
 import msgspec
@@ -18,8 +19,11 @@ SHOWN = 50
 @click.command()
 @click.option("--json", "is_json", is_flag=True, help="Print the whole report as JSON.")
 @click.option("--dry-run", is_flag=True, help="Store nothing of it.")
+@click.option(
+    "--all", "every", is_flag=True, help="Look at the P&L of every deal, not of those that changed and a few."
+)
 @click.pass_context
-def reconcile(ctx: click.Context, is_json: bool, dry_run: bool) -> None:
+def reconcile(ctx: click.Context, is_json: bool, dry_run: bool, every: bool) -> None:
     """Compare deals, credits, commission, profit and closed figures; exit code 1 where they differ.
 
     See docs/reconciliation.md. Safe while people work: it reads one snapshot, and puts nothing right.
@@ -28,7 +32,7 @@ def reconcile(ctx: click.Context, is_json: bool, dry_run: bool) -> None:
     try:
         if not database.read(is_current):
             raise Refused("schema_outdated")
-        found = database.read(reports.report, SystemClock().now_ms())
+        found = database.read(partial(reports.report, every=every), SystemClock().now_ms())
         if not dry_run:
             database.write(reports.keep, found)
     finally:

@@ -145,7 +145,14 @@ def build(
     whether this process runs the scheduled jobs; `push_services` take the place of those in the settings."""
     clock = clock or SystemClock()
     pushes = wake_services(settings, clock) if push_services is None else push_services
-    services = connect(settings, clock, database or open_database(settings.database_url), hasher, pushes)
+    return application(
+        connect(settings, clock, database or open_database(settings.database_url), hasher, pushes), jobs=jobs
+    )
+
+
+def application(services: Services, *, jobs: bool) -> Litestar:
+    """What answers for these services. Its routes read nothing of them as they are made, but for the clock, the
+    database, the commands and the push services."""
     return Litestar(
         [_Whole("/", route_handlers=routes(services))],
         middleware=[CompressedAnswers(), Authentication(services.authenticator, services.rate)],

@@ -6,13 +6,15 @@ closed.
 right here: it says that something was written past the door, or that a rule is wrong, and a person looks.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select
 
-from sfa.app.reconcile_checks import CHECKS, OF_COST, Difference, Look
+from sfa.app import reconcile_checks as checks
+from sfa.app.reconcile_checks import Difference, Found, Look
+from sfa.app.reconcile_deals import pnl_of_deals
 from sfa.core.access import CLOSES_PERIODS, SEES_COST
 from sfa.core.errors import Refused
 from sfa.crm.online import person
@@ -23,6 +25,29 @@ DIFFERENCES_MAX = 1_000
 REPORTS_KEPT = 30
 PAGE_DEFAULT, PAGE_MAX = 100, 500
 _R, _D = reconciliations.c, differences.c
+Check = Callable[[Connection, Look], Found]
+CHECKS: Mapping[str, Check] = {
+    check.__name__: check
+    for check in (
+        checks.credits_rebuilt,
+        checks.credits_of_deals,
+        checks.reversals_of_credits,
+        checks.commission_due,
+        checks.commission_reversed,
+        checks.profit_of_deals,
+        pnl_of_deals,
+        checks.profit_by,
+        checks.closed_sums,
+        checks.closed_unchanged,
+    )
+}
+# What these tell may hold, or lead to, a cost (R45).
+OF_COST = frozenset(
+    {
+        *("credits_rebuilt", "commission_due", "commission_reversed"),
+        *("profit_of_deals", "pnl_of_deals", "profit_by", "closed_sums"),
+    }
+)
 
 
 class Checked(Struct, frozen=True):
@@ -42,6 +67,7 @@ class Report(Struct, frozen=True):
     found: int
     items: list[Difference]
     digests: dict[str, str]
+    deals_after: str
 
 
 class DifferenceTold(Struct, frozen=True):
@@ -71,9 +97,10 @@ class ReportTold(Struct, frozen=True):
     next: int | None
 
 
-def report(connection: Connection, now_ms: int) -> Report:
-    """Read it in one snapshot: a check compares what the one before has read."""
-    look = Look(now_ms, _last_digests(connection))
+def report(connection: Connection, now_ms: int, *, every: bool = False) -> Report:
+    """Read it in one snapshot: a check compares what the one before has read. `every`: the P&L of each deal, and not
+    only of those that changed or whose turn it is."""
+    look = _look(connection, now_ms, every=every)
     checked: list[Checked] = []
     items: list[Difference] = []
     for rule, check in CHECKS.items():
@@ -86,14 +113,15 @@ def report(connection: Connection, now_ms: int) -> Report:
             if len(items) < DIFFERENCES_MAX:
                 items.append(each)
         checked.append(Checked(rule, looked, found))
-    every = sum(each.found for each in checked)
-    return Report(now_ms, feed.face(connection).seq, checked, every, items, look.digests)
+    total = sum(each.found for each in checked)
+    return Report(now_ms, feed.face(connection).seq, checked, total, items, look.digests, look.deals_after)
 
 
 def keep(connection: Connection, found: Report) -> int:
     """-> the report's number."""
     number = int(connection.execute(select(func.coalesce(func.max(_R.number), 0))).scalar() or 0) + 1
-    checked = {"rules": [[c.rule, c.looked, c.found] for c in found.checked], "digests": found.digests}
+    checked: dict[str, Any] = {"rules": [[c.rule, c.looked, c.found] for c in found.checked], "digests": found.digests}
+    checked["deals_after"] = found.deals_after
     said = {"number": number, "made_at": found.made_at, "seq": found.seq, "found": found.found, "checked": checked}
     connection.execute(insert(reconciliations), said)
     rows = [_row(number, place, each) for place, each in enumerate(found.items, 1)]
@@ -119,10 +147,14 @@ def _row(number: int, position: int, each: Difference) -> dict[str, Any]:
     return {"number": number, "position": position, **said}
 
 
-def _last_digests(connection: Connection) -> dict[str, str]:
-    last = connection.execute(select(_R.checked).order_by(_R.number.desc()).limit(1)).scalar()
-    found: dict[str, str] = (last or {}).get("digests", {})
-    return found
+def _look(connection: Connection, now_ms: int, *, every: bool) -> Look:
+    """With what the last report noted."""
+    last = connection.execute(select(reconciliations).order_by(_R.number.desc()).limit(1)).mappings().first()
+    if last is None:
+        return Look(now_ms, {}, every=every)
+    noted = last["checked"]
+    after = noted.get("deals_after", "")
+    return Look(now_ms, noted.get("digests", {}), last["made_at"], last["seq"], after, every=every)
 
 
 # -- told -------------------------------------------------------------------------------------------------------------

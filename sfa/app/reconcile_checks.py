@@ -5,7 +5,7 @@ for each batch that it looked at, and a `Difference` for each thing that is not 
 snapshot.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -44,10 +44,15 @@ Found = Iterator[Difference | int]
 
 
 class Look(Struct):
-    """What checks share: the instant of the report, and what the last one noted (`digests` of closings)."""
+    """What checks share: the instant of the report, and what the last one noted: its own instant and number, `digests`
+    of closings, and the deal up to which it had come by turns. `every`: look at all deals, and not at some."""
 
     now_ms: int
     digests: dict[str, str]
+    made_at: int = 0
+    seq: int = 0
+    deals_after: str = ""
+    every: bool = False
     world: World | None = None
 
     def around(self, connection: Connection) -> World:
@@ -175,7 +180,7 @@ def profit_of_deals(connection: Connection, look: Look) -> Found:
         for key in sorted({*told, *money}, key=str):
             wanted, tally = money.get(key, {}), told.get(key) or Tally()
             for kind in ("invoice", "goods", "commission"):
-                expected, found = wanted.get(kind, 0), _of_kind(tally, kind)
+                expected, found = wanted.get(kind, 0), of_kind(tally, kind)
                 if expected != found:
                     detail = {"kind": kind, "currency": world.currency, "from_on": span.from_on, "to_on": span.to_on}
                     yield Difference("profit_of_deals", "deals", str(key), _text(expected), _text(found), detail)
@@ -223,13 +228,14 @@ def profit_by(connection: Connection, look: Look) -> Found:
             yield len(found.by_key)
             total = found.total
             for kind in sorted({*whole.kinds, *total.kinds, *whole.spoiled, *total.spoiled}):
-                expected, amount = _of_kind(whole, kind), _of_kind(total, kind)
+                expected, amount = of_kind(whole, kind), of_kind(total, kind)
                 if expected != amount:
                     detail = {"dimension": dimension, "kind": kind, "from_on": span.from_on, "to_on": span.to_on}
                     yield Difference("profit_by", "organisations", dimension, _text(expected), _text(amount), detail)
 
 
-def _of_kind(tally: Tally, kind: str) -> int | None:
+def of_kind(tally: Tally, kind: str) -> int | None:
+    """Null: not computable."""
     return None if kind in tally.spoiled else tally.kinds.get(kind, 0)
 
 
@@ -309,24 +315,3 @@ def _whole(value: Any) -> int | None:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(int(value))
-
-
-Check = Callable[[Connection, Look], Found]
-CHECKS: Mapping[str, Check] = {
-    check.__name__: check
-    for check in (
-        credits_rebuilt,
-        credits_of_deals,
-        reversals_of_credits,
-        commission_due,
-        commission_reversed,
-        profit_of_deals,
-        profit_by,
-        closed_sums,
-        closed_unchanged,
-    )
-}
-# What these tell may hold, or lead to, a cost (R45).
-OF_COST = frozenset(
-    {"credits_rebuilt", "commission_due", "commission_reversed", "profit_of_deals", "profit_by", "closed_sums"}
-)

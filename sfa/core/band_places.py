@@ -6,6 +6,7 @@ what stands is paid as one total would be. A negative credit takes places from t
 taken back itself. What lies below nothing is taken for full. Does not do: rounding, money, when.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 Tiers = tuple[tuple[int, int], ...]  # (from, rate), the first from nothing
@@ -42,33 +43,40 @@ class Places:
         """Undo `take` of that amount."""
         self._add(stretches, -1 if amount > 0 else 1)
 
-    def _stretches(self) -> list[tuple[int, int, int]]:
-        ends = [start for start, _ in self._steps[1:]] + [_TOP]
-        return [(start, end, level) for (start, level), end in zip(self._steps, ends, strict=True)]
+    def _end(self, n: int) -> int:
+        return self._steps[n + 1][0] if n + 1 < len(self._steps) else _TOP
 
     def _lowest_free(self, size: int) -> Iterator[Stretch]:
-        for low, high, level in self._stretches():
-            if level <= 0 and size > 0:
-                high = min(high, low + size)
+        for n, (low, level) in enumerate(self._steps):
+            if size <= 0:
+                return
+            if level <= 0:
+                high = min(self._end(n), low + size)
                 yield low, high
                 size -= high - low
 
     def _highest_taken(self, size: int) -> Iterator[Stretch]:
-        for low, high, level in reversed(self._stretches()):
-            if level >= 1 and size > 0:
+        for n in range(len(self._steps) - 1, -1, -1):
+            if size <= 0:
+                return
+            low, level = self._steps[n]
+            if level >= 1:
+                high = self._end(n)
                 low = max(low, high - size)
                 yield low, high
                 size -= high - low
 
     def _add(self, stretches: Iterable[Stretch], by: int) -> None:
         for low, high in stretches:
-            cut: list[tuple[int, int]] = []
-            for start, end, level in self._stretches():
-                inside = max(start, low), min(end, high)
-                if inside[0] >= inside[1]:
-                    cut.append((start, level))
-                    continue
-                cut += [(start, level)] if start < inside[0] else []
-                cut.append((inside[0], level + by))
-                cut += [(inside[1], level)] if inside[1] < end else []
-            self._steps = [step for n, step in enumerate(cut) if not n or cut[n - 1][1] != step[1]]
+            first, after = self._cut(low), self._cut(high)
+            self._steps[first:after] = [(start, level + by) for start, level in self._steps[first:after]]
+            for n in (after, first):  # where steps met that are of one level now
+                if 0 < n < len(self._steps) and self._steps[n - 1][1] == self._steps[n][1]:
+                    del self._steps[n]
+
+    def _cut(self, place: int) -> int:
+        """Begin a step at a place; -> which."""
+        n = bisect_left(self._steps, (place,))
+        if place < _TOP and (n == len(self._steps) or self._steps[n][0] != place):
+            self._steps.insert(n, (place, self._steps[n - 1][1]))
+        return n

@@ -1,9 +1,10 @@
 """What other rows forbid of commission plans and of who has them, online and offline alike (R41).
 
-A plan by which somebody was paid keeps its terms: what was accrued stays what it was. Its name may change, and it may
-end later, or earlier on a day after all that it paid for. On one day a person is paid by one plan of a measure (and by
-one more that counts overlay credit). An assignment that was a mistake can be dated otherwise or deleted: the ledger
-takes back what follows no longer, by further rows.
+A plan by which somebody was paid keeps its terms: what was accrued, and what draws ended periods paid, stays what it
+was. Its name may change, and it may end later, or earlier on a day after all that it paid for. On one day a person is
+paid by one plan of a measure (and by one more that counts overlay credit). An assignment that was a mistake can be
+dated otherwise or deleted: the ledger takes back what follows no longer, by further rows; a draw that an ended period
+paid stays paid, and owed.
 
 Both are looked at behind the lock of plans, which everybody who is paid shares.
 """
@@ -18,6 +19,7 @@ from sfa.core.errors import Refused
 from sfa.crm.rivals import Rivals, rivals
 from sfa.db.cells import Cell
 from sfa.db.commissions import lock_plans
+from sfa.db.draws import has_drawn
 from sfa.db.earnings import read_zone
 from sfa.db.tables import ROWS, commission_entries
 from sfa.db.writes import Door
@@ -39,12 +41,12 @@ def check_kept(door: Door, cell: Cell, values: Mapping[str, Any] | None) -> None
         return
     lock_plans(door.connection)
     since = None if values is None or changed else ends
-    if has_paid(door.connection, cell.key, since):
+    if has_accrued(door.connection, cell.key, since) or has_drawn(door.connection, cell.key, since, door.now_ms):
         raise Refused("plan_kept", key=cell.key, fields=changed or (["valid_to"] if values is not None else []))
 
 
-def has_paid(connection: Connection, plan_key: str, from_on: str | None) -> bool:
-    """Whether somebody was paid by a plan, for what was credited on a day or later; None is ever."""
+def has_accrued(connection: Connection, plan_key: str, from_on: str | None) -> bool:
+    """Whether somebody accrued by a plan, for what was credited on a day or later; None is ever."""
     e, assigned = commission_entries.c, ROWS[ASSIGNMENTS].c
     had = select(assigned.user_key).where(assigned.plan_key == plan_key)
     query = select(e.number).where(e.user_key.in_(had), e.plan_key == plan_key, e.kind == "accrual").limit(1)

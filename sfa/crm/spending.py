@@ -6,7 +6,7 @@ What is named together belongs together, or the row is refused with `expense_els
 customer with `visit_elsewhere`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sfa.core.errors import Refused
@@ -65,6 +65,21 @@ def follow(door: Door, cell: Cell, before: Mapping[str, Any], origin: Origin) ->
     for entity in sorted(ENTITIES):
         for spent in door.load_where(entity, "deal_key", (cell.key,)):
             if spent.exists and spent.row["account_key"] != of:
+                door.put(spent, {"account_key": of}, origin, "follow")
+
+
+def settle(door: Door, accounts: Iterable[str], origin: Origin) -> None:
+    """After deals and visits of some customers went back and forth between them: what was spent goes with its deal, or
+    with its visit where it names no deal."""
+    among = set(accounts)
+    for entity in sorted(ENTITIES):
+        found = [cell for cell in door.load_where(entity, "account_key", sorted(among)) if cell.exists]
+        for above, field in (("deals", "deal_key"), ("visits", "visit_key")):
+            door.load(above, {key for cell in found if (key := cell.row.get(field)) is not None}, "share")
+        for spent in found:
+            place = _row(door, "deals", spent.row["deal_key"]) or _row(door, "visits", spent.row.get("visit_key"))
+            of = place["account_key"] if place is not None else None
+            if of in among and of != spent.row["account_key"]:
                 door.put(spent, {"account_key": of}, origin, "follow")
 
 

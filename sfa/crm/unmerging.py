@@ -3,7 +3,8 @@
 The loser's row is there still, as it was merged; it lives again under its own key. Children that the merge moved and
 that still lie at the survivor go back, once; what the survivor took to fill its gaps and nobody changed since, it gives
 back. From then on the key leads nowhere: what devices still send about it lands on the loser. Whatever came by the
-loser's key in between landed on the survivor, is listed by `landed`, and moves if the caller chooses it.
+loser's key in between landed on the survivor, is listed by `landed`, and moves if the caller chooses it. What was spent
+on a deal or visit is where that is, whenever it was written down.
 
 A merge in the middle of a chain can be undone: what lay at the end of the chain goes back, keys that led through the
 loser lead to it again. Gaps are given back by the row that took them, if it is still the survivor.
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, select
 from sfa.core.errors import Refused
 from sfa.core.fields import KEY_PATTERN
 from sfa.core.shapes import SHAPES
-from sfa.crm import edits
+from sfa.crm import edits, spending
 from sfa.crm.duplicates import child_field, territory_of
 from sfa.crm.edits import Who
 from sfa.db.cells import Cell
@@ -96,6 +97,8 @@ def unmerge(door: Door, who: Who, survivor: Cell, arguments: Mapping[str, Any], 
     for entity, key in dict.fromkeys(moving):
         if (entity, key) not in parted:
             _move_back(door, survivor, loser, entity, key, origin)
+    if loser.entity == "accounts":
+        spending.settle(door, (survivor.key, loser.key), origin)
     for cell in (loser, survivor):
         found = edits.check_row(door, cell)
         if found is not None:

@@ -5,12 +5,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 
 
 class as_key(ColumnElement[Any]):  # noqa: N801 - an operator, as SQLAlchemy names them
     """A column that names a row, to be compared with that row's key."""
 
-    inherit_cache = False
+    inherit_cache = True
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as in `among`
     type = Text()
     collation = "C"
 
@@ -25,7 +27,7 @@ class as_key(ColumnElement[Any]):  # noqa: N801 - an operator, as SQLAlchemy nam
 class as_name(as_key):  # noqa: N801
     """A row's key, to be compared with columns that name it."""
 
-    inherit_cache = False
+    inherit_cache = True
     collation = "default"
 
 

@@ -1,8 +1,9 @@
 """The ledger of commission, kept in the transaction that changes what it follows from (R41).
 
 The door calls `keep_commissions` after credits; `rebuild` looks at everybody and appends what is lacking; `verify` says
-it. All go through `_lacking`, so what the door kept is what a rebuild makes. Rows are appended and never changed: what
-follows no longer is taken back by further rows. Sets of people, never a query for each; a transaction without credits,
+it. All go through `_lacking`, so what the door kept is what a rebuild makes; but for wins that come after everything of
+their period, which `commissions_next` adds at its end. Rows are appended and never changed: what follows no longer is
+taken back by further rows. Sets of people, never a query for each; a transaction without credits,
 plans, assignments, quotas of people, rates or periods costs a look at its history.
 
 On PostgreSQL two writers for one person wait for each other (that covers each period, and the clawbacks that a period
@@ -20,6 +21,7 @@ from sfa.core.days import start_of_ms
 from sfa.db.bulk import inserting
 from sfa.db.cells import Cell
 from sfa.db.commission_scopes import EVERYTHING, Scope, scopes_of
+from sfa.db.commissions_next import rows_ahead
 from sfa.db.credits import Changed
 from sfa.db.earnings import Reckoned, Unit, World, earned, read_assigned, read_world
 from sfa.db.prepared import among, listed
@@ -72,15 +74,16 @@ def keep_commissions(
     if changed.deals:
         if not alone:
             _lock_people(connection, {user for user, _ in changed.earned})
-        written += _follow(connection, changed, now_ms)
+        written += _follow(connection, changed, now_ms, settled=not scopes)
     for scope in scopes:
         for users in _batches(connection, scope.users):
             written += _look(connection, users, scope, now_ms)
     return written
 
 
-def _follow(connection: Connection, changed: Changed, now_ms: int) -> int:
-    """What follows from credits that changed, by those that there are and by what the ledger holds of their deals."""
+def _follow(connection: Connection, changed: Changed, now_ms: int, *, settled: bool) -> int:
+    """What follows from credits that changed, by those that there are and by what the ledger holds of their deals.
+    `settled`: nothing else changed, so what comes last is only added."""
     users = {user for user, _ in changed.earned}
     booked = _booked(connection, among(_ENTRIES.deal_key, "keys"), changed.deals)
     assigned = read_assigned(connection, users)
@@ -91,7 +94,11 @@ def _follow(connection: Connection, changed: Changed, now_ms: int) -> int:
     for batch in _batches(connection, frozenset(paid)):
         here = set(batch)
         units = {unit for user, at in changed.earned if user in here for unit in world.units(user, at)}
-        written += _write(connection, world, units | {unit for unit in booked if unit.user_key in here}, now_ms)
+        played = {unit for unit in booked if unit.user_key in here}
+        added = rows_ahead(connection, world, units - played, changed.deals) if settled else {}
+        rows = [(unit, [(row, world.plans[unit.plan_key].currency) for row in of]) for unit, of in added.items()]
+        written += _append(connection, world, rows, now_ms)
+        written += _write(connection, world, (units | played) - added.keys(), now_ms)
     return written
 
 
@@ -200,6 +207,10 @@ def _lock_people(connection: Connection, users: Iterable[str]) -> None:
 
 
 def _write(connection: Connection, world: World, units: Iterable[Unit], now_ms: int) -> int:
+    return _append(connection, world, _lacking(connection, world, units), now_ms)
+
+
+def _append(connection: Connection, world: World, lacking: Iterable[tuple[Unit, list[_Stored]]], now_ms: int) -> int:
     rows = [
         {
             "user_key": unit.user_key,
@@ -220,7 +231,7 @@ def _write(connection: Connection, world: World, units: Iterable[Unit], now_ms: 
             "reverses": row.reverses,
             "reason": row.entry.reason,
         }
-        for unit, found in _lacking(connection, world, units)
+        for unit, found in lacking
         for row, currency in found
     ]
     _INSERT.run(connection, rows)

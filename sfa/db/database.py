@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, StaticPool
 
 from sfa.core.errors import Refused
+from sfa.db.statements import STATEMENTS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,9 +40,10 @@ POSTGRES_POOL = 16
 RETRIES_MAX = 8
 RETRY_STATES = {"40P01", "40001", "23505"}  # deadlock, serialization failure, two inserts of one key
 DISK_FULL = "53100"
-JSON_CODEC: dict[str, Any] = {
+ALIKE: dict[str, Any] = {
     "json_serializer": lambda value: msgspec.json.encode(value).decode(),
     "json_deserializer": msgspec.json.decode,
+    "execution_options": {"compiled_cache": STATEMENTS},
 }
 
 
@@ -109,7 +111,7 @@ class SqliteDatabase(Database):
             f"sqlite:///{self.path}",
             poolclass=StaticPool if self._memory else NullPool,
             connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_S, "cached_statements": 512},
-            **JSON_CODEC,
+            **ALIKE,
         )
 
         @event.listens_for(engine, "connect")
@@ -244,7 +246,7 @@ class PostgresDatabase(Database):
                 pool_size=self._pool_size,
                 max_overflow=self._pool_size,
                 pool_reset_on_return=None,
-                **JSON_CODEC,
+                **ALIKE,
             )
         return self._engines[isolation]
 

@@ -233,12 +233,15 @@ def read_zone(connection: Connection) -> str:
 # -- what was earned ---------------------------------------------------------------------------------------------------
 
 
-def earned(connection: Connection, world: World, units: Iterable[Unit]) -> dict[Unit, Reckoned]:
-    """What each unit is reckoned from; of one whose plan, person or period is no more, nothing."""
+def earned(
+    connection: Connection, world: World, units: Iterable[Unit], *, deals: Iterable[str] | None = None
+) -> dict[Unit, Reckoned]:
+    """What each unit is reckoned from; of one whose plan, person or period is no more, nothing. `deals`: of these
+    alone."""
     wanted = sorted(set(units))
     spans = {unit: _span(world, unit) for unit in wanted}
     bounds = sorted({world.periods.bounds(span) for span in spans.values() if span is not None})
-    rows = _read(connection, {unit.user_key for unit in wanted}, bounds) if bounds else {}
+    rows = _read(connection, {unit.user_key for unit in wanted}, bounds, deals) if bounds else {}
     exchange = _exchange(connection, world, wanted, rows)
     targets = _targets(connection, world, spans)
     found: dict[Unit, Reckoned] = {}
@@ -266,7 +269,9 @@ def _span(world: World, unit: Unit) -> Span | None:
     return next((span for span in named if plan is not None and span.kind == plan.period), None)
 
 
-def _read(connection: Connection, users: set[str], bounds: Sequence[tuple[int, int]]) -> dict[str, list[Any]]:
+def _read(
+    connection: Connection, users: set[str], bounds: Sequence[tuple[int, int]], deals: Iterable[str] | None
+) -> dict[str, list[Any]]:
     """user -> his credits in these spans of instants, in order, each with the instant at which it was reversed."""
     spans = list(bounds) if len(bounds) <= SPANS_MAX else [(bounds[0][0], max(end for _, end in bounds))]
     c, back = credited.c, credited.alias("back")
@@ -282,8 +287,10 @@ def _read(connection: Connection, users: set[str], bounds: Sequence[tuple[int, i
         .order_by(c.user_key, c.at, c.deal_key, c.n, c.overlay)
     )
     found: dict[tuple[Any, ...], Any] = {}
+    bound = {"users": listed(connection, sorted(users))}
+    if deals is not None:
+        query, bound["deals"] = query.where(among(c.deal_key, "deals")), listed(connection, sorted(deals))
     for start, end in spans:
-        bound = {"users": listed(connection, sorted(users))}
         for row in connection.execute(query.where(c.at >= start, c.at < end), bound):
             found[row.user_key, row.at, row.deal_key, row.n, row.overlay] = row
     by_user: dict[str, list[Any]] = {}
@@ -379,7 +386,10 @@ def _versions(connection: Connection, keys: Sequence[str]) -> dict[str, list[Any
 
 
 def _in_force(versions: Iterable[Any], day: str) -> Any:
-    """The version that counts on a day, the first one if none is that old (R5)."""
-    ordered = sorted(versions, key=lambda version: (version.valid_from, version.number))
-    valid = [version for version in ordered if version.valid_from <= day]
-    return valid[-1] if valid else (ordered[0] if ordered else None)
+    """The version that counts on a day: of those that begin by then the latest approved, as figures have it (R5); the
+    one that will count first if none does yet."""
+    found = list(versions)
+    valid = [version for version in found if version.valid_from <= day]
+    if valid:
+        return max(valid, key=lambda version: version.number)
+    return min(found, key=lambda version: (version.valid_from, -version.number), default=None)

@@ -4,13 +4,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import NullType
 
 
 class lies_in(ColumnElement[Any]):  # noqa: N801 - an operator, as SQLAlchemy names them
     """`lies_in(table.c.buckets, "held")`: one of the row's buckets is in the list bound under that name (`listed`)."""
 
-    inherit_cache = False
+    inherit_cache = True
+    _traverse_internals = [  # noqa: RUF012 - as in `among`
+        ("column", InternalTraversal.dp_clauseelement),
+        ("bound", InternalTraversal.dp_clauseelement),
+    ]
 
     def __init__(self, column: Any, name: str) -> None:
         self.column = column

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import NullType
 
 _encode = msgspec.json.Encoder().encode
@@ -29,7 +30,11 @@ def rows(connection: Connection, sql: str, values: Sequence[Any]) -> Sequence[An
 class among(ColumnElement[Any]):  # noqa: N801 - an operator, as SQLAlchemy names them
     """`among(column, "keys")`: the column is one of a list bound as one value, so that the statement stays the same."""
 
-    inherit_cache = False
+    inherit_cache = True
+    _traverse_internals = [  # noqa: RUF012 - what tells one from another where statements are kept
+        ("column", InternalTraversal.dp_clauseelement),
+        ("bound", InternalTraversal.dp_clauseelement),
+    ]
 
     def __init__(self, column: Any, name: str) -> None:
         self.column = column

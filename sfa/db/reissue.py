@@ -1,10 +1,14 @@
 """Documents written anew, in bounded batches, after a migration that changes what a row looks like (S7).
 
-Each living row gets fresh feed entries under new numbers; revisions, history and buckets stay. Devices take them with
+Each living row gets fresh feed entries under new numbers; revisions and history stay. A row that lies elsewhere by the
+rules of this version moves there, and leaves the devices that may not have it any more. Devices take all that with
 their next delta. A run that is interrupted may begin again anywhere: telling a row twice does no harm.
+
+`move_receipts` is a part of every upgrade: receipts of before migration 0028 lay with their customer, where colleagues
+saw them (R45). Where all lie right it writes nothing.
 """
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Text, cast, select
 
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door
@@ -23,3 +27,18 @@ def reissue(connection: Connection, entity: str, after_key: str, now_ms: int) ->
     door.review(entity, keys, again=True)
     door.flush()
     return str(keys[-1])
+
+
+def move_receipts(connection: Connection, now_ms: int) -> int:
+    """Lay receipts into the book of who attached them; -> how many lay elsewhere."""
+    table, moved, after = ROWS["attachments"].c, 0, ""
+    query = select(table.key).where(table.kind == "receipt", ~table.gone)
+    query = query.where(cast(table.buckets, Text) != '["book:' + table.author_key + '"]')
+    while keys := list(
+        connection.execute(query.where(table.key > after).order_by(table.key).limit(BATCH_ROWS)).scalars()
+    ):
+        door = Door(connection, now_ms)
+        door.review("attachments", keys)
+        door.flush()
+        moved, after = moved + len(keys), keys[-1]
+    return moved

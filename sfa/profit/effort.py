@@ -58,6 +58,20 @@ def open_on(spans: Iterable[OpenDays], day: str) -> list[str]:
     return sorted({s.deal_key for s in spans if s.from_on <= day and (s.to_on is None or day <= s.to_on)})
 
 
+class OpenDeals:
+    """`open_on` of one customer's deals, found once for each day that is asked about."""
+
+    def __init__(self, spans: Iterable[OpenDays]) -> None:
+        self._spans = tuple(spans)
+        self._known: dict[str, list[str]] = {}
+
+    def on(self, day: str) -> list[str]:
+        known = self._known.get(day)
+        if known is None:
+            known = self._known[day] = open_on(self._spans, day)
+        return known
+
+
 def shared(amount_minor: int, deals: Sequence[str]) -> dict[str, int]:
     """An amount in equal parts that sum to it; what is left over goes to the first keys."""
     return dict(zip(deals, allocate(amount_minor, [1] * len(deals)), strict=True)) if deals else {}

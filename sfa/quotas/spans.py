@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from sfa.db.prepared import listed
 
@@ -46,7 +47,8 @@ class past_indexes(ColumnElement[Any]):  # noqa: N801 - an operator, as SQLAlche
     """The same column, for which SQLite looks at no index: where most of a table counts, one pass over it costs a third
     of as many look-ups by index. PostgreSQL knows by itself."""
 
-    inherit_cache = False
+    inherit_cache = True
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as in `among`
 
     def __init__(self, column: Any) -> None:
         self.column = column

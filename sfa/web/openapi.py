@@ -17,6 +17,7 @@ from litestar.routes import HTTPRoute
 
 from sfa.core.errors import CATALOGUE
 from sfa.web.errors import ERRORS_PAGE, PROBLEM_TYPE
+from sfa.web.forms import AS_CSV, describe_csv
 from sfa.web.samples import sample
 
 GENERAL = "general"
@@ -77,6 +78,8 @@ def _completed(app: Litestar) -> Json:
             kind, schema, example = takes
             needed = kind != JSON_TYPE or bool(schema.get("required"))
             operation["requestBody"] = {"required": needed, "content": {kind: {"schema": schema, "example": example}}}
+        if (columns := handler.opt.get(AS_CSV)) is not None:
+            describe_csv(operation, columns)
         operation["summary"] = summaries.get(f"{method.upper()} {path}", operation.get("summary"))
         for kind, text in handler.opt.get(ALSO, {}).items():
             operation["responses"]["200"]["content"][kind] = {"schema": {"type": "string", "description": text}}

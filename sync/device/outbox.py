@@ -103,6 +103,8 @@ def enqueue(
         state = store.state()
         if state.registration == "revoked":
             raise Refused("device_revoked", "this registration takes no more edits: its queue is on its way")
+        if state.user is None:  # whoever logs in next would send it as his own
+            raise Refused("unauthenticated", "nobody is logged in on this device")
         n = state.next_n
         found = store.execute("SELECT rev, doc FROM rows WHERE entity = ? AND key = ?", (entity, key)).fetchone()
         base, base_doc = (0, None) if found is None or kind == "create" else found

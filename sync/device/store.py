@@ -298,15 +298,16 @@ class Store:
         return found is None or bool(found[0] <= now_ms < found[1])
 
     def erase(self, at: int, why: str) -> None:
-        """Nothing of the company stays in the file: rows, queue, tokens and person are overwritten."""
+        """Nothing of the company stays in the file, nor beside it: rows, queue, tokens and person are overwritten. The
+        copies of files go first: a store that died in the middle is told again, one without a person is not."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
         self.execute("PRAGMA secure_delete = ON")
         with self.transaction():
             for table in ("rows", "memberships", "refills", "outbox", "notices", "lease", "files", "state"):
                 self.execute(f"DELETE FROM {table}")
             self.execute("INSERT INTO state (id) VALUES (1)")
             self.note(at, "erased", why)
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
         self.execute("VACUUM")
         self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -8,28 +8,26 @@ those of the deals that the device holds, so what is too old for it counts at th
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from sfa.core.access import SEES_COST, holds_on
-from sfa.core.commission import Earned
+from sfa.core.access import SEES_COST
 from sfa.core.credits import Credit, credits_of, day_of
 from sfa.core.errors import Refused
 from sfa.profit.effort import Spent, open_days
-from sfa.profit.price.commissions_ahead import Owed, terms_of
+from sfa.profit.price.commissions_ahead import Owed
 from sfa.profit.price.given import due_on, given_of, is_credited
 from sfa.profit.price.guides import Guides
 from sfa.profit.price.pays import shares_of
 from sfa.profit.price.quota_effect import QuotaEffect, effects
 from sfa.profit.price.whatif import Changes, Compared, compare
 from sfa.quotas import held
-from sfa.quotas.conversion import Missing
 from sfa.visits.amendments import effective
 from sync.device.attainment import own_figures
 from sync.device.client import Device
+from sync.device.earning import Earning
 from sync.device.visits import zone_of_company
 
 Row = Mapping[str, Any]
-PERIOD_KINDS = {"month": ("month", "period"), "period": ("month", "period"), "quarter": ("quarter",), "year": ("year",)}
 
 
 class OwnWhatIf(Struct, frozen=True):
@@ -139,63 +137,9 @@ class Held:
         mine = {k: row for k, row in visits.items() if row["status"] == "completed" and self._is_spent(row)}
         return [{**row, "key": key} for key, row in sorted(self._corrected(mine).items())]
 
-    # -- pay ----------------------------------------------------------------------------------------------------------
-
     def owed(self, users: Sequence[str]) -> Iterator[Owed]:
         """Of the plans that are on this device: one's own, and those of one's people."""
-        plans = self.device.list("commission_plans")
-        for _, assigned in self.of("commission_assignments", "user_key", users):
-            plan = plans.get(assigned["plan_key"])
-            if plan is None or not all(holds_on(r["valid_from"], r["valid_to"], self.due_on) for r in (assigned, plan)):
-                continue
-            period = self._period(plan["period"])
-            if period is not None:
-                yield self._owed(assigned["user_key"], assigned["plan_key"], plan, *period)
-
-    def _period(self, kind: str) -> tuple[str, Row] | None:
-        rows = self.device.list("fiscal_periods").items()
-        kinds = PERIOD_KINDS[kind]
-        here = [(k, p) for k, p in rows if p["kind"] in kinds and p["start_on"] <= self.due_on < p["end_on"]]
-        return max(here, key=lambda item: (item[1]["kind"] == kind, item[1]["start_on"], item[0]), default=None)
-
-    def _owed(self, user: str, plan_key: str, plan: Row, period_key: str, period: Row) -> Owed:
-        terms = terms_of(plan, self._target(user, period_key, plan) if plan["of_quota"] else None)
-        earned = self._earned(user, plan, period) if terms is not None else ()
-        return Owed(
-            user_key=user,
-            plan_key=plan_key,
-            period_key=period_key,
-            measure=plan["measure"],
-            currency=plan["currency"],
-            overlay=plan["overlay"],
-            terms=terms,
-            earned=earned if earned is not None else (),
-            code="quota_missing" if terms is None else "rate_missing" if earned is None else None,
-        )
-
-    def _target(self, user: str, period_key: str, plan: Row) -> int | None:
-        """Of the person's own approved quota of the same measure, without filters."""
-        for quota in self.device.list("quotas", {"user_key": user, "period_key": period_key}).values():
-            same = quota["measure"] == plan["measure"] and quota["overlay"] == plan["overlay"]
-            if same and quota["status"] == "approved" and quota["currency"] == plan["currency"]:
-                return int(quota["target"])
-        return None
-
-    def _earned(self, user: str, plan: Row, period: Row) -> tuple[Earned, ...] | None:
-        ends: dict[tuple[str, int], Earned] = {}
-        for key, _, c in sorted(self._credits(), key=lambda found: found[2].reversal):
-            place = key, c.n
-            if c.user_key != user or c.overlay != plan["overlay"] or c.amount_minor is None or c.currency is None:
-                continue
-            if c.reversal:
-                if place in ends:
-                    ends[place] = structs.replace(ends[place], reversed_at=c.at)
-            elif period["start_on"] <= day_of(c.at, self.zone) < period["end_on"]:
-                value = self.exchange.value(c.amount_minor, c.currency, plan["currency"], c.rated_at)
-                if isinstance(value, Missing):
-                    return None
-                ends[place] = Earned(key, c.n, c.at, c.event, value[0])
-        return tuple(ends.values())
+        yield from Earning(self.device, self.zone, self.exchange, self._credits()).owed(users, self.due_on)
 
 
 def what_if(device: Device, key: str, changes: Changes) -> OwnWhatIf:

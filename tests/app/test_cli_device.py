@@ -14,7 +14,6 @@ from litestar.testing import TestClient
 
 from sfa.app.cli_device import default_folder, device, store_name
 from sfa.app.cli_device_words import fields_of, instant
-from sfa.app.factory import build
 from sfa.app.settings import Settings
 from sfa.core.errors import Refused
 from sfa.web.auth import set_password_hash
@@ -23,6 +22,7 @@ from sync.device.http import HttpTransport
 from tests.builders import NOW
 from tests.files.cabinet import padded
 from tests.office import Office
+from tests.served import served
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 on_sqlite = pytest.mark.parametrize("office", ["sqlite"], indirect=True)
@@ -56,14 +56,8 @@ def terminals(office: Office, tmp_path: Path) -> Iterator[Callable[[str], Termin
     """name of a folder -> a terminal."""
     for user in ("ana", "bob"):
         office.database.write(set_password_hash, user, CHEAP.hash("correct horse"), NOW)
-    app = build(
-        Settings(files_url=f"file://{tmp_path}/files"),
-        clock=office.clock,
-        database=office.database,
-        hasher=CHEAP,
-        jobs=False,
-    )
-    with TestClient(app) as client:
+    settings = Settings(files_url=f"file://{tmp_path}/files")
+    with served(settings, office.clock, office.database, CHEAP) as app, TestClient(app) as client:
         yield lambda name: Terminal(lambda server: HttpTransport(server, client), tmp_path / name)
 
 

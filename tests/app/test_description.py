@@ -66,6 +66,28 @@ def operations(said: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]
             yield method, path, operation
 
 
+def test_whatever_takes_a_format_says_that_it_answers_a_file_too(said: dict[str, Any]) -> None:
+    """And nothing else does so unsaid: who reads the description may ask for it."""
+    found = []
+    for method, path, operation in operations(said):
+        formats = [p for p in operation.get("parameters", ()) if p["name"] == "format"]
+        if formats:
+            found.append(path)
+            assert (method, formats[0]["schema"]["enum"], formats[0]["required"]) == ("get", ["json", "csv"], False)
+            answers = operation["responses"]["200"]["content"]
+            assert answers.keys() == {"application/json", "text/csv"}, path
+            assert answers["application/json"]["schema"], path
+            assert answers["text/csv"]["example"].endswith("\r\n"), path
+    assert sorted(found) == [
+        "/api/accounts/{key}/profit",
+        "/api/campaigns/{key}/roi",
+        "/api/commission/statements/{user}/{period}",
+        "/api/deals/{key}/pnl",
+        "/api/profit/whales",
+        "/api/profit/{dimension}",
+    ]
+
+
 def test_every_operation_says_who_may_ask_what_it_answers_and_an_example(said: dict[str, Any]) -> None:
     for method, path, operation in operations(said):
         where = f"{method} {path}"

@@ -12,8 +12,7 @@ from sqlalchemy import Connection, select, text
 from sfa.app import reconcile
 from sfa.app.cli_reconcile import reconcile as command
 from sfa.app.jobs import JOBS, run_apart
-from sfa.app.reconcile import Report
-from sfa.app.reconcile_checks import CHECKS, OF_COST
+from sfa.app.reconcile import CHECKS, OF_COST, Report
 from sfa.app.seed.write import seed
 from sfa.core.days import start_of_ms
 from sfa.db.database import Database, open_database

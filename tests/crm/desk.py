@@ -8,11 +8,11 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from sfa.app.factory import build
 from sfa.app.settings import Settings
 from sfa.web.auth import set_password_hash
 from tests.builders import NOW, USERS
 from tests.office import Office
+from tests.served import served
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
@@ -52,14 +52,14 @@ class Desk:
 
 
 @contextmanager
-def opened(office: Office) -> Iterator[Desk]:
+def opened(office: Office, alone: bool = False) -> Iterator[Desk]:
     def passwords(connection: Any) -> None:
         for user in USERS:
             set_password_hash(connection, user, HASHED, NOW)
 
     office.database.write(passwords)
-    app = build(Settings(access_ttl_s=3600), clock=office.clock, database=office.database, hasher=CHEAP, jobs=False)
-    with TestClient(app) as client:
+    settings = Settings(access_ttl_s=3600)
+    with served(settings, office.clock, office.database, CHEAP, alone=alone) as app, TestClient(app) as client:
         yield Desk(office, client)
 
 

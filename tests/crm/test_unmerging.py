@@ -265,3 +265,33 @@ def test_an_accepted_suggestion_is_declined_when_its_merge_is_undone(office: Off
     undo(office)
     row = office.row("suggestions", "dup-1")
     assert (row["status"], row["row_key"], row["other_key"]) == ("declined", "acne", "acme")
+
+
+def test_what_was_spent_since_goes_with_its_deal_or_visit_and_the_rest_stays(office: Office, desk: Desk) -> None:
+    """R37, S22: written down after the merge, or moved to another deal since; both ways."""
+    twin(office)
+    deal = {"name": "B", "owner_key": "ana", "account_key": "acne", "stage_key": "lead", "currency": "EUR"}
+    office.put(("deals", "d2", {**deal, "amount_minor": 1}))
+    spent = {"kind": "meal", "amount_minor": 5, "currency": "EUR", "spent_on": "2026-01-05", "owner_key": "ana"}
+    office.put(("expenses", "before", {**spent, "account_key": "acne", "deal_key": "d2"}))
+    merge(office)
+    work = {"minutes": 5, "done_on": "2026-01-05"}
+    ana = office.phone("ana")
+    ana.catch_up()
+    for entity, key, row in (
+        ("expenses", "of-deal", {**spent, "deal_key": "d2"}),
+        ("work_entries", "of-deal", {**work, "deal_key": "d2"}),
+        ("expenses", "of-visit", {**spent, "visit_key": "v-acne"}),
+        ("expenses", "of-other", {**spent, "deal_key": "deal-a"}),
+        ("expenses", "of-none", {**spent, "account_key": "acme"}),
+    ):
+        assert desk.post("ana", f"/api/{entity}", json={"key": key, "row": row}).status_code == 201
+        assert office.row(entity, key)["account_key"] == "acme"
+    assert ana.edit("expenses", "before", deal_key="deal-a").outcome == "applied"
+    assert undo(office).outcome == "applied"
+    found = {key: office.row("expenses", key)["account_key"] for key in ("of-deal", "of-visit", "of-other", "of-none")}
+    assert found == {"of-deal": "acne", "of-visit": "acne", "of-other": "acme", "of-none": "acme"}
+    assert office.row("work_entries", "of-deal")["account_key"] == office.row("deals", "d2")["account_key"] == "acne"
+    assert office.row("expenses", "before")["account_key"] == office.row("deals", "deal-a")["account_key"] == "acme"
+    ana.catch_up()
+    assert ana.sees()["expenses", "of-deal"]["account_key"] == "acne"

@@ -16,13 +16,13 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from PIL import Image
 
-from sfa.app.factory import build
 from sfa.app.settings import Settings
 from sfa.files.service import Files
 from sfa.web.auth import set_password_hash
 from tests.builders import NOW, USERS
 from tests.crm.desk import CHEAP, HASHED
 from tests.office import Office
+from tests.served import served
 
 VERSION = {"Tus-Resumable": "1.0.0"}
 BODY_TYPE = {"Content-Type": "application/offset+octet-stream"}
@@ -156,6 +156,5 @@ def opened(office: Office, folder: Path, url: str | None = None, **settings: Any
 
     office.database.write(passwords)
     said = Settings(access_ttl_s=3600, files_url=url or f"file://{folder}", **settings)
-    app = build(said, clock=office.clock, database=office.database, hasher=CHEAP, jobs=False)
-    with TestClient(app) as client:
+    with served(said, office.clock, office.database, CHEAP) as app, TestClient(app) as client:
         yield Cabinet(office, client, folder)

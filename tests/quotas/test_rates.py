@@ -86,3 +86,38 @@ def test_r39_a_second_cost_of_a_product_that_begins_on_one_day_is_refused(office
     assert fay.edit("unit_costs", "c1", amount_minor=90).outcome == "applied"
     fay.do("delete", "unit_costs", "c1", base=office.rev("unit_costs", "c1"))
     assert fay.edit("unit_costs", "c2", valid_from="2027-01-01").outcome == "applied"
+
+
+PRICE = {**COST, "product_key": "pump"}
+
+
+def test_r39_a_second_price_of_a_product_in_one_currency_that_begins_on_one_day_is_refused(office: Office) -> None:
+    """Two prices of one day would leave the list to the keys of rows; in another currency it is another price."""
+    fay = office.phone("fay")
+    assert fay.do("create", "prices", "p1", set=PRICE).outcome == "applied"
+    again = fay.do("create", "prices", "p2", set={**PRICE, "amount_minor": 101})
+    assert (again.outcome, again.code, again.details) == (
+        "refused",
+        "price_twice",
+        {"key": "p1", "field": "valid_from"},
+    )
+    assert fay.do("create", "prices", "p2", set={**PRICE, "currency": "USD"}).outcome == "applied"
+    assert fay.edit("prices", "p2", amount_minor=90, currency="EUR").code == "price_twice"
+    assert fay.do("create", "prices", "p3", set={**PRICE, "valid_from": "2027-02-01"}).outcome == "applied"
+    assert fay.edit("prices", "p3", valid_from="2027-01-01").code == "price_twice"
+    assert fay.edit("prices", "p1", amount_minor=90).outcome == "applied", "a correction changes the row that is there"
+    fay.do("delete", "prices", "p1", base=office.rev("prices", "p1"))
+    assert fay.edit("prices", "p3", valid_from="2027-01-01").outcome == "applied"
+    assert fay.edit("prices", "p1", amount_minor=91).code == "price_twice", "it does not come back onto it"
+
+
+def test_r39_two_prices_of_one_push_are_refused_too(office: Office) -> None:
+    fay = office.phone("fay")
+    first, second = (fay.mutation("create", "prices", key, set=PRICE) for key in ("p1", "p2"))
+    assert [receipt.outcome for receipt in fay.push(first, second).receipts] == ["applied", "refused"]
+
+
+def test_r39_the_screen_refuses_a_second_price_with_status_422(desk: Desk) -> None:
+    assert desk.post("fay", "/api/prices", json={"key": "p1", "row": PRICE}).status_code == 201
+    again = desk.post("fay", "/api/prices", json={"key": "p2", "row": PRICE})
+    assert (again.status_code, again.json()["code"], again.json()["key"]) == (422, "price_twice", "p1")

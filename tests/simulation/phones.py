@@ -344,7 +344,10 @@ class ReferencePhone(Phone):
         self.store.set_state(cursor=_tampered(self.store.state().cursor, rng))
 
     def ended(self) -> str | None:
-        return self._gone or ("mutation_reused" if self.store.state().registration == "reused" else None)
+        state = self.store.state()
+        if self._gone is None and state.user is None:
+            return "device_revoked"  # it died when it had erased itself, before anybody was told
+        return self._gone or ("mutation_reused" if state.registration == "reused" else None)
 
     def login(self, key: str) -> None:
         """As `session.login` does with what the server answers."""

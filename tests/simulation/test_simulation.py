@@ -76,8 +76,8 @@ def say_answers(seed: int) -> None:
         print(told)
         return told
 
-    Server.answer = said  # type: ignore[method-assign]
-    with worlds_of("sqlite") as worlds:
+    with pytest.MonkeyPatch.context() as patch, worlds_of("sqlite") as worlds:
+        patch.setattr(Server, "answer", said)
         run_seed(seed, worlds)
 
 

@@ -8,7 +8,6 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from sfa.app.factory import build
 from sfa.app.settings import Settings
 from sfa.core.ids import KeyMaker
 from sfa.web.auth import set_password_hash
@@ -16,6 +15,7 @@ from sync.device import ConnectionLost, Device, ServerRefused, Store
 from sync.device.http import HttpTransport
 from tests.builders import NOW, USERS
 from tests.office import Office
+from tests.served import served
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 DAY_MS = 24 * 3600 * 1000
@@ -60,8 +60,8 @@ class Net:
 def net(office: Office) -> Iterator[Net]:
     for user in USERS:
         office.database.write(set_password_hash, user, CHEAP.hash("correct horse"), NOW)
-    app = build(Settings(access_ttl_s=3600), clock=office.clock, database=office.database, hasher=CHEAP, jobs=False)
-    with TestClient(app) as client:
+    settings = Settings(access_ttl_s=3600)
+    with served(settings, office.clock, office.database, CHEAP) as app, TestClient(app) as client:
         yield Net(office, client)
 
 

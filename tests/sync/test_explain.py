@@ -8,7 +8,6 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from sfa.app.factory import build
 from sfa.app.settings import Settings
 from sfa.core.registrations import DRAINED
 from sfa.db.tables import devices, drains
@@ -18,6 +17,7 @@ from sync.explain import MUTATION_CODES, ROW_CODES, MutationExplained, RowExplai
 from tests.builders import NOW
 from tests.house.tree import document
 from tests.office import Office
+from tests.served import served
 from tests.sync.net import CHEAP
 
 DAY_MS = 24 * 3600 * 1000
@@ -174,7 +174,7 @@ def test_every_code_is_documented() -> None:
 @pytest.fixture
 def client(office: Office) -> Iterator[TestClient[Litestar]]:
     office.database.write(set_password_hash, "ana", CHEAP.hash("correct horse"), NOW)
-    with TestClient(build(Settings(), clock=office.clock, database=office.database, hasher=CHEAP, jobs=False)) as made:
+    with served(Settings(), office.clock, office.database, CHEAP) as app, TestClient(app) as made:
         device = {"name": "phone", "platform": "test", "app_version": "1"}
         body = {"email": "ana@example.com", "password": "correct horse", "device": device}
         made.headers["Authorization"] = f"Bearer {made.post('/auth/login', json=body).json()['access_token']}"

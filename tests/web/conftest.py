@@ -9,12 +9,13 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from sfa.app.cli_user import add_user
-from sfa.app.factory import Services, build
+from sfa.app.factory import Services
 from sfa.app.settings import Settings
 from sfa.core.clock import VirtualClock
 from sfa.core.entities import User
 from sfa.db.database import Database
 from sfa.db.writes import Door, Origin
+from tests.served import served
 
 START_MS = 1_790_000_000_000
 PASSWORD = "correct horse"
@@ -59,6 +60,5 @@ def server(database: Database, clock: VirtualClock) -> Iterator[Server]:
     for key, email in (("ann", "Ann@Example.com"), ("bob", "bob@example.com")):
         person = User(name=key.title(), email=email)
         database.write(add_user, key, person, CHEAP.hash(PASSWORD), START_MS)
-    app = build(Settings(), clock=clock, database=database, hasher=CHEAP, jobs=False)
-    with TestClient(app) as client:
+    with served(Settings(), clock, database, CHEAP) as app, TestClient(app) as client:
         yield Server(client, database, clock)

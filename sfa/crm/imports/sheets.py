@@ -20,7 +20,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.core.rules import check_values
 from sfa.core.shapes import SHAPES
-from sfa.crm import beside, edits
+from sfa.crm import beside, edits, rates
 from sfa.crm.edits import Who
 from sfa.crm.imports.columns import IDENTITY, Columns, Stated, columns_of, header_faults, in_order, stated
 from sfa.crm.imports.keys import external_key
@@ -208,6 +208,9 @@ def _put(
     keyed = [values for item in part if isinstance(values := _resolved(sheet, item, named), dict)]
     known = _known(door, sheet.entity, keyed)
     _bring(door, sheet.entity, [(_key(sheet.entity, values, known), values) for values in keyed], lock)
+    if sheet.entity in rates.SAYS_WHEN:  # at once, not line by line, and behind the locks of rows, as a push does
+        fields = rates.SAYS_WHEN[sheet.entity]
+        rates.standing(door, sheet.entity).read(row for row in keyed if all(is_key(row.get(f)) for f in fields))
     faults: list[Fault] = []
     for item in part:
         values = _resolved(sheet, item, named)

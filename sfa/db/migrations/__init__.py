@@ -1,4 +1,7 @@
-"""Alembic migrations: `upgrade` brings a database to this version's schema, `is_current` says whether it is there."""
+"""Alembic migrations: `upgrade` brings a database to this version's schema, `is_current` says whether it is there.
+
+Rows that lie where the rules of this version do not let them lie move in the same transaction (`sfa.db.reissue`).
+"""
 
 from pathlib import Path
 
@@ -8,7 +11,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from sfa.core.clock import Clock, SystemClock
 from sfa.db.database import Database, open_database
+from sfa.db.reissue import move_receipts
 
 
 def _config() -> Config:
@@ -17,13 +22,14 @@ def _config() -> Config:
     return config
 
 
-def upgrade_database(database: Database) -> None:
+def upgrade_database(database: Database, clock: Clock | None = None) -> None:
     """Run every migration that is missing, in one transaction; safe to call at each start."""
 
     def run(connection: Connection) -> None:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        move_receipts(connection, (clock or SystemClock()).now_ms())
 
     database.write(run)
 

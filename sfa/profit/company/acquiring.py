@@ -45,7 +45,7 @@ def phases(
 ) -> Phases:
     """Of the customers in scope, or of some of them."""
     asked, _ = asked_of(connection, world, "total", span, scope, "month")
-    asked = structs.replace(asked, accounts=None if accounts is None else tuple(sorted(accounts)))
+    asked = structs.replace(asked, accounts=None if accounts is None else frozenset(accounts))
     firsts = _firsts(connection, asked)
     tallies = {phase: Tally() for phase in (ACQUISITION, RETENTION, PROSPECTS)}
     for make in (visits_source, travel_source):
@@ -91,7 +91,10 @@ def _first_credits(until: int | None) -> Any:
 def _firsts(connection: Connection, asked: Asked) -> dict[str, int]:
     query, bound = _first_credits(asked.until), {}
     if asked.accounts is not None:
-        query, bound = query.where(among(credited.c.account_key, "of")), {"of": listed(connection, asked.accounts)}
+        query, bound = (
+            query.where(among(credited.c.account_key, "of")),
+            {"of": listed(connection, sorted(asked.accounts))},
+        )
     found = connection.execute(query, bound).all()
     return {account: at for account, at in found if asked.scope.sees(account, None)}
 

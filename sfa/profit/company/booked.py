@@ -7,19 +7,17 @@ lies today.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, null, select
 
 from sfa.core.credits import End, day_of, ends_of
 from sfa.core.days import start_of_ms
-from sfa.core.money import Rounding, rounded
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, commission_entries, credited
-from sfa.profit.company.fact_sums import Asked, Fact, Place, Source, Value, both, parted, settled
+from sfa.profit.company.fact_sums import Asked, Fact, Place, Source, Value, both, narrowed, parted, settled
 from sfa.profit.company.surroundings import World
-from sfa.profit.dated import credited_on
+from sfa.profit.dated import credited_on, worth
 from sfa.profit.items import work_cost
 from sfa.quotas.spans import each
 
@@ -39,7 +37,7 @@ def charges(connection: Connection, world: World, asked: Asked) -> Iterator[Fact
     query = select(t.key, t.deal_key, t.kind, t.amount_minor, t.currency, t.booked_on, t.product_key, t.quantity, *deal)
     query = query.add_columns(_ACCOUNTS.c.territory_key).join_from(ROWS["deal_charges"], _DEALS, _D.key == t.deal_key)
     query = query.outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == _D.account_key)
-    query, bound = _narrowed(connection, query, _D.account_key, t.deal_key, asked)
+    query, bound = narrowed(connection, query, _D.account_key, t.deal_key, asked)
     found = connection.execute(query.where(~t.gone, *_within(t.booked_on, asked)).order_by(t.key), bound)
     rows = [dict(row) for row in found.mappings()]
     places = _credited(connection, world, sorted({row["deal_key"] for row in rows})) if rows else {}
@@ -63,11 +61,11 @@ def _charge_facts(world: World, row: Row, places: Mapping[str, str | None]) -> I
     if row["kind"] == "goods_return" and row["product_key"] and row["quantity"]:
         day = stood or row["booked_on"]
         cost = world.costs.unit_on(row["product_key"], day)
-        if cost is None:
+        back = worth(row["quantity"], cost.amount_minor) if cost is not None else None
+        if cost is None or back is None:
             about = {"of": "goods", "product_key": row["product_key"], "on": day}
             yield Fact("returned_goods", None, "", *place, code="cost_missing", about=about)
         else:
-            back = rounded(Fraction(row["quantity"]) * cost.amount_minor, Rounding.HALF_UP)
             yield from parted(settled(world, Fact("returned_goods", back, cost.currency, *place)), shares)
 
 
@@ -106,7 +104,7 @@ def expenses(connection: Connection, world: World, asked: Asked) -> Iterator[Fac
     query = query.add_columns(account.label("account"), deal.label("deal"), _ACCOUNTS.c.territory_key.label("place"))
     query = query.select_from(ROWS["expenses"]).outerjoin(_VISITS, _VISITS.c.key == t.visit_key)
     query = query.outerjoin(_DEALS, _D.key == deal).outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == account)
-    query, bound = _narrowed(connection, query, account, deal, asked)
+    query, bound = narrowed(connection, query, account, deal, asked)
     for row in each(connection, query.where(~t.gone, *_within(t.spent_on, asked)), bound):
         fact = settled(world, _expense(world, row))
         if asked.takes(fact):
@@ -120,11 +118,11 @@ def _expense(world: World, row: Any) -> Fact:
     if row.amount_minor is not None and row.currency is not None:
         return Fact(kind, -row.amount_minor, row.currency, *place)
     cost = world.costs.unit_on(row.product_key, row.spent_on) if row.product_key else None
-    if cost is None:
+    quantity = row.quantity or "1"
+    spent = worth(quantity, cost.amount_minor) if cost is not None else None
+    if cost is None or spent is None:
         about = {"of": "sample" if kind == "samples" else "expense", "expense_key": row.key, "on": row.spent_on}
         return Fact(kind, None, "", *place, "cost_missing", about)
-    quantity = row.quantity or "1"
-    spent = rounded(Fraction(quantity) * cost.amount_minor, Rounding.HALF_UP)
     about = {"quantity": quantity, "unit_minor": cost.amount_minor, "cost_key": cost.key}
     return Fact(kind, -spent, cost.currency, *place, None, about)
 
@@ -136,7 +134,7 @@ def work(connection: Connection, world: World, asked: Asked) -> Iterator[Fact]:
     query = select(t.key, t.owner_key, t.minutes, t.done_on, t.deal_key, account.label("account"))
     query = query.add_columns(_ACCOUNTS.c.territory_key.label("place")).select_from(ROWS["work_entries"])
     query = query.outerjoin(_DEALS, _D.key == t.deal_key).outerjoin(_ACCOUNTS, _ACCOUNTS.c.key == account)
-    query, bound = _narrowed(connection, query, account, t.deal_key, asked)
+    query, bound = narrowed(connection, query, account, t.deal_key, asked)
     for row in each(connection, query.where(~t.gone, *_within(t.done_on, asked)), bound):
         at = start_of_ms(row.done_on, world.zone)
         place: Place = (at, at, row.account, row.owner_key, row.place, None, row.deal_key, "work_entries", row.key)
@@ -153,16 +151,6 @@ def work(connection: Connection, world: World, asked: Asked) -> Iterator[Fact]:
 
 def _within(column: Any, asked: Asked) -> list[ColumnElement[bool]]:
     return [column >= asked.from_on, column < asked.to_on]
-
-
-def _narrowed(connection: Connection, query: Any, account: Any, deal: Any, asked: Asked) -> tuple[Any, dict[str, Any]]:
-    """Only of the customers and deals that are asked about; what else the caller may not see is left out fact by
-    fact."""
-    bound: dict[str, Any] = {}
-    for column, name, keys in ((account, "of_accounts", asked.accounts), (deal, "of_deals", asked.deals)):
-        if keys is not None:
-            query, bound[name] = query.where(among(column, name)), listed(connection, keys)
-    return query, bound
 
 
 # -- commission -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ credited, or else where the customer lies today; product what the lines of a dea
 period of a kind that the day lies in.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -95,13 +95,17 @@ def profits(
     scope: Scope = EVERYTHING,
     period_kind: str = "month",
     accounts: Sequence[str] | None = None,
+    deals: Sequence[str] | None = None,
     world: World | None = None,
 ) -> Profits:
-    """What was earned, by `dimension` of `DIMENSIONS` (or "total"); `accounts` narrows to some customers."""
+    """What was earned, by `dimension` of `DIMENSIONS` (or "total"); `accounts` narrows to some customers,
+    `deals` to what names some deals."""
     world = world or read_world(connection)
     asked, named = asked_of(connection, world, dimension, span, scope, period_kind)
     if accounts is not None:
         asked = _narrowed(asked, accounts)
+    if deals is not None:
+        asked = structs.replace(asked, deals=tuple(sorted(deals)))
     tallies: dict[tuple[Any, ...], Tally] = {}
     for key, kind, amount in _counted(connection, world, asked):
         tally = tallies.get(key)
@@ -122,7 +126,7 @@ def profits(
 
 
 def _narrowed(asked: Asked, accounts: Sequence[str]) -> Asked:
-    return structs.replace(asked, accounts=tuple(sorted(accounts)))
+    return structs.replace(asked, accounts=frozenset(accounts))
 
 
 Name = Callable[[tuple[Any, ...]], str | None]
@@ -194,11 +198,11 @@ def _counted(connection: Connection, world: World, asked: Asked) -> Iterator[tup
             else:
                 key, fact = found
                 yield key, fact.kind, _valued(fact)
-    streams: list[Iterable[Fact]] = [read(connection, world, asked) for read in _ROWS]
     if "product" in asked.by:
-        streams.append(credits_by_product(connection, world, asked))
-    for stream in streams:
-        for fact in stream:
+        for part in credits_by_product(connection, world, asked):
+            yield (asked.key(part), part.kind, _valued(part)) if isinstance(part, Fact) else part
+    for read in _ROWS:
+        for fact in read(connection, world, asked):
             yield asked.key(fact), fact.kind, _valued(fact)
 
 

@@ -8,10 +8,11 @@ named (R34).
 """
 
 from collections import defaultdict
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from sfa.core.days import start_of_ms
 from sfa.core.errors import Refused
@@ -125,7 +126,8 @@ def costs(connection: Connection, world: World, span: Span) -> dict[str, Tally]:
 def brought(connection: Connection, world: World, span: Span, scope: Scope) -> Shared:
     """The pocket profit of the span by campaign, every fact shared exactly."""
     asked, _ = asked_of(connection, world, "total", span, scope, "month")
-    firsts = _firsts(connection, asked)
+    rebated = list(rebates(connection, world, asked))
+    firsts = _firsts(connection, asked, {fact.deal for fact in rebated if fact.deal is not None})
     touches = _touches(connection, sorted({account for account, _ in firsts.values() if account is not None}))
     shares: dict[str, tuple[list[Touch], list[int]]] = {}
     for deal, (account, at) in firsts.items():
@@ -134,7 +136,7 @@ def brought(connection: Connection, world: World, span: Span, scope: Scope) -> S
             shares[deal] = near, weights(world.attribution, near, at)
     sums: dict[str | None, Tally] = defaultdict(Tally)
     of_deal: dict[tuple[str, str], int | None] = {}
-    for fact in _facts(connection, world, asked):
+    for fact in chain(rebated, _facts(connection, world, asked)):
         near, share = shares.get(fact.deal or "", ([], []))
         if not near:
             _take(sums[None], fact)
@@ -160,7 +162,7 @@ def _parts(fact: Fact, near: list[Touch], share: list[int]) -> dict[str, int | N
 
 def _facts(connection: Connection, world: World, asked: Asked) -> Any:
     yield from rows(connection, world, credits_source(connection, world, asked), asked)
-    for read in (shared_terms, charges, rebates):
+    for read in (shared_terms, charges):
         yield from read(connection, world, asked)
     yield from (fact for fact in expenses(connection, world, asked) if fact.kind == "samples")
 
@@ -172,8 +174,9 @@ def _take(tally: Tally, fact: Fact) -> None:
         tally.add(fact.kind, fact.amount)
 
 
-def _firsts(connection: Connection, asked: Asked) -> dict[str, tuple[str | None, int]]:
-    """deal -> its customer and first credit, of deals of which something happens in the span."""
+def _firsts(connection: Connection, asked: Asked, rebated: set[str]) -> dict[str, tuple[str | None, int]]:
+    """deal -> its customer and first credit, of deals of which something happens in the span; `rebated` are those to
+    which a tier that another deal reached gave something back."""
     c, d, e, v = credited.c, ROWS["deal_charges"].c, ROWS["expenses"].c, ROWS["visits"].c
     here = select(c.deal_key).where(c.at >= asked.start, c.at < asked.last)
     booked = select(d.deal_key).where(d.booked_on >= asked.from_on, d.booked_on < asked.to_on, ~d.gone)
@@ -181,9 +184,10 @@ def _firsts(connection: Connection, asked: Asked) -> dict[str, tuple[str | None,
     sampled = sampled.outerjoin(ROWS["visits"], v.key == e.visit_key).where(e.kind == "sample", ~e.gone)
     sampled = sampled.where(e.spent_on >= asked.from_on, e.spent_on < asked.to_on)
     query = select(c.deal_key, func.max(c.account_key), func.min(c.at)).where(
-        c.deal_key.in_(here.union(booked, sampled)), ~c.overlay, ~c.reversal
+        or_(c.deal_key.in_(here.union(booked, sampled)), among(c.deal_key, "rebated")), ~c.overlay, ~c.reversal
     )
-    return {deal: (account, at) for deal, account, at in connection.execute(query.group_by(c.deal_key))}
+    bound = {"rebated": listed(connection, sorted(rebated))}
+    return {deal: (account, at) for deal, account, at in connection.execute(query.group_by(c.deal_key), bound)}
 
 
 def _touches(connection: Connection, accounts: list[str]) -> dict[str, list[Touch]]:

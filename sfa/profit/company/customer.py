@@ -98,7 +98,7 @@ def told(connection: Connection, user_key: str, now_ms: int, key: str, wanted: W
     span = structs.replace(span_of(wanted.from_on, wanted.to_on), until=until)
     tally = profits(connection, "total", span, accounts=[key], world=world).total
     asked, _ = asked_of(connection, world, "total", span, EVERYTHING, "month")
-    asked = structs.replace(asked, accounts=(key,))
+    asked = structs.replace(asked, accounts=frozenset((key,)))
     every = placed(facts(connection, world, asked))
     after = _after(wanted)
     rest = [(place, fact) for place, fact in every if after is None or place > after]

@@ -6,7 +6,7 @@ of one instant: a place keeps that of its first page.
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from litestar import MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -15,11 +15,11 @@ from msgspec import structs
 
 from sfa.core.errors import Refused
 from sfa.crm.online import Online
-from sfa.profit.company import campaigns, customer, report
+from sfa.profit.company import campaigns, customer, customer_sheet, report
 from sfa.profit.company.campaigns import Roi
 from sfa.profit.company.customer import CustomerProfit
-from sfa.profit.company.customer_sheet import by_csv, customer_csv, roi_csv, whale_csv
 from sfa.profit.company.report import PAGE_DEFAULT, Report, Wanted, WhaleTold
+from sfa.web.forms import AS_CSV, Format, form_of
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
 
@@ -33,17 +33,11 @@ def customer_profit_routes(screens: Online, places: Places) -> Sequence[HTTPRout
     return [_whales(screens), _by(screens, places), _customer(screens, places), _roi(screens, places)]
 
 
-def _answer(found: Any, form: str, sheet: Callable[[Any], str], name: str) -> Response[Any]:
+def _answer(found: Any, form: str | None, sheet: Callable[[Any], str], name: str) -> Response[Any]:
     if form == "csv":
         headers = {**NO_STORE, "Content-Disposition": f'attachment; filename="{name}.csv"'}
         return Response(sheet(found), media_type=CSV, headers=headers)
     return Response(found, media_type=MediaType.JSON, headers=NO_STORE)
-
-
-def _form(said: str) -> str:
-    if said not in ("json", "csv"):
-        raise Refused("request_invalid", "`format` is json or csv")
-    return said
 
 
 def _opened(places: Places, wanted: Wanted, about: str) -> Wanted:
@@ -61,7 +55,7 @@ def _sealed(places: Places, found: Any, about: str) -> Any:
 
 
 def _by(screens: Online, places: Places) -> HTTPRouteHandler:
-    @get("/api/profit/{dimension:str}", tags=["profit"])
+    @get("/api/profit/{dimension:str}", tags=["profit"], opt={AS_CSV: customer_sheet.BY_COLUMNS})
     async def by(
         request: Asked,
         dimension: FromPath[str],
@@ -73,22 +67,22 @@ def _by(screens: Online, places: Places) -> HTTPRouteHandler:
         order: FromQuery[str] = "down",
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = PAGE_DEFAULT,
-        format: FromQuery[str] = "json",  # noqa: A002 - as people type it
+        form: Format = None,
     ) -> Response[Report]:
-        form, user = _form(format), request.user.user_key
+        form, user = form_of(form), request.user.user_key
         if order not in ("up", "down"):
             raise Refused("request_invalid", "`order` is up or down")
         about = json.dumps(["profit", user, dimension, from_, to, period, sort, order])
         wanted = Wanted(from_, to, as_of, period, sort, order == "up", after, limit)
         wanted = _opened(places, wanted, about)
         found = await screens.read(report.told, user, screens.clock.now_ms(), dimension, wanted)
-        return _answer(_sealed(places, found, about), form, by_csv, f"profit-{found.dimension}")
+        return _answer(_sealed(places, found, about), form, customer_sheet.by_csv, f"profit-{found.dimension}")
 
     return by
 
 
 def _whales(screens: Online) -> HTTPRouteHandler:
-    @get("/api/profit/whales", tags=["profit"])
+    @get("/api/profit/whales", tags=["profit"], opt={AS_CSV: customer_sheet.WHALE_COLUMNS})
     async def whales(
         request: Asked,
         from_: From,
@@ -96,22 +90,22 @@ def _whales(screens: Online) -> HTTPRouteHandler:
         as_of: FromQuery[str | None] = None,
         after: FromQuery[int] = 0,
         limit: FromQuery[int] = PAGE_DEFAULT,
-        format: FromQuery[str] = "json",  # noqa: A002 - as people type it
+        form: Format = None,
     ) -> Response[WhaleTold]:
         """`after` is a rank."""
-        form = _form(format)
+        form = form_of(form)
         if after < 0:
             raise Refused("request_invalid", "`after` is a rank")
         wanted = Wanted(from_, to, as_of, limit=limit)
         user, now_ms = request.user.user_key, screens.clock.now_ms()
         found = await screens.read(report.whales, user, now_ms, wanted, after)
-        return _answer(found, form, whale_csv, "whales")
+        return _answer(found, form, customer_sheet.whale_csv, "whales")
 
     return whales
 
 
 def _customer(screens: Online, places: Places) -> HTTPRouteHandler:
-    @get("/api/accounts/{key:str}/profit", tags=["profit"])
+    @get("/api/accounts/{key:str}/profit", tags=["profit"], opt={AS_CSV: customer_sheet.CUSTOMER_COLUMNS})
     async def one(
         request: Asked,
         key: FromPath[str],
@@ -120,19 +114,18 @@ def _customer(screens: Online, places: Places) -> HTTPRouteHandler:
         as_of: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = PAGE_DEFAULT,
-        format: FromQuery[str] = "json",  # noqa: A002 - as people type it
+        form: Format = None,
     ) -> Response[CustomerProfit]:
-        form, user = _form(format), request.user.user_key
-        about = json.dumps(["customer profit", user, key, from_, to])
-        wanted = _opened(places, Wanted(from_, to, as_of, after=after, limit=limit), about)
-        found = await screens.read(customer.told, user, screens.clock.now_ms(), key, wanted)
-        return _answer(_sealed(places, found, about), form, customer_csv, "customer")
+        page = _OfOne("customer profit", customer.told, customer_sheet.customer_csv, "customer")
+        return await page.answer(
+            screens, places, request, key, Wanted(from_, to, as_of, after=after, limit=limit), form
+        )
 
     return one
 
 
 def _roi(screens: Online, places: Places) -> HTTPRouteHandler:
-    @get("/api/campaigns/{key:str}/roi", tags=["profit"])
+    @get("/api/campaigns/{key:str}/roi", tags=["profit"], opt={AS_CSV: customer_sheet.ROI_COLUMNS})
     async def one(
         request: Asked,
         key: FromPath[str],
@@ -141,12 +134,29 @@ def _roi(screens: Online, places: Places) -> HTTPRouteHandler:
         as_of: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = PAGE_DEFAULT,
-        format: FromQuery[str] = "json",  # noqa: A002 - as people type it
+        form: Format = None,
     ) -> Response[Roi]:
-        form, user = _form(format), request.user.user_key
-        about = json.dumps(["roi", user, key, from_, to])
-        wanted = _opened(places, Wanted(from_, to, as_of, after=after, limit=limit), about)
-        found = await screens.read(campaigns.roi, user, screens.clock.now_ms(), key, wanted)
-        return _answer(_sealed(places, found, about), form, roi_csv, "roi")
+        page = _OfOne("roi", campaigns.roi, customer_sheet.roi_csv, "roi")
+        return await page.answer(
+            screens, places, request, key, Wanted(from_, to, as_of, after=after, limit=limit), form
+        )
 
     return one
+
+
+class _OfOne(NamedTuple):
+    """Pages about one row: what their places are sealed for, what tells them, and the sheet of them with its name."""
+
+    about: str
+    told: Callable[..., Any]
+    sheet: Callable[[Any], str]
+    name: str
+
+    async def answer(
+        self, screens: Online, places: Places, request: Asked, key: str, wanted: Wanted, said: str | None
+    ) -> Response[Any]:
+        form, user = form_of(said), request.user.user_key
+        about = json.dumps([self.about, user, key, wanted.from_on, wanted.to_on])
+        wanted = _opened(places, wanted, about)
+        found = await screens.read(self.told, user, screens.clock.now_ms(), key, wanted)
+        return _answer(_sealed(places, found, about), form, self.sheet, self.name)

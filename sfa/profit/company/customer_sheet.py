@@ -19,6 +19,12 @@ from sfa.profit.company.tallied import COUNTED, Earned
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 _ABOUT = ("key", "name", "currency", "revenue", "cost", "profit", "pocket", "margin", "contribution")
 BY_COLUMNS = (*_ABOUT, *COUNTED, "lost_deals", "lost", "lost_margin", "lost_effort", "missing")
+WHALE_COLUMNS = ("rank", "key", "name", "profit", "cumulative", "currency", "members_bp", "peak_bp")
+CUSTOMER_COLUMNS = (
+    *("kind", "step", "amount", "currency", "code", "on"),
+    *("entity", "row_key", "deal_key", "user_key", "product_key", "basis"),
+)
+ROI_COLUMNS = ("campaign_key", "deal_key", "account_key", "touches", "weight", "brought", "currency")
 
 
 def by_csv(told: Report) -> str:
@@ -55,7 +61,6 @@ def _missing(earned: Earned) -> str:
 
 
 def whale_csv(told: WhaleTold) -> str:
-    columns = ("rank", "key", "name", "profit", "cumulative", "currency", "members_bp", "peak_bp")
     lines = [
         {
             "rank": str(point.rank),
@@ -69,16 +74,16 @@ def whale_csv(told: WhaleTold) -> str:
         }
         for point in told.items
     ]
-    return _written(columns, lines)
+    return _written(WHALE_COLUMNS, lines)
 
 
 def customer_csv(told: CustomerProfit) -> str:
-    columns = ("kind", "step", "amount", "currency", "code", "on", "entity", "row_key", "deal_key", "user_key",
-               "product_key", "basis")  # fmt: skip
     lines = [
         {
             **{
-                name: safe(getattr(item, name) or "") for name in columns if name not in ("amount", "currency", "basis")
+                name: safe(getattr(item, name) or "")
+                for name in CUSTOMER_COLUMNS
+                if name not in ("amount", "currency", "basis")
             },
             "amount": _money(item.amount_minor, told.currency),
             "currency": told.currency,
@@ -86,11 +91,10 @@ def customer_csv(told: CustomerProfit) -> str:
         }
         for item in told.items
     ]
-    return _written(columns, lines)
+    return _written(CUSTOMER_COLUMNS, lines)
 
 
 def roi_csv(told: Roi) -> str:
-    columns = ("campaign_key", "deal_key", "account_key", "touches", "weight", "brought", "currency")
     lines = [
         {
             "campaign_key": safe(told.key),
@@ -103,7 +107,7 @@ def roi_csv(told: Roi) -> str:
         }
         for deal in told.items
     ]
-    return _written(columns, lines)
+    return _written(ROI_COLUMNS, lines)
 
 
 def _written(columns: Sequence[str], lines: Iterable[Mapping[str, str]]) -> str:

@@ -91,7 +91,7 @@ def judged(connection: Connection, accounts: Sequence[str], now_ms: int) -> list
     today = day_of(now_ms, world.zone)
     span = Span(plus_days(today, -YEAR_DAYS), today)
     asked, _ = asked_of(connection, world, "customer", span, EVERYTHING, "month")
-    asked = structs.replace(asked, accounts=tuple(accounts))
+    asked = structs.replace(asked, accounts=frozenset(accounts))
     found = profits(connection, "customer", span, accounts=accounts, world=world).by_key
     years = profits(
         connection, "customer", Span(plus_days(today, -2 * YEAR_DAYS), today), accounts=accounts, world=world

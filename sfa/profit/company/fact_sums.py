@@ -76,8 +76,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     by: tuple[str, ...] = ()
     cuts: tuple[int, ...] = ()
     scope: Scope = EVERYTHING
-    accounts: tuple[str, ...] | None = None
-    deals: tuple[str, ...] | None = None  # facts that name one of these
+    accounts: frozenset[str] | None = None
+    deals: frozenset[str] | None = None  # facts that name one of these
     until: int | None = None  # facts before this instant only (`as_of`)
 
     @property
@@ -133,7 +133,7 @@ def _is_constant(name: str, column: Any, asked: Asked) -> bool:
     return isinstance(column, Null) or (name == "place" and len(asked.cuts) <= 1)
 
 
-def _conditions(source: Source, asked: Asked) -> list[ColumnElement[bool]]:
+def conditions(source: Source, asked: Asked) -> list[ColumnElement[bool]]:
     found = [*source.where, source.at >= asked.start, source.at < asked.last]
     found += asked.scope.where(source.columns["account"], source.columns["user"])
     if asked.accounts is not None:
@@ -144,13 +144,23 @@ def _conditions(source: Source, asked: Asked) -> list[ColumnElement[bool]]:
     return found
 
 
-def _bound(connection: Connection, source: Source, asked: Asked) -> dict[str, Any]:
+def bound_by(connection: Connection, source: Source, asked: Asked) -> dict[str, Any]:
     found = {**source.bound, **asked.scope.bound(connection)}
     if asked.accounts is not None:
-        found["of_accounts"] = listed(connection, asked.accounts)
+        found["of_accounts"] = listed(connection, sorted(asked.accounts))
     if asked.deals is not None:
-        found["of_deals"] = listed(connection, asked.deals)
+        found["of_deals"] = listed(connection, sorted(asked.deals))
     return found
+
+
+def narrowed(connection: Connection, query: Any, account: Any, deal: Any, asked: Asked) -> tuple[Any, dict[str, Any]]:
+    """Only of the customers and deals that are asked about; what else the caller may not see is left out fact by
+    fact."""
+    bound: dict[str, Any] = {}
+    for column, name, keys in ((account, "of_accounts", asked.accounts), (deal, "of_deals", asked.deals)):
+        if keys is not None:
+            query, bound[name] = query.where(among(column, name)), listed(connection, sorted(keys))
+    return query, bound
 
 
 def halves(value: Any) -> tuple[Any, Any]:
@@ -175,10 +185,10 @@ def sums(
     chosen = _chosen(source, asked)
     labelled = [column.label(f"by_{n}") for n, column in enumerate(chosen)]
     plains = [value.plain for value in source.values.values()]
-    odd = func.sum(_flag(or_(*map(not_, plains))))
+    odd = func.sum(flag(or_(*map(not_, plains))))
     parts = [half for value in source.values.values() for half in halves(_if(value.plain, value.amount))]
-    query = select(*labelled, odd, *parts).select_from(source.from_).where(*_conditions(source, asked))
-    bound = _bound(connection, source, asked)
+    query = select(*labelled, odd, *parts).select_from(source.from_).where(*conditions(source, asked))
+    bound = bound_by(connection, source, asked)
     kinds, width, others = list(source.values), len(chosen), False
     grouped = [c for name, c in zip(asked.by, chosen, strict=True) if not _is_constant(name, c, asked)]
     for row in each(connection, query.group_by(*grouped) if grouped else query, bound):
@@ -189,27 +199,36 @@ def sums(
             if high or low:
                 yield key, kind, whole(high, low)
     if others:
-        for kind, value in source.values.items():
-            for fact in _read(connection, world, source, asked, not_(value.plain)):
-                if fact.kind == kind:
-                    yield (key_of or asked.key)(fact), fact
+        yield from _odd(connection, world, source, asked, key_of or asked.key)
 
 
-def rows(connection: Connection, world: World, source: Source, asked: Asked) -> Iterator[Fact]:
-    """Every fact one by one, in no order."""
-    return _read(connection, world, source, asked)
+def _odd(
+    connection: Connection, world: World, source: Source, asked: Asked, key_of: Callable[[Fact], tuple[Any, ...]]
+) -> Iterator[tuple[Any, ...]]:
+    """What SQL left out, in one pass: of each row the kinds that are not plain."""
+    kinds, width = list(source.values), len(source.raw)
+    odd = [flag(not_(value.plain)).label(f"odd_{n}") for n, value in enumerate(source.values.values())]
+    some = or_(*(not_(value.plain) for value in source.values.values()))
+    query = select(*source.raw, *odd).select_from(source.from_).where(*conditions(source, asked), some)
+    for row in each(connection, query, bound_by(connection, source, asked)):
+        left_out = {kind for kind, is_odd in zip(kinds, row[width:], strict=True) if is_odd}
+        for fact in source.valued(world, row[:width]):
+            if fact.kind in left_out:
+                told = settled(world, fact)
+                yield key_of(told), told
 
 
-def _read(
+def rows(
     connection: Connection, world: World, source: Source, asked: Asked, *where: ColumnElement[bool]
 ) -> Iterator[Fact]:
-    query = select(*source.raw).select_from(source.from_).where(*_conditions(source, asked), *where)
-    for row in each(connection, query, _bound(connection, source, asked)):
+    """Every fact one by one, in no order."""
+    query = select(*source.raw).select_from(source.from_).where(*conditions(source, asked), *where)
+    for row in each(connection, query, bound_by(connection, source, asked)):
         for fact in source.valued(world, row):
             yield settled(world, fact)
 
 
-def _flag(condition: ColumnElement[bool]) -> Any:
+def flag(condition: ColumnElement[bool]) -> Any:
     return case((condition, 1), else_=0)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, case, func, literal_column, null, selec
 from sfa.core.credits import day_of
 from sfa.core.money import BP_WHOLE
 from sfa.db.tables import ROWS, credited
-from sfa.profit.company.fact_sums import Asked, Fact, Place, Source, Value, both, parted, settled
+from sfa.profit.company.fact_sums import Asked, Fact, Place, Source, Value, both, narrowed, parted, settled
 from sfa.profit.company.rate_spans import bound_capital, rate_spans
 from sfa.profit.company.surroundings import World
 from sfa.profit.items import YEAR_DAYS_BP, terms_cost
@@ -113,8 +113,8 @@ def shared_terms(connection: Connection, world: World, asked: Asked) -> Iterator
     columns = (*source.raw, _C.n)
     query = select(*columns).select_from(source.from_).where(~_C.overlay, _C.share_bp < BP_WHOLE)
     query = query.where(_DEALS.c.payment_days > 0, _C.at >= asked.start, _C.at < asked.last)
-    query = query.order_by(_C.deal_key, _C.n, _C.reversal, _C.user_key)
-    found = each(connection, query, source.bound)
+    query, bound = narrowed(connection, query, _C.account_key, _C.deal_key, asked)
+    found = each(connection, query.order_by(_C.deal_key, _C.n, _C.reversal, _C.user_key), {**source.bound, **bound})
     for _, of in groupby(found, key=lambda row: (row[0], row[-1], row[3])):
         rows = list(of)
         deal, _, user, reversal, at, rated_at, account, territory, _, currency, *_ = rows[0]

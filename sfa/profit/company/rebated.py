@@ -42,7 +42,8 @@ def rebates(connection: Connection, world: World, asked: Asked) -> Iterator[Fact
     events, places = _events(connection, world, agreements)
     deals = _deals(connection, sorted({event.deal_key for of in events.values() for event in of}))
     narrowed = any(agreement.family is not None for agreement in agreements)
-    lines = read_lines(connection, among(ROWS["deal_lines"].c.deal_key, "deals"), deals=deals) if narrowed else {}
+    named = among(ROWS["deal_lines"].c.deal_key, "deals")
+    lines = read_lines(connection, named, deals=deals, exact=True) if narrowed else {}
     families = _families(connection) if narrowed else {}
     for agreement in agreements:
         of = [
@@ -107,10 +108,15 @@ def _families(connection: Connection) -> dict[str, str | None]:
 
 def _agreements(connection: Connection, asked: Asked) -> list[Agreement]:
     t = _AGREEMENTS.c
-    query, bound = select(_AGREEMENTS).where(~t.gone, t.valid_from < asked.to_on), {}
+    query = select(_AGREEMENTS).where(~t.gone, t.valid_from < asked.to_on)
+    bound: dict[str, Any] = {}
     if asked.accounts is not None:
         query = query.where(among(t.account_key, "of_accounts"))
-        bound = {"of_accounts": listed(connection, asked.accounts)}
+        bound = {"of_accounts": listed(connection, sorted(asked.accounts))}
+    if asked.deals is not None:  # of whom these deals were credited
+        customers = select(credited.c.account_key).where(among(credited.c.deal_key, "of_deals"))
+        query = query.where(t.account_key.in_(customers))
+        bound = {**bound, "of_deals": listed(connection, sorted(asked.deals))}
     return [agreement_of(row["key"], dict(row)) for row in connection.execute(query.order_by(t.key), bound).mappings()]
 
 

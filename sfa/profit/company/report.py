@@ -4,7 +4,8 @@ For roles that see cost, within what they see: a director's figures are of his c
 that there are others (R30, R45). Lost-opportunity cost stands beside (R42). Nothing here reads a clock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -48,7 +49,7 @@ class Wanted(Struct, frozen=True):
     limit: int = PAGE_DEFAULT
 
 
-class Missed(Struct, frozen=True):
+class Missed(Struct, frozen=True, gc=False):
     """What was lost: expected pocket margin plus sunk effort; null where one of the losses is not computable."""
 
     count: int
@@ -57,12 +58,15 @@ class Missed(Struct, frozen=True):
     effort_minor: int | None
 
 
+NOTHING = Missed(0, 0, 0, 0)
+
+
 class ByReason(Struct, frozen=True):
     reason_key: str | None
     lost: Missed
 
 
-class Line(Struct, frozen=True):
+class Line(Struct, frozen=True, gc=False):
     """`key` null: what belongs to none. `cost_minor` is all between the revenue and the profit."""
 
     key: str | None
@@ -128,9 +132,9 @@ def reported(
     lost = losses(connection, world, asked)
     by_key = _lost_by(lost, named, asked)
     lines = [_line(key, found.by_key.get(key, Tally()), by_key.get(key, ())) for key in {**found.by_key, **by_key}]
-    ranked = sorted(lines, key=lambda line: _place(line, wanted))
+    ranked = sorted(((_place(line, wanted), line) for line in lines), key=itemgetter(0))
     after = _after(wanted)
-    rest = [line for line in ranked if after is None or _place(line, wanted) > after]
+    rest = [line for place, line in ranked if after is None or place > after]
     page = rest[:limit]
     names = names_of(connection, TABLES[dimension], [line.key for line in page if line.key is not None])
     reasons: dict[str | None, list[Lost]] = {}
@@ -206,16 +210,14 @@ def _line(key: str | None, tally: Tally, lost: Sequence[Lost]) -> Line:
 def missed(lost: Sequence[Lost]) -> Missed:
     """The sums of some losses."""
 
-    def summed(values: Iterable[int | None]) -> int | None:
-        found = list(values)
-        return None if any(value is None for value in found) else sum(value or 0 for value in found)
-
-    return Missed(
-        len(lost),
-        summed(one.lost_minor for one in lost),
-        summed(one.margin_minor for one in lost),
-        summed(one.effort_minor for one in lost),
-    )
+    if not lost:
+        return NOTHING
+    margin: int | None = 0
+    effort: int | None = 0
+    for one in lost:
+        margin = None if margin is None or one.margin_minor is None else margin + one.margin_minor
+        effort = None if effort is None or one.effort_minor is None else effort + one.effort_minor
+    return Missed(len(lost), None if margin is None or effort is None else margin + effort, margin, effort)
 
 
 def _lost_by(lost: Sequence[Lost], named: Any, asked: Any) -> dict[str | None, list[Lost]]:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, literal_column, nu
 from sfa.core.credits import day_of
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS
-from sfa.profit.company.fact_sums import DIRECT_MAX, Asked, Fact, Source, Value, both, settled
+from sfa.profit.company.fact_sums import DIRECT_MAX, Asked, Fact, Source, Value, both, narrowed, settled
 from sfa.profit.company.rate_spans import bound_spans, rate_spans
 from sfa.profit.company.surroundings import World
 from sfa.profit.items import HOUR_MS, KILOMETRE_M, travel_cost, visit_cost
@@ -136,7 +136,8 @@ def corrected_visits(connection: Connection, world: World, asked: Asked) -> Iter
     """The visits with corrections of their times, as they count after them."""
     columns = (_V.key, _V.owner_key, _V.account_key, _ACCOUNTS.c.territory_key, _V.deal_key, _V.checked_in_at)
     query = select(*columns, _V.checked_out_at).join_from(_VISITS, _ACCOUNTS, _ACCOUNTS.c.key == _V.account_key)
-    rows = connection.execute(query.where(*_DONE, _V.key.in_(_CORRECTED)).order_by(_V.key)).all()
+    query, bound = narrowed(connection, query, past_indexes(_V.account_key), past_indexes(_V.deal_key), asked)
+    rows = connection.execute(query.where(*_DONE, _V.key.in_(_CORRECTED)).order_by(_V.key), bound).all()
     corrections = _corrections(connection, [row[0] for row in rows]) if rows else {}
     for row in rows:
         said = corrections.get(row[0], {})

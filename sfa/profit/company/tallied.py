@@ -6,6 +6,7 @@ and all by number (R34).
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import Any
 
 from msgspec import Struct
@@ -14,7 +15,9 @@ from sfa.profit.items import KINDS, STEPS
 
 MISSING_MAX = 20  # named of one figure; all are counted
 COUNTED = tuple(kind for kind, about in KINDS.items() if about.counts)
-Key = tuple[Any, ...]
+_BY_STEP = tuple(
+    (STEPS[step], tuple(of)) for step, of in groupby(COUNTED, key=lambda kind: KINDS[kind].step)
+)  # kinds of one step stand together
 
 
 class Missing(Struct, frozen=True):
@@ -25,7 +28,7 @@ class Missing(Struct, frozen=True):
     about: dict[str, Any]
 
 
-class Earned(Struct, frozen=True):
+class Earned(Struct, frozen=True, gc=False):
     """What somebody or something earned, by kind as it changes the profit, and the totals of the waterfall; null where
     something is missing. `missing_count` counts what `missing` names the first of."""
 
@@ -78,18 +81,15 @@ class Tally:
         kinds: dict[str, int | None] = {}
         running, known = 0, True
         totals: dict[str, int | None] = {}
-        by_step: dict[str, list[str]] = {}
-        for kind in COUNTED:
-            by_step.setdefault(KINDS[kind].step, []).append(kind)
-        for step, of in by_step.items():
+        for step, of in _BY_STEP:
             for kind in of:
                 if kind in self.spoiled:
                     known, kinds[kind] = False, None
                 elif kind in self.kinds:
                     kinds[kind] = self.kinds[kind]
                     running += self.kinds[kind]
-            totals[STEPS[step]] = running if known else None
-        named = [self.missing[place] for place in sorted(self.missing, key=str)[:MISSING_MAX]]
+            totals[step] = running if known else None
+        named = [self.missing[place] for place in sorted(self.missing, key=str)[:MISSING_MAX]] if self.missing else []
         return Earned(
             kinds,
             totals["invoice"],

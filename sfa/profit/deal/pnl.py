@@ -27,6 +27,7 @@ from sfa.profit.dated import EffortRates
 from sfa.profit.deal import served, sold
 from sfa.profit.deal.reading import Credited, Row, Sources, read_deal
 from sfa.profit.deal.sold import Catalogue, Dates, Place
+from sfa.profit.effort import OpenDeals
 from sfa.profit.frozen import Frozen, capital
 from sfa.profit.items import Item
 from sfa.profit.rebates import Agreement, Event, part_of_family
@@ -130,13 +131,14 @@ def _currency(connection: Connection, asked: str | None, deal: Row) -> str:
 
 def items_of(sources: Sources, as_of: int) -> list[Item]:
     """Every fact of a deal before an instant, both sides, of every right."""
-    return [*_actual(sources, as_of), *_quoted(sources, as_of)]
+    return [*actual_items(sources, as_of), *_quoted(sources, as_of)]
 
 
-def _actual(s: Sources, as_of: int) -> Iterator[Item]:
+def actual_items(s: Sources, as_of: int) -> Iterator[Item]:
+    """Those of the actual side."""
     catalogue = Catalogue(s.prices, s.costs, s.rates, s.exchange)
     yield from sold.actual(s.credits, s.lines.get(s.deal_key, ()), s.deal["payment_days"], catalogue, s.zone)
-    field = served.Field(s.deal_key, s.zone, as_of, s.deal["currency"] or "", s.rates, s.costs, s.spans)
+    field = served.Field(s.deal_key, s.zone, as_of, s.deal["currency"] or "", s.rates, s.costs, OpenDeals(s.spans))
     credited = {c["rated_at"] for c in s.credits if not c["reversal"] and not c["overlay"]}
     yield from served.charges(field, s.charges, tuple(day_of(at, s.zone) for at in sorted(credited)))
     for agreement in s.agreements:
@@ -190,7 +192,7 @@ def _line(line: Row) -> dict[str, Any]:
 
 
 def _shown(who: Who, sources: Sources, currency: str, as_of: int) -> Pnl:
-    deal, facts = sources.deal, converted(_actual(sources, as_of), currency, sources.exchange)
+    deal, facts = sources.deal, converted(actual_items(sources, as_of), currency, sources.exchange)
     sees_cost = who.role in SEES_COST
     head = sources.quote.head if sources.quote is not None else None
     then = Frozen(sources.exchange, head["rates"]) if head is not None else sources.exchange

@@ -1,4 +1,6 @@
-"""All that the P&L of one deal is made of, read in a fixed number of statements: none for a visit, a line or a credit.
+"""All that the P&Ls of deals are made of, read in a fixed number of statements: none for a deal, a visit or a credit.
+
+One deal is read as many are, so what proves many right proves what is told of one.
 
 Rows come as they are, with visits as their amendments left them (R14); what they amount to is decided by pure modules.
 What counts before `as_of` is cut there by them too. Decides nothing about who may see what.
@@ -83,51 +85,82 @@ def read_deal(
 ) -> Sources:
     """`deal` is the row of the deal `key`, which the caller may see. `currency` is what it is told in; null reads the
     rates of all."""
-    credits_ = _rows(connection, select(credited).where(credited.c.deal_key == key, credited.c.at < as_of))
-    accounts = sorted({a for a in (deal["account_key"], *(c["account_key"] for c in credits_)) if a})
-    agreements = _agreements(connection, accounts)
-    quote = _quote(connection, key, as_of)
-    spent = read_spent(connection, key, deal, zone)
+    return read_deals(connection, {key: deal}, zone, as_of, currency)[key]
+
+
+def read_deals(
+    connection: Connection, deals: Mapping[str, Row], zone: str, as_of: int, currency: str | None = None
+) -> dict[str, Sources]:
+    """The same of up to `KEYS_NAMED` deals; what they share (lines, prices, rates) is shared by their sources."""
+    credits_ = _by_deal(_rows(connection, _of_deals(select(credited), credited.c, deals).where(credited.c.at < as_of)))
+    customers = {key: _customers(deal, credits_.get(key, ())) for key, deal in deals.items()}
+    agreements = _agreements(connection, {a for of in customers.values() for a in of})
+    quotes = _quotes(connection, deals, as_of)
+    spent = read_spents(connection, deals, zone)
     sold = _credited(connection, agreements, zone, as_of)
     of_family = {c.deal_key for rows in sold.values() for c in rows} if any(a.family for a in agreements) else set()
-    lines = _lines(connection, {key, *of_family})
+    lines = _lines(connection, {*deals, *of_family})
     products = {line["product_key"] for of in lines.values() for line in of}
-    products |= {row["product_key"] for row in (*spent.charges, *spent.expenses) if row["product_key"]}
+    beside = [row for of in spent.values() for row in (*of.charges, *of.expenses)]
+    products |= {row["product_key"] for row in beside if row["product_key"]}
     named, some = _one_of(connection, _PRODUCTS.c.key, products)
     families = select(_PRODUCTS.c.key, _PRODUCTS.c.family).where(named)
     prices, costs = (_dated(connection, entity, products) for entity in ("prices", "unit_costs"))
-    commissions = _commissions(connection, key, as_of)
-    rates = effort_rates(connection, {row["owner_key"] for row in (*spent.visits, *spent.legs, *spent.work)})
-    met: set[str | None] = {deal["currency"], currency}
-    met.update(row["currency"] for row in (*spent.charges, *spent.expenses, *commissions, *credits_))
-    met.update(row["cost_currency"] for row in credits_)
+    commissions = _commissions(connection, deals, as_of)
+    served = (row for of in spent.values() for row in (*of.visits, *of.legs, *of.work))
+    rates = effort_rates(connection, {row["owner_key"] for row in served})
+    met: set[str | None] = {currency, *(deal["currency"] for deal in deals.values())}
+    met.update(row["currency"] for row in beside)
+    met.update(row["currency"] for found in (commissions, credits_) for of in found.values() for row in of)
+    met.update(row["cost_currency"] for of in credits_.values() for row in of)
     met.update(agreement.currency for agreement in agreements)
     met.update(rate.currency for rate in rates)
     met.update(credit.currency for of in sold.values() for credit in of)
     met.update(dated.currency for of in (*prices.values(), *costs.values()) for dated in of)
-    met.update(quote.currencies() if quote is not None else ())
-    return Sources(
-        zone=zone,
-        deal_key=key,
-        deal=deal,
-        lines=lines,
-        families=dict(connection.execute(families, some).all()) if of_family else {},
-        prices=prices,
-        costs=costs,
-        credits=credits_,
-        charges=spent.charges,
-        agreements=agreements,
-        credited=sold,
-        visits=spent.visits,
-        legs=spent.legs,
-        expenses=spent.expenses,
-        work=spent.work,
-        rates=EffortRates(rates),
-        commissions=commissions,
-        spans=spent.spans,
-        quote=quote,
-        exchange=Exchange(exchange_rates(connection, met if currency is not None else None), zone),
-    )
+    met.update(code for quote in quotes.values() for code in quote.currencies())
+    shared: dict[str, Any] = {
+        "zone": zone,
+        "lines": lines,
+        "families": dict(connection.execute(families, some).all()) if of_family else {},
+        "prices": prices,
+        "costs": costs,
+        "credited": sold,
+        "rates": EffortRates(rates),
+        "exchange": Exchange(exchange_rates(connection, met if currency is not None else None), zone),
+    }
+    return {
+        key: Sources(
+            **shared,
+            deal_key=key,
+            deal=deal,
+            credits=credits_.get(key, []),
+            charges=spent[key].charges,
+            agreements=[a for a in agreements if a.account_key in customers[key]],
+            visits=spent[key].visits,
+            legs=spent[key].legs,
+            expenses=spent[key].expenses,
+            work=spent[key].work,
+            commissions=commissions.get(key, []),
+            spans=spent[key].spans,
+            quote=quotes.get(key),
+        )
+        for key, deal in deals.items()
+    }
+
+
+def _customers(deal: Row, credits_: Iterable[Row]) -> set[str]:
+    return {a for a in (deal["account_key"], *(c["account_key"] for c in credits_)) if a}
+
+
+def _of_deals(query: Any, columns: Any, deals: Iterable[str]) -> Any:
+    return query.where(columns.deal_key.in_(sorted(deals)))
+
+
+def _by_deal(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["deal_key"], []).append(row)
+    return found
 
 
 def _rows(connection: Connection, query: Any, bound: Mapping[str, Any] | None = None) -> list[Row]:
@@ -139,28 +172,47 @@ def _live(connection: Connection, table: Any, *where: Any) -> list[Row]:
 
 
 class _Near(Struct, frozen=True):
-    """A deal, its customer, and the days on which it was open: what names only the customer is no part of it before and
-    after them."""
+    """Deals, their customers, and the days on which each was open: what names only the customer is no part of it before
+    and after them."""
 
-    key: str
-    account: str | None
-    from_on: str
-    to_on: str | None
+    deals: Mapping[str, Row]
+    open: Mapping[str, tuple[str, str | None]]
     zone: str
 
     def of(self, table: Any, *within: Any) -> Any:
-        """What names the deal, or only its customer on those days."""
-        if self.account is None:
-            return table.c.deal_key == self.key
-        shared = and_(table.c.deal_key.is_(None), table.c.account_key == self.account, *within)
-        return or_(table.c.deal_key == self.key, shared)
+        """What names a deal, or only its customer on those days."""
+        named = table.c.deal_key.in_(sorted(self.deals))
+        accounts = sorted({deal["account_key"] for deal in self.deals.values() if deal["account_key"] is not None})
+        if not accounts:
+            return named
+        return or_(named, and_(table.c.deal_key.is_(None), table.c.account_key.in_(accounts), *within))
+
+    def _bounds(self) -> tuple[str, str | None]:
+        until = [to for _, to in self.open.values() if to is not None]
+        return min(since for since, _ in self.open.values()), max(until) if len(until) == len(self.open) else None
 
     def days(self, column: Any) -> list[Any]:
-        return [column >= self.from_on] + ([] if self.to_on is None else [column <= self.to_on])
+        since, until = self._bounds()
+        return [column >= since] + ([] if until is None else [column <= until])
 
     def instants(self, column: Any) -> list[Any]:
-        since = [column >= start_of_ms(self.from_on, self.zone)]
-        return since if self.to_on is None else [*since, column < start_of_ms(self.to_on, self.zone) + DAY_AT_MOST_MS]
+        since, until = self._bounds()
+        found = [column >= start_of_ms(since, self.zone)]
+        return found if until is None else [*found, column < start_of_ms(until, self.zone) + DAY_AT_MOST_MS]
+
+    def shared_out(self, rows: Iterable[Row]) -> dict[str, list[Row]]:
+        """To the deal that a row names, or to all of its customer; which of them were open on its day is decided row by
+        row."""
+        by_account: dict[str | None, list[str]] = {}
+        for key, deal in self.deals.items():
+            by_account.setdefault(deal["account_key"], []).append(key)
+        found: dict[str, list[Row]] = {key: [] for key in self.deals}
+        for row in rows:
+            of = [row["deal_key"]] if row["deal_key"] is not None else by_account.get(row["account_key"], [])
+            for key in of:
+                if key in found:
+                    found[key].append(row)
+        return found
 
 
 def _one_of(connection: Connection, column: Any, keys: Iterable[str]) -> tuple[Any, dict[str, Any]]:
@@ -195,21 +247,26 @@ def _dated(connection: Connection, entity: str, products: Iterable[str]) -> dict
     return found
 
 
-def _quote(connection: Connection, key: str, as_of: int) -> Quote | None:
-    """The last one before that instant."""
+def _quotes(connection: Connection, deals: Iterable[str], as_of: int) -> dict[str, Quote]:
+    """The last one of each before that instant."""
     q, of = deal_quotes.c, deal_quote_lines.c
-    query = select(deal_quotes).where(q.deal_key == key, q.quoted_at < as_of).order_by(q.number.desc()).limit(1)
-    heads = _rows(connection, query)
+    last = _of_deals(select(q.deal_key, func.max(q.number).label("number")), q, deals).where(q.quoted_at < as_of)
+    newest = last.group_by(q.deal_key).subquery()
+    same = and_(q.deal_key == newest.c.deal_key, q.number == newest.c.number)
+    heads = {row["deal_key"]: row for row in _rows(connection, select(deal_quotes).join(newest, same))}
     if not heads:
-        return None
-    lines = select(deal_quote_lines).where(of.deal_key == key, of.number == heads[0]["number"])
-    return Quote(heads[0], _rows(connection, lines.order_by(of.position, of.line_key)))
+        return {}
+    named = and_(of.deal_key == newest.c.deal_key, of.number == newest.c.number)
+    lines = select(deal_quote_lines).join(newest, named).order_by(of.deal_key, of.position, of.line_key)
+    rows = _by_deal(_rows(connection, lines))
+    return {key: Quote(head, rows.get(key, [])) for key, head in heads.items()}
 
 
-def _agreements(connection: Connection, accounts: Sequence[str]) -> list[Agreement]:
+def _agreements(connection: Connection, accounts: Iterable[str]) -> list[Agreement]:
     a = _AGREEMENTS.c
-    query = select(_AGREEMENTS).where(a.account_key.in_(accounts), ~a.gone).order_by(a.key)
-    return [agreement_of(row["key"], row) for row in _rows(connection, query)]
+    named, bound = _one_of(connection, a.account_key, accounts)
+    rows = _rows(connection, select(_AGREEMENTS).where(named, ~a.gone).order_by(a.key), bound)
+    return [agreement_of(row["key"], row) for row in rows]
 
 
 def _credited(
@@ -222,25 +279,26 @@ def _credited(
     start = start_of_ms(min(a.valid_from for a in agreements), zone)
     end = start_of_ms(max(a.valid_to for a in agreements), zone)
     names = (c.deal_key, c.n, c.reversal, c.at, c.rated_at)
+    named, bound = _one_of(connection, c.account_key, {a.account_key for a in agreements})
     query = select(c.account_key, *names, cast(func.sum(c.amount_minor), BigInteger), c.currency).where(
-        c.account_key.in_(sorted({a.account_key for a in agreements})),
+        named,
         ~c.overlay,
         c.rated_at >= start,
         c.rated_at < end,
         c.at < as_of,
     )
     found: dict[str, list[Credited]] = {}
-    for account, *said in connection.execute(query.group_by(c.account_key, *names, c.currency)):
+    for account, *said in connection.execute(query.group_by(c.account_key, *names, c.currency), bound):
         found.setdefault(account, []).append(Credited(*said))
     return found
 
 
-def _commissions(connection: Connection, key: str, as_of: int) -> list[Row]:
+def _commissions(connection: Connection, deals: Iterable[str], as_of: int) -> dict[str, list[Row]]:
     c = commission_entries.c
     plans = ROWS["commission_plans"]
     query = select(commission_entries, plans.c.measure).outerjoin(plans, plans.c.key == c.plan_key)
-    query = query.where(c.deal_key == key, c.at < as_of)
-    return _rows(connection, query.order_by(c.user_key, c.plan_key, c.period_key, c.number))
+    query = _of_deals(query, c, deals).where(c.at < as_of)
+    return _by_deal(_rows(connection, query.order_by(c.user_key, c.plan_key, c.period_key, c.number)))
 
 
 # -- what it took ----------------------------------------------------------------------------------------------------
@@ -248,32 +306,38 @@ def _commissions(connection: Connection, key: str, as_of: int) -> list[Row]:
 
 def read_spent(connection: Connection, key: str, deal: Row, zone: str, *, served: bool = True) -> Spent:
     """Charges and expenses, and where it was `served` visits, ways and work too."""
-    spans = _spans(connection, key, deal, zone)
-    near = _Near(key, deal["account_key"], *days_of(key, spans), zone)
-    return Spent(
-        charges=_live(connection, _CHARGES, _CHARGES.c.deal_key == key),
-        expenses=_expenses(connection, near),
-        visits=_visits(connection, near) if served else [],
-        legs=_legs(connection, near) if served else [],
-        work=_live(connection, _WORK, near.of(_WORK, *near.days(_WORK.c.done_on))) if served else [],
-        spans=spans,
-    )
+    return read_spents(connection, {key: deal}, zone, served=served)[key]
+
+
+def read_spents(
+    connection: Connection, deals: Mapping[str, Row], zone: str, *, served: bool = True
+) -> dict[str, Spent]:
+    spans = _spans(connection, deals, zone)
+    near = _Near(deals, {key: days_of(key, spans[key]) for key in deals}, zone)
+    charges = _by_deal(_live(connection, _CHARGES, _CHARGES.c.deal_key.in_(sorted(deals))))
+    work = _live(connection, _WORK, near.of(_WORK, *near.days(_WORK.c.done_on))) if served else ()
+    expenses, visits = near.shared_out(_expenses(connection, near)), _visits(connection, near) if served else ()
+    visited, worked = near.shared_out(visits), near.shared_out(work)
+    ways = near.shared_out(_legs(connection, near) if served else ())
+    return {
+        key: Spent(charges.get(key, []), expenses[key], visited[key], ways[key], worked[key], spans[key])
+        for key in deals
+    }
 
 
 def _expenses(connection: Connection, near: _Near) -> list[Row]:
     """One that names no deal is of its visit's, also where the visit was given it later."""
     t, v = _EXPENSES.c, _VISITS.c
-    of_visit = t.visit_key.in_(select(v.key).where(v.deal_key == near.key))
+    of_visit = t.visit_key.in_(select(v.key).where(v.deal_key.in_(sorted(near.deals))))
     query = select(_EXPENSES, v.deal_key.label("visit_deal")).outerjoin(_VISITS, v.key == t.visit_key)
-    found = _rows(connection, query.where(~t.gone, or_(near.of(_EXPENSES, *near.days(t.spent_on)), of_visit)))
-    told = [{**row, "deal_key": row["deal_key"] or row["visit_deal"]} for row in found]
-    return sorted((row for row in told if row["deal_key"] in (None, near.key)), key=lambda row: str(row["key"]))
+    query = query.where(~t.gone, or_(near.of(_EXPENSES, *near.days(t.spent_on)), of_visit)).order_by(t.key)
+    return [{**row, "deal_key": row["deal_key"] or row["visit_deal"]} for row in _rows(connection, query)]
 
 
 def _visits(connection: Connection, near: _Near) -> list[Row]:
     """Visits that took place, at the times that count after corrections (R14)."""
     v, a = _VISITS.c, _AMENDED.c
-    columns = (v.key, v.owner_key, v.deal_key, *(v[name] for name in TIMES))
+    columns = (v.key, v.owner_key, v.deal_key, v.account_key, *(v[name] for name in TIMES))
     corrected = v.key.in_(select(a.visit_key).where(a.field.in_(TIMES), ~a.gone))
     within = or_(and_(*near.instants(v.checked_in_at)), corrected)
     query = select(*columns).where(~v.gone, v.status == "completed", near.of(_VISITS, within))
@@ -288,8 +352,8 @@ def _visits(connection: Connection, near: _Near) -> list[Row]:
 def _legs(connection: Connection, near: _Near) -> list[Row]:
     """The ways to its visits, whatever became of them, whose length is known; each with the visit's deal."""
     leg, v = _LEGS.c, _VISITS.c
-    columns = (leg.key, leg.owner_key, leg.started_at, leg.distance_m, leg.source, leg.visit_key, v.deal_key)
-    query = select(*columns).join_from(_LEGS, _VISITS, v.key == leg.visit_key)
+    columns = (leg.key, leg.owner_key, leg.started_at, leg.distance_m, leg.source, leg.visit_key)
+    query = select(*columns, v.deal_key, v.account_key).join_from(_LEGS, _VISITS, v.key == leg.visit_key)
     of = near.of(_VISITS, *near.instants(leg.started_at))
     return _rows(connection, query.where(~leg.gone, ~v.gone, leg.distance_m.is_not(None), of).order_by(leg.key))
 
@@ -303,14 +367,18 @@ def effort_rates(connection: Connection, owners: Iterable[str]) -> list[EffortRa
     return [EffortRate(*row) for row in connection.execute(query, bound)]
 
 
-def _spans(connection: Connection, key: str, deal: Row, zone: str) -> list[OpenDays]:
-    """When each of the customer's deals was open."""
+def _spans(connection: Connection, deals: Mapping[str, Row], zone: str) -> dict[str, list[OpenDays]]:
+    """When each of the deals of each one's customer was open."""
     d = _DEALS.c
-    if deal["account_key"] is None:
-        return open_days(key, deal, zone)
-    query = select(d.key, d.opened_on, d.created_at, d.closed_at, d.closings)
-    rows = _rows(connection, query.where(d.account_key == deal["account_key"], ~d.gone))
-    return [span for row in rows for span in open_days(row["key"], row, zone)]
+    accounts = sorted({deal["account_key"] for deal in deals.values() if deal["account_key"] is not None})
+    query = select(d.account_key, d.key, d.opened_on, d.created_at, d.closed_at, d.closings)
+    found: dict[str, list[OpenDays]] = {}
+    for row in _rows(connection, query.where(d.account_key.in_(accounts), ~d.gone)) if accounts else ():
+        found.setdefault(row["account_key"], []).extend(open_days(row["key"], row, zone))
+    return {
+        key: found[deal["account_key"]] if deal["account_key"] is not None else open_days(key, deal, zone)
+        for key, deal in deals.items()
+    }
 
 
 def exchange_rates(connection: Connection, met: Iterable[str | None] | None) -> list[tuple[str, Rate]]:

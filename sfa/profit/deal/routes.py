@@ -7,14 +7,13 @@ from litestar import MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
-from sfa.core.errors import Refused
 from sfa.crm.online import Online
 from sfa.profit.deal import pnl, sheet
 from sfa.profit.deal.pnl import Pnl
+from sfa.web.forms import AS_CSV, CSV, Format, form_of
 from sfa.web.principal import Principal
 
 Asked = Request[Principal, Any, Any]
-CSV = "text/csv"
 CSV_HEADERS = {"Cache-Control": "private, no-store", "Content-Disposition": 'attachment; filename="pnl.csv"'}
 
 
@@ -23,22 +22,18 @@ def profit_routes(screens: Online) -> Sequence[HTTPRouteHandler]:
         now_ms = screens.clock.now_ms()
         return await screens.read(pnl.told, request.user.user_key, now_ms, key, as_of, currency)
 
-    @get("/api/deals/{key:str}/pnl", tags=["profit"])
+    @get("/api/deals/{key:str}/pnl", tags=["profit"], opt={AS_CSV: sheet.COLUMNS})
     async def told(
         request: Asked,
         key: FromPath[str],
         as_of: FromQuery[str | None] = None,
         currency: FromQuery[str | None] = None,
-        format: FromQuery[str | None] = None,  # noqa: A002 - as people type it
-    ) -> Response[Any]:
-        if format not in (None, "json", "csv"):
-            raise Refused("request_invalid", "`format` is json or csv")
-        found = await read(request, key, as_of, currency)
-        if format == "csv" or (format is None and _wants_csv(request)):
-            return Response(sheet.as_csv(found), media_type=CSV, headers={**CSV_HEADERS, "Vary": "Accept"})
-        return Response(found, media_type=MediaType.JSON, headers={"Cache-Control": "no-store", "Vary": "Accept"})
+        form: Format = None,
+    ) -> Response[Pnl]:
+        form = form_of(form) or ("csv" if _wants_csv(request) else "json")
+        return _answer(await read(request, key, as_of, currency), form)
 
-    @get("/api/deals/{key:str}/pnl.csv", media_type=CSV, tags=["profit"])
+    @get("/api/deals/{key:str}/pnl.csv", media_type=CSV, tags=["profit"], opt={AS_CSV: sheet.COLUMNS})
     async def as_csv(
         request: Asked,
         key: FromPath[str],
@@ -49,6 +44,12 @@ def profit_routes(screens: Online) -> Sequence[HTTPRouteHandler]:
         return Response(sheet.as_csv(found), media_type=CSV, headers=CSV_HEADERS)
 
     return [told, as_csv]
+
+
+def _answer(found: Pnl, form: str) -> Response[Any]:
+    if form == "csv":
+        return Response(sheet.as_csv(found), media_type=CSV, headers={**CSV_HEADERS, "Vary": "Accept"})
+    return Response(found, media_type=MediaType.JSON, headers={"Cache-Control": "no-store", "Vary": "Accept"})
 
 
 def _wants_csv(request: Asked) -> bool:

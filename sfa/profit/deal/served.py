@@ -5,6 +5,7 @@ Effort costs the rate of its owner on its local day. What names only the custome
 that were open on that day (`sfa.profit.effort`); here it is told with this deal's part.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from msgspec import Struct
 from sfa.core.credits import Cost, cost_on, day_of
 from sfa.core.days import start_of_ms
 from sfa.profit.dated import COST_MISSING, EffortRate, EffortRates, credited_on, worth
-from sfa.profit.effort import OpenDays, open_on, shared
+from sfa.profit.effort import OpenDeals, part_of
 from sfa.profit.items import KINDS, Item, Part, PartItem, travel_cost, visit_cost, work_cost
 from sfa.profit.rebates import Agreement, Event, accruals
 
@@ -30,7 +31,7 @@ class Field(Struct, frozen=True):
     currency: str  # what is not computable is told in
     rates: EffortRates
     costs: Mapping[str, Sequence[Cost]]
-    spans: Sequence[OpenDays]
+    open: OpenDeals
 
     def at_of(self, day: str) -> int:
         return start_of_ms(day, self.zone)
@@ -180,12 +181,13 @@ def _own_part(
     entity, row = source
     amount, part = cost, None
     if row["deal_key"] != field.deal_key:
-        deals = open_on(field.spans, on)
-        if field.deal_key not in deals:
+        deals = field.open.on(on)
+        place = bisect_left(deals, field.deal_key)
+        if deals[place : place + 1] != [field.deal_key]:
             return
         if cost is not None:
-            amount = shared(cost, deals)[field.deal_key]
-            part = Part((cost,), (1,) * len(deals), deals.index(field.deal_key), sign=-1)
+            amount = part_of(cost, place, len(deals))
+            part = Part((cost,), (1,) * len(deals), place, sign=-1)
         basis = {**basis, "of_minor": cost, "deals": len(deals)}
     told = {"user_key": row["owner_key"], "basis": basis, "part": part, **more}
     yield fact(kind, None if amount is None else -amount, currency, on, at, (entity, row["key"]), **told)

@@ -1,4 +1,8 @@
-"""A statement of commission as a file: one line for each row of the ledger, and beside them what is owed and paid."""
+"""A statement of commission as a file: one line for each row of the ledger, and beside them what is owed and paid.
+
+`period_key` and `number` of a line are its place in the ledger, so that files of several periods name a row alike and
+no two rows by one name; `paid_in` is the statement's period.
+"""
 
 import csv
 import io
@@ -10,7 +14,7 @@ from sfa.core.money import format_minor
 from sfa.profit.pay.statements import Line, OfPlan, Statement
 
 COLUMNS = (
-    *("user_key", "period_key", "plan_key", "number", "kind", "on", "written_at", "deal_key", "n"),
+    *("user_key", "paid_in", "period_key", "plan_key", "number", "kind", "on", "written_at", "deal_key", "n"),
     *("basis", "rate_percent", "amount", "currency", "reason", "of_period", "of_number", "text"),
 )
 
@@ -20,7 +24,7 @@ def as_csv(told: Statement) -> str:
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\r\n")
     writer.writeheader()
-    about = {"user_key": told.user_key, "period_key": told.period_key}
+    about = {"user_key": told.user_key, "paid_in": told.period_key, "period_key": told.period_key}
     for plan in told.plans:
         for row in _rows(plan, told.zone):
             writer.writerow({**about, "plan_key": plan.plan_key, "currency": plan.currency, **row})
@@ -46,6 +50,7 @@ def _sum(kind: str, amount_minor: int, currency: str) -> dict[str, object]:
 def _of_line(line: Line, currency: str, zone: str) -> dict[str, object]:
     basis = None if line.basis_minor is None else format_minor(line.basis_minor, currency)
     return {
+        "period_key": line.period_key,
         "number": line.number,
         "kind": line.kind,
         "on": day_of(line.at, zone),

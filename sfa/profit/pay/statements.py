@@ -1,13 +1,14 @@
 """Statements of commission: what one person earned in one period by each plan, why, and what it pays (R41).
 
-Everything is read from the ledger; the same ledger gives the same statement. Who reads it is the person, the managers
-above, finance and administrators (who holds the `book:` of the person); to anybody else there is no such person. What a
-plan reckons from the margin, roles that do not see cost are told what the period pays and no line or sum beneath it,
-and that it is partial: what one deal pays, divided by the rate, is its margin (R45). `missing` names the credits that
-earn nothing yet, and why.
+Everything is read from the ledger, and draws off history as plans and assignments stood when a period ended; the same
+ledger gives the same statement. Who reads it is the person, the managers above, finance and administrators (who holds
+the `book:` of the person); to anybody else there is no such person. What a plan reckons from the margin, roles that do
+not see cost are told what the period pays and no line or sum beneath it, and that it is partial: what one deal pays,
+divided by the rate, is its margin (R45). `missing` names the credits that earn nothing yet, and why.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
@@ -20,17 +21,15 @@ from sfa.core.errors import Refused
 from sfa.core.fields import INSTANT_MAX
 from sfa.core.ids import is_key
 from sfa.core.money import format_minor
-from sfa.core.periods import YEAR_MIN
 from sfa.crm.edits import Who
 from sfa.crm.online import person
-from sfa.db.earnings import Assigned, Lack, Plan, Span, Unit, World, earned, read_assigned, read_plans, read_world
+from sfa.db.draws import FIRST_DAY, FOR_EVER, Draws, read_draws
+from sfa.db.earnings import Lack, Plan, Span, Unit, World, earned, read_assigned, read_plans, read_world
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, commission_entries
 from sfa.profit.pay.payouts import Draw, Payout, payouts
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
-FOR_EVER = "9999-12-31"
-FIRST_DAY = f"{YEAR_MIN + 1}-01-01"  # no calendar names a period before
 _E, _ASSIGNED = commission_entries.c, ROWS["commission_assignments"].c
 WORDS = {
     "accrual": "accrued",
@@ -118,16 +117,17 @@ def statements(
             raise Refused("request_invalid", f"`{name}` is a key")
     who = person(connection, user_key)
     mine = sorted(bucket.removeprefix("book:") for bucket in who.held or () if bucket.startswith("book:"))
-    paid = union(select(_ASSIGNED.user_key).where(~_ASSIGNED.gone), select(_E.user_key)).subquery().c.user_key
+    paid = union(select(_ASSIGNED.user_key), select(_E.user_key)).subquery().c.user_key  # had plans that paid draws
     query = select(paid).where(among(paid, "keys"), paid > (after or "")).order_by(paid).limit(limit + 1)
     keys = list(connection.execute(query, {"keys": listed(connection, mine)}).scalars())
     page = keys[:limit]
-    world = _world(connection, page)
+    world, draws = _world(connection, page)
     sums = _sums(connection, world, page)
     today = day_of(min(now_ms, INSTANT_MAX), world.periods.zone)
     items = []
     for key in page:
-        spans = {span for plan in _plans(world, sums, key) for span in _chain(world, sums, key, plan, today)}
+        plans = _plans(world, sums, draws, key)
+        spans = {span for plan in plans for span in _chain(world, sums, draws, key, plan, today)}
         shown = [span for span in spans if period in (None, span.key)]
         items.append(Listed(key, sorted(shown, key=lambda span: (span.start_on, span.key), reverse=True)))
     return Statements([item for item in items if item.periods], page[-1] if len(keys) > limit else None)
@@ -138,18 +138,18 @@ def statement(connection: Connection, user_key: str, of: str, period_key: str) -
     who = person(connection, user_key)
     if not (is_key(of) and is_key(period_key)) or f"book:{of}" not in (who.held or ()):
         raise Refused("not_found")
-    world = _world(connection, [of])
+    world, draws = _world(connection, [of])
     sums = _sums(connection, world, [of])
     spans = world.periods.named(period_key)
     if not spans:
         raise Refused("not_found")
     kinds = {span.kind: span for span in spans}
     found = []
-    for plan in _plans(world, sums, of):
+    for plan in _plans(world, sums, draws, of):
         span = kinds.get(plan.period)
-        chain = _chain(world, sums, of, plan, plus_days(span.end_on, -1)) if span is not None else []
+        chain = _chain(world, sums, draws, of, plan, plus_days(span.end_on, -1)) if span is not None else []
         if span in chain:
-            found.append(_of_plan(connection, world, who, plan, chain[: chain.index(span) + 1], of, sums))
+            found.append(_of_plan(connection, world, draws, who, plan, chain[: chain.index(span) + 1], of, sums))
     span = spans[0]
     dated = (span.start_on, span.end_on, world.periods.zone)
     return Statement(of, span.key, span.name, *dated, found, any(plan.partial for plan in found))
@@ -196,26 +196,30 @@ def _payer(world: World, plan_key: str, period_key: str, written_at: int) -> str
     return later.key if later is not None else period_key
 
 
-def _world(connection: Connection, users: Sequence[str]) -> World:
-    """With every plan that these people have or were paid by."""
+def _world(connection: Connection, users: Sequence[str]) -> tuple[World, Draws]:
+    """With every plan that these people have, had or were paid by."""
     world = read_world(connection, read_assigned(connection, users))
+    draws = read_draws(connection, world.periods, users)
     paid = select(_E.plan_key).where(among(_E.user_key, "keys")).distinct()
-    keys = set(connection.execute(paid, {"keys": listed(connection, users)}).scalars()) - world.plans.keys()
-    return World(world.periods, {**world.plans, **read_plans(connection, keys, gone=True)}, world.assigned)
+    keys = set(connection.execute(paid, {"keys": listed(connection, users)}).scalars())
+    keys = keys.union(*(draws.plans_of(user) for user in users)) - world.plans.keys()
+    return World(world.periods, {**world.plans, **read_plans(connection, keys, gone=True)}, world.assigned), draws
 
 
-def _plans(world: World, sums: _Sums, user: str) -> list[Plan]:
-    keys = {a.plan_key for a in world.assigned.get(user, ())} | {plan for of, plan in sums if of == user}
+def _plans(world: World, sums: _Sums, draws: Draws, user: str) -> list[Plan]:
+    keys = draws.plans_of(user) | {plan for of, plan in sums if of == user}
     return [world.plans[key] for key in sorted(keys) if key in world.plans]
 
 
-def _chain(world: World, sums: _Sums, user: str, plan: Plan, until: str) -> list[Span]:
+def _chain(world: World, sums: _Sums, draws: Draws, user: str, plan: Plan, until: str) -> list[Span]:
     """The periods from the first in which the plan pays the person to that of a day, in order, and later ones in which
     something is booked already."""
-    starts = [_both(plan, a)[0] for a in world.assigned.get(user, ()) if a.plan_key == plan.key]
+    assigned = [a for a in world.assigned.get(user, ()) if a.plan_key == plan.key]
+    starts = [max(plan.valid_from, a.valid_from) for a in assigned]
     booked = [span for key in sums.get((user, plan.key), ()) for span in world.periods.named(key)]
     booked = [span for span in booked if span.kind == plan.period]
     starts += [span.start_on for span in booked]
+    starts += [span.start_on for span, _ in islice(draws.spans(user, plan.key, until), 1)]
     found = {span.key: span for span in booked}
     day = max(min(starts, default=FOR_EVER), FIRST_DAY)
     while day <= until and (span := world.periods.on(day, plan.period)) is not None:
@@ -224,20 +228,21 @@ def _chain(world: World, sums: _Sums, user: str, plan: Plan, until: str) -> list
     return sorted(found.values(), key=lambda span: (span.start_on, span.key))
 
 
-def _both(plan: Plan, assigned: Assigned) -> tuple[str, str]:
-    """The days on which an assignment and its plan hold."""
-    return max(plan.valid_from, assigned.valid_from), min(plan.valid_to or FOR_EVER, assigned.valid_to or FOR_EVER)
-
-
 # -- one plan ---------------------------------------------------------------------------------------------------------
 
 
 def _of_plan(
-    connection: Connection, world: World, who: Who, plan: Plan, chain: Sequence[Span], user: str, sums: _Sums
+    connection: Connection,
+    world: World,
+    draws: Draws,
+    who: Who,
+    plan: Plan,
+    chain: Sequence[Span],
+    user: str,
+    sums: _Sums,
 ) -> OfPlan:
     span, booked = chain[-1], sums.get((user, plan.key), {})
-    days = [_both(plan, a) for a in world.assigned.get(user, ()) if a.plan_key == plan.key]
-    paid = payouts((s.key, sum(booked.get(s.key, {}).values()), _draw(plan, s, days)) for s in chain)
+    paid = payouts((s.key, sum(booked.get(s.key, {}).values()), _draw(draws, user, plan, s)) for s in chain)
     hidden = plan.measure == "margin" and who.role not in SEES_COST
     unit = Unit(user, plan.key, span.key)
     return OfPlan(
@@ -255,12 +260,9 @@ def _of_plan(
     )
 
 
-def _draw(plan: Plan, span: Span, days: Iterable[tuple[str, str]]) -> Draw | None:
-    """The draw of a period: whole where the person has the plan on any day of it."""
-    if plan.draw_minor is None:
-        return None
-    met = any(max(start, span.start_on) < min(end, span.end_on) for start, end in days)
-    return Draw(plan.draw_minor, plan.draw_recoverable) if met else None
+def _draw(draws: Draws, user: str, plan: Plan, span: Span) -> Draw | None:
+    due = draws.of(user, plan.key, span)
+    return Draw(due.amount_minor, due.recoverable) if due is not None else None
 
 
 def _lines(connection: Connection, world: World, unit: Unit, span: Span, currency: str) -> list[Line]:

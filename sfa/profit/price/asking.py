@@ -119,7 +119,6 @@ class Asked(Struct, frozen=True):
         units = [unit for user in users for unit in world.units(user, self._due_at())]
         for unit, reckoned in sorted(earned(self.connection, world, units).items()):
             plan = world.plans[unit.plan_key]
-            lacking = next((lack.code for lack in reckoned.lacks if lack.deal_key is None), None)
             yield Owed(
                 user_key=unit.user_key,
                 plan_key=unit.plan_key,
@@ -129,7 +128,7 @@ class Asked(Struct, frozen=True):
                 overlay=plan.overlay,
                 terms=reckoned.terms,
                 earned=tuple(reckoned.earned),
-                code=lacking if reckoned.terms is None else None,
+                code="quota_missing" if reckoned.terms is None else None,
             )
 
     def _due_at(self) -> int:

@@ -14,6 +14,7 @@ from sfa.profit import rebates
 from sfa.profit.converting import converted
 from sfa.profit.dated import EffortRate, EffortRates, costs_of
 from sfa.profit.deal import served
+from sfa.profit.effort import OpenDeals
 from sfa.profit.items import allowed
 from sfa.profit.price.whatif import Rebate, total_of
 from sfa.profit.waterfall import Counted
@@ -53,7 +54,7 @@ def facts_of(asked: "Asking", exchange: Exchange, rates: Sequence[Row]) -> tuple
     of = sorted({row["product_key"] for row in (*spent.charges, *spent.expenses) if row["product_key"] is not None})
     costs = costs_of(asked.of("unit_costs", "product_key", of) if costed else ())
     effort = EffortRates(EffortRate(*(rate[name] for name in EffortRate.__struct_fields__)) for rate in rates)
-    field = served.Field(asked.key, asked.zone, asked.now, asked.row["currency"], effort, costs, spent.spans)
+    field = served.Field(asked.key, asked.zone, asked.now, asked.row["currency"], effort, costs, OpenDeals(spent.spans))
     stood = tuple(day_of(rated_at, asked.zone) for _, reversal, rated_at in asked.ends() if not reversal)
     found = [*served.charges(field, spent.charges, stood)]
     found += served.visits(field, spent.visits)

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from sfa.core.commission import Earned, Terms, entries_of, of_quota
 from sfa.core.money import Rounding, allocate, apply_bp
+from sfa.profit.waterfall import NOT_PERMITTED
 from sfa.quotas.conversion import Exchange, Missing
 
 
@@ -49,14 +50,22 @@ class Pay(Struct, frozen=True, kw_only=True):
     exchange: Exchange
 
 
-class Paid(Struct, frozen=True):
-    """In the plan's currency, and in the deal's; null where not computable, for the reason in `code`."""
+class Unseen(Struct, frozen=True):
+    """Somebody is paid by a plan that lies where the caller does not look: one on margins (R45)."""
 
     user_key: str
     plan_key: str
-    period_key: str
+
+
+class Paid(Struct, frozen=True):
+    """In the plan's currency, and in the deal's; null where not computable, for the reason in `code`. Of a plan that
+    the caller does not see (`not_permitted`) period and currency are null too: a phone does not know them."""
+
+    user_key: str
+    plan_key: str
+    period_key: str | None
     amount_minor: int | None
-    currency: str
+    currency: str | None
     in_deal_minor: int | None
     code: str | None
 
@@ -67,16 +76,17 @@ def part_of(amount: int, shared: Shared) -> int:
     return allocate(amount, shared.weights)[shared.place] if any(shared.weights) else 0
 
 
-def paid(pay: Pay, deal_key: str, at: int, amount: int, goods: int | None, *, costed: bool) -> Paid:
+def paid(pay: Pay | Unseen, deal_key: str, at: int, amount: int, goods: int | None, *, costed: bool) -> Paid:
     """A margin is what the ledger takes for one (R11): his part of the amount less his part of the `goods`, whatever
     else the deal cost. Of a plan on margins somebody who does not see cost learns nothing: the rate is known, so he
     could tell the margin from what it pays (R45)."""
+    if isinstance(pay, Unseen) or (pay.owed.measure == "margin" and not costed):
+        of_whom = pay if isinstance(pay, Unseen) else pay.owed
+        return Paid(of_whom.user_key, of_whom.plan_key, None, None, None, None, NOT_PERMITTED)
     owed = pay.owed
     of = owed.user_key, owed.plan_key, owed.period_key
     code = owed.code
-    if owed.measure == "margin" and not costed:
-        code = "not_permitted"
-    elif owed.measure == "margin" and goods is None:
+    if owed.measure == "margin" and goods is None:
         code = code or "cost_missing"
     if code is not None or owed.terms is None:
         return Paid(*of, None, owed.currency, None, code or "not_computable")

@@ -110,7 +110,7 @@ def given_of(asked: Asking, exchange: Exchange) -> Given:
         capital_bp=capital["rate_bp"] if capital is not None else None,
         rebates=beside.rebates_of(asked, exchange) if costed else (),
         beside=beside.facts_of(asked, exchange, rates),
-        pays=pays.of_deal(asked, exchange),
+        pays=pays.of_deal(asked, exchange, due_on(asked.row, asked.on)),
     )
 
 

@@ -10,6 +10,7 @@ guides would be the same, so nobody learns a cost from them.
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct, field
@@ -79,6 +80,7 @@ def segments(industry: str | None, tier: str | None) -> list[str | None]:
     return [*found, None]
 
 
+@lru_cache(maxsize=4_096)  # few quantities are sold again and again
 def tier_of(quantity: str) -> int:
     """Which of `TIERS` a quantity lies in."""
     return bisect_right(_FROM, Fraction(quantity)) - 1

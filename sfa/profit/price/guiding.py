@@ -159,9 +159,16 @@ def _margins(connection: Connection, now_ms: int, rows: Sequence[Mapping[str, An
     costs = amounts(connection, "unit_costs")
     heaps: dict[str, dict[int, int]] = {}
     counts: dict[str, int] = {}
+    known: dict[tuple[Any, ...], tuple[str, ...]] = {}  # of lines alike
     for line in sold_lines(connection, now_ms, families):
+        sold = line.sold
+        alike = (sold.family, sold.industry, sold.tier, guides.tier_of(sold.quantity))
+        if alike not in known:
+            known[alike] = tuple(_guides_of_line(sold, tiers))
+        if not known[alike]:
+            continue
         earned = _margin_bp(line.scaled, costs.on(line.product_key, line.currency, line.on))
-        for key in _guides_of_line(line.sold, tiers):
+        for key in known[alike]:
             counts[key] = counts.get(key, 0) + 1
             if earned is not None:
                 heap = heaps.setdefault(key, {})

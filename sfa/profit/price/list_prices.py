@@ -45,11 +45,13 @@ def scaled_price(line: Row) -> int:
 def in_deal(amount: int | None, totals: Iterable[tuple[str, int]]) -> Fraction:
     """What the lines of a deal are really sold for, of what they say themselves: a discount that is given through the
     deal's amount is one of every line. `totals` are (quantity, scaled price) of all of them. What an amount is more
-    than its lines makes none of them dearer: a line's own discount was given. An amount that is the sum of the lines as
-    each is rounded changes nothing; of lines that sum to nothing no part can be said."""
+    than its lines makes none of them dearer: a line's own discount was given. An amount that is the sum of the lines,
+    rounded once or each by itself, changes nothing; of lines that sum to nothing no part can be said."""
     each = [Fraction(quantity) * scaled / BP_WHOLE for quantity, scaled in totals]
     exact = sum(each, Fraction(0))
-    if amount is None or exact <= 0 or amount == sum(rounded(total, Rounding.HALF_UP) for total in each):
+    if amount is None or exact <= 0 or amount == rounded(exact, Rounding.HALF_UP):
+        return Fraction(1)
+    if amount == sum(rounded(total, Rounding.HALF_UP) for total in each):
         return Fraction(1)
     return min(amount / exact, Fraction(1))
 

@@ -1,14 +1,15 @@
 """The plans by which those who share a deal would be paid for it, with what the period paid them so far (R41, R44).
 
-Pure. Who sees cost is told of everybody, the others of themselves (R45).
+Pure. Who sees cost is told of everybody, the others of themselves (R45). A plan that somebody has and does not see, one
+on margins, is named and nothing is said of it, at a screen as on a phone, which has his assignment and not the plan.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sfa.core.access import SEES_COST
+from sfa.core.access import SEES_COST, holds_on
 from sfa.core.money import BP_WHOLE
-from sfa.profit.price.commissions_ahead import Pay, Shared
+from sfa.profit.price.commissions_ahead import Pay, Shared, Unseen
 from sfa.quotas.conversion import Exchange
 
 if TYPE_CHECKING:
@@ -27,13 +28,23 @@ def overlays_of(row: Mapping[str, Any]) -> list[Shared]:
     return [Shared(over["user_key"], (), 0, over["share_bp"]) for over in row["overlays"] or ()]
 
 
-def of_deal(asked: "Asking", exchange: Exchange) -> tuple[Pay, ...]:
+def of_deal(asked: "Asking", exchange: Exchange, due_on: str) -> tuple[Pay | Unseen, ...]:
     people = {(shared.user_key, False): shared for shared in shares_of(asked.row)}
     people |= {(shared.user_key, True): shared for shared in overlays_of(asked.row)}
-    told = {user for user, _ in people if asked.role in SEES_COST or user == asked.user_key}
-    found = []
-    for owed in asked.owed(sorted(told)):
+    sees = asked.role in SEES_COST
+    told = sorted({user for user, _ in people if sees or user == asked.user_key})
+    found: list[Pay] = []
+    for owed in asked.owed(told):
         shared = people.get((owed.user_key, owed.overlay))
-        if shared is not None:
+        if shared is not None and (sees or owed.measure != "margin"):
             found.append(Pay(owed=owed, shared=shared, deal_currency=asked.row["currency"], exchange=exchange))
-    return tuple(found)
+    found.sort(key=lambda pay: (pay.owed.user_key, pay.owed.plan_key, pay.owed.period_key))
+    return (*found, *(() if sees else _unseen(asked, told, due_on)))
+
+
+def _unseen(asked: "Asking", users: Sequence[str], due_on: str) -> Iterator[Unseen]:
+    """Of assignments that hold on the day, those to plans that are not in the caller's sight."""
+    rows = (row for _, row in asked.of("commission_assignments", "user_key", users))
+    given = {(row["plan_key"], row["user_key"]) for row in rows if holds_on(row["valid_from"], row["valid_to"], due_on)}
+    seen = {key for key, _ in asked.of("commission_plans", "key", sorted({plan for plan, _ in given}))}
+    yield from (Unseen(user, plan) for plan, user in sorted(given) if plan not in seen)

@@ -20,7 +20,7 @@ from sfa.core.fields import Decimal18, Minor, Share
 from sfa.core.money import BP_WHOLE, Rounding, rounded
 from sfa.profit import rebates
 from sfa.profit.items import KINDS, Item, half_up, terms_cost, visit_cost
-from sfa.profit.price.commissions_ahead import Paid, Pay, paid
+from sfa.profit.price.commissions_ahead import Paid, Pay, Unseen, paid
 from sfa.profit.price.guides import Found, verdict
 from sfa.profit.price.limits import Approval, approval, highest
 from sfa.profit.price.list_prices import in_deal, of_list_bp, scaled_price
@@ -131,7 +131,7 @@ class Given(Struct, frozen=True, kw_only=True):
     capital_bp: int | None = None
     rebates: tuple[Rebate, ...] = ()
     beside: tuple[Counted, ...] = ()
-    pays: tuple[Pay, ...] = ()
+    pays: tuple[Pay | Unseen, ...] = ()
 
 
 class LineTold(Struct, frozen=True):

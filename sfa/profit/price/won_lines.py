@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, select
 from sfa.core.credits import day_of
 from sfa.core.money import BP_WHOLE
 from sfa.db import scope
+from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS
 from sfa.profit.price.guides import Sold
 from sfa.profit.price.list_prices import DatedAmounts, in_deal, of_list_bp
@@ -47,7 +48,10 @@ def sold_lines(connection: Connection, now_ms: int, families: Sequence[str] | No
     prices, zone = amounts(connection, "prices"), scope.zone(connection)
     days: dict[int, str] = {}
     wanted = None if families is None else frozenset(families)
-    rows = chain.from_iterable(connection.execute(_query(now_ms)).partitions(PART))
+    query, bound = _query(now_ms), {}
+    if families is not None:
+        query, bound = query.where(_DEALS.c.key.in_(_deals_of())), {"families": listed(connection, families)}
+    rows = chain.from_iterable(connection.execute(query, bound).partitions(PART))
     for _, of in groupby(rows, lambda row: row.deal_key):
         lines = [(row, row.unit_price_minor * (BP_WHOLE - row.discount_bp)) for row in of]
         given = in_deal(lines[0][0].amount_minor, [(row.quantity, scaled) for row, scaled in lines])
@@ -61,6 +65,12 @@ def sold_lines(connection: Connection, now_ms: int, families: Sequence[str] | No
             if price_bp is not None:
                 sold = Sold(row.deal_key, row.family or None, row.industry, row.tier, row.quantity, price_bp)
                 yield SoldLine(sold, row.product_key, row.currency, on, scaled)
+
+
+def _deals_of() -> Select[Any]:
+    """The deals of which a line is of some families: their other lines say too what theirs was sold for."""
+    of_families = select(_PRODUCTS.c.key).where(among(_PRODUCTS.c.family, "families"))
+    return select(_LINES.c.deal_key).where(_LINES.c.product_key.in_(of_families), ~_LINES.c.gone)
 
 
 def _query(now_ms: int) -> Select[Any]:

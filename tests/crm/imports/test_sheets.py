@@ -29,6 +29,14 @@ def desk(office: Office) -> Any:
         yield made
 
 
+@pytest.fixture
+def desk_alone(office: Office) -> Any:
+    """With a server whose routes no other test has."""
+    office.put(NORTH)
+    with opened(office, alone=True) as made:
+        yield made
+
+
 def send(desk: Desk, user: str, entity: str, text: str, query: str = "") -> Any:
     return desk.post(
         user,
@@ -76,6 +84,24 @@ def test_every_kind_of_file_is_taken(office: Office, desk: Desk) -> None:
         assert answer.json()["faulty"] == 0, (entity, answer.text)
         assert send(desk, "root", entity, text).json()["counts"]["unchanged"] == answer.json()["lines"]
     assert [row["amount_minor"] for row in office.rows("prices") if row["valid_from"] == "2027-01-01"] == [1250]
+
+
+def test_a_file_corrects_the_price_of_a_day_and_makes_no_second_one(office: Office, desk: Desk) -> None:
+    """R39: a line that finds its row by product, currency and day changes it."""
+    send(desk, "root", "products", "external_id,name,active\nP-1,Pump X,yes\n")
+    (product,) = (row["key"] for row in office.rows("products") if row["external_id"] == "P-1")
+    by_hand = {"product_key": product, "currency": "EUR", "valid_from": "2027-01-01", "amount_minor": 10_00}
+    office.put(("prices", "by-hand", by_hand))
+    head = "product_external_id,currency,valid_from,amount\n"
+    assert send(desk, "root", "prices", f"{head}P-1,EUR,2027-01-01,12.50\n").json()["counts"]["updated"] == 1
+    twice = send(desk, "root", "prices", f"{head}P-1,EUR,2027-02-01,1\nP-1,EUR,2027-02-01,2\n")
+    assert told(twice) == [(3, "product_key", "duplicate_external_id")]
+    rows = office.rows("prices")
+    of_product = [row for row in rows if row["product_key"] == product and row["valid_from"] >= "2027"]
+    assert sorted((row["valid_from"], row["amount_minor"]) for row in of_product) == [
+        ("2027-01-01", 12_50),
+        ("2027-02-01", 1_00),
+    ]
 
 
 def test_bad_lines_are_told_with_number_and_code_and_the_others_are_written(office: Office, desk: Desk) -> None:
@@ -266,9 +292,10 @@ def test_every_line_counts_for_the_limit_blank_and_bad_ones_too(monkeypatch: pyt
 
 
 def test_large_files_are_read_one_at_a_time_beside_everything_else(
-    office: Office, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    office: Office, desk_alone: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that takes long to read keeps nobody waiting but the next file."""
+    desk = desk_alone
     read, begun, go_on = sheets.read_sheet, threading.Event(), threading.Event()
     at_once, most = 0, 0
 

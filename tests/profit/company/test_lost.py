@@ -9,6 +9,7 @@ from sfa.db.tables import deal_quote_lines, deal_quotes
 from sfa.profit.company.fact_sums import Asked
 from sfa.profit.company.lost import Lost, losses
 from sfa.profit.company.surroundings import read_world
+from sfa.profit.deal import pnl
 from tests.office import Office
 from tests.profit.books import ZONE, at, leg, rate, visit
 from tests.quotas.ledger import line, won, write
@@ -97,3 +98,60 @@ def test_r34_a_lost_deal_without_a_cost_is_named_and_not_zero(office: Office) ->
     (loss,) = found(office)
     assert (loss.margin_minor, loss.effort_minor, loss.lost_minor) == (None, 0, None)
     assert loss.missing == [{"code": "cost_missing", "of": "goods", "product_key": "hose", "on": "2026-03-10"}]
+
+
+def test_r39_a_quote_promised_what_its_own_rates_said(office: Office) -> None:
+    """Capital and rates as it kept them, a rate that it did not keep as on its day: never those of the loss. It is the
+    margin that the quoted side of the P&L shows."""
+    write(office, *RATES, rate("c", "capital", 9_000), lost("a", "2026-03-10"), line("l", "a", "5"))
+    write(office, lost("b", "2026-03-10"), line("m", "b", "5"))
+    for base, days in (("USD", (("01-01", "0.5"), ("02-15", "0.8"), ("03-01", "0.1"))), ("GBP", (("01-01", "1.5"),))):
+        for day, value in days:
+            said = {"base_currency": base, "quote_currency": "EUR", "rate": value, "valid_from": f"2026-{day}"}
+            write(office, ("rates", f"{base}-{day}", said))
+    kept = {"from": "GBP", "to": "EUR", "rate": "2", "rate_on": "2026-01-01", "inverse": False}
+
+    def quote(connection: Connection) -> None:
+        for deal, currency, rates, cost in (("a", "USD", [], "EUR"), ("b", "EUR", [kept], "GBP")):
+            head = {"deal_key": deal, "number": 1, "quoted_at": at("2026-02-20"), "amount_minor": 1_000_00}
+            head |= {"currency": currency, "payment_days": 73, "capital_bp": 1_000, "capital_key": "c", "digest": "x"}
+            frozen = [{**one, "numerator": "2", "denominator": "1"} for one in rates]
+            connection.execute(insert(deal_quotes), {**head, "rates": frozen})
+            of = {"deal_key": deal, "number": 1, "line_key": "l", "position": 0, "product_key": "pump", "quantity": "2"}
+            of |= {"unit_price_minor": 100_00, "discount_bp": 0, "cost_minor": 30_00, "cost_currency": cost}
+            connection.execute(insert(deal_quote_lines), of)
+
+    office.database.write(quote)
+    margins = {loss.deal_key: loss.margin_minor for loss in found(office)}
+    assert margins == {"a": 800_00 - 16_00 - 60_00, "b": 1_000_00 - 20_00 - 120_00}  # 73 days at 10 %: a fiftieth
+    for deal, margin in margins.items():
+        side = office.database.read(pnl.told, "dirk", at("2026-04-01"), deal, None, "EUR").quoted
+        assert side is not None
+        assert {total.total: total.amount_minor for total in side.totals}["margin"] == margin
+
+
+def test_r34_a_quote_without_a_rate_of_capital_is_named_with_its_own_day(office: Office) -> None:
+    write(office, *RATES, rate("c", "capital", 1_000), lost("a", "2026-03-10"), line("l", "a", "5"))
+
+    def quote(connection: Connection) -> None:
+        head = {"deal_key": "a", "number": 1, "quoted_at": at("2026-02-20"), "amount_minor": 1_000_00, "rates": []}
+        connection.execute(insert(deal_quotes), {**head, "currency": "EUR", "payment_days": 30, "digest": "x"})
+        of = {"deal_key": "a", "number": 1, "line_key": "l", "position": 0, "product_key": "pump", "quantity": "2"}
+        of |= {"unit_price_minor": 100_00, "discount_bp": 0, "cost_minor": 30_00, "cost_currency": "EUR"}
+        connection.execute(insert(deal_quote_lines), of)
+
+    office.database.write(quote)
+    (loss,) = found(office)
+    assert loss.missing == [{"code": "cost_missing", "of": "capital", "on": "2026-02-20"}]
+
+
+def test_r40_effort_of_another_currency_converts_before_it_is_shared(office: Office) -> None:
+    """What SQL does not add up comes fact by fact, to the same deals."""
+    usd = ("cost_rates", "u", {"kind": "visit_hour", "user_key": "ana", "amount_minor": 61_00, "currency": "USD",
+                               "valid_from": "2025-01-01"})  # fmt: skip
+    rates = {"base_currency": "USD", "quote_currency": "EUR", "rate": "0.5", "valid_from": "2026-01-01"}
+    write(office, *RATES, usd, ("rates", "r", rates), lost("a", "2026-03-10"), lost("b", "2026-03-10"))
+    write(office, line("l", "a"), line("m", "b"))
+    write(office, visit("v", "2026-02-01"))
+    told = {loss.deal_key: loss.effort_minor for loss in found(office)}
+    assert told == {"a": 10_17, "b": 10_17}  # the third deal, which stays open, has the 10.16 that are left of 30.50

@@ -206,3 +206,24 @@ def test_the_same_ledger_gives_the_same_bytes(desk: Desk, office: Office) -> Non
     office.clock.advance(90 * 86_400_000)
     desk.forget_tokens()
     assert desk.get("ana", f"{PATH}/ana/Q1").content == before
+
+
+def test_no_two_rows_of_a_file_have_one_name_where_some_are_of_a_period_that_had_ended(
+    desk: Desk, office: Office
+) -> None:
+    """R41: period, plan and number are a row's place in the ledger, in every file."""
+    office.clock.advance(at("2026-04-20") - office.clock.now_ms())
+    desk.forget_tokens()
+    write(office, won("late", "2026-03-20", 10_00), won("own", "2026-04-02", 10_00), won("too", "2026-04-03", 10_00))
+    (paid,) = of(desk, period_key="Q2", as_="fay")["plans"]
+    assert {ln["period_key"] for ln in paid["lines"]} == {"Q1", "Q2"}
+    text = desk.get("fay", f"{PATH}/ana/Q2?format=csv").text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(r["period_key"], r["number"], r["deal_key"]) for r in rows if r["number"]] == [
+        (ln["period_key"], str(ln["number"]), ln["deal_key"]) for ln in paid["lines"]
+    ]
+    every = [*rows, *csv.DictReader(io.StringIO(desk.get("fay", f"{PATH}/ana/Q1?format=csv").text))]
+    names = [(r["period_key"], r["plan_key"], r["number"]) for r in every if r["number"]]
+    assert len(set(names)) == len(names) == 5
+    assert [r["paid_in"] for r in rows] == ["Q2"] * len(rows)
+    assert [r["period_key"] for r in rows if not r["number"]] == ["Q2"] * 4

@@ -150,6 +150,31 @@ def test_a_plan_on_margins_is_no_way_to_learn_a_cost(sold: Office) -> None:
             found = desk.post(user, PATH, json=HALF).json()["before"]["commission"]
             (paid,) = (each for each in found if each["plan_key"] == "margins")
             assert (paid["amount_minor"] is not None, paid["code"]) == (known, None if known else "not_permitted")
+            assert {paid[name] is not None for name in ("period_key", "currency", "in_deal_minor")} == {known}
+
+
+@pytest.mark.parametrize("role_of", ["overlay", "share", "ended"])
+def test_a_phone_names_a_plan_on_margins_as_a_screen_does(sold: Office, role_of: str) -> None:
+    """R44, R45: his device has the assignment and not the plan; both say `not_permitted`, and a director is told."""
+    until = {"valid_to": "2025-06-01"} if role_of == "ended" else {}
+    assigned = {"plan_key": "margins", "user_key": "ana", "valid_from": "2025-01-01", **until}
+    plan = {**_plan("margin"), "overlay": role_of == "overlay"}
+    sold.put(("commission_plans", "margins", plan), ("commission_assignments", "ca-margins", assigned))
+    with at_screens(sold) as desk:
+        for user in ("ana", "dirk", "mia"):
+            told = desk.post(user, PATH, json=HALF).json()
+            phone = pocket(sold, user)
+            phone.sync()
+            assert (phone.get("commission_plans", "margins") is not None) == (user == "dirk")
+            own = msgspec.to_builtins(whatif.what_if(phone, "deal-a", msgspec.convert(HALF, Changes)))
+            for side in ("before", "after"):
+                assert own["compared"][side] == told[side]
+                said = [p for p in told[side]["commission"] if p["plan_key"] == "margins"]
+                if user == "ana" and role_of != "ended":
+                    nothing = dict.fromkeys(("period_key", "amount_minor", "currency", "in_deal_minor"))
+                    assert said == [{"user_key": "ana", "plan_key": "margins", **nothing, "code": "not_permitted"}]
+                else:
+                    assert len(said) == (user == "dirk" and role_of == "share")
 
 
 def test_who_does_not_see_the_deal_is_told_that_there_is_none(sold: Office) -> None:

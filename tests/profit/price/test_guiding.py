@@ -9,6 +9,7 @@ from sfa.core.errors import Refused
 from sfa.db.tables import ROWS, history
 from sfa.profit.price import guiding
 from sfa.profit.price.guiding import Made
+from sfa.profit.price.won_lines import SoldLine, sold_lines
 from sync.device import pricing
 from tests.builders import DAY_MS, NOW
 from tests.deals.conftest import line
@@ -164,3 +165,21 @@ def test_a_phone_judges_prices_without_signal_and_without_costs(office: Office) 
     (told,) = pricing.priced(phone, "deal-a")
     assert (told.price_bp, told.verdict, told.approval.role) == (4_750, "below_floor", "director")
     assert phone.list("unit_costs") == {}
+
+
+def test_lines_of_some_families_are_those_among_the_lines_of_all(office: Office) -> None:
+    """Also where a deal has lines of others: they say what it took off its amount."""
+    office.put(("products", "pump", {"family": "pumps"}), ("products", "hose", {"name": "Hose", "family": "hoses"}))
+    office.put(("prices", "hose-price", {"product_key": "hose", "amount_minor": 50_00, "currency": "EUR",
+                                         "valid_from": "2025-01-01"}))  # fmt: skip
+    won(office, PRICES)
+    line(office, "more", "w00", product_key="hose", unit_price_minor=40_00)
+
+    def lines(families: list[str] | None) -> list[SoldLine]:
+        return office.database.read(lambda c: list(sold_lines(c, office.clock.now_ms(), families)))
+
+    every = lines(None)
+    assert {one.sold.family for one in every} == {"pumps", "hoses"}
+    for family in ("pumps", "hoses"):
+        assert lines([family]) == [one for one in every if one.sold.family == family]
+    assert lines(["none"]) == []

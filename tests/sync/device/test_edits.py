@@ -170,3 +170,13 @@ def test_a_quantity_of_neither_unit_nor_product_is_shown_and_sent_in_pieces() ->
     assert row is not None
     assert row["unit"] is None
     assert [found.fields["unit"] for found in device.pending()] == ["piece", None]
+
+
+def test_nothing_is_queued_where_nobody_is_logged_in() -> None:
+    """Seed 1266: who logged in next would have sent it as his own (S31)."""
+    device = holding(LEAD)
+    device.store.erase(0, "device_revoked")
+    with pytest.raises(Refused) as refused:
+        device.create("tasks", {"title": "Call", "owner_key": "ana"})
+    assert refused.value.code == "unauthenticated"
+    assert device.pending() == []

@@ -10,7 +10,6 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import delete
 
-from sfa.app.factory import build
 from sfa.app.settings import Settings
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
@@ -20,6 +19,7 @@ from sync.device import ConnectionLost, Device, ServerRefused, Store
 from sync.device.http import HttpTransport
 from tests.builders import NOW
 from tests.office import Office
+from tests.served import served
 from tests.sync.device.pocket import of_scope
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -31,8 +31,7 @@ def client(office: Office) -> Iterator[TestClient[Litestar]]:
     for user in ("ana", "bob"):
         office.database.write(set_password_hash, user, CHEAP.hash("correct horse"), NOW)
     settings = Settings(access_ttl_s=ACCESS_TTL_S)
-    app = build(settings, clock=office.clock, database=office.database, hasher=CHEAP, jobs=False)
-    with TestClient(app) as client:
+    with served(settings, office.clock, office.database, CHEAP) as app, TestClient(app) as client:
         yield client
 
 

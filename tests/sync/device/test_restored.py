@@ -35,6 +35,7 @@ class Backups:
         if self.postgres is None:
             shutil.copy(self._path, f"{self._path}.backup")
         else:
+            self.postgres.leave(str(self.url.database))
             self.postgres.create(COPY, template=str(self.url.database))
         self._open(self.office.database.url)
 
