@@ -157,9 +157,11 @@ def _is_here(row: NodeRow, root: str, parents: tuple[str, ...]) -> bool:
 
 
 def _put(way: list[Spot], leaf: Leaf) -> None:
+    is_overlaid = any(leaf.overlay)
     for spot in way:
         add(spot.sums, leaf.sums)
-        add(spot.overlay, leaf.overlay)
+        if is_overlaid:
+            add(spot.overlay, leaf.overlay)
         for code, count in leaf.holes.items():
             spot.holes[code] = spot.holes.get(code, 0) + count
     for vector in _beside(way, leaf):

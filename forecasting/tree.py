@@ -35,8 +35,11 @@ class Tree:
 
     def __init__(self, stays: Iterable[Stay], teams: Iterable[Edge] = (), territories: Iterable[Edge] = ()) -> None:
         self._stays: dict[str, list[Stay]] = {}
+        self._managing: dict[str, list[Stay]] = {}
         for stay in sorted(stays, key=lambda s: (s.user_key, s.valid_from, s.team_key, s.manages)):
             self._stays.setdefault(stay.user_key, []).append(stay)
+            if stay.manages:
+                self._managing.setdefault(stay.team_key, []).append(stay)
         self._teams, self._territories = _Paths("team", teams), _Paths("territory", territories)
         days = {day for of in self._stays.values() for s in of for day in (s.valid_from, s.valid_to) if day is not None}
         self._changes = sorted(days | self._teams.days)
@@ -81,11 +84,7 @@ class Tree:
 
     def managers(self, team_key: str, day: str) -> list[str]:
         """Who manages a team on a day, by key."""
-        return sorted(
-            user
-            for user, stays in self._stays.items()
-            if any(stay.manages and stay.team_key == team_key and stay.holds_on(day) for stay in stays)
-        )
+        return sorted({stay.user_key for stay in self._managing.get(team_key, ()) if stay.holds_on(day)})
 
 
 def above(place: Place) -> str | None:
