@@ -29,8 +29,8 @@ class Whole(Struct, frozen=True):
 
 def page(connection: Connection, user_key: str, before: int | None, limit: int) -> SnapshotPage:
     person(connection, user_key)
-    if not 1 <= limit <= PAGE_MAX:
-        raise Refused("request_invalid", f"`limit` is 1 to {PAGE_MAX}")
+    if not 1 <= limit <= PAGE_MAX or (before is not None and not 0 <= before <= kept.NEVER):
+        raise Refused("request_invalid", f"`limit` is 1 to {PAGE_MAX}, `before` the number of a snapshot")
     found = kept.listing(connection, before, limit + 1)
     return SnapshotPage(found[:limit], found[limit - 1].number if len(found) > limit else None)
 
@@ -40,6 +40,8 @@ def whole(connection: Connection, user_key: str, number: int) -> Whole:
     who = person(connection, user_key)
     if who.role not in SEES_EVERYTHING:
         raise Refused("not_permitted", f"the role {who.role} does not see every deal")
+    if not 0 < number < kept.NEVER:
+        raise Refused("not_found")
     snapshot = kept.numbered(connection, number)
     lines = (f"{kind} {key} {text}\n" for kind, key, text in kept.documents(connection, number, KINDS))
     return Whole(snapshot, "".join(lines).encode())

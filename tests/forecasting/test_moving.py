@@ -353,4 +353,7 @@ def test_snapshots_are_listed_and_given_out_whole_to_who_sees_everything_r27(des
     assert answer.headers["ETag"] == f'"{listed["items"][1]["digest"]}"'
     assert msgspec.json.decode(answer.content.splitlines()[0].split(b" ", 2)[2])["name"] == "Pumps"
     assert desk.get("dirk", "/api/forecast/snapshots/1").json()["code"] == "not_permitted"
-    assert desk.get("fay", "/api/forecast/snapshots/9").json()["code"] == "not_found"
+    for number in (9, 0, -1, 2**31 - 1, 10**30):
+        assert desk.get("fay", f"/api/forecast/snapshots/{number}").json()["code"] == "not_found"
+    for query in ("limit=0", "before=-1", f"before={10**30}"):
+        assert desk.get("fay", f"/api/forecast/snapshots?{query}").json()["code"] == "request_invalid"

@@ -31,7 +31,7 @@ QUARTERS = {
     f"2017.Q{n + 1}": (f"2017-{3 * n + 1:02}-01", f"2017-{3 * n + 4:02}-01" if n < 3 else "2018-01-01")
     for n in range(4)
 }
-START, END = "2017-01-01", "2018-01-02"
+START = "2017-01-01"
 EXPECTED_DAYS = 90  # an engaged deal is expected to close so many days later: the set does not say what was thought
 
 pytestmark = pytest.mark.skipif(
@@ -42,23 +42,29 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.timeout(900)
 def test_a_year_of_the_real_set_replayed_day_by_day_r27_r28(database: Database) -> None:
+    """The whole year on SQLite, its first quarter on PostgreSQL, which takes three times as long a day."""
+    whole = database.dialect == "sqlite"
+    days = 366 if whole else 91
     plan = plan_rows(read_opportunities(FOLDER))
     around = [row for row in plan if row.entity not in ("deals", "deal_lines")]
     load(database, around, day_start_ms(START, "UTC"))
     database.write(quarters)
     happenings = by_day(plan)
-    day, taken = START, 0
-    while day < END:
+    for number in range(days):
+        day = plus_days(START, number)
         now = day_start_ms(day, "UTC")
         database.write(happen, happenings.get(plus_days(day, -1), ()), now)
         database.write(taking.take, now + 1)
-        taken += 1
-        day = plus_days(day, 1)
-    assert taken == 366 == len(database.read(kept.listing, None, 1_000))
-    database.read(check_bridges, taken)
-    for quarter, (_, end) in QUARTERS.items():
-        check_quarter(database, quarter, end)
-    assert database.read(lambda c: all(kept.proven(c, kept.numbered(c, n)) for n in (1, 100, 200, 300, 366)))
+    assert len(database.read(kept.listing, None, 1_000)) == days
+    over = [quarter for quarter, (_, end) in QUARTERS.items() if end <= plus_days(START, days - 1)]
+    assert len(over) == (4 if whole else 1)
+    moved = database.read(check_bridges, days, over)
+    assert moved["won"] > (4_000 if whole else 300)
+    classes = ("won", "lost", "new", "category", "pushed_out") if whole else ("won", "lost")  # nothing slips so early
+    assert min(moved[name] for name in classes) > 100
+    for quarter in over:
+        check_quarter(database, quarter, QUARTERS[quarter][1])
+    assert database.read(lambda c: all(kept.proven(c, kept.numbered(c, n)) for n in (1, days // 2, days)))
 
 
 def quarters(connection: Connection) -> None:
@@ -99,8 +105,8 @@ def happen(connection: Connection, rows: Any, now: int) -> None:
     door.flush()
 
 
-def check_bridges(connection: Connection, taken: int) -> None:
-    """Day to day through the year of the company, and of teams and people in turn; and each whole quarter."""
+def check_bridges(connection: Connection, taken: int, over: list[str]) -> dict[str, int]:
+    """Day to day of the company, and of teams and people in turn; and each whole quarter -> deals by class."""
     first = kept.numbered(connection, 1)
     nodes = sorted(frozen.basis(connection, first, "2017.Q1").nodes)
     moved: dict[str, int] = defaultdict(int)
@@ -111,16 +117,11 @@ def check_bridges(connection: Connection, taken: int) -> None:
         balance(connection, ends, "company", moved, recount=number % 10 == 0)
         if number % 5 == 0:
             balance(connection, ends, nodes[number // 5 % len(nodes)], moved, recount=False)
-    for quarter, (start, end) in QUARTERS.items():
-        balance(
-            connection,
-            moving.compared(connection, Asked(period=quarter, since=start, to=end)),
-            "company",
-            moved,
-            recount=True,
-        )
-    assert moved["won"] > 4_000
-    assert min(moved[name] for name in ("won", "lost", "new", "pushed_out", "category")) > 100
+    for quarter in over:
+        start, end = QUARTERS[quarter]
+        ends = moving.compared(connection, Asked(period=quarter, since=start, to=end))
+        balance(connection, ends, "company", moved, recount=True)
+    return moved
 
 
 def balance(connection: Connection, ends: moving.Compared, node: str, moved: dict[str, int], *, recount: bool) -> None:

@@ -63,6 +63,12 @@ def test_a_day_has_one_snapshot_however_often_it_is_taken_r27(selling: Office) -
     assert [s.number for s in selling.database.read(kept.listing, None, 9)] == [2, 1]
 
 
+def test_a_snapshot_waits_for_its_minute_of_the_companys_day_r32(selling: Office) -> None:
+    """It is nine in the morning in Madrid."""
+    assert selling.database.read(taking.look, NOW, 541) is None
+    assert selling.database.read(taking.look, NOW, 540) is not None
+
+
 def test_a_day_costs_what_changed_on_it_r27(selling: Office) -> None:
     take(selling)
     assert take(selling, 1).endswith(": 0 versions")
