@@ -34,7 +34,11 @@ Format = Annotated[
 Scale = Annotated[int, QueryParameter(description="Pixels of a PNG for one of the picture, 1 to 4.")]
 SCALES = (1, 2, 3, 4)
 SPEC = FORMS["vl"]
-AS_PICTURES = {FORMS["svg"]: "With `format=svg`.", FORMS["png"]: "With `format=png`."}
+AS_PICTURES = {
+    SPEC: {"type": "object", "description": "A specification of Vega-Lite, its data in it."},
+    FORMS["svg"]: {"type": "string", "description": "With `format=svg`."},
+    FORMS["png"]: {"type": "string", "description": "With `format=png`."},
+}
 OPT = {ALSO: AS_PICTURES}
 
 

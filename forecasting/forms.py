@@ -16,7 +16,10 @@ from forecasting.sheets import CSV, XLSX, Table, as_csv, as_xlsx
 from sfa.core.errors import Refused
 
 JSON, FORMS = "json", ("json", "csv", "xlsx")
-AS_FILES = {"text/csv": "With `format=csv`: a line of names, then one for each row.", XLSX: "With `format=xlsx`."}
+AS_FILES = {
+    "text/csv": {"type": "string", "description": "With `format=csv`: a line of names, then one for each row."},
+    XLSX: {"type": "string", "description": "With `format=xlsx`."},
+}
 Format = Annotated[
     str,
     QueryParameter(name="format", description="`json`, or `csv` or `xlsx` for a file.", schema_extra={"enum": FORMS}),

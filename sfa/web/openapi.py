@@ -22,7 +22,7 @@ from sfa.web.samples import sample
 
 GENERAL = "general"
 TAKES = "takes"  # in a handler's `opt`: (media type, JSON schema, example) of a body that it reads by itself
-ALSO = "also"  # in a handler's `opt`: {media type: what it is} of other forms of its answer
+ALSO = "also"  # in a handler's `opt`: {media type: schema} of further forms of its answer
 JSON_TYPE = "application/json"
 Json = dict[str, Any]
 EVERYBODY = (429, 503, 507)
@@ -81,8 +81,8 @@ def _completed(app: Litestar) -> Json:
         if (columns := handler.opt.get(AS_CSV)) is not None:
             describe_csv(operation, columns)
         operation["summary"] = summaries.get(f"{method.upper()} {path}", operation.get("summary"))
-        for kind, text in handler.opt.get(ALSO, {}).items():
-            operation["responses"]["200"]["content"][kind] = {"schema": {"type": "string", "description": text}}
+        for kind, schema in handler.opt.get(ALSO, {}).items():
+            operation["responses"]["200"]["content"][kind] = {"schema": schema}
         _secure(operation, handler.opt)
         _refusals(operation, path, method, handler.opt)
         _examples(operation, schemas)
