@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from forecasting.forms import XLSX
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.factory import build
 from sfa.app.settings import Settings
@@ -66,26 +67,49 @@ def operations(said: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]
             yield method, path, operation
 
 
+FILES = {"json": "application/json", "csv": "text/csv", "xlsx": XLSX}
+PICTURES = {"vl": "application/vnd.vegalite.v6+json", "svg": "image/svg+xml", "png": "image/png"}
+
+
 def test_whatever_takes_a_format_says_that_it_answers_a_file_too(said: dict[str, Any]) -> None:
     """And nothing else does so unsaid: who reads the description may ask for it."""
-    found = []
+    found: dict[str, list[str]] = {}
     for method, path, operation in operations(said):
         formats = [p for p in operation.get("parameters", ()) if p["name"] == "format"]
-        if formats:
-            found.append(path)
-            assert (method, formats[0]["schema"]["enum"], formats[0]["required"]) == ("get", ["json", "csv"], False)
-            answers = operation["responses"]["200"]["content"]
-            assert answers.keys() == {"application/json", "text/csv"}, path
-            assert answers["application/json"]["schema"], path
+        if not formats:
+            continue
+        (asked,) = formats
+        kinds = PICTURES if path.endswith("/chart") else FILES
+        found.setdefault(",".join(asked["schema"]["enum"]), []).append(path)
+        assert (method, asked["required"]) == ("get", False)
+        answers = operation["responses"]["200"]["content"]
+        assert answers.keys() == {kinds[form] for form in asked["schema"]["enum"]}, path
+        assert all(answer["schema"] for answer in answers.values()), path
+        if ",".join(asked["schema"]["enum"]) == "json,csv":
             assert answers["text/csv"]["example"].endswith("\r\n"), path
-    assert sorted(found) == [
-        "/api/accounts/{key}/profit",
-        "/api/campaigns/{key}/roi",
-        "/api/commission/statements/{user}/{period}",
-        "/api/deals/{key}/pnl",
-        "/api/profit/whales",
-        "/api/profit/{dimension}",
-    ]
+    assert {form: sorted(paths) for form, paths in found.items()} == {
+        "json,csv": [
+            "/api/accounts/{key}/profit",
+            "/api/campaigns/{key}/roi",
+            "/api/commission/statements/{user}/{period}",
+            "/api/deals/{key}/pnl",
+            "/api/profit/whales",
+            "/api/profit/{dimension}",
+        ],
+        "json,csv,xlsx": [
+            "/api/forecast/accuracy",
+            "/api/forecast/deals",
+            "/api/forecast/movement",
+            "/api/forecast/movement/deals",
+            "/api/forecast/nodes/{node}",
+            "/api/forecast/rollup",
+        ],
+        "vl,svg,png": [
+            "/api/forecast/accuracy/chart",
+            "/api/forecast/movement/chart",
+            "/api/forecast/rollup/chart",
+        ],
+    }
 
 
 def test_every_operation_says_who_may_ask_what_it_answers_and_an_example(said: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from sfa.web.passwords import HASHER
 KEPT = {
     ("sfa.crm.imports.routes", "Semaphore"),  # free between requests; a test that has them wait is `alone`
     ("sfa.crm.rest.routes", "KeyMaker"),  # never the same key twice, by the clock of the test
+    ("forecasting.call_routes", "KeyMaker"),
     ("sfa.crm.rest.routes", "dict"),  # the commands by their address
     ("sfa.files.upload_routes", "Uploading"),  # requests that take bytes now: each takes itself out
     ("sfa.files.upload_routes", "dict"),  # what answers each method

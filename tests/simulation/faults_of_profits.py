@@ -13,7 +13,7 @@ SERVED: Any = served
 
 @fault
 def what_is_left_over_when_effort_is_shared_is_lost() -> Sequence[tuple[Any, str, Any]]:
-    return [(SERVED, "shared", lambda amount, deals: dict.fromkeys(deals, amount // len(deals)))]
+    return [(SERVED, "part_of", lambda amount, _place, count: amount // count)]
 
 
 @fault
