@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from forecasting.forms import XLSX
+from forecasting.sheets import XLSX
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.factory import build
 from sfa.app.settings import Settings
