@@ -151,7 +151,6 @@ def check_row(door: Door, cell: Cell) -> Broken | None:
         _check_unique(door, cell, field)
     if cell.entity in trees.TREES:
         trees.check(door, cell.entity)
-    rates.check_once(door, cell)
     if cell.entity == "accounts" and cell.row["parent_key"] is not None:
         rights.check_no_cycle(door, cell)
     return None
@@ -222,6 +221,7 @@ def _finish(door: Door, who: Who, cell: Cell, before: Mapping[str, Any]) -> None
     found = check_row(door, cell)
     if found is not None:
         raise Refused(found.code, found.text, **found.details)
+    rates.check_once(door, cell, before)
     check_in_scope(door, who, cell)  # first: what is refused for other rows' sake tells of them
     beside.check_written(door, cell, before, lambda other: is_visible(door, who, other))
 

@@ -4,7 +4,8 @@ correction changes the row that is there, so what changed can be told.
 Two writers at once are looked at one after the other, by what is stored then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
@@ -22,10 +23,15 @@ SAYS_WHEN = {
 LOCKS = {"rates": 7_319_044_111, "unit_costs": 7_319_044_112, "prices": 7_319_044_113}
 
 
-def check_once(door: Door, cell: Cell) -> None:
+def check_once(door: Door, cell: Cell, before: Mapping[str, Any]) -> None:
     """Refuse `rate_twice` where another living row quotes the same pair from the same day, `cost_twice` where another
-    one costs the same product, `price_twice` where another one prices it in the same currency."""
-    if cell.entity not in SAYS_WHEN or not cell.exists:
+    one costs the same product, `price_twice` where another one prices it in the same currency.
+
+    `before` is the row as it was, empty for one that is new or was deleted. What stays where it is asks nobody: so a
+    thousand new amounts cost no question each, and of two prices of before there was this rule either may be changed.
+    """
+    fields = SAYS_WHEN.get(cell.entity)
+    if fields is None or not cell.exists or (before and all(before[f] == cell.row[f] for f in fields)):
         return
     others = standing(door, cell.entity).others(cell)
     if not others:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import update
 
+from sfa.db.tables import ROWS
 from tests.crm.desk import Desk, opened
 from tests.office import Office
 
@@ -109,6 +111,18 @@ def test_r39_a_second_price_of_a_product_in_one_currency_that_begins_on_one_day_
     fay.do("delete", "prices", "p1", base=office.rev("prices", "p1"))
     assert fay.edit("prices", "p3", valid_from="2027-01-01").outcome == "applied"
     assert fay.edit("prices", "p1", amount_minor=91).code == "price_twice", "it does not come back onto it"
+
+
+def test_r39_of_two_prices_of_before_there_was_the_rule_either_may_be_changed(office: Office) -> None:
+    fay, prices = office.phone("fay"), ROWS["prices"]
+    fay.do("create", "prices", "p1", set=PRICE)
+    fay.do("create", "prices", "p2", set={**PRICE, "valid_from": "2027-02-01"})
+    older = update(prices).where(prices.c.key == "p2").values(valid_from=PRICE["valid_from"])
+    office.database.write(lambda connection: connection.execute(older))
+    assert fay.edit("prices", "p2", amount_minor=90).outcome == "applied"
+    assert fay.edit("prices", "p2", valid_to="2027-06-01").outcome == "applied"
+    assert fay.edit("prices", "p2", valid_from="2027-03-01").outcome == "applied"
+    assert fay.edit("prices", "p2", valid_from="2027-01-01").code == "price_twice"
 
 
 def test_r39_two_prices_of_one_push_are_refused_too(office: Office) -> None:

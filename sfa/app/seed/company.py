@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sfa.app.seed.costs import company_costs
+from sfa.app.seed.forecasts import make_forecasts
 from sfa.app.seed.made import DAYS_BACK, ZONE, Days, Dice, Made
 from sfa.app.seed.places import REGIONS, City, Region
 from sfa.app.seed.words import LANGUAGES, LOST_REASONS
@@ -142,6 +143,7 @@ def make_company(reps: int, days: Days, dice: Dice) -> Company:
     made.extend(_calendar(days, at))
     made.extend(_quotas(seats, days, dice, at))
     made.extend(company_costs([seat.key for seat in seats], days, at))
+    made.extend(make_forecasts([seat.key for seat in seats], days, at))
     return Company(made, seats, emails)
 
 
