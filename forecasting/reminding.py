@@ -1,10 +1,10 @@
 """Who owes a call is reminded before its lock, by a task (R29).
 
 Once for each lock, from the policy's minutes before it on: everybody in a team with open money or a quota in the
-running period, for himself, and everybody who manages a team, for that. Of a period each has one task, which comes back
-with the next lock instead of lying beside it, to him who owes the call: whoever it was handed to, or whoever made a task
-of its key, has it no longer. A call finishes it (`sfa.crm.calling`). Who has called, or may not, is not reminded; what
-he does to the task until the next lock is his own affair.
+running period, for himself, and everybody who manages a team, for that. Of a period each has one task, which comes
+back with the next lock instead of lying beside it, to whoever owes the call: nobody keeps it to whom it was handed, or
+who made a task of its key. A call finishes it (`sfa.crm.calling`). Who has called, or may not, is not reminded; what he
+does to the task until the next lock is his own affair.
 """
 
 from collections.abc import Iterator
