@@ -19,7 +19,7 @@ NOT_COMPUTABLE, RATE_MISSING, NOT_CALLED = "not_computable", "rate_missing", "no
 VIEWS = ("commit", "likely", "best_case")  # of which a call names an amount
 
 
-class Called(Struct, frozen=True, kw_only=True):
+class Called(Struct, frozen=True, kw_only=True, gc=False):
     """A locked call beside what came of it, in the report's currency. `level` is `person`, or `team` with how deep the
     team lies on the lock's day (1 is directly below the company); `weeks` are whole ones from the lock to the period's
     end. `code` says why an amount is null: not_called, rate_missing."""
@@ -77,19 +77,22 @@ def weeks_ahead(due_on: str, end_on: str) -> int:
 
 def score(of: str, calls: Iterable[Called]) -> Score:
     """Worked example (900 and 600 against 1,000 and 500): WAPE 200 / 1,500 = 13.33 %, bias 0."""
-    pairs, left_out = [], 0
+    count = left_out = called = closed = off = came_in_all = 0
     for call in calls:
-        if call.called_minor is None or call.closed_minor is None:
+        said, came = call.called_minor, call.closed_minor
+        if said is None or came is None:
             left_out += 1
-        else:
-            pairs.append((call.called_minor, call.closed_minor))
-    called, closed = sum(said for said, _ in pairs), sum(came for _, came in pairs)
-    off = sum(abs(said - came) for said, came in pairs)
-    wape = ratio_bp(off, sum(abs(came) for _, came in pairs))
+            continue
+        count += 1
+        called += said
+        closed += came
+        off += abs(said - came)
+        came_in_all += abs(came)
+    wape = ratio_bp(off, came_in_all)
     bias = ratio_bp(called - closed, abs(closed))
     return Score(
         of=of,
-        calls=len(pairs),
+        calls=count,
         called_minor=called,
         closed_minor=closed,
         off_minor=off,
@@ -98,7 +101,7 @@ def score(of: str, calls: Iterable[Called]) -> Score:
         wape_code=NOT_COMPUTABLE if wape is None else None,
         bias_bp=bias,
         bias_code=NOT_COMPUTABLE if bias is None else None,
-        few=len(pairs) < FEW,
+        few=count < FEW,
         left_out=left_out,
     )
 
@@ -124,8 +127,9 @@ BY: Mapping[str, Callable[[Called], str | None]] = {
 def scores(calls: Iterable[Called], by: str) -> tuple[list[Score], Score]:
     """-> (each group's by its name, that of all calls that are in a group): no call is in two."""
     groups: dict[str, list[Called]] = {}
+    group_of = BY[by]
     for call in calls:
-        of = BY[by](call)
+        of = group_of(call)
         if of is not None:
             groups.setdefault(of, []).append(call)
     together = score("all", (call for group in groups.values() for call in group))

@@ -13,6 +13,7 @@ from forecasting import calls, scoring
 from forecasting.accuracy import Accuracy
 from forecasting.calls import PAGE_DEFAULT, Call, Calls, CallSaid, Place
 from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
+from forecasting.grounds import own_views
 from forecasting.service import Forecasts, Wanted
 from forecasting.tables import accuracy_table
 from sfa.core.errors import Refused
@@ -58,7 +59,7 @@ def _make(screens: Online, forecasts: Forecasts) -> HTTPRouteHandler:
         """201 with the call; 200 where it came before."""
         user, now_ms = request.user.user_key, screens.clock.now_ms()
         place = await screens.read(calls.about, now_ms, user, data)
-        basis = await _based_on(forecasts, user, place)
+        basis = await _based_on(screens, forecasts, now_ms, user, place)
         key = data.key if data.key is not None else keys.new()
         made = await screens.write(calls.make, user, key, data, place, basis)
         return Response(made.call, status_code=201 if made.is_new else 200, headers={"ETag": f'"{made.call.rev}"'})
@@ -66,10 +67,14 @@ def _make(screens: Online, forecasts: Forecasts) -> HTTPRouteHandler:
     return make
 
 
-async def _based_on(forecasts: Forecasts, user: str, place: Place) -> Mapping[str, int] | None:
+async def _based_on(
+    screens: Online, forecasts: Forecasts, now_ms: int, user: str, place: Place
+) -> Mapping[str, int] | None:
     """What the roll-up says of the node, {view: minor units}; nothing to who sees nothing of it, whose call is judged
-    by its own rules."""
+    by its own rules. Of himself it is read of the caller's deals alone."""
     try:
+        if place.node == f"user:{user}":
+            return await screens.read(own_views, now_ms, user, place.period_key, place.currency)
         told, _ = await forecasts.rollup(user, Wanted(place.period_key, place.node, place.currency, depth=0))
     except Refused:
         return None

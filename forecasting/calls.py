@@ -18,7 +18,7 @@ from sfa.core.errors import Refused
 from sfa.core.forecast_cycles import COUNTS, Lock, next_lock
 from sfa.core.ids import check_key, is_key
 from sfa.crm import edits
-from sfa.crm.calling import ENTITY, managed_on, read_cycle
+from sfa.crm.calling import ENTITY, locks_been, managed_on, read_cycle
 from sfa.crm.online import begin, person
 from sfa.db.cells import Cell
 from sfa.db.places import lies_in
@@ -109,8 +109,9 @@ def listing(connection: Connection, now_ms: int, user_key: str, wanted: Wanted) 
         raise Refused("request_invalid", f"`limit` is 1 to {PAGE_MAX}")
     if wanted.status is not None and wanted.status not in STATUSES:
         raise Refused("request_invalid", f"`status` is one of {', '.join(STATUSES)}")
-    day, coming = local_day(now_ms, cycle.zone), next_lock(cycle, now_ms)
+    day = local_day(now_ms, cycle.zone)
     period = find_period(connection, wanted.period_key, day, cycle.period_kind)
+    coming = next_lock(cycle, now_ms, locks_been(connection, period.key))
     lock = coming if coming.due_on < period.end_on and period.kind == cycle.period_kind else None
     c, held = _CALLS.c, listed(connection, sorted(who.held or ()))
     on, made = func.coalesce(c.due_on, ""), func.coalesce(c.called_at, 0)

@@ -1,9 +1,10 @@
 """Who owes a call is reminded before its lock, by a task (R29).
 
 Once for each lock, from the policy's minutes before it on: everybody in a team with open money or a quota in the
-running period, for himself, and everybody who manages a team, for that. Of a period each has one task, which comes back
-with the next lock instead of lying beside it; a call finishes it (`sfa.crm.calling`). Who has called, or may not, is
-not reminded; what he does to the task until the next lock is his own affair.
+running period, for himself, and everybody who manages a team, for that. Of a period each has one task, which comes
+back with the next lock instead of lying beside it, to whoever owes the call: nobody keeps it to whom it was handed, or
+who made a task of its key. A call finishes it (`sfa.crm.calling`). Who has called, or may not, is not reminded; what he
+does to the task until the next lock is his own affair.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from sfa.core.access import holds_on, may_write
 from sfa.core.forecast_cycles import COUNTS, Cycle, Lock, next_lock
 from sfa.crm import edits
 from sfa.crm.calling import ENTITY, MANAGER, lock_calls, read_cycle, reminder_key
-from sfa.db.tables import ROWS, server_state
+from sfa.db.tables import ROWS, forecast_locks, server_state
 from sfa.db.writes import Door, Origin
 
 MINUTE_MS = 60_000
@@ -36,7 +37,7 @@ def run(connection: Connection, now_ms: int) -> int:
     """One run, in one transaction; -> how many people were reminded."""
     lock_calls(connection)
     cycle = read_cycle(connection)
-    lock = next_lock(cycle, now_ms)
+    lock = next_lock(cycle, now_ms, _been(connection, cycle))
     if now_ms < lock.due_at - cycle.remind_minutes * MINUTE_MS or _reminded(connection) == lock.due_on:
         return 0
     door = Door(connection, now_ms)
@@ -50,6 +51,13 @@ def run(connection: Connection, now_ms: int) -> int:
 def _reminded(connection: Connection) -> str | None:
     found = connection.execute(select(server_state.c.value).where(server_state.c.name == REMINDED)).scalar()
     return found.decode() if found is not None else None
+
+
+def _been(connection: Connection, cycle: Cycle) -> dict[str, int]:
+    """day -> instant of the locks that have been, of periods of the kind that is called for."""
+    of, p = forecast_locks.c, ROWS["fiscal_periods"].c
+    query = select(of.due_on, of.due_at).join(ROWS["fiscal_periods"], p.key == of.period_key)
+    return {row.due_on: row.due_at for row in connection.execute(query.where(p.kind == cycle.period_kind))}
 
 
 def _running(connection: Connection, cycle: Cycle, lock: Lock) -> list[dict[str, Any]]:
@@ -69,10 +77,11 @@ def _remind(door: Door, period: dict[str, Any], lock: Lock, now_ms: int) -> int:
     origin = Origin(author_key=None, at=now_ms, stored_at=now_ms)
     for one, key in keys.items():
         of = "" if one.kind == "user" else f" of {names.get(one.node, one.node)}"
-        values = {"title": f"Call your forecast{of} for {period['name']}"[:TITLE_MAX], "due_on": lock.due_on}
+        title = f"Call your forecast{of} for {period['name']}"[:TITLE_MAX]
+        values = {"title": title, "due_on": lock.due_on, "owner_key": one.owner}
         cell = door.cell("tasks", key)
         if cell.rev == 0:
-            edits.create(door, edits.TRUSTED, "tasks", key, {**values, "owner_key": one.owner}, origin)
+            edits.create(door, edits.TRUSTED, "tasks", key, values, origin)
         else:
             edits.update(door, edits.TRUSTED, cell, {**values, "done": False}, origin, kind="remind")
     return len(owed)

@@ -7,7 +7,8 @@ report's is read credit by credit, each at the rate frozen with it (R34). A call
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 from sqlalchemy import Connection, select
@@ -63,12 +64,10 @@ def told(connection: Connection, now_ms: int, user_key: str, wanted: Wanted) -> 
         minor_digits(wanted.currency)
         world = structs.replace(world, currency=wanted.currency)
     periods = _periods(connection, wanted.period_key, world.today)
-    rows = [
-        row
-        for row in _calls(connection, who, periods, kind, node)
-        if wanted.weeks in (None, weeks_ahead(row["due_on"], periods[row["period_key"]].end_on))
-    ]
-    items = _items(connection, world, periods, rows, f"{wanted.view}_minor")
+    lines = _lines(connection, who, periods, kind, node, f"{wanted.view}_minor")
+    items = _items(connection, world, periods, lines)
+    if wanted.weeks is not None:
+        items = [item for item in items if item.weeks == wanted.weeks]
     groups, together = scores(items, wanted.by)
     return Accuracy(
         as_of=world.today,
@@ -113,59 +112,75 @@ def _periods(connection: Connection, key: str | None, today: str) -> dict[str, P
     return {row.key: PeriodTold(*row) for row in rows}
 
 
-def _calls(
-    connection: Connection, who: Who, periods: Iterable[str], kind: str | None, node: str | None
-) -> list[dict[str, Any]]:
+class _Line(NamedTuple):
+    """A locked call, as much of it as a score needs, in the order in which calls are told."""
+
+    period_key: str
+    due_on: str
+    node: str
+    key: str
+    team_key: str | None
+    author_key: str
+    currency: str
+    said: int | None
+
+
+def _lines(
+    connection: Connection, who: Who, periods: Iterable[str], kind: str | None, node: str | None, field: str
+) -> list[_Line]:
     """The locked calls that the caller sees, by period, lock and node."""
     c = _CALLS.c
-    query = select(_CALLS).where(~c.gone, c.status == LOCKED, c.period_key.in_(list(periods)))
+    query = select(c.period_key, c.due_on, c.user_key, c.key, c.team_key, c.author_key, c.currency, c[field])
+    query = query.where(~c.gone, c.status == LOCKED, c.period_key.in_(list(periods)))
     bound: dict[str, Any] = {}
     if who.held is not None:
         query = query.where(lies_in(c.buckets, "held"))
         bound["held"] = listed(connection, sorted(who.held))
     if kind is not None:
         query = query.where(c[f"{kind}_key"] == node)
-    found = [dict(row) for row in connection.execute(query, bound).mappings()]
-    return sorted(found, key=lambda row: (row["period_key"], row["due_on"], node_of(row), row["key"]))
-
-
-def node_of(row: Any) -> str:
-    return f"user:{row['user_key']}" if row["user_key"] is not None else f"team:{row['team_key']}"
+    return sorted(
+        _Line(period, due_on, f"team:{team}" if user is None else f"user:{user}", key, team, author, currency, said)
+        for period, due_on, user, key, team, author, currency, said in connection.execute(query, bound).all()
+    )
 
 
 def _items(
-    connection: Connection, world: World, periods: dict[str, PeriodTold], rows: Sequence[dict[str, Any]], field: str
+    connection: Connection, world: World, periods: dict[str, PeriodTold], lines: Sequence[_Line]
 ) -> list[Called]:
+    """Each beside what was closed; what many calls have in common is looked up once."""
     nodes: dict[str, set[str]] = {}
-    for row in rows:
-        nodes.setdefault(row["period_key"], set()).add(node_of(row))
+    for line in lines:
+        nodes.setdefault(line.period_key, set()).add(line.node)
     closed = {key: closed_in(connection, world, periods[key], of) for key, of in sorted(nodes.items())}
-    return [_item(world, periods[row["period_key"]], row, field, closed[row["period_key"]]) for row in rows]
-
-
-def _item(world: World, period: PeriodTold, row: dict[str, Any], field: str, closed: dict[str, int | None]) -> Called:
-    node, said = node_of(row), row[field]
-    code = NOT_CALLED if said is None else None
-    if said is not None and row["currency"] != world.currency:
-        at = start_of_ms(row["due_on"], world.zone)
-        applied = world.exchange.applied(row["currency"], world.currency, at)
-        said = applied.value(said) if applied is not None else None
-        code = RATE_MISSING if said is None else None
-    if closed[node] is None:
-        code = RATE_MISSING
-    depth = len(world.tree.team_path(row["team_key"], row["due_on"])) if row["team_key"] is not None else None
-    return Called(
-        key=row["key"],
-        period_key=row["period_key"],
-        node=node,
-        author_key=row["author_key"],
-        due_on=row["due_on"],
-        level="person" if depth is None else f"team {depth}",
-        weeks=weeks_ahead(row["due_on"], period.end_on),
-        called_minor=said,
-        closed_minor=closed[node],
-        code=code,
+    weeks = cache(lambda period, due_on: weeks_ahead(due_on, periods[period].end_on))
+    level = cache(lambda team, due_on: f"team {len(world.tree.team_path(team, due_on))}")
+    applied = cache(
+        lambda currency, due_on: world.exchange.applied(currency, world.currency, start_of_ms(due_on, world.zone))
     )
+    items = []
+    for line in lines:
+        said, code = line.said, None
+        if said is None:
+            code = NOT_CALLED
+        elif line.currency != world.currency:
+            rate = applied(line.currency, line.due_on)
+            said, code = (rate.value(said), None) if rate is not None else (None, RATE_MISSING)
+        came = closed[line.period_key][line.node]
+        items.append(
+            Called(
+                key=line.key,
+                period_key=line.period_key,
+                node=line.node,
+                author_key=line.author_key,
+                due_on=line.due_on,
+                level=level(line.team_key, line.due_on) if line.team_key is not None else "person",
+                weeks=weeks(line.period_key, line.due_on),
+                called_minor=said,
+                closed_minor=came,
+                code=RATE_MISSING if came is None else code,
+            )
+        )
+    return items
 
 
 # -- what was closed --------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from sfa.core.errors import Refused
 WEEK_DAYS = 7
 WEEKS_MAX = 4  # as far as a lock is looked for: a zone may have skipped a day, never the same one of two weeks
 SUBMITTED, REPLACED, LOCKED, LATE = "submitted", "replaced", "locked", "late"
+NONE_BEEN: Mapping[str, int] = {}
 COUNTS = (SUBMITTED, LOCKED)  # of a node and a lock one call counts: the one that was made last
 
 
@@ -78,13 +79,14 @@ def is_lock_day(cycle: Cycle, day: str) -> bool:
     return to_date(day).isoweekday() == cycle.lock_weekday and lock_at(cycle, day) is not None
 
 
-def next_lock(cycle: Cycle, after: int) -> Lock:
-    """The first lock later than an instant; a call at the very instant of one is for the next."""
+def next_lock(cycle: Cycle, after: int, been: Mapping[str, int] = NONE_BEEN) -> Lock:
+    """The first lock later than an instant; a call at the very instant of one is for the next. `been` are the instants
+    of locks that have been, by their day: a policy whose minute moved later that day has no second lock on it."""
     day = local_day(after, cycle.zone)
     ahead = (cycle.lock_weekday - to_date(day).isoweekday()) % WEEK_DAYS
     for week in range(WEEKS_MAX):
         on = plus_days(day, ahead + week * WEEK_DAYS)
-        at = lock_at(cycle, on)
+        at = been[on] if on in been else lock_at(cycle, on)
         if at is not None and at > after:
             return Lock(on, at)
     raise AssertionError("a zone skips a day once")
@@ -129,7 +131,7 @@ def due(
         raise Refused("forecast_period_invalid", f"{period['name']} was over", end_on=period["end_on"])
     lock = _lock(cycle, period, said_on, made_at, been)
     status = SUBMITTED if arrived_at < lock.due_at else LOCKED
-    if closed or made_at >= lock.due_at or arrived_at >= next_lock(cycle, lock.due_at).due_at:
+    if closed or made_at >= lock.due_at or arrived_at >= next_lock(cycle, lock.due_at, been).due_at:
         status = LATE
     if status == LATE and cycle.late == "refuse":
         raise Refused("forecast_locked", due_on=lock.due_on, due_at=lock.due_at)
@@ -138,7 +140,7 @@ def due(
 
 def _lock(cycle: Cycle, period: Mapping[str, Any], said_on: str | None, made_at: int, been: Mapping[str, int]) -> Lock:
     if said_on is None:
-        coming = next_lock(cycle, made_at)
+        coming = next_lock(cycle, made_at, been)
         found = coming if coming.due_on < period["end_on"] else last_lock_before(cycle, period["end_on"])
         return Lock(found.due_on, been.get(found.due_on, found.due_at))
     if said_on in been:
@@ -146,5 +148,5 @@ def _lock(cycle: Cycle, period: Mapping[str, Any], said_on: str | None, made_at:
     at = lock_at(cycle, said_on) if is_lock_day(cycle, said_on) else None
     if at is None or said_on >= period["end_on"]:
         text = f"{said_on} is no day on which calls for {period['name']} are locked"
-        raise Refused("forecast_due_invalid", text, due_on=next_lock(cycle, made_at).due_on)
+        raise Refused("forecast_due_invalid", text, due_on=next_lock(cycle, made_at, been).due_on)
     return Lock(said_on, at)

@@ -43,6 +43,13 @@ def read_cycle(connection: Connection) -> Cycle:
     return cycle_of({row["key"]: dict(row) for row in found}, scope.zone(connection))
 
 
+def locks_been(connection: Connection, period_key: str) -> dict[str, int]:
+    """day -> instant of the locks of a period that have been."""
+    of = forecast_locks.c
+    query = select(of.due_on, of.due_at).where(of.period_key == period_key)
+    return {row.due_on: row.due_at for row in connection.execute(query)}
+
+
 def managed_on(connection: Connection, user_key: str, day: str) -> list[str]:
     """The teams that somebody manages himself on a local day."""
     m = _MEMBERS.c
@@ -65,7 +72,7 @@ def completed(
         _check_author(door.connection, user_key, values, named, local_day(origin.at, cycle.zone))
     lock_calls(door.connection)
     period = values["period_key"]
-    been = _been(door.connection, period)
+    been = locks_been(door.connection, period)
     found = due(
         cycle,
         door.cell("fiscal_periods", period, "share").row,
@@ -92,13 +99,6 @@ def _check_author(
         raise Refused("not_permitted", "a call is of yourself, or of a team that you manage", field="user_key")
     if named["team_key"] is not None and named["team_key"] not in managed_on(connection, user_key, day):
         raise Refused("not_permitted", "whoever manages a team himself calls for it", field="team_key")
-
-
-def _been(connection: Connection, period_key: str) -> dict[str, int]:
-    """day -> instant of the locks of a period that have been."""
-    of = forecast_locks.c
-    query = select(of.due_on, of.due_at).where(of.period_key == period_key)
-    return {row.due_on: row.due_at for row in connection.execute(query)}
 
 
 def _is_closed(door: Door, period_key: str) -> bool:

@@ -15,7 +15,7 @@ from sfa.core.days import start_of_ms
 from sfa.core.errors import Refused
 from sfa.core.exchange import Exchange
 from sfa.core.forecast import BUCKETS, CLOSED, bucket_of, category_of, cumulative, parts_of, weighted
-from sfa.core.forecast_cycles import COUNTS, Cycle, Lock, cycle_of, next_lock
+from sfa.core.forecast_cycles import COUNTS, LOCKED, Cycle, Lock, cycle_of, next_lock
 from sfa.core.money import minor_digits
 from sfa.quotas import held
 from sync.device.client import Device
@@ -83,7 +83,7 @@ def own_forecast(device: Device, period_key: str | None = None, currency: str | 
         *_closed(device, user, period, to, exchange, zone),
     ]
     buckets = _summed(part for part in parts if not part.overlay)
-    lock = _next_lock(cycle, period, now)
+    lock = _next_lock(device, cycle, key, period, now)
     return OwnForecast(
         period_key=key,
         period_name=period["name"],
@@ -148,8 +148,10 @@ def _currency(device: Device) -> str:
     return str(rows[min(rows)]["currency"]) if rows else "USD"
 
 
-def _next_lock(cycle: Cycle, period: Row, now: int) -> Lock | None:
-    lock = next_lock(cycle, now)
+def _next_lock(device: Device, cycle: Cycle, period_key: str, period: Row, now: int) -> Lock | None:
+    """Not on a day whose lock has been, as a call tells that was locked for it."""
+    locked = device.list(ENTITY, {"period_key": period_key, "status": LOCKED}).values()
+    lock = next_lock(cycle, now, {row["due_on"]: 0 for row in locked})
     return lock if period["kind"] == cycle.period_kind and lock.due_on < period["end_on"] else None
 
 

@@ -166,6 +166,26 @@ def test_a_policy_that_changed_does_not_change_when_earlier_calls_were_due() -> 
     assert (found.lock, found.status) == (Lock("2026-01-13", at("2026-01-13 11:00")), LOCKED)
 
 
+def test_a_minute_that_moved_later_on_a_lock_day_after_its_lock_makes_no_second_lock_of_it() -> None:
+    """Locked at 10:00; since then the policy says 15:00."""
+    later, been = Cycle("Europe/Madrid", lock_minute=900, late="refuse"), {"2026-01-12": LOCK.due_at}
+    now = at("2026-01-12 09:30")
+    coming = Lock("2026-01-19", at("2026-01-19 14:00"))
+    assert next_lock(later, now) == Lock("2026-01-12", at("2026-01-12 14:00"))
+    assert next_lock(later, now, been) == coming
+    found = due(later, Q1, None, now, now, been)
+    assert (found.lock, found.status) == (coming, SUBMITTED)
+    made, arrived = at("2026-01-12 08:59"), at("2026-01-12 14:00")  # the next lock is next week's
+    for said in (None, "2026-01-12"):
+        assert due(later, Q1, said, made, arrived, been).status == LOCKED
+
+
+def test_a_minute_that_moved_earlier_leaves_a_lock_that_was_noted_where_it_was() -> None:
+    earlier, been = Cycle("Europe/Madrid", lock_minute=300), {"2026-01-12": LOCK.due_at}
+    assert next_lock(earlier, at("2026-01-12 08:59"), been) == LOCK
+    assert next_lock(earlier, LOCK.due_at, been).due_on == "2026-01-19"
+
+
 def test_what_arrives_after_the_period_was_closed_is_late() -> None:
     made = at("2026-01-12 08:00")
     assert due(MADRID, Q1, None, made, made + 1, {}, closed=True).status == LATE

@@ -8,7 +8,7 @@ import pytest
 from forecasting import calls, locking
 from forecasting.calls import CallSaid, Place
 from tests.crm.desk import Desk, opened
-from tests.forecasting.review import ENTITY, LOCK_AT, at, begun, call, statuses, until
+from tests.forecasting.review import ENTITY, LOCK_AT, at, begun, call, locks, statuses, until
 from tests.office import Office
 
 
@@ -144,6 +144,25 @@ def test_after_the_last_lock_of_a_period_nothing_is_owed_and_a_call_is_late(offi
     desk.forget_tokens()
     assert listed(desk, "ana")["period_key"] == "q2"
     assert post(desk, "ana", period_key="q1").json()["code"] == "forecast_period_invalid"
+
+
+def test_a_lock_that_has_been_is_not_told_again_where_the_minute_moved_later_that_day(
+    office: Office, desk: Desk
+) -> None:
+    begun(office, late="refuse")
+    until(office, "2026-01-05 09:01")
+    office.database.write(locking.run, office.clock.now_ms())
+    office.put(("forecast_policies", "p", {"lock_minute": 900}))
+    until(office, "2026-01-05 09:30")
+    coming = {"due_on": "2026-01-12", "due_at": at("2026-01-12 14:00")}
+    assert listed(desk, "ana")["lock"] == coming
+    made = post(desk, "ana")
+    assert (made.status_code, made.json()["due_on"], made.json()["status"]) == (201, "2026-01-12", "submitted")
+    assert listed(desk, "ana")["yours"] == [{"node": "user:ana", "call_key": made.json()["key"]}]
+    until(office, "2026-01-05 14:01")
+    office.database.write(locking.run, office.clock.now_ms())
+    assert locks(office) == {("q1", "2026-01-05", LOCK_AT)}
+    assert statuses(office) == {made.json()["key"]: "submitted"}
 
 
 def test_without_a_running_period_nobody_can_call(office: Office, desk: Desk) -> None:

@@ -4,6 +4,7 @@ import threading
 
 from forecasting import locking, reminding
 from sfa.app import jobs
+from sfa.crm.calling import reminder_key
 from sfa.db.tables import ROWS
 from tests.forecasting.review import begun, call, until
 from tests.office import Office
@@ -134,6 +135,43 @@ def test_the_task_comes_back_with_the_next_lock_and_is_one_of_the_period(office:
     assert len(office.all(ROWS["tasks"].select())) == 4
     assert call(ana, "late", made="2026-01-12 08:00", due_on="2026-01-12").outcome == "applied"
     assert (*ANAS[:2], "2026-01-19", False) in tasks(office)  # for the lock before: this one is still owed
+
+
+def test_who_takes_the_key_of_anothers_reminder_does_not_keep_it(office: Office) -> None:
+    owed(office)
+    key = reminder_key("q1", "user", "ana", "ana")
+    taken = {"title": "mine", "owner_key": "bob", "done": True}
+    assert office.phone("bob").do("create", "tasks", key, set=taken).outcome == "applied"
+    assert remind(office) == 4
+    assert tasks(office) == {ANAS, BOBS, MIAS, DIRKS}
+    for user, has_it in (("ana", True), ("bob", False)):
+        phone = office.phone(user)
+        phone.catch_up()
+        assert (key in phone.keys("tasks")) == has_it, user
+
+
+def test_a_reminder_that_was_handed_away_comes_back_with_the_next_lock(office: Office) -> None:
+    owed(office)
+    remind(office)
+    mine = reminder_key("q1", "team", "north", "mia")
+    assert office.phone("mia").edit("tasks", mine, owner_key="bob").outcome == "applied"
+    assert ("bob", *MIAS[1:]) in tasks(office)
+    assert remind(office) == 0
+    until(office, "2026-01-19 08:00")
+    assert remind(office) == 4
+    assert {(owner, title) for owner, title, *_ in tasks(office)} == {one[:2] for one in (ANAS, BOBS, MIAS, DIRKS)}
+
+
+def test_nobody_is_reminded_of_a_lock_that_has_been_where_the_minute_moved_later_that_day(office: Office) -> None:
+    begun(office)
+    until(office, "2026-01-12 09:01")
+    office.database.write(locking.run, office.clock.now_ms())
+    office.put(("forecast_policies", "p", {"lock_minute": 900, "remind_minutes": 600}))
+    until(office, "2026-01-12 09:30")
+    assert remind(office) == 0
+    until(office, "2026-01-19 08:00")
+    assert remind(office) > 0
+    assert {due for _, _, due, _ in tasks(office)} == {"2026-01-19"}
 
 
 def test_a_task_reaches_the_phone_of_its_owner_and_the_job_is_in_the_table(office: Office) -> None:

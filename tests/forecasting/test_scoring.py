@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, event, insert, select
 
-from forecasting import locking
+from forecasting import locking, scoring
+from forecasting.accuracy import Accuracy
+from forecasting.scoring import ITEMS_MAX
 from sfa.db.tables import ROWS, credited
 from tests.crm.desk import Desk, opened
 from tests.forecasting.review import begun, call, until
@@ -148,6 +150,48 @@ def test_another_currency_and_another_view_are_said_or_left_out(office: Office, 
     yen = told(desk, query="?currency=JPY")
     assert yen["all"] | {"of": ""} == yen["all"] | {"of": "", "calls": 0, "left_out": 6, "wape_bp": None}
     assert {item["code"] for item in yen["items"]} == {"rate_missing"}
+
+
+def test_of_many_calls_all_are_scored_the_first_are_told_and_little_of_each_is_read(office: Office, desk: Desk) -> None:
+    """1,500 locked calls over three locks, every third in dollars."""
+    quarter(office)
+    scored, many, calls = told(desk, query="?by=level")["all"], ITEMS_MAX + 500, ROWS["forecast_calls"]
+    days = ("2026-01-05", "2026-01-12", "2026-01-19")
+
+    def fill(connection: Connection) -> None:
+        row = dict(connection.execute(select(calls).where(calls.c.key == "bob-2026-01-05")).mappings().one())
+        more = {"status": "locked", "user_key": "cleo", "author_key": "cleo", "commit_minor": 10_00}
+        for n in range(many):
+            about = {"key": f"x{n:04}", "due_on": days[n % 3], "currency": "USD" if n % 3 == 0 else "EUR"}
+            connection.execute(insert(calls), {**row, **more, **about})
+
+    office.database.write(fill)
+    asked: list[str] = []
+
+    def listen(_: Any, __: Any, statement: str, *___: Any) -> None:
+        asked.append(statement)
+
+    def scoring_of(connection: Connection) -> Accuracy:
+        event.listen(connection, "before_cursor_execute", listen)
+        try:
+            return scoring.told(connection, office.clock.now_ms(), "dirk", scoring.Wanted(by="level"))
+        finally:
+            event.remove(connection, "before_cursor_execute", listen)
+
+    found = office.database.read(scoring_of)
+    assert (found.count, len(found.items)) == (10 + many, ITEMS_MAX)
+    assert [item.due_on for item in found.items] == sorted(item.due_on for item in found.items)
+    extra = many // 3 * 9_00 + (many - many // 3) * 10_00  # dollars at the rate of the Monday; Cleo closed nothing
+    assert found.all.calls == scored["calls"] + many
+    assert found.all.called_minor == scored["called_minor"] + extra
+    assert (found.all.closed_minor, found.all.off_minor) == (scored["closed_minor"], scored["off_minor"] + extra)
+    assert {(item.called_minor, item.closed_minor) for item in found.items if item.key.startswith("x")} == {
+        (9_00, 0),
+        (10_00, 0),
+    }
+    (reading,) = (text for text in asked if "forecast_calls" in text and "commit_minor" in text)
+    columns = reading.partition("FROM")[0]
+    assert not any(name in columns for name in ("note", "based_on", "buckets", "stamps", "likely_minor"))
 
 
 WRONG = {

@@ -294,6 +294,22 @@ def test_a_call_without_signal_over_the_lock_counts_and_comes_back_locked(office
     assert own_forecast(device).call is None  # the next lock's is still owed
 
 
+def test_a_device_tells_no_second_lock_of_a_day_on_which_its_call_was_locked(office: Office) -> None:
+    """The policy's minute moved later that day, after the lock."""
+    found_company(office)
+    device = pocket(office, "ana")
+    device.sync()
+    call(device, 650_00)
+    device.sync()
+    until(office, "2026-01-05 09:01")
+    office.database.write(locking.run, office.clock.now_ms())
+    office.put(("forecast_policies", "p", {"lock_minute": 900}))
+    until(office, "2026-01-05 09:30")
+    device.sync()
+    own = own_forecast(device)
+    assert (own.lock, own.call) == (Lock("2026-01-12", LOCK_AT + 7 * 86_400_000 + 5 * 3_600_000), None)
+
+
 def test_a_second_call_takes_the_place_of_the_first_and_a_refused_one_is_told(office: Office) -> None:
     found_company(office)
     device = pocket(office, "ana")
