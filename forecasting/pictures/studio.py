@@ -42,7 +42,7 @@ class Studio:
         return self._process is not None
 
     async def draw(self, order: Order) -> bytes:
-        data = msgspec.msgpack.encode(order)
+        data = msgspec.json.encode(order)
         name = hashlib.sha256(data).digest()
         if name in self._kept:
             self._kept.move_to_end(name)

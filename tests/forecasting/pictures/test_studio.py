@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from forecasting.pictures.drawing import Order
+from forecasting.pictures.shown import exact
 from forecasting.pictures.studio import WAITING_MAX, Studio
 from forecasting.pictures.values import RollupPicture
 from sfa.core.errors import Refused
@@ -87,6 +88,16 @@ def test_what_cannot_be_drawn_fails_alone() -> None:
             process = found._process
             assert json.loads(await found.draw(ONE))
             assert found._process is process
+
+    play(work)
+
+
+def test_amounts_of_any_size_are_drawn() -> None:
+    async def work() -> None:
+        async with studio() as found:
+            whole = replace(ROLLUP.whole, amounts={"closed": 5 * 10**24, "commit": -(2**65)})
+            spec = json.loads(await found.draw(Order("vl", replace(ROLLUP, whole=whole, parts=[]))))
+            assert exact(5 * 10**24, "EUR") in spec["description"]
 
     play(work)
 
