@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
+from forecasting import kept
 from forecasting.answers import Rollup
 from sfa.core.days import plus_days, start_of_ms
 from sfa.core.forecast_cycles import COUNTS, REPLACED
@@ -21,6 +22,7 @@ from sfa.db.tables import ROWS
 from sfa.quotas.targets import as_approved, read_quotas
 
 NAMED = {"team": "teams", "user": "users", "territory": "territories", "product": "products"}
+FROZEN = {"team": kept.teams, "user": kept.people, "territory": kept.territories, "product": kept.products}
 COMPANY_NAME = "Company"
 
 
@@ -69,6 +71,13 @@ def _calls(connection: Connection, held: Any, told: Rollup) -> dict[str, int]:
 
 def _node(user: str | None, team: str | None) -> str:
     return f"user:{user}" if user is not None else f"team:{team}"
+
+
+def name_then(connection: Connection, node: str, number: int) -> str:
+    """What people called a node when a snapshot was taken; what they call it today where it was not there yet."""
+    kind, _, key = node.partition(":")
+    named = FROZEN[kind](connection, number).get(key) if kind in FROZEN else None
+    return named.name if named is not None else name_of(connection, node)
 
 
 def name_of(connection: Connection, node: str) -> str:

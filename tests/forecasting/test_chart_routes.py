@@ -161,6 +161,16 @@ def test_a_movement_is_drawn_and_filed_as_it_is_told(selling: Office) -> None:
         assert spec["title"]["text"].endswith("Company")
 
 
+def test_a_movement_has_the_name_that_its_node_had_then(selling: Office) -> None:
+    """R27: frozen means frozen."""
+    take(selling)
+    selling.put(("teams", "north", {"name": "Renamed"}))
+    with opened(selling) as desk:
+        asked = {"from": "2026-01-05", "to": "2026-01-05", "period": Q1, "node": "team:north"}
+        title = ask(desk, "root", "movement/chart", **asked).json()["title"]["text"]
+    assert title.endswith("·  North"), title
+
+
 def test_calls_are_drawn_against_what_was_closed_once_the_period_is_over(desk: Desk) -> None:
     """R29."""
     office = desk.office
@@ -185,6 +195,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("movement/chart", {"view": "closed"}),
     ("accuracy/chart", {"scale": 0}),
     ("accuracy/chart", {"view": "pipeline"}),
+    ("accuracy/chart", {"weeks": -1}),
 ]
 
 
