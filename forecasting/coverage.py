@@ -65,9 +65,7 @@ def coverage(
         coverage_bp=ratio_bp(open_minor, gap) if code is None and gap is not None else None,
         weighted_bp=ratio_bp(open_weighted, gap) if code is None and gap is not None else None,
         code=code,
-        views={
-            view: ViewGap(views[view], None if held is None else held - views[view]) for view in VIEWS
-        },
+        views={view: ViewGap(views[view], None if held is None else held - views[view]) for view in VIEWS},
     )
 
 
