@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from forecasting import moving, scoring
 from forecasting.charts import accuracy_picture, movement_picture, rollup_picture
 from forecasting.forms import NO_STORE
-from forecasting.marks import marks, name_of
+from forecasting.marks import marks, name_of, name_then
 from forecasting.moving import Movement
 from forecasting.pictures.drawing import FORMS, Order
 from forecasting.pictures.studio import Studio
@@ -94,7 +94,7 @@ def _movement(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
 
 def _moved(connection: Connection, user_key: str, asked: moving.Asked) -> tuple[Movement, str]:
     found = moving.movement(connection, user_key, asked)
-    return found, name_of(connection, found.node)
+    return found, name_then(connection, found.node, found.to.number)
 
 
 def _accuracy(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
@@ -111,6 +111,8 @@ def _accuracy(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
     ) -> Response[bytes]:
         """Locked calls against what was closed, lock by lock."""
         _check(form, scale)
+        if weeks is not None and weeks < 0:
+            raise Refused("request_invalid", "`weeks` is not below zero", weeks=weeks)
         wanted = scoring.Wanted(period, node, "level", view, currency, weeks)
         now_ms = forecasts.screens.clock.now_ms()
         picture = await forecasts.screens.read(_scored, now_ms, request.user.user_key, wanted)

@@ -26,7 +26,7 @@ class ViewGap(Struct, frozen=True):
 
 class Coverage(Struct, frozen=True, kw_only=True):
     """`coverage_bp` and `weighted_bp` are open money, plain and weighted, over the gap; null with a `code`. `gap_minor`
-    is negative where more than the target is closed, null without a target."""
+    is negative where more than the target is closed, null without a target or where that is not of all the money."""
 
     target_minor: int | None
     closed_minor: int
@@ -43,15 +43,17 @@ class Coverage(Struct, frozen=True, kw_only=True):
 def coverage(
     target_minor: int | None, amounts: Mapping[str, int], weighted: Mapping[str, int], code: str | None = None
 ) -> Coverage:
-    """`amounts` and `weighted` by bucket. `code` says why there is no target, where it is not that nobody set one."""
+    """`amounts` and `weighted` by bucket. `code` says why there is no target, where it is not that nobody set one; with
+    a target, why the money is not to be held against it."""
+    held = target_minor if code is None else None
     closed, gap = amounts.get(CLOSED, 0), None
     open_minor = sum(amounts.get(bucket, 0) for bucket in OPEN)
     open_weighted = sum(weighted.get(bucket, 0) for bucket in OPEN)
-    if target_minor is None:
+    if held is None:
         code = code or TARGET_MISSING
     else:
-        gap = target_minor - closed
-        code = _code(target_minor, gap, min(open_minor, open_weighted))
+        gap = held - closed
+        code = _code(held, gap, min(open_minor, open_weighted))
     views = cumulative(amounts)
     return Coverage(
         target_minor=target_minor,
@@ -63,9 +65,7 @@ def coverage(
         coverage_bp=ratio_bp(open_minor, gap) if code is None and gap is not None else None,
         weighted_bp=ratio_bp(open_weighted, gap) if code is None and gap is not None else None,
         code=code,
-        views={
-            view: ViewGap(views[view], None if target_minor is None else target_minor - views[view]) for view in VIEWS
-        },
+        views={view: ViewGap(views[view], None if held is None else held - views[view]) for view in VIEWS},
     )
 
 

@@ -2,7 +2,9 @@
 
 A person's, team's or territory's target is the sum of its approved revenue quotas, as they count on the day that is
 asked for, in the report's currency at that day's rate; overlay quotas are none. The company's is the sum of those of
-the nodes directly below it. A quota that the caller does not see is not told (`not_permitted`).
+the nodes directly below it; where one of them has money and no quota, the sum is told and held against nothing
+(`target_missing`, `partial`), since the money is everybody's. A quota that the caller does not see is not told
+(`not_permitted`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +18,7 @@ from forecasting.service import Forecasts, Wanted
 from sfa.core.days import start_of_ms
 from sfa.core.errors import Refused
 from sfa.core.exchange import Missing
+from sfa.core.forecast import OMITTED
 from sfa.crm.online import person
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
@@ -29,7 +32,8 @@ RATE_MISSING, NOT_PERMITTED = "rate_missing", "not_permitted"
 
 
 class NodeCoverage(Struct, frozen=True, kw_only=True):
-    """`quota_keys` are the quotas that the target is the sum of; `partial` and `why` as in the roll-up."""
+    """`quota_keys` are the quotas that the target is the sum of; `partial` and `why` as in the roll-up, and
+    `target_missing` where the target is not that of all the money."""
 
     node: str
     name: str | None
@@ -50,7 +54,7 @@ class Covered(Struct, frozen=True, kw_only=True):
 
 
 class Target(Struct, frozen=True):
-    """`code` says why there is none."""
+    """`code` says why there is none, or why it is not the whole."""
 
     target_minor: int | None
     code: str | None
@@ -64,7 +68,7 @@ async def covered(forecasts: Forecasts, user_key: str, wanted: Wanted) -> tuple[
     root, *others = _by_node(found.nodes)
     below = [nodes for nodes in others if nodes[0].depth == 1]
     if root[0].node == COMPANY:
-        targets[COMPANY] = _together(targets, (nodes[0].node for nodes in below))
+        targets[COMPANY] = _together(targets, below)
     items = [_covered(nodes, targets.get(nodes[0].node, NO_TARGET)) for nodes in (root, *below)]
     told = Covered(
         period=found.period,
@@ -94,13 +98,16 @@ def _covered(nodes: Sequence[Node], target: Target) -> NodeCoverage:
         for bucket, money in node.buckets.items():
             amounts[bucket] = amounts.get(bucket, 0) + money.amount_minor
             weighted[bucket] = weighted.get(bucket, 0) + money.weighted_minor
+    why = {code for node in nodes for code in node.why}
+    if target.code is not None and target.target_minor is not None:
+        why.add(target.code)
     return NodeCoverage(
         node=nodes[0].node,
         name=nodes[0].name,
         figures=coverage(target.target_minor, amounts, weighted, target.code),
         quota_keys=target.quota_keys,
-        partial=any(node.partial for node in nodes),
-        why=sorted({code for node in nodes for code in node.why}),
+        partial=bool(why) or any(node.partial for node in nodes),
+        why=sorted(why),
     )
 
 
@@ -135,14 +142,25 @@ def _targets(connection: Connection, user_key: str, found: Rollup) -> dict[str, 
     return targets
 
 
-def _together(targets: dict[str, Target], nodes: Iterable[str]) -> Target:
-    """The sum; none where one of them is not known, or nobody has one."""
-    found = [targets[node] for node in nodes if node in targets]
+def _together(targets: dict[str, Target], below: Sequence[Sequence[Node]]) -> Target:
+    """The sum, with a code where somebody's money has no target; none where one of them is not known, or nobody has
+    one."""
+    found = [targets[nodes[0].node] for nodes in below if nodes[0].node in targets]
     codes = sorted(target.code for target in found if target.code is not None)
     if codes or not found:
         return Target(None, codes[0] if codes else TARGET_MISSING, [])
     keys = sorted(key for target in found for key in target.quota_keys)
-    return Target(sum(target.target_minor or 0 for target in found), None, keys)
+    is_whole = all(nodes[0].node in targets or not _has_money(nodes) for nodes in below)
+    return Target(sum(target.target_minor or 0 for target in found), None if is_whole else TARGET_MISSING, keys)
+
+
+def _has_money(nodes: Sequence[Node]) -> bool:
+    return any(
+        money.amount_minor or money.weighted_minor
+        for node in nodes
+        for bucket, money in node.buckets.items()
+        if bucket != OMITTED
+    )
 
 
 def check_wanted(wanted: Wanted) -> Wanted:

@@ -1,7 +1,8 @@
 """Tables as files: CSV for programs, XLSX for people; both hold what the JSON of the same answer says, cell by cell.
 
 CSV: amounts are decimal texts with all decimals of their currency, empty where not known; what a spreadsheet would take
-for a formula begins with an apostrophe. XLSX: amounts are numbers with the currency's decimals, but for those of more
+for a formula begins with an apostrophe, also where blanks or signs that are not seen stand before it, or where it is
+written in full-width signs. XLSX: amounts are numbers with the currency's decimals, but for those of more
 digits than a spreadsheet keeps, which are texts; no cell is a formula, and none becomes one when it is edited. A second
 sheet says what the first one is of. Equal tables are equal bytes.
 Does not do: totals (a table brings its own).
@@ -9,6 +10,7 @@ Does not do: totals (a table brings its own).
 
 import csv
 import io
+import unicodedata
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +19,7 @@ from msgspec import Struct
 
 from sfa.core.days import to_date
 from sfa.core.money import format_minor, minor_digits
-from sfa.profit.company.customer_sheet import FORMULA, safe
+from sfa.profit.company.customer_sheet import FORMULA
 
 TEXT, MONEY, NUMBER = "text", "money", "number"
 CSV = "text/csv; charset=utf-8"
@@ -63,8 +65,16 @@ def _text(column: Column, cell: Cell, currency: str) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        return safe(cell)
+        return f"'{cell}" if is_formula(cell) else cell
     return format_minor(cell, currency) if column.kind == MONEY else str(cell)
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet might reckon a text: some cut blanks off before they look, some read full-width signs."""
+    if text.startswith(FORMULA):
+        return True
+    first = next((sign for sign in text if sign.isprintable() and not sign.isspace()), "")
+    return unicodedata.normalize("NFKC", first).startswith(FORMULA)
 
 
 def as_xlsx(table: Table) -> bytes:
@@ -123,7 +133,7 @@ def _write(
     if cell is None:
         return
     if isinstance(cell, str):
-        sheet.write_string(line, place, cell, formats["guarded" if cell.startswith(FORMULA) else TEXT])
+        sheet.write_string(line, place, cell, formats["guarded" if is_formula(cell) else TEXT])
     elif abs(cell) >= EXACT_BELOW:
         text = format_minor(cell, currency) if column.kind == MONEY else str(cell)
         sheet.write_string(line, place, text, formats["guarded"])
@@ -138,4 +148,4 @@ def _about(sheet: Any, table: Table, formats: dict[str, Any]) -> None:
     sheet.set_column(1, 1, 80)
     for line, (name, text) in enumerate([*table.about, ("as of", table.as_of), ("currency", table.currency)]):
         sheet.write_string(line, 0, name, formats["head"])
-        sheet.write_string(line, 1, text, formats["guarded" if text.startswith(FORMULA) else TEXT])
+        sheet.write_string(line, 1, text, formats["guarded" if is_formula(text) else TEXT])

@@ -25,7 +25,7 @@ def accuracy_spec(picture: AccuracyPicture) -> style.Spec:
     scale = shown.scale_of(amounts, picture.about.currency)
     labels = _labels(calls)
     step = min(STEP_MAX, WIDTH_MAX // max(1, len(calls)), max(STEP, 4 * STEP // max(1, len(calls))))
-    x = alt.X("lock:N", scale=alt.Scale(domain=labels), title=None, axis=_lock_axis(len(calls)))
+    x = alt.X("at:N", scale=alt.Scale(domain=style.places(labels)), title=None, axis=_lock_axis(labels))
     layers = [_closed(calls, labels, scale, x), _misses(calls, labels, scale, x), _calls(calls, labels, scale, x)]
     if len(calls) <= MISSES_MAX:
         layers.append(_texts(calls, labels, scale, x))
@@ -74,16 +74,20 @@ def _labels(calls: list[Called]) -> list[str]:
     return [f"{call.due_on}{between}{shown.clean(call.period)}" for call in calls]
 
 
-def _lock_axis(count: int) -> alt.Axis:
-    if count <= MISSES_MAX:
-        return alt.Axis(labelAngle=0, labelFontSize=style.SMALL - 1, labelLineHeight=14, labelLimit=STEP_MAX)
-    return alt.Axis(labelAngle=-90, labelFontSize=style.SMALL - 1, labelLimit=140)
+def _lock_axis(labels: list[str]) -> alt.Axis:
+    told = style.label_of(labels)
+    if len(labels) <= MISSES_MAX:
+        return alt.Axis(
+            labelExpr=told, labelAngle=0, labelFontSize=style.SMALL - 1, labelLineHeight=14, labelLimit=STEP_MAX
+        )
+    return alt.Axis(labelExpr=told, labelAngle=-90, labelFontSize=style.SMALL - 1, labelLimit=140)
 
 
 def _values(calls: list[Called], labels: list[str], scale: Scale) -> list[dict[str, Any]]:
     found = []
-    for call, label in zip(calls, labels, strict=True):
+    for at, call, label in zip(style.places(labels), calls, labels, strict=True):
         value: dict[str, Any] = {
+            "at": at,
             "lock": label,
             "call": scale.place(call.call_minor),
             "called": shown.exact(call.call_minor, scale.currency),

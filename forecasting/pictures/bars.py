@@ -82,10 +82,10 @@ def _attained(whole: Stack, scale: Scale) -> list[str]:
 def _panel(stacks: Sequence[Stack], names: list[str], scale: Scale, row: int, *, is_headed: bool) -> style.Mark:
     """Bars, marks and numbers of some nodes, on a scale of their own."""
     y = alt.Y(
-        "node:N",
-        scale=alt.Scale(domain=names),
+        "at:N",
+        scale=alt.Scale(domain=style.places(names)),
         title=None,
-        axis=alt.Axis(labelLimit=190, labelFontWeight=_weight(is_headed)),
+        axis=alt.Axis(labelExpr=style.label_of(names), labelLimit=190, labelFontWeight=_weight(is_headed)),
     )
     layers = [_bars(stacks, names, scale, y, row)]
     marks = _marks(stacks, names, scale)
@@ -105,13 +105,14 @@ def _weight(is_headed: bool) -> Any:
 def _bars(stacks: Sequence[Stack], names: list[str], scale: Scale, y: alt.Y, row: int) -> style.Mark:
     values = [
         {
+            "at": at,
             "node": name,
             "bucket": BUCKET_WORDS[bucket],
             "place": place,
             "value": scale.place(one.amounts.get(bucket, 0)),
             "amount": shown.exact(one.amounts.get(bucket, 0), scale.currency),
         }
-        for name, one in zip(names, stacks, strict=True)
+        for at, name, one in zip(style.places(names), names, stacks, strict=True)
         for place, bucket in enumerate(DRAWN)
         if one.amounts.get(bucket, 0)
     ]
@@ -134,12 +135,12 @@ def _marks(stacks: Sequence[Stack], names: list[str], scale: Scale) -> list[dict
         "Call (commit)": lambda one: one.call_minor,
     }
     found = []
-    for name, one in zip(names, stacks, strict=True):
+    for at, name, one in zip(style.places(names), names, stacks, strict=True):
         for mark, amount_of in read.items():
             amount = amount_of(one)
             if amount is not None:
                 words = shown.exact(amount, scale.currency)
-                found.append({"node": name, "mark": mark, "value": scale.place(amount), "amount": words})
+                found.append({"at": at, "node": name, "mark": mark, "value": scale.place(amount), "amount": words})
     return found
 
 
@@ -162,7 +163,9 @@ def _marked(values: list[dict[str, Any]], y: alt.Y) -> style.Mark:
 
 
 def _column(names: list[str], texts: list[str], place: int, y: alt.Y) -> style.Mark:
-    values = [{"node": name, "text": text} for name, text in zip(names, texts, strict=True)]
+    values = [
+        {"at": at, "node": name, "text": text} for at, name, text in zip(style.places(names), names, texts, strict=True)
+    ]
     return (
         style.chart(values)
         .mark_text(align="right", baseline="middle", fontSize=style.SIZE)

@@ -1,8 +1,9 @@
 """The process that draws, apart from the server: Vega runs in V8, which holds the interpreter while it works.
 
-It reads orders on standard input and writes pictures to standard output, each after its length in four bytes, and ends
-when nobody is left to read. Heavy libraries are imported here, at the first order. Nothing is fetched: a specification
-holds its own data, no address is allowed, and the font lies beside this file. Equal orders give equal bytes.
+It reads orders, as JSON because amounts may be of any size, on standard input and writes pictures to standard output,
+each after its length in four bytes, and ends when nobody is left to read. Heavy libraries are imported here, at the
+first order. Nothing is fetched: a specification holds its own data, no address is allowed, and the font lies beside
+this file. Equal orders give equal bytes.
 """
 
 import os
@@ -53,6 +54,8 @@ def draw(order: Order) -> bytes:
         vl_convert.register_font_directory(str(FONTS))
         _fonts.append(FONTS)
     svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    if "<text" not in svg:  # Vega tells what it could not do to its log alone
+        raise ValueError("the picture is blank")
     return svg.encode() if order.form == "svg" else vl_convert.svg_to_png(svg, scale=order.scale)
 
 
@@ -80,7 +83,7 @@ def main() -> None:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is not a picture
         while (data := receive(orders)) is not None:
             try:
-                send(pictures, DRAWN + draw(msgspec.msgpack.decode(data, type=Order)))
+                send(pictures, DRAWN + draw(msgspec.json.decode(data, type=Order)))
             except Exception as error:  # the next order may be in order
                 send(pictures, FAILED + f"{type(error).__name__}: {error}".encode())
 

@@ -2,7 +2,8 @@
 
 The event loop never waits for it, and neither does the interpreter. The process starts with the first picture, ends
 after `IDLE_S` without one, and is started anew when it died; one that draws longer than `WITHIN_S` is ended. Who comes
-while `WAITING_MAX` others wait is told `server_busy`. Equal orders are answered from memory: the bytes are the same.
+while `WAITING_MAX` others wait is told `server_busy`. Equal orders are drawn once and answered from memory: the bytes
+are the same. One that nobody waits for any more is not begun.
 """
 
 import asyncio
@@ -26,12 +27,19 @@ ROOT = Path(__file__).parents[2]
 START = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from forecasting.pictures.drawing import main; main()"
 
 
+class _UnderWay:
+    """A picture that is being drawn, and how many wait for it."""
+
+    def __init__(self, task: asyncio.Task[bytes]) -> None:
+        self.task, self.wanted = task, 0
+
+
 class Studio:
     def __init__(self, idle_s: float = IDLE_S, within_s: float = WITHIN_S) -> None:
         self._idle_s, self._within_s = idle_s, within_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sfa-picture")
         self._process: subprocess.Popen[bytes] | None = None
-        self._waiting = 0
+        self._under_way: dict[bytes, _UnderWay] = {}
         self._is_closed = False
         self._idle: asyncio.TimerHandle | None = None
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
@@ -42,19 +50,30 @@ class Studio:
         return self._process is not None
 
     async def draw(self, order: Order) -> bytes:
-        data = msgspec.msgpack.encode(order)
+        data = msgspec.json.encode(order)
         name = hashlib.sha256(data).digest()
         if name in self._kept:
             self._kept.move_to_end(name)
             return self._kept[name]
-        if self._waiting >= WAITING_MAX:
-            raise Refused("server_busy", "too many pictures are being drawn", retry_after_s=5)
+        found = self._under_way.get(name)
+        if found is None:
+            if len(self._under_way) >= WAITING_MAX:
+                raise Refused("server_busy", "too many pictures are being drawn", retry_after_s=5)
+            found = self._under_way[name] = _UnderWay(asyncio.create_task(self._draw(name, data)))
+        found.wanted += 1
+        try:
+            return await asyncio.shield(found.task)  # who goes takes it from nobody else
+        finally:
+            found.wanted -= 1
+            if not found.wanted:
+                found.task.cancel()
+                del self._under_way[name]
+
+    async def _draw(self, name: bytes, data: bytes) -> bytes:
         loop = asyncio.get_running_loop()
-        self._waiting += 1
         try:
             found = await loop.run_in_executor(self._thread, self._drawn, data)
         finally:
-            self._waiting -= 1
             if not self._is_closed:
                 self._end_later(loop)
         self._keep(name, found)
@@ -68,9 +87,8 @@ class Studio:
         self._end()
 
     def _keep(self, name: bytes, found: bytes) -> None:
-        if name not in self._kept:  # two may have asked for it at once
-            self._kept[name] = found
-            self._kept_bytes += len(found)
+        self._kept[name] = found
+        self._kept_bytes += len(found)
         while len(self._kept) > KEPT_MAX or self._kept_bytes > KEPT_BYTES_MAX:
             self._kept_bytes -= len(self._kept.popitem(last=False)[1])
 

@@ -4,6 +4,8 @@ The colours of certainty go from dark to light and slipped money is orange, so t
 people who see red and green alike; a test measures it. Nothing here is fetched: fonts and data are local.
 """
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -32,6 +34,19 @@ Mark = Any  # a chart with its mark: the types of the library end there
 def chart(values: list[dict[str, Any]]) -> Mark:
     """A chart of these values, which the specification holds itself."""
     return alt.Chart(alt.InlineData(values=values))
+
+
+def places(labels: Sequence[str]) -> list[str]:
+    """The values of a scale, one for each label. Labels are none themselves: Vega looks values up in plain objects, so
+    that a team named `constructor` or `toString` would leave the picture blank."""
+    return [f"n{number}" for number in range(len(labels))]
+
+
+def label_of(labels: Sequence[str]) -> str:
+    """The expression with which an axis finds the label of a place; the literals in it begin with a sign of their own,
+    which is cut off again, because Vega looks literals up as it does values."""
+    literals = json.dumps([f"·{label}" for label in labels])
+    return f"slice({literals}[toNumber(slice(datum.value, 1))], 1)"
 
 
 def heading(what: str, about: About, scale: Scale, *more: str) -> alt.TitleParams:

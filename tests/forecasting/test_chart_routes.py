@@ -65,6 +65,7 @@ def test_a_roll_up_is_drawn_with_the_quotas_and_calls_that_the_caller_sees(desk:
         ("quotas", "qd", {**QUOTA, "user_key": "bob", "currency": "USD"}),
         ("quotas", "qv", {"period_key": "q1", "measure": "total_contacts", "target": 3, "user_key": "bob"}),
     )
+    approve(office, "qa", "qn", "qd", "qv")
     call(office.phone("ana"), "call-1", 300_000)
     call(office.phone("ana"), "call-2", 310_000)
     told = ask(desk, "mia", "rollup/chart", period="q1", node="team:north")
@@ -80,6 +81,50 @@ def test_a_roll_up_is_drawn_with_the_quotas_and_calls_that_the_caller_sees(desk:
     own = ask(desk, "ana", "rollup/chart", period="q1").json()
     assert {row["mark"] for row in drawn(own) if "mark" in row} == {"Quota", "Call (commit)"}
     assert exact(2_000_000, "EUR") not in json.dumps(own, ensure_ascii=False)
+
+
+def approve(office: Office, *keys: str) -> None:
+    for key in keys:
+        done = office.phone("root").do("quota.approve", "quotas", key, base=office.rev("quotas", key), set={})
+        assert done.outcome == "applied", done
+
+
+def marks_of(spec: dict[str, Any]) -> dict[tuple[str, str], str]:
+    return {(row["node"], row["mark"]): row["amount"] for row in drawn(spec) if "mark" in row}
+
+
+def test_a_quota_that_nobody_approved_is_not_marked(desk: Desk) -> None:
+    """R5: neither does coverage count it."""
+    desk.office.put(("quotas", "qa", {**QUOTA, "user_key": "ana"}))
+    asked = {"period": "q1", "node": "user:ana"}
+    assert marks_of(ask(desk, "root", "rollup/chart", **asked).json()) == {}
+    approve(desk.office, "qa")
+    (amount,) = marks_of(ask(desk, "root", "rollup/chart", **asked).json()).values()
+    assert amount == exact(900_000, "EUR")
+
+
+def test_a_picture_of_a_past_day_marks_what_counted_then(selling: Office) -> None:
+    """R5, R27: the target in force on that day, and the call that stood when it ended."""
+    selling.put(
+        ("forecast_policies", "p", {"name": "Mondays"}),
+        ("quotas", "qa", {**QUOTA, "period_key": Q1, "user_key": "ana"}),
+    )
+    approve(selling, "qa")
+    place = {"period_key": Q1, "due_on": "2026-01-19"}
+    assert call(selling.phone("ana"), "call-1", 300_000, **place).outcome == "applied"
+    take(selling)
+    until(selling, "2026-01-12 08:00")
+    root, rev = selling.phone("root"), selling.rev("quotas", "qa")
+    assert root.do("quota.reset", "quotas", "qa", base=rev).outcome == "applied"
+    assert root.edit("quotas", "qa", target=1_200_000).outcome == "applied"
+    approve(selling, "qa")
+    assert call(selling.phone("ana"), "call-2", 310_000, **place).outcome == "applied"
+    with opened(selling) as desk:
+        asked = {"period": Q1, "node": "user:ana"}
+        now = marks_of(ask(desk, "root", "rollup/chart", **asked).json())
+        then = marks_of(ask(desk, "root", "rollup/chart", **asked, as_of="2026-01-05").json())
+    assert list(now.values()) == [exact(1_200_000, "EUR"), exact(310_000, "EUR")]
+    assert list(then.values()) == [exact(900_000, "EUR"), exact(300_000, "EUR")]
 
 
 def test_a_picture_is_pixels_for_who_cannot_draw(desk: Desk) -> None:
@@ -116,6 +161,16 @@ def test_a_movement_is_drawn_and_filed_as_it_is_told(selling: Office) -> None:
         assert spec["title"]["text"].endswith("Company")
 
 
+def test_a_movement_has_the_name_that_its_node_had_then(selling: Office) -> None:
+    """R27: frozen means frozen."""
+    take(selling)
+    selling.put(("teams", "north", {"name": "Renamed"}))
+    with opened(selling) as desk:
+        asked = {"from": "2026-01-05", "to": "2026-01-05", "period": Q1, "node": "team:north"}
+        title = ask(desk, "root", "movement/chart", **asked).json()["title"]["text"]
+    assert title.endswith("·  North"), title
+
+
 def test_calls_are_drawn_against_what_was_closed_once_the_period_is_over(desk: Desk) -> None:
     """R29."""
     office = desk.office
@@ -140,6 +195,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("movement/chart", {"view": "closed"}),
     ("accuracy/chart", {"scale": 0}),
     ("accuracy/chart", {"view": "pipeline"}),
+    ("accuracy/chart", {"weeks": -1}),
 ]
 
 

@@ -125,6 +125,25 @@ def test_the_company_is_held_to_the_sum_of_what_lies_below_it(desk: Desk) -> Non
     assert found["company"]["quota_keys"] == ["q-all"]
 
 
+def test_a_target_of_some_is_not_held_against_the_money_of_all(desk: Desk) -> None:
+    """R7: north and south lie below the company, and only south has a quota."""
+    desk.office.put_server_row("quotas", "q-north", {"approvals": 0})
+    for edge in ("north", "south"):
+        desk.office.put(("team_edges", f"e-{edge}", {"valid_to": "2026-01-02"}))
+    found = told(desk, "fay", "&node=company")
+    company = found["company"]
+    assert {"team:north", "team:south", "team:all-sales"} <= found.keys()
+    assert figures(company) == (3_030_000, 100_000, 515_000, None, "target_missing")
+    assert company["quota_keys"] == ["q-all", "q-south"]
+    assert (company["figures"]["gap_minor"], company["figures"]["weighted_bp"]) == (None, None)
+    assert all(view["gap_minor"] is None for view in company["figures"]["views"].values())
+    assert (company["partial"], company["why"]) == (True, ["target_missing"])
+    desk.office.put_server_row("quotas", "q-north", {"approvals": 1})
+    whole = told(desk, "fay", "&node=company")["company"]
+    assert figures(whole)[0] == 5_030_000
+    assert (whole["figures"]["code"], whole["partial"], whole["why"]) == (None, False, [])
+
+
 def test_overlay_quotas_and_drafts_are_no_target(desk: Desk) -> None:
     assert figures(told(desk, "fay", "&node=user:cleo")["user:cleo"])[-1] == "target_missing"
     desk.office.put_server_row("quotas", "q-cleo", {**BLANK, **quota("", 5, user_key="cleo")[2], "approvals": 0})

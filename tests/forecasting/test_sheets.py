@@ -98,6 +98,17 @@ def test_no_cell_is_a_formula_and_none_becomes_one() -> None:
     assert guarded[0] != guarded[1]
 
 
+@pytest.mark.parametrize("before", ["", " ", "\u00a0", "\u3000", "\ufeff", "\u200b ", "\t"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\ufe63"])
+def test_a_formula_is_guarded_however_it_is_written(before: str, sign: str) -> None:
+    text = f"{before}{sign}1+1"
+    made = table([(text, 1, 1), ("A = 1", 1, 1)])
+    first, last = lines(as_csv(made))
+    assert (first["name"], last["name"]) == (f"'{text}", "A = 1")
+    found = parts(as_xlsx(made))
+    assert _format_of(found, 1) != _format_of(found, 2)
+
+
 def _format_of(found: dict[str, str], row: int) -> str:
     cell = re.search(rf'<c r="A{row + 1}" s="(\d+)"', found["xl/worksheets/sheet1.xml"])
     assert cell is not None

@@ -1,6 +1,7 @@
 """What pictures are: specifications with their data and words in them, and pixels of them."""
 
 import json
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image, ImageFont
 from forecasting.pictures import style
 from forecasting.pictures.drawing import FONTS, Order, draw
 from forecasting.pictures.shown import BUCKET_WORDS, MINUS, STEP_WORDS, THIN, exact
-from forecasting.pictures.values import About, AccuracyPicture, MovementPicture, Picture, RollupPicture, Stack
+from forecasting.pictures.values import About, AccuracyPicture, Called, MovementPicture, Picture, RollupPicture, Stack
 from tests.forecasting.pictures.drawn import (
     ABOUT,
     ACCURACY,
@@ -161,6 +162,32 @@ def test_names_are_data_and_never_markup_or_expressions() -> None:
     assert "<script" not in svg
     assert "\u202e" not in svg
     assert "&lt;script&gt;" in svg
+
+
+OF_OBJECTS = ("constructor", "toString", "valueOf", "__proto__", "hasOwnProperty", "null", "datum.value", 'a"b\\c`${x}')
+
+
+@pytest.mark.parametrize("name", OF_OBJECTS)
+def test_a_name_that_every_object_of_the_renderer_has_is_a_name_like_others(name: str) -> None:
+    def svg(name: str) -> str:
+        parts = [Stack("team:x", name, {"closed": 100}), Stack("team:y", "South", {"commit": 700})]
+        return draw(Order("svg", msgspec.structs.replace(ROLLUP, parts=parts))).decode()
+
+    found = svg(name)
+    assert found.count("<text") == svg("North").count("<text")
+    assert name.replace('"', "&quot;") in found or name in found
+    called = msgspec.structs.replace(ACCURACY, calls=[Called("2026-10-05", name, 900_00, 1_000_00)])
+    assert draw(Order("svg", called)).count(b"<text") > 10
+
+
+def test_a_picture_that_the_renderer_leaves_blank_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def naive(labels: Sequence[str]) -> str:
+        return f"{json.dumps(list(labels))}[toNumber(slice(datum.value, 1))]"
+
+    monkeypatch.setattr(style, "label_of", naive)
+    for form in ("svg", "png"):
+        with pytest.raises(ValueError, match="blank"):
+            draw(Order(form, msgspec.structs.replace(ROLLUP, parts=[Stack("team:x", "toString", {"closed": 100})])))
 
 
 def test_a_scale_makes_more_pixels_of_the_same_picture() -> None:

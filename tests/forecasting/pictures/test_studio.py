@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from forecasting.pictures.drawing import Order
+from forecasting.pictures.shown import exact
 from forecasting.pictures.studio import WAITING_MAX, Studio
 from forecasting.pictures.values import RollupPicture
 from sfa.core.errors import Refused
@@ -79,6 +80,35 @@ def test_who_comes_while_many_wait_is_told_so_and_an_idle_process_ends() -> None
     play(work)
 
 
+def test_equal_orders_at_once_are_one_that_whoever_goes_leaves_to_the_others() -> None:
+    async def work() -> None:
+        async with studio() as found:
+            asked = [asyncio.create_task(found.draw(ONE)) for _ in range(WAITING_MAX + 3)]
+            await asyncio.sleep(0)
+            asked[0].cancel()
+            first, *others = await asyncio.gather(*asked, return_exceptions=True)
+            assert isinstance(first, asyncio.CancelledError)
+            assert isinstance(others[0], bytes)
+            assert all(one is others[0] for one in others)  # nobody was sent away, and it was drawn once
+
+    play(work)
+
+
+def test_what_nobody_waits_for_makes_room() -> None:
+    async def work() -> None:
+        async with studio() as found:
+            for _ in range(2):
+                asked = [asyncio.create_task(found.draw(Order("vl", ROLLUP, n))) for n in range(WAITING_MAX)]
+                await asyncio.sleep(0)
+                for task in asked:
+                    task.cancel()
+                told = await asyncio.gather(*asked, return_exceptions=True)
+                assert all(isinstance(one, asyncio.CancelledError) for one in told)
+            assert json.loads(await found.draw(ONE))
+
+    play(work)
+
+
 def test_what_cannot_be_drawn_fails_alone() -> None:
     async def work() -> None:
         async with studio() as found:
@@ -87,6 +117,16 @@ def test_what_cannot_be_drawn_fails_alone() -> None:
             process = found._process
             assert json.loads(await found.draw(ONE))
             assert found._process is process
+
+    play(work)
+
+
+def test_amounts_of_any_size_are_drawn() -> None:
+    async def work() -> None:
+        async with studio() as found:
+            whole = replace(ROLLUP.whole, amounts={"closed": 5 * 10**24, "commit": -(2**65)})
+            spec = json.loads(await found.draw(Order("vl", replace(ROLLUP, whole=whole, parts=[]))))
+            assert exact(5 * 10**24, "EUR") in spec["description"]
 
     play(work)
 
