@@ -118,8 +118,8 @@ class Forecasts:
         self._past = past
         self._worlds: Kept[tuple[int, str], World] = Kept(lambda of: of[0], 2)
         self._bases: Kept[Place, Base] = Kept(lambda place: place.seq, BASES_MAX)
-        self._answers: Kept[tuple[int, str, str, Wanted], Rollup] = Kept(
-            lambda of: of[0], ANSWERS_MAX, weight_of=lambda told: len(told.nodes), weight_max=NODES_MAX
+        self._answers: Kept[tuple[int, str, str, Wanted], tuple[Place, Rollup]] = Kept(
+            lambda of: of[0], ANSWERS_MAX, weight_of=lambda told: len(told[1].nodes), weight_max=NODES_MAX
         )
         self._asked: dict[Wanted, float] = {}
         self._making = asyncio.Lock()
@@ -138,14 +138,17 @@ class Forecasts:
         found = await self.found(user_key, wanted)
         answer = await asyncio.to_thread(_rolled, found, user_key, wanted)
         of = found.place.seq, found.base.world.today, user_key, wanted
-        self._answers.put(of, answer)
+        self._answers.put(of, (found.place, answer))
         return answer, found.warm
 
     def _kept(self, seq: int, user_key: str, wanted: Wanted) -> Rollup | None:
         """An answer of the same clock and local day: scopes, trees and zones are what they were."""
         for (of, today), world in self._worlds.items():
             if of == seq and local_day(self.screens.clock.now_ms(), world.zone) == today:
-                return self._answers.get((seq, today, user_key, wanted))
+                kept = self._answers.get((seq, today, user_key, wanted))
+                if kept is not None:
+                    self._bases.get(kept[0])  # what it was made of is asked for as well
+                    return kept[1]
         return None
 
     async def found(self, user_key: str, wanted: Wanted, *, ahead: bool = True) -> Found:
