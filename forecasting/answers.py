@@ -10,8 +10,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 COMPANY = "company"
 DIMENSIONS = ("owner", "team", "territory", "product")
-HOLES = ("amount_missing", "close_on_missing", "rate_missing", "owner_missing")
-UNDATED = "undated"
+HOLES = ("amount_missing", "close_on_missing", "rate_missing", "owner_missing", "credit_awaited")
+UNDATED, AWAITED = "undated", "awaited"
+UNLISTED = (UNDATED, AWAITED)  # in no total
 UNSEEN, NOT_SHOWN, NOT_KEPT = "not_seen", "not_shown", "not_kept"
 MISSING_MAX = 500
 
@@ -28,12 +29,13 @@ class Place(Struct, frozen=True, gc=False):
 
 
 class Fact(Struct, frozen=True, gc=False):
-    """`bucket` is where the part stands in the period (`sfa.core.forecast.BUCKETS`), or `undated`, which is in no total
-    and told as a hole of the running period. A reversal is negative. `holes` are what is not known of it (`HOLES`);
-    without an amount both amounts are None. `currency` is the deal's. `alone` promises that the deal has no other fact
-    in this bucket, so that deals are counted quickly. `place` is that of the report's day for open money and of the
-    credit's day for closed (R18). `territory` is the territory's path of that day from the top, `products` are weights
-    by which money is shared out to products; both may be empty where nobody asked by them."""
+    """`bucket` is where the part stands in the period (`sfa.core.forecast.BUCKETS`); or `undated`, told as a hole of
+    the running period, or `awaited`, won and credited to nobody yet, which are both in no total. A reversal is
+    negative. `holes` are what is not known of it (`HOLES`); without an amount both amounts are None. `currency` is the
+    deal's. `alone` promises that the deal has no other fact in this bucket, so that deals are counted quickly. `place`
+    is that of the report's day for open money and of the credit's day for closed (R18). `territory` is the territory's
+    path of that day from the top, `products` are weights by which money is shared out to products; both may be empty
+    where nobody asked by them."""
 
     deal_key: str
     user_key: str

@@ -21,6 +21,7 @@ HOLE_WORDS = {
     "close_on_missing": ("1 deal without closing day", "{} deals without closing day"),
     "rate_missing": ("1 amount in a currency without rate", "{} amounts in currencies without rate"),
     "owner_missing": ("1 deal without owner", "{} deals without owner"),
+    "credit_awaited": ("1 won deal not credited yet", "{} won deals not credited yet"),
 }
 WHY_WORDS = {"not_seen": "some money is not yours to see"}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct
 
-from forecasting.answers import UNDATED, Basis, Fact, NodeRow, PeriodTold, Place, RateUsed
+from forecasting.answers import AWAITED, UNDATED, Basis, Fact, NodeRow, PeriodTold, Place, RateUsed
 from forecasting.reading import Raw, World
 from sfa.core.days import plus_days, start_of_ms
 from sfa.core.exchange import Applied
@@ -18,6 +18,7 @@ from sfa.core.forecast import CLOSED, bucket_of, category_of, parts_of, weighted
 from sfa.core.money import minor_digits
 
 _json = msgspec.json.decode
+_AWAITED = ("credit_awaited",)
 
 
 def basis_of(raw: Raw, world: World, period: PeriodTold, *, currency: str | None = None, by: str = "owner") -> Basis:
@@ -26,7 +27,7 @@ def basis_of(raw: Raw, world: World, period: PeriodTold, *, currency: str | None
     to = currency if currency is not None else world.currency
     minor_digits(to)
     maker = _Maker(raw, world, period, to, by)
-    facts = [*maker.open(), *maker.closed()]
+    facts = [*maker.open(), *maker.closed(), *maker.awaited()]
     rows = _rows(raw, world, {fact.user_key for fact in facts}, by)
     return Basis(
         period=period,
@@ -139,6 +140,24 @@ class _Maker:
             place, alone, products = world.tree.place(user, day), times[deal] == 1, self._products(deal)
             is_overlay = bool(overlay)
             yield Fact(deal, user, place, CLOSED, worth, worth, currency, is_overlay, alone, holes, territory, products)
+
+    def awaited(self) -> Iterator[Fact]:
+        """What was won in the period and is credited to nobody yet, where its credit would lie if it were, at the rate
+        of the report's day, in no total."""
+        world, days = self._world, _Days(self._period, self._world.zone)
+        territory: tuple[str, ...] = ()
+        for key, owner, stage, amount, currency, at, splits, overlays, lies in self._raw.awaited:
+            day, value, products = days.of(at), self._value(currency), self._products(key)
+            if self._by_territory:
+                territory = world.tree.territory_path(lies, day)
+            for user, part, overlay in _shared(owner, stage, amount, currency, splits, overlays):
+                worth = part if value.known else None
+                if worth is not None and value.rate is not None:
+                    worth = value.rate.value(worth)
+                place = world.tree.place(user, day)
+                yield Fact(
+                    key, user, place, AWAITED, worth, worth, currency, overlay, False, _AWAITED, territory, products
+                )
 
     def _frozen(self, amount: int, currency: str, rated_at: int) -> int | None:
         found = self._world.exchange.applied(currency, self._currency, rated_at)

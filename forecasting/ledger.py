@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from forecasting.answers import UNDATED, Fact, Missing, Money, Place
+from forecasting.answers import UNLISTED, Fact, Missing, Money, Place
 from sfa.core.forecast import BUCKETS, CLOSED, VIEWS
 from sfa.core.money import allocate
 
@@ -116,7 +116,7 @@ class _Summing:
             self._note(fact, number)
         at = AT.get(fact.bucket)
         if at is None:
-            assert fact.bucket == UNDATED, fact.bucket
+            assert fact.bucket in UNLISTED, fact.bucket
             return
         leaf = self._leaves[number]
         sums = leaf.overlay if fact.overlay else leaf.sums

@@ -1,19 +1,21 @@
 """What a roll-up is the sum of, and every figure that was put in the place of one: pages for a caller (R26, R30)."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, literal, or_, select, tuple_
 
-from forecasting.answers import UNDATED, DealPage, DealPart, Fact, OverridePage, OverrideTold, Unseen
-from forecasting.ledger import parted
+from forecasting.answers import UNLISTED, DealPage, DealPart, OverridePage, OverrideTold, Unseen
 from forecasting.overriding import settings
-from forecasting.service import Forecasts, Found, Wanted, own_node
+from forecasting.parts import Leaf, Order, Part
+from forecasting.parts import listed as in_order
+from forecasting.service import Base, Forecasts, Found, Wanted, own_node
 from forecasting.spots import below_node
 from forecasting.standing import OVERRIDES, STANDING, Stored, read_overrides, told
+from sfa.core.access import SEES_EVERYTHING
 from sfa.core.errors import Refused
 from sfa.core.forecast import BUCKETS
 from sfa.core.ids import is_key
@@ -24,7 +26,6 @@ from sfa.db.tables import ROWS
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
 _DEALS = ROWS["deals"]
-Order = tuple[str, str, str, bool]  # deal, person, bucket, overlay
 
 
 class Page(Struct, frozen=True):
@@ -40,26 +41,21 @@ def check_page(page: Page) -> None:
 # -- deals ------------------------------------------------------------------------------------------------------------
 
 
-class _Part(Struct):
-    amount: int | None = 0
-    weighted: int | None = 0
-    code: str | None = None
-
-
 async def deals(forecasts: Forecasts, user_key: str, wanted: Wanted, bucket: str | None, page: Page) -> DealPage:
-    """The parts of a node's money in one bucket or in all, by deal; `undated` are deals without a day, in no total."""
+    """The parts of a node's money in one bucket or in all, by deal; `undated` are deals without a day, `awaited` those
+    that are won and credited to nobody yet, both in no total."""
     check_page(page)
-    if bucket is not None and bucket not in (*BUCKETS, UNDATED):
-        raise Refused("request_invalid", f"`bucket` is {', '.join((*BUCKETS, UNDATED))}")
+    if bucket is not None and bucket not in (*BUCKETS, *UNLISTED):
+        raise Refused("request_invalid", f"`bucket` is {', '.join((*BUCKETS, *UNLISTED))}")
     found = await forecasts.found(user_key, wanted)
     node = wanted.node if wanted.node is not None else own_node(found, user_key, wanted.by or "owner")
     after = _order(page.after) if page.after is not None else None
-    parts, partial = await asyncio.to_thread(_parts, found, node, wanted, bucket)
-    order = sorted(at for at in parts if after is None or at > after)
-    here = order[: page.limit]
-    rows = await forecasts.screens.read(_named, user_key, sorted({at[0] for at in here}))
-    items = [_part(at, parts[at], *rows[at[0]]) for at in here if at[0] in rows]
-    hidden = [parts[at] for at in here if at[0] not in rows and not at[3]]
+    leaves, partial = await asyncio.to_thread(_leaves, found, node)
+    more = await asyncio.to_thread(lambda: list(islice(in_order(leaves, bucket, after), page.limit + 1)))
+    here = more[: page.limit]
+    rows = await forecasts.screens.read(_named, user_key, sorted({part.at[0] for part in here}))
+    items = [_part(part, *rows[part.at[0]]) for part in here if part.at[0] in rows]
+    hidden = [part for part in here if part.at[0] not in rows and not part.at[3]]
     basis = found.base.basis
     return DealPage(
         period=basis.period,
@@ -71,44 +67,23 @@ async def deals(forecasts: Forecasts, user_key: str, wanted: Wanted, bucket: str
         items=items,
         hidden=Unseen(len(hidden), sum(p.amount or 0 for p in hidden), sum(p.weighted or 0 for p in hidden)),
         partial=partial or len(items) < len(here),
-        next=msgspec.json.encode(here[-1]).decode() if len(order) > len(here) else None,
+        next=msgspec.json.encode(here[-1].at).decode() if len(more) > len(here) else None,
     )
 
 
-def _parts(found: Found, node: str, wanted: Wanted, bucket: str | None) -> tuple[dict[Order, _Part], bool]:
-    """-> (the parts that the caller may know, whether there are others). A node that he does not see is not found."""
-    by = "owner" if wanted.by in (None, "team") else str(wanted.by)
-    parts: dict[Order, _Part] = {}
-    seen, partial = _is_seen(found, node), False
-    for path, fact in _facts(found.base.basis.facts, by):
-        if below_node(path, node) is None:
-            continue
-        if not found.sight.of(path, fact.user_key):
-            partial = True
-            continue
-        seen = True
-        if fact.bucket == UNDATED if bucket is None else fact.bucket != bucket:
-            continue
-        part = parts.setdefault((fact.deal_key, fact.user_key, fact.bucket, fact.overlay), _Part())
-        if fact.amount_minor is None or fact.weighted_minor is None:
-            part.amount = part.weighted = None
-        elif part.amount is not None and part.weighted is not None:
-            part.amount += fact.amount_minor
-            part.weighted += fact.weighted_minor
-        part.code = part.code or (fact.holes[0] if fact.holes else None)
-    if not seen:
+def _leaves(found: Found, node: str) -> tuple[list[Leaf], bool]:
+    """-> (where the parts are that the caller may know, whether there are others). A node that he does not see is not
+    found."""
+    below = found.base.parts.leaves(lambda leaf: below_node(leaf.path, node) is not None)
+    seen = [leaf for leaf in below if found.sight.of(leaf.path, leaf.user_key)]
+    if not seen and not _is_seen(found, node):
         raise Refused("not_found")
-    return parts, partial
+    return seen, len(seen) < len(below)
 
 
 def _is_seen(found: Found, node: str) -> bool:
     row = found.base.basis.nodes.get(node)
     return found.sight.of_row(row) if row is not None else found.sight.everything and node == "company"
-
-
-def _facts(facts: Iterable[Fact], by: str) -> Iterator[tuple[tuple[str, ...], Fact]]:
-    for fact in facts:
-        yield from parted(fact, by)
 
 
 def _order(text: str) -> Order:
@@ -119,8 +94,8 @@ def _order(text: str) -> Order:
     return found
 
 
-def _part(at: Order, part: _Part, name: str, account: str | None) -> DealPart:
-    deal, user, bucket, overlay = at
+def _part(part: Part, name: str, account: str | None) -> DealPart:
+    deal, user, bucket, overlay = part.at
     return DealPart(
         deal_key=deal,
         name=name,
@@ -154,20 +129,13 @@ class Which(Struct, frozen=True):
 
 
 async def overrides(forecasts: Forecasts, user_key: str, which: Which, page: Page) -> OverridePage:
-    """Every figure that stands or stood, with all that was ever set in its place; by key."""
+    """Every figure that stands or stood, with all that was ever set in its place; by period and key. A page is of one
+    period, so that no more than one forecast is looked at for it."""
     check_page(page)
     stored, history, more = await forecasts.screens.read(_stored, user_key, which, page)
-    stands: dict[str, Found | None] = {}
-    for period in sorted({one.period_key for one in stored if one.status == STANDING}):
-        try:
-            stands[period] = await forecasts.found(user_key, Wanted(period=period))
-        except Refused as refused:
-            if refused.code != "period_unknown":
-                raise
-            stands[period] = None  # nobody forecasts a period that was deleted
+    base = await _base(forecasts, user_key, stored)
     items: list[OverrideTold] = []
     for one in stored:
-        base = found.base if (found := stands.get(one.period_key)) is not None else None
         now = base.standing.told.get(one.cell) if base is not None else None
         if now is None or now.key != one.key or now.rev != one.rev:
             now = told(one, cause=base.causes.get(one.key) if base is not None else None)
@@ -175,19 +143,57 @@ async def overrides(forecasts: Forecasts, user_key: str, which: Which, page: Pag
     return OverridePage(items=items, next=stored[-1].key if more else None)
 
 
+async def _base(forecasts: Forecasts, user_key: str, stored: list[Stored]) -> Base | None:
+    """What the figures of one period stand in; None where none of them stands."""
+    if not any(one.status == STANDING for one in stored):
+        return None
+    try:
+        return (await forecasts.found(user_key, Wanted(period=stored[0].period_key), ahead=False)).base
+    except Refused as refused:
+        if refused.code != "period_unknown":
+            raise
+        return None  # nobody forecasts a period that was deleted
+
+
 def _stored(connection: Connection, user_key: str, which: Which, page: Page) -> tuple[list[Stored], Any, bool]:
-    held = listed(connection, person(connection, user_key).held or ())
-    query = select(OVERRIDES.c.key).where(~OVERRIDES.c.gone, lies_in(OVERRIDES.c.buckets, "held"))
+    who = person(connection, user_key)
+    query = select(OVERRIDES.c.key, OVERRIDES.c.period_key)
+    query = query.where(~OVERRIDES.c.gone, lies_in(OVERRIDES.c.buckets, "held"))
     if which.period is not None:
+        _check_key("period", which.period)
         query = query.where(OVERRIDES.c.period_key == which.period)
     if which.node is not None:
         kind, _, key = which.node.partition(":")
         if kind not in ("user", "team") or not is_key(key):
             raise Refused("request_invalid", "`node` is user:<key> or team:<key>")
         query = query.where(OVERRIDES.c[f"{kind}_key"] == key)
+    if who.role not in SEES_EVERYTHING and not _is_shown(connection):
+        query = query.where(or_(OVERRIDES.c.level == "own", OVERRIDES.c.user_key.is_distinct_from(user_key)))
     if page.after is not None:
-        query = query.where(OVERRIDES.c.key > page.after)
-    found = connection.execute(query.order_by(OVERRIDES.c.key).limit(page.limit + 1), {"held": held})
-    keys = list(found.scalars())
-    stored = read_overrides(connection, OVERRIDES.c.key.in_(keys[: page.limit])) if keys else []
-    return stored, settings(connection, stored), len(keys) > page.limit
+        query = query.where(tuple_(OVERRIDES.c.period_key, OVERRIDES.c.key) > _place(connection, page.after))
+    query = query.order_by(OVERRIDES.c.period_key, OVERRIDES.c.key).limit(page.limit + 1)
+    found = connection.execute(query, {"held": listed(connection, who.held or ())}).all()
+    keys = [key for key, period in found[: page.limit] if period == found[0][1]]
+    stored = read_overrides(connection, OVERRIDES.c.key.in_(keys)) if keys else []
+    return stored, settings(connection, stored), len(found) > len(keys)
+
+
+def _check_key(name: str, value: str) -> None:
+    if not is_key(value):
+        raise Refused("request_invalid", f"`{name}` is a key")
+
+
+def _place(connection: Connection, key: str) -> Any:
+    """What comes after the figure of a key; figures are never erased."""
+    _check_key("after", key)
+    period = connection.execute(select(OVERRIDES.c.period_key).where(OVERRIDES.c.key == key)).scalar()
+    if period is None:
+        raise Refused("request_invalid", "`after` is the `next` of another page of the same list")
+    return tuple_(literal(period), literal(key))
+
+
+def _is_shown(connection: Connection) -> bool:
+    """Whether people may know what their managers say of them (R25), who else may see it or not."""
+    policies = ROWS["forecast_policies"].c
+    query = select(policies.manager_figures).where(~policies.gone).order_by(policies.key).limit(1)
+    return connection.execute(query).scalar() == "shown"

@@ -49,11 +49,13 @@ class Named(Struct, frozen=True):
     view: str
     level: str = "own"
 
-    @property
-    def key(self) -> str:
-        """The key of its row."""
-        said = msgspec.json.encode([self.period_key, self.node, self.view, self.level])
-        return f"fo-{sha256(said).hexdigest()[:40]}"
+    def key(self, decider: str | None) -> str:
+        """The key of its row. `decider` is the team whose managers set it, of level manager: each team that the node
+        comes to stand in begins anew, and does not see what was said where it stood before."""
+        said = [self.period_key, self.node, self.view, self.level]
+        if decider is not None:
+            said.append(decider)
+        return f"fo-{sha256(msgspec.json.encode(said)).hexdigest()[:40]}"
 
 
 class Looked(Struct, frozen=True):
@@ -81,6 +83,7 @@ def sight_of(who: Who, *, shown: bool) -> Sight:
         manages=frozenset(b.replace("manage:", "team:", 1) for b in held if b.startswith("manage:")),
         territories=frozenset(b for b in held if b.startswith("territory:") and "~" not in b),
         shown=shown,
+        node=f"user:{who.user_key}",
     )
 
 
@@ -104,19 +107,22 @@ def put(
     user_key: str,
     named: Named,
     said: OverrideSet,
-    based_on_minor: int,
+    based_on_minor: int | None,
     looked: Looked,
 ) -> Override:
-    """Set a figure -> the override as it stands. `based_on_minor` is what stood there when the caller looked."""
+    """Set a figure -> the override as it stands. `based_on_minor` is what stood there when the caller looked, None
+    where the forecast does not reckon with the node: a figure would count nowhere."""
     screen = begin(connection, now_ms, user_key)
     world = read_world(connection, now_ms=now_ms)
     where = check_may_set(world, named, screen.who)
     period = running(connection, world, named.period_key)
     if said.currency not in (UNSET, world.currency):
         raise Refused("field_invalid", f"an override is in {world.currency}, the company's currency", field="currency")
-    cell = screen.door.cell(ENTITY, named.key)
-    stands = cell.exists and cell.row["status"] == STANDING
-    if looked.fresh and stands:
+    if based_on_minor is None:
+        raise Refused("override_not_direct", "the node is not in the tree", node=named.node, level=named.level)
+    decider = _decider(where, named.level)
+    cell = screen.door.cell(ENTITY, named.key(decider))
+    if looked.fresh and cell.exists and _stands(connection, cell.key, world, period):
         raise Refused("rev_stale", "somebody set this figure meanwhile", rev=cell.rev)
     check_rev(cell, looked.rev)
     kind, _, key = named.node.partition(":")
@@ -126,7 +132,7 @@ def put(
         "team_key": key if kind == "team" else None,
         "view": named.view,
         "level": named.level,
-        "seen_by": (where.above or "").partition(":")[2] if named.level == "manager" else None,
+        "seen_by": decider,
         "author_key": user_key,
         "amount_minor": said.amount_minor,
         "currency": world.currency,
@@ -142,15 +148,25 @@ def put(
     check_values(ENTITY, values)
     screen.door.put(cell, values, screen.origin, SET)
     screen.door.flush()
-    return _shown(connection, named.key)
+    return _shown(connection, cell.key)
+
+
+def _decider(where: Position, level: str) -> str | None:
+    return (where.above or "").partition(":")[2] if level == "manager" else None
+
+
+def _stands(connection: Connection, key: str, world: World, period: PeriodTold) -> bool:
+    """Also before the job has written down that it does not any more."""
+    found = read_overrides(connection, OVERRIDES.c.key == key, OVERRIDES.c.status == STANDING)
+    return any(cause_of(one, world, period) is None for one in found)
 
 
 def revert(connection: Connection, now_ms: int, user_key: str, named: Named, looked: Looked) -> Override:
     """Take a figure back; what was rolled up counts again, and the figure stays in the history."""
     screen = begin(connection, now_ms, user_key)
     world = read_world(connection, now_ms=now_ms)
-    check_may_set(world, named, screen.who)
-    cell = screen.door.cell(ENTITY, named.key)
+    where = check_may_set(world, named, screen.who)
+    cell = screen.door.cell(ENTITY, named.key(_decider(where, named.level)))
     if not cell.exists:
         raise Refused("not_found")
     check_rev(cell, looked.rev)
@@ -158,7 +174,7 @@ def revert(connection: Connection, now_ms: int, user_key: str, named: Named, loo
         raise Refused("not_found", "no figure stands there")
     screen.door.put(cell, {"status": "reverted", "cause": "reverted", "ended_at": now_ms}, screen.origin, REVERT)
     screen.door.flush()
-    return _shown(connection, named.key)
+    return _shown(connection, cell.key)
 
 
 def running(connection: Connection, world: World, period_key: str) -> PeriodTold:
@@ -178,23 +194,31 @@ def _shown(connection: Connection, key: str) -> Override:
 
 
 def supersede(connection: Connection, now_ms: int) -> int:
-    """Write down which overrides stand no more and why -> how many. A run that finds all as it should writes
-    nothing."""
+    """Write down which overrides of periods that are not over stand no more and why -> how many. A run that finds all
+    as it should writes nothing."""
     standing = read_overrides(connection, OVERRIDES.c.status == STANDING)
     if not standing:
         return 0
     world = read_world(connection, now_ms=now_ms)
     periods = _periods(connection, {one.period_key for one in standing})
-    causes = {one.key: cause_of(one, world, periods.get(one.period_key)) for one in standing}
-    ended = {key: cause for key, cause in causes.items() if cause is not None}
+    ended: dict[str, tuple[int, str]] = {}
+    for one in standing:
+        period = periods.get(one.period_key)
+        if period is not None and period.end_on <= world.today:
+            continue
+        cause = cause_of(one, world, period)
+        if cause is not None:
+            ended[one.key] = one.rev, cause
     door, origin = Door(connection, now_ms), Origin(author_key=None, at=now_ms, stored_at=now_ms)
     door.load(ENTITY, ended)
-    for key, cause in sorted(ended.items()):
+    written = 0
+    for key, (rev, cause) in sorted(ended.items()):
         cell = door.cell(ENTITY, key)
-        if cell.exists and cell.row["status"] == STANDING:  # not taken back since it was read
+        if cell.exists and cell.rev == rev:  # else it was set or taken back since it was read: the next run judges that
             door.put(cell, {"status": "superseded", "cause": cause, "ended_at": now_ms}, origin, SUPERSEDE)
+            written += 1
     door.flush()
-    return len(ended)
+    return written
 
 
 def _periods(connection: Connection, keys: set[str]) -> dict[str, PeriodTold]:

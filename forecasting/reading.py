@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, case, cast, null, or_, select
+from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, case, cast, exists, null, or_, select
 
 from forecasting.answers import PeriodTold
 from forecasting.tree import Stay, Tree
@@ -117,11 +117,13 @@ def find_period(connection: Connection, key: str | None, on: str, kind: str) -> 
 
 
 class Raw(Struct, frozen=True):
-    """The rows of one period: open deals that may stand in it, the credits of its days; and what is asked beside them
+    """The rows of one period: open deals that may stand in it, the credits of its days, and what was won on them and is
+    credited to nobody yet; and what is asked beside them
     by territory or product: the names of those, the lines of deals as (product, quantity, total)."""
 
     open: Sequence[Any] = ()
     closed: Sequence[Any] = ()
+    awaited: Sequence[Any] = ()
     stages: Sequence[Any] = ()
     named: Sequence[Any] = ()
     lines: Mapping[str, Sequence[tuple[str, int, int]]] = {}
@@ -132,6 +134,7 @@ def read_raw(connection: Connection, world: World, period: PeriodTold, by: str =
     return Raw(
         open=_open(connection, world, period, by),
         closed=_closed(connection, world, period),
+        awaited=_awaited(connection, world, period),
         stages=connection.execute(select(stages.key, stages.probability_bp, stages.category)).all(),
         named=_live(connection, _NAMED[by], "key", "name") if by in _NAMED else (),
         lines=read_lines(connection) if by == "product" else {},
@@ -188,3 +191,31 @@ def _closed_query() -> Prepared:
 
 
 _CLOSED = _closed_query()
+
+
+def _awaited(connection: Connection, world: World, period: PeriodTold) -> Sequence[Any]:
+    """(key, owner, stage, amount, currency, closed at, splits, overlays, territory) of deals that are won while the
+    event that credits them has not happened (R17); only where a rule names another event than winning."""
+    rules = ROWS["credit_rules"].c
+    if connection.execute(select(rules.key).where(~rules.gone, rules.event != "won").limit(1)).first() is None:
+        return ()
+    start, end = start_of_ms(period.start_on, world.zone), start_of_ms(period.end_on, world.zone)
+    return _AWAITED.rows(connection, start=start, end=end)
+
+
+def _awaited_query() -> Prepared:
+    d, account, stage = _DEALS.c, ROWS["accounts"].c, ROWS["stages"].c
+    credit, reversed_ = credited.alias("credit"), credited.alias("reversed")
+    taken_back = exists().where(
+        reversed_.c.deal_key == credit.c.deal_key, reversed_.c.n == credit.c.n, reversed_.c.reversal
+    )
+    counts = exists().where(credit.c.deal_key == d.key, ~credit.c.reversal, ~taken_back)
+    columns = (d.key, d.owner_key, d.stage_key, d.amount_minor, d.currency, d.closed_at)
+    query = select(*columns, cast(d.splits, Text), cast(d.overlays, Text), account.territory_key)
+    query = query.join(ROWS["stages"], stage.key == d.stage_key)
+    query = query.outerjoin(ROWS["accounts"], account.key == d.account_key)
+    start, end = (bindparam(name, type_=BigInteger) for name in ("start", "end"))
+    return Prepared(query.where(d.closed_at >= start, d.closed_at < end, ~d.gone, stage.kind == "won", ~counts))
+
+
+_AWAITED = _awaited_query()

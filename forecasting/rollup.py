@@ -36,10 +36,11 @@ Cell = tuple[str, str, str]  # node, view, level
 
 class Standing(Struct, frozen=True):
     """The overrides that stand, by what they are the figure of. `values` are in the report's currency, None where there
-    is no rate. `frozen`: a snapshot has none."""
+    is no rate; `deciders` the teams whose managers set those of level manager. `frozen`: a snapshot has none."""
 
     values: Mapping[Cell, int | None] = {}
     told: Mapping[Cell, Override] = {}
+    deciders: Mapping[Cell, str] = {}
     frozen: bool = False
 
     def nodes(self) -> set[str]:
@@ -114,6 +115,7 @@ def rolled(
         raise Refused("not_found")
     adjust(grown, found, standing)
     teller = _Teller(sight, standing, people=asked.by != "team")
+    teller.look(grown.root)
     nodes = list(teller.told(grown.root, asked.depth))
     holes: dict[Missing, None] = {hole: None for hole, leaf in found.missing if leaf in grown.ways}
     return Rollup(
@@ -141,6 +143,18 @@ def _order(hole: Missing) -> tuple[str, str, str]:
 class _Teller:
     def __init__(self, sight: Sight, standing: Standing, *, people: bool) -> None:
         self._sight, self._standing, self._people = sight, standing, people
+        self._hiding: set[tuple[int, str]] = set()
+
+    def look(self, root: Spot) -> None:
+        """Note in which views a figure that the caller may not know is part of a spot's manager_adjusted: his branch
+        may be all that counts there, however far above, and then the sum would be that figure."""
+        for spot in _bottom_up(root):
+            for view in VIEWS:
+                if not self._is_shown(spot, view) or self._hides_below(spot, view):
+                    self._hiding.add((id(spot), view))
+
+    def _hides_below(self, spot: Spot, view: str) -> bool:
+        return any((id(child), view) in self._hiding for child in spot.children.values())
 
     def told(self, root: Spot, depth: int | None) -> Iterator[Node]:
         """Parents before children, those of one parent by their node."""
@@ -175,8 +189,8 @@ class _Teller:
 
     def _amounts(self, spot: Spot, view: str) -> Amounts:
         four = spot.four[view]
-        own_shown = not spot.unseen and all(map(self._is_shown, spot.children.values()))
-        manager_shown = own_shown and self._is_shown(spot)
+        own_shown = not spot.unseen and not self._hides_below(spot, view)
+        manager_shown = own_shown and self._is_shown(spot, view)
         shown = {"own": own_shown, "manager": manager_shown}
         cells = [(spot.node, view, level) for level in LEVELS if shown[level] and spot.here]
         code: str | None = None
@@ -196,12 +210,15 @@ class _Teller:
             overrides=[self._standing.told[cell] for cell in cells if cell in self._standing.told],
         )
 
-    def _is_shown(self, spot: Spot) -> bool:
-        """Whether what a manager put in the place of this node's figure is the caller's to know (R25)."""
+    def _is_shown(self, spot: Spot, view: str) -> bool:
+        """Whether what a manager put in the place of this node's figure is the caller's to know (R25): he decides on it
+        too, today and, where the node has moved since, where it was decided; and it is not about himself."""
         if self._sight.everything or self._sight.shown or not spot.here or spot.row is None:
             return True
-        over = above(spot.row)
-        return over is None or over in self._sight.manages
+        over, decided = above(spot.row), self._standing.deciders.get((spot.node, view, "manager"))
+        if decided is not None and spot.node == self._sight.node:
+            return False
+        return all(team is None or team in self._sight.manages for team in (over, decided))
 
 
 def above(row: NodeRow) -> str | None:

@@ -2,15 +2,16 @@
 
 A *base* is everything that one period's roll-ups are folded from; it is of one clock number, local day, period,
 currency and dimension, and so is made once however many people ask (of trees too: whatever changes them advances the
-clock). An answer is kept beside it for each caller. A base that nobody has made yet takes as long as reading its deals
-and says so (`warm` false); those that people asked for lately are made anew in the background after a change. Rows are
-read in one snapshot; what follows from them is reckoned in a thread, so that nobody else waits for it.
+clock). An answer is kept beside it for each caller, until something of a later clock number is. A base that nobody has
+made yet takes as long as reading its deals and says so (`warm` false); those that people asked for lately are made anew
+in the background after a change. Rows are read in one snapshot; what follows from them is reckoned in a thread, so that
+nobody else waits for it.
 """
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
@@ -18,8 +19,10 @@ from sqlalchemy import Connection
 
 from forecasting.answers import COMPANY, DIMENSIONS, Basis, Override, OverrideSet, PeriodTold, Rollup
 from forecasting.facts import basis_of
+from forecasting.keeping import Kept
 from forecasting.ledger import Ledger, ledger
 from forecasting.overriding import Looked, Named, check_named, put, revert, sight_of
+from forecasting.parts import Parts, parts_of
 from forecasting.reading import Raw, World, find_period, read_raw, read_world
 from forecasting.rollup import NOTHING, Asked, Standing, rolled
 from forecasting.spots import Sight
@@ -33,7 +36,7 @@ from sfa.crm.online import Online, person
 from sfa.db import feed
 
 BASES_MAX = 4
-ANSWERS_MAX = 256
+ANSWERS_MAX, NODES_MAX = 256, 20_000  # answers kept, and the nodes in all of them
 WARM_S = 15  # how often what people look at is made anew after changes
 WARM_FOR_S = 900  # how long after somebody last asked
 _log = logging.getLogger("sfa.forecast")
@@ -63,7 +66,7 @@ class Place(NamedTuple):
     is_over: bool
 
 
-class Base(Struct, frozen=True):
+class Base(Struct, frozen=True, dict=True):
     """`standing` are the overrides in this base's currency, `causes` those that stand no more and why, by key."""
 
     world: World
@@ -71,6 +74,11 @@ class Base(Struct, frozen=True):
     ledger: Ledger
     standing: Standing
     causes: dict[str, str]
+
+    @cached_property
+    def parts(self) -> Parts:
+        """What deals are listed from: sorted once, when somebody first asks."""
+        return parts_of(self.basis.facts, self.ledger.by)
 
 
 class Found(Struct, frozen=True):
@@ -99,6 +107,7 @@ class _Gathered(Struct, frozen=True):
     raw: Raw | None = None
     overrides: list[Any] = []
     frozen: Basis | None = None
+    base: Base | None = None
 
 
 class Forecasts:
@@ -107,9 +116,11 @@ class Forecasts:
     def __init__(self, screens: Online, past: Past = no_snapshots) -> None:
         self.screens = screens
         self._past = past
-        self._worlds: OrderedDict[tuple[int, str], World] = OrderedDict()
-        self._bases: OrderedDict[Place, Base] = OrderedDict()
-        self._answers: OrderedDict[tuple[int, str, str, Wanted], Rollup] = OrderedDict()
+        self._worlds: Kept[tuple[int, str], World] = Kept(lambda of: of[0], 2)
+        self._bases: Kept[Place, Base] = Kept(lambda place: place.seq, BASES_MAX)
+        self._answers: Kept[tuple[int, str, str, Wanted], tuple[Place, Rollup]] = Kept(
+            lambda of: of[0], ANSWERS_MAX, weight_of=lambda told: len(told[1].nodes), weight_max=NODES_MAX
+        )
         self._asked: dict[Wanted, float] = {}
         self._making = asyncio.Lock()
         self._warming: asyncio.Task[None] | None = None
@@ -127,36 +138,39 @@ class Forecasts:
         found = await self.found(user_key, wanted)
         answer = await asyncio.to_thread(_rolled, found, user_key, wanted)
         of = found.place.seq, found.base.world.today, user_key, wanted
-        _keep(self._answers, of, answer, ANSWERS_MAX)
+        self._answers.put(of, (found.place, answer))
         return answer, found.warm
 
     def _kept(self, seq: int, user_key: str, wanted: Wanted) -> Rollup | None:
         """An answer of the same clock and local day: scopes, trees and zones are what they were."""
-        for (of, today), world in list(self._worlds.items()):
+        for (of, today), world in self._worlds.items():
             if of == seq and local_day(self.screens.clock.now_ms(), world.zone) == today:
-                return self._answers.get((seq, today, user_key, wanted))
+                kept = self._answers.get((seq, today, user_key, wanted))
+                if kept is not None:
+                    self._bases.get(kept[0])  # what it was made of is asked for as well
+                    return kept[1]
         return None
 
-    async def found(self, user_key: str, wanted: Wanted) -> Found:
-        """The base of what is asked, made if need be."""
+    async def found(self, user_key: str, wanted: Wanted, *, ahead: bool = True) -> Found:
+        """The base of what is asked, made if need be; `ahead`: and made anew in the background for a while."""
         check(wanted)
-        if wanted.as_of is None:
+        if ahead and wanted.as_of is None:
             by = None if wanted.by in ("owner", "team") else wanted.by
             asked = structs.replace(wanted, node=None, depth=None, by=by)
             self._asked[asked] = self.screens.clock.now_ms() / 1000
-        gathered = await self.screens.read(self._gather, user_key, wanted)
+        gathered = await self.screens.read(self._look, user_key, wanted)
         base, warm = self._bases.get(gathered.place), True
         if base is None:
-            async with self._making:  # of many who ask at once one makes it
+            async with self._making:  # of many who ask at once one reads the deals and makes it
                 gathered = await self.screens.read(self._gather, user_key, wanted)
-                base = self._bases.get(gathered.place)
+                base = gathered.base
                 if base is None:
                     base, warm = await asyncio.to_thread(_made, gathered), False
-                    _keep(self._bases, gathered.place, base, BASES_MAX)
+                    self._bases.put(gathered.place, base)
         return Found(gathered.place, base, gathered.who, sight_of(gathered.who, shown=base.world.shown), warm)
 
-    def _gather(self, connection: Connection, user_key: str | None, wanted: Wanted) -> _Gathered:
-        """Everything in one snapshot; deals only where no base of them is kept."""
+    def _look(self, connection: Connection, user_key: str | None, wanted: Wanted) -> _Gathered:
+        """Who asks, and of which base; no deals."""
         who = person(connection, user_key) if user_key is not None else Who(None, "admin", None)
         world = self._world(connection)
         as_of = wanted.as_of if wanted.as_of is not None else world.today
@@ -166,11 +180,18 @@ class Forecasts:
         currency = wanted.currency or world.currency
         by = "owner" if wanted.by in (None, "team") else str(wanted.by)
         place = Place(world.seq, as_of, period.key, currency, by, as_of < world.today)
-        gathered = _Gathered(who, world, place, period)
-        if place in self._bases:
-            return gathered
-        if as_of < world.today:
-            frozen = self._past(connection, world, as_of, period, currency, by)
+        return _Gathered(who, world, place, period)
+
+    def _gather(self, connection: Connection, user_key: str | None, wanted: Wanted) -> _Gathered:
+        """Everything in one snapshot; deals only where no base of them is kept."""
+        gathered = self._look(connection, user_key, wanted)
+        world, place, period = gathered.world, gathered.place, gathered.period
+        base = self._bases.get(place)
+        if base is not None:
+            return structs.replace(gathered, base=base)
+        by = place.by
+        if place.is_over:
+            frozen = self._past(connection, world, place.as_of, period, place.currency, by)
             return structs.replace(gathered, frozen=frozen)
         overrides: list[Any] = []
         if by == "owner":
@@ -179,11 +200,11 @@ class Forecasts:
 
     def _world(self, connection: Connection) -> World:
         seq, now_ms = feed.face(connection).seq, self.screens.clock.now_ms()
-        for (of, today), world in list(self._worlds.items()):
+        for (of, today), world in self._worlds.items():
             if of == seq and local_day(now_ms, world.zone) == today:
                 return world
         world = read_world(connection, now_ms=now_ms)
-        _keep(self._worlds, (world.seq, world.today), world, 2)
+        self._worlds.put((world.seq, world.today), world)
         return world
 
     # -- overrides
@@ -194,7 +215,7 @@ class Forecasts:
         check_named(named)
         found = await self.found(user_key, Wanted(period=named.period_key))
         cell = named.node, named.view, named.level
-        value = 0
+        value: int | None = None  # nobody reckons with a node that is not in the tree
         if named.node in found.base.basis.nodes:
             base = found.base
             counted = await asyncio.to_thread(would_stand, base.basis, base.ledger, base.standing, cell)
@@ -243,9 +264,9 @@ class Forecasts:
     async def _remade(self, wanted: Wanted) -> bool:
         async with self._making:
             gathered = await self.screens.read(self._gather, None, wanted)
-            if gathered.place in self._bases:
+            if gathered.base is not None:
                 return False
-            _keep(self._bases, gathered.place, await asyncio.to_thread(_made, gathered), BASES_MAX)
+            self._bases.put(gathered.place, await asyncio.to_thread(_made, gathered))
             return True
 
 
@@ -305,10 +326,3 @@ def own_node(found: Found, user_key: str, by: str) -> str:
     if tops:
         return tops[0] if len(tops) == 1 else COMPANY
     return f"user:{user_key}"
-
-
-def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > most:
-        kept.popitem(last=False)

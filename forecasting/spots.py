@@ -17,13 +17,14 @@ TREES = {"owner": ("team", "user"), "territory": ("territory",), "product": ("pr
 
 class Sight(Struct, frozen=True):
     """What a caller may see: everything, or the books, managed teams and territories of his scope. `shown`: managers'
-    figures are for those below as well (R25)."""
+    figures are for those below as well (R25). `node` is the caller himself."""
 
     everything: bool = False
     books: frozenset[str] = frozenset()
     manages: frozenset[str] = frozenset()
     territories: frozenset[str] = frozenset()
     shown: bool = False
+    node: str | None = None
 
     def of(self, path: tuple[str, ...], user_key: str) -> bool:
         """Whether the money of a person at the end of this way is the caller's to see."""

@@ -16,7 +16,7 @@ from forecasting.reading import World
 from forecasting.rollup import Cell, Standing, adjust
 from forecasting.spots import grow
 from forecasting.tree import above
-from sfa.core.days import start_of_ms
+from sfa.core.days import plus_days, start_of_ms
 from sfa.db.tables import ROWS
 
 STANDING = "standing"
@@ -72,23 +72,26 @@ class Position(Struct, frozen=True):
     above: str | None
 
 
-def position(world: World, node: str) -> Position | None:
-    """None where there is no such person or team any more."""
+def position(world: World, node: str, day: str | None = None) -> Position | None:
+    """On a day, without one today. None where there is no such person or team any more; who left since was there."""
+    day = day if day is not None else world.today
+    is_over = day < world.today
     kind, _, key = node.partition(":")
-    if kind == "user" and world.works(key):
-        place = world.tree.place(key, world.today)
+    if kind == "user" and (is_over or world.works(key)):
+        place = world.tree.place(key, day)
         return Position([key], list(place.path), above(place))
-    if kind == "team" and key in world.teams:
-        place = Place(world.tree.team_path(key, world.today)[:-1])
-        return Position(world.tree.managers(key, world.today), list(place.path), above(place))
+    if kind == "team" and (is_over or key in world.teams):
+        place = Place(world.tree.team_path(key, day)[:-1])
+        return Position(world.tree.managers(key, day), list(place.path), above(place))
     return None
 
 
-def may_set(world: World, where: Position, level: str, user_key: str) -> bool:
+def may_set(world: World, where: Position, level: str, user_key: str, day: str | None = None) -> bool:
     """One says his own totals, and those of who reports to him directly (R25)."""
     if level == "own":
         return user_key in where.owners
-    return where.above is not None and user_key in world.tree.managers(where.above.partition(":")[2], world.today)
+    day = day if day is not None else world.today
+    return where.above is not None and user_key in world.tree.managers(where.above.partition(":")[2], day)
 
 
 def basis_for(where: Position, period: PeriodTold) -> dict[str, Any]:
@@ -97,17 +100,21 @@ def basis_for(where: Position, period: PeriodTold) -> dict[str, Any]:
 
 
 def cause_of(stored: Stored, world: World, period: PeriodTold | None) -> str | None:
-    """Why an override stands no more, None where it does."""
+    """Why an override stands no more, None where it does. What stood until its period was over stands for good, however
+    people and teams move after it."""
     said = stored.based_on
     if period is None or (said.get("start_on"), said.get("end_on")) != (period.start_on, period.end_on):
         return "period"
-    where = position(world, stored.node)
+    day = min(world.today, plus_days(period.end_on, -1))
+    where = position(world, stored.node, day)
     if where is None:
         return "owner" if stored.user_key is not None else "team"
     if said.get("path") != where.path or (stored.level == "manager" and where.above is None):
         return "team"
     carried = said.get("owner") or []
-    if not may_set(world, where, stored.level, stored.author_key) or (carried and not set(carried) & set(where.owners)):
+    if not may_set(world, where, stored.level, stored.author_key, day):
+        return "owner"
+    if carried and not set(carried) & set(where.owners):
         return "owner"
     return None
 
@@ -147,7 +154,11 @@ def stood(stored: Iterable[Stored], world: World, basis: Basis, found: Ledger) -
     without = _without(basis, found, values)
     same = {cell for cell, one in here.items() if one.currency == basis.currency}
     said = {cell: told(one, without.get(cell) if cell in same else None) for cell, one in here.items()}
-    return Stood(Standing(values, said), causes)
+    return Stood(Standing(values, said, _deciders(here)), causes)
+
+
+def _deciders(here: Mapping[Cell, Stored]) -> dict[Cell, str]:
+    return {cell: f"team:{one.seen_by}" for cell, one in here.items() if one.seen_by is not None}
 
 
 def _without(basis: Basis, found: Ledger, values: Mapping[Cell, int | None]) -> dict[Cell, int | None]:
@@ -169,7 +180,7 @@ def in_currency(standing: Standing, world: World, currency: str) -> Standing:
     values = {
         cell: None if value is None or rate is None else rate.value(value) for cell, value in standing.values.items()
     }
-    return Standing(values, standing.told)
+    return Standing(values, standing.told, standing.deciders)
 
 
 def _value(stored: Stored, world: World, currency: str) -> int | None:

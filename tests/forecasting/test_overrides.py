@@ -248,14 +248,16 @@ def test_an_override_is_in_another_currency_at_the_rate_of_the_day_r34(desk: Des
     assert [o["stale"] for o in told["overrides"]] == [False]
 
 
-def test_pages_of_overrides_follow_each_other(desk: Desk) -> None:
+def test_pages_of_overrides_follow_each_other_by_period(desk: Desk) -> None:
     said(desk, "ana", ANA)
     said(desk, "mia", NORTH)
     said(desk, "ana", ANA, period="q2")
     first = desk.get("mia", "/api/forecast/overrides?limit=2").json()
     rest = desk.get("mia", f"/api/forecast/overrides?limit=2&after={first['next']}").json()
-    keys = [item["override"]["key"] for page in (first, rest) for item in page["items"]]
-    assert (len(keys), keys, rest["next"]) == (3, sorted(keys), None)
+    told = [(item["override"]["period_key"], item["override"]["key"]) for item in (*first["items"], *rest["items"])]
+    assert (len(told), told, rest["next"]) == (3, sorted(told), None)
+    whole = desk.get("mia", "/api/forecast/overrides").json()
+    assert (len(whole["items"]), whole["next"]) == (2, first["next"])  # of one period, however long a page may be
     assert len(listed(desk, "ana", period="q2")) == 1
     assert code(desk.get("ana", "/api/forecast/overrides?node=company")) == (400, "request_invalid")
 

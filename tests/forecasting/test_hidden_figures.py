@@ -1,0 +1,106 @@
+"""What a manager put in the place of a figure reaches nobody below him, by no sum however far above (R25, R30)."""
+
+from typing import Any
+
+import pytest
+
+from forecasting.rollup import Standing
+from forecasting.spots import Sight
+from tests.crm.desk import Desk
+from tests.forecasting.making import basis, fact, roll
+from tests.forecasting.telling import code, deal, nodes, rollup
+from tests.forecasting.test_overrides import ANA, NORTH, listed, put, revert, said
+
+SECRET = 123_456
+ANCESTORS = ("user:ann", "team:north", "team:emea", "company")
+ANN, MAX = Sight(books=frozenset({"ann"})), Sight(books=frozenset({"ann", "bob", "max"}), manages=frozenset({NORTH}))
+
+
+@pytest.mark.parametrize("siblings", [(), (fact("bob", 20),), (fact("bob", 20), fact("cem", 3))])
+@pytest.mark.parametrize("node", ANCESTORS)
+@pytest.mark.parametrize(
+    ("sight", "figure"), [(ANN, "user:ann"), (ANN, "team:north"), (ANN, "team:emea"), (MAX, "team:north")]
+)
+def test_at_no_ancestor_does_anybody_see_a_figure_that_was_put_above_him_r25(
+    sight: Sight, figure: str, node: str, siblings: tuple[Any, ...]
+) -> None:
+    """Alone in the tree his branch is all that a node above counts; then the sum would be the figure itself."""
+    of = basis(fact("ann", 100), *siblings)
+    standing = Standing({(figure, "commit", "manager"): SECRET})
+    found = roll(of, node, sight=sight, standing=standing)
+    without = roll(of, node, sight=sight)
+    for told, plain in zip(found.nodes, without.nodes, strict=True):
+        four = told.views["commit"]
+        assert four == plain.views["commit"], told.node
+        assert SECRET not in (four.own_adjusted, four.manager_adjusted)
+
+
+def test_who_decides_on_all_that_is_below_sees_the_sum_r25() -> None:
+    eva = Sight(books=frozenset({"ann"}), manages=frozenset({"team:emea", "team:north", "team:south"}))
+    found = roll(basis(fact("ann", 100)), sight=eva, standing=Standing({(NORTH, "commit", "manager"): SECRET}))
+    told = {node.node: node.views["commit"] for node in found.nodes}
+    assert (told["team:emea"].own_adjusted, told["team:emea"].manager_adjusted) == (SECRET, SECRET)
+
+
+def test_a_figure_of_a_manager_is_not_in_the_company_of_who_is_alone_there_r25(desk: Desk) -> None:
+    desk.office.put(("deals", "deal-a", {"close_on": "2026-05-10", "category": "commit"}))
+    assert put(desk, "mia", ANA, SECRET, level="manager", period="q2").status_code == 200
+    for form in ("json", "csv"):
+        answer = desk.ask("ana", "GET", "/api/forecast/rollup?period=q2&node=company", params={"format": form})
+        assert answer.status_code == 200
+        assert str(SECRET) not in answer.text
+        assert "1234.56" not in answer.text
+
+
+def move(desk: Desk, day: str = "2026-01-01") -> None:
+    """Ana goes to the south, which Bob manages from then on."""
+    ana = {"team_key": "south", "user_key": "ana", "valid_from": day}
+    bob = {"team_key": "south", "user_key": "bob", "role": "manager", "valid_from": day}
+    desk.office.put(("team_members", "m-ana", {"valid_to": day}))
+    desk.office.put(("team_members", "m-ana-2", ana), ("team_members", "m-bob-2", bob))
+
+
+def test_the_managers_of_the_next_team_begin_anew_r25_r26(desk: Desk) -> None:
+    first = said(desk, "mia", ANA, amount=SECRET, level="manager", note="sandbags")
+    move(desk)
+    assert listed(desk, "bob") == []
+    second = said(desk, "bob", ANA, amount=1, level="manager")
+    assert (second["number"], second["key"] != first["key"]) == (1, True)
+    assert [len(item["history"]) for item in listed(desk, "bob")] == [1]
+    (mine,) = listed(desk, "mia")
+    assert (mine["override"]["key"], mine["override"]["status"]) == (first["key"], "superseded")
+    assert code(revert(desk, "mia", ANA, 1, "manager")) == (404, "not_found")
+
+
+def test_who_comes_to_manage_his_own_team_does_not_read_what_was_said_of_him_r25(desk: Desk) -> None:
+    said(desk, "mia", ANA, amount=SECRET, level="manager", note="sandbags")
+    said(desk, "mia", "user:bob", amount=7, level="manager")
+    manages = {"team_key": "north", "user_key": "ana", "role": "manager", "valid_from": "2026-01-01"}
+    desk.office.put(("team_members", "m-ana-2", manages))
+    assert [item["override"]["node"] for item in listed(desk, "ana")] == ["user:bob"]
+    assert len(listed(desk, "mia")) == len(listed(desk, "root")) == 2
+    desk.office.put(("forecast_policies", "p", {"name": "P", "manager_figures": "shown"}))
+    assert len(listed(desk, "ana")) == 2
+
+
+def test_who_manages_his_team_after_the_quarter_is_not_told_what_was_said_of_him_in_it_r25(desk: Desk) -> None:
+    said(desk, "mia", ANA, amount=SECRET, level="manager")
+    desk.office.clock.advance(200 * 86_400_000)
+    desk.forget_tokens()
+    manages = {"team_key": "north", "user_key": "ana", "role": "manager", "valid_from": "2026-07-01"}
+    desk.office.put(("team_members", "m-ana-2", manages))
+    assert nodes(rollup(desk))[ANA]["views"]["commit"]["manager_adjusted"] == SECRET
+    found = nodes(rollup(desk, "ana", node="company"))
+    assert {found[node]["views"]["commit"]["own_adjusted"] for node in ("company", NORTH)} == {None}
+    assert found[ANA]["views"]["commit"]["manager_adjusted"] is None
+
+
+def test_a_figure_of_a_quarter_that_is_over_is_not_the_next_managers_r25(desk: Desk) -> None:
+    said(desk, "mia", ANA, amount=SECRET, level="manager")
+    desk.office.clock.advance(200 * 86_400_000)
+    desk.forget_tokens()
+    move(desk, "2026-07-01")
+    desk.office.put(deal("d2", "bob", 7, "2026-08-01"))
+    assert nodes(rollup(desk))[ANA]["views"]["commit"]["manager_adjusted"] == SECRET
+    seen = nodes(rollup(desk, "bob", node="user:ana"))[ANA]["views"]["commit"]
+    assert (seen["manager_adjusted"], seen["overrides"], seen["code"]) == (None, [], "not_shown")

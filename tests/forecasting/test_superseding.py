@@ -1,0 +1,70 @@
+"""When a figure stands no more, who finds that first, and what stays as it was (R26)."""
+
+import pytest
+
+from forecasting import overriding
+from forecasting.standing import OVERRIDES, read_overrides
+from tests.crm.desk import Desk
+from tests.forecasting.telling import code
+from tests.forecasting.test_hidden_figures import move
+from tests.forecasting.test_overrides import ANA, NORTH, four, listed, put, said, superseded
+
+
+def supersede(desk: Desk) -> int:
+    return desk.office.database.write(overriding.supersede, desk.office.clock.now_ms())
+
+
+def test_a_figure_that_was_set_anew_since_it_was_read_is_left_alone_r26(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said(desk, "ana", ANA, amount=1)
+    standing = OVERRIDES.c.status == "standing"
+    read = desk.office.database.read(lambda c: read_overrides(c, standing))
+    move(desk)
+    assert said(desk, "ana", ANA, amount=777, rev=1)["status"] == "standing"
+    with monkeypatch.context() as patched:
+        patched.setattr(overriding, "read_overrides", lambda *_: read)
+        assert supersede(desk) == 0
+    assert [(i["override"]["amount_minor"], i["override"]["status"]) for i in listed(desk, "ana")] == [
+        (777, "standing")
+    ]
+    assert supersede(desk) == 0
+
+
+def test_where_the_figure_stands_no_more_there_is_none_before_the_job_says_so_r26(desk: Desk) -> None:
+    said(desk, "ana", ANA, amount=1)
+    move(desk)
+    again = said(desk, "ana", ANA, amount=2)
+    assert (again["number"], again["status"], again["rev"]) == (2, "standing", 2)
+    assert code(put(desk, "ana", ANA, 3)) == (412, "rev_stale")
+
+
+def test_a_period_that_is_over_keeps_its_figures_r26(desk: Desk) -> None:
+    said(desk, "ana", ANA, amount=777)
+    said(desk, "mia", NORTH, amount=888)
+    desk.office.clock.advance(200 * 86_400_000)
+    desk.forget_tokens()
+    move(desk, "2026-07-01")
+    desk.office.put(("users", "ana", {"active": False}), ("team_members", "m-mia", {"valid_to": "2026-07-01"}))
+    assert supersede(desk) == 0
+    assert {item["override"]["status"] for item in listed(desk)} == {"standing"}
+    assert four(desk, NORTH)[2] == 888
+
+
+def test_who_moved_before_the_period_was_over_took_his_figure_out_of_it_r26(desk: Desk) -> None:
+    said(desk, "ana", ANA, amount=777)
+    desk.office.clock.advance(200 * 86_400_000)
+    desk.forget_tokens()
+    move(desk, "2026-03-31")
+    assert superseded(desk) == [("superseded", "team")]
+
+
+def test_a_figure_of_whom_the_tree_does_not_know_is_refused_r25(desk: Desk) -> None:
+    """Fay keeps the books: she sells nothing and is in no team, so that her figure would count nowhere."""
+    assert code(put(desk, "fay", "user:fay", 5_000)) == (403, "override_not_direct")
+    assert desk.office.rows("forecast_overrides") == []
+
+
+@pytest.mark.parametrize("asked", ["period=%00", "period=a%2Fb", "after=%00", "after=fo-nothing", "after=a%20b"])
+def test_what_is_no_key_is_refused_and_not_asked_of_the_database(desk: Desk, asked: str) -> None:
+    assert code(desk.get("ana", f"/api/forecast/overrides?{asked}")) == (400, "request_invalid")
