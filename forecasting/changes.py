@@ -23,6 +23,7 @@ from sfa.db.tables import ROWS, bucket_heads, clock_marks, feed, history
 
 WEEK_DAYS = 7
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
+REACH_DAYS = 400
 FIELDS = (
     *("amount_minor", "currency", "close_on", "category", "stage_key", "owner_key"),
     *("account_key", "splits", "overlays", "closed_at"),
@@ -84,6 +85,8 @@ def changes(connection: Connection, user_key: str, now_ms: int, asked: Asked) ->
         raise Refused("request_invalid", f"`limit` is 1 to {PAGE_MAX}, `after` the `next` of another page")
     who, world = person(connection, user_key), read_world(connection, now_ms=now_ms)
     since = check_day(asked.since) if asked.since is not None else plus_days(world.today, -WEEK_DAYS)
+    if since < plus_days(world.today, -REACH_DAYS):
+        raise Refused("request_invalid", f"`since` is at most {REACH_DAYS} days ago")
     _check_node(world, asked.node, sight_of(who, shown=False))
     period = None if asked.period is None else find_period(connection, asked.period, world.today, world.period_kind)
     start = start_of_ms(since, world.zone)

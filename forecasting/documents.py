@@ -81,12 +81,14 @@ class Place(Struct, frozen=True, array_like=True):
 
 
 class Named(Struct, frozen=True, omit_defaults=True):
-    """A person with his role and the teams he was in, a team or territory with what it lay under, a product."""
+    """A person with his role and the teams he was in, a team or territory with what it lay under, a product. `gone`: it
+    was deleted, and only tells where money of earlier days lies."""
 
     name: str
     active: bool = True
     role: str | None = None
     places: tuple[Place, ...] = ()
+    gone: bool = False
 
 
 class Span(Struct, frozen=True):

@@ -11,6 +11,7 @@ from forecasting.documents import Deal, Span
 from forecasting.kept import Snapshot
 from forecasting.stands import Around, facts_of, nodes_of, tree_of
 from sfa.core.errors import Refused
+from sfa.core.forecast import CLOSED
 
 
 class Frozen(Struct, frozen=True):
@@ -63,9 +64,11 @@ def basis_at(connection: Connection, found: Frozen) -> Basis:
 def _basis(found: Frozen, zone: str, deals: Iterable[tuple[str, Deal]]) -> Basis:
     snapshot, around = found.snapshot, found.around
     facts = [fact for key, deal in deals for fact in facts_of(key, deal, around)]
+    used = {fact.currency for fact in facts if fact.bucket != CLOSED}
     rates = [
         RateUsed(currency, True, applied.rate_on, applied.rate, applied.inverse)
         for currency, applied in sorted(around.applied.items())
+        if currency in used
     ]
     return Basis(
         period=around.period,

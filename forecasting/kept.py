@@ -60,6 +60,11 @@ def newest(connection: Connection) -> Snapshot | None:
     return _one(connection, None)
 
 
+def is_free(connection: Connection, day: str) -> bool:
+    """Whether no snapshot was taken on a day."""
+    return _one(connection, _S.taken_on == day) is None
+
+
 def numbered(connection: Connection, number: int) -> Snapshot:
     """`not_found`."""
     found = _one(connection, _S.number == number)

@@ -6,7 +6,8 @@ closing, per bucket and in total, whatever happened in between; `bridge` asserts
 first snapshot; what other rates make of the closing is one bar of its own, of no deal.
 
 A deal is won here where its money is credited in this period. One that was won and is credited in another, or not yet,
-was pushed out of this one; one whose win was taken back is as open as any other. What is lost, and open again, is new.
+was pushed out of this one; one whose win was taken back is as open as any other. What is lost, and open again, is new;
+what was lost at both ends did not change, also where an earlier win of it stays credited.
 Does not do: reading snapshots, who is below a node, conversion.
 """
 
@@ -83,9 +84,9 @@ def class_of(was: Stand | None, now: Stand | None) -> str | None:
         return "removed"
     if was is None:
         return "new"
-    if now.lost and then:
+    if then and now.lost and not was.lost:
         return "lost"
-    if was.lost:
+    if here and was.lost and not now.lost:
         return "new"
     return _moved(was, now)
 

@@ -18,9 +18,10 @@ from forecasting.kept import Snapshot
 from forecasting.movement import CLASSES, Bar, Bridge, Moved, Stand, bridge
 from forecasting.overriding import sight_of
 from forecasting.spots import Sight
-from forecasting.stands import Lens, facts_of, has_hole, is_same_around, node_row, rests, stand_of
+from forecasting.stands import Around, Lens, facts_of, has_hole, is_same_around, node_row, rests, stand_of
 from sfa.core.days import check_day, plus_days
 from sfa.core.errors import Refused
+from sfa.core.forecast import CLOSED
 from sfa.core.ids import is_key
 from sfa.crm.online import person
 from sfa.db.tables import ROWS
@@ -33,10 +34,10 @@ KINDS = ("team", "user", "territory", "product")
 
 class Asked(Struct, frozen=True):
     """Days of snapshots: of `to` the newest unless it is said, of `since` the one a week before it. `currency` can only
-    be the snapshots'."""
+    be the snapshots'. `node`, where it is not said, is where a roll-up would look."""
 
     period: str | None = None
-    node: str = "company"
+    node: str | None = None
     since: str | None = None
     to: str | None = None
     currency: str | None = None
@@ -72,7 +73,8 @@ class Movement(Struct, frozen=True, kw_only=True):
 
 
 class MovedDeal(Struct, frozen=True, kw_only=True):
-    """A deal behind a bar, as the later snapshot knows it: `was` and `now` are its buckets."""
+    """A deal behind a bar, as the later snapshot knows it, or the earlier one where it does not stand in the node any
+    more: `was` and `now` are its buckets."""
 
     deal_key: str
     name: str
@@ -115,10 +117,11 @@ def movement(connection: Connection, user_key: str, asked: Asked) -> Movement:
     `forecast_currency_fixed`, `request_invalid`."""
     sight = sight_of(person(connection, user_key), shown=False)
     ends = compared(connection, asked)
-    found, holes, lens = bridged(connection, ends, asked.node, sight)
+    node = asked.node if asked.node is not None else _own_node(ends.now.around, sight, user_key)
+    found, holes, lens = bridged(connection, ends, node, sight)
     why = _why(holes, lens)
     return Movement(
-        **_about(ends, asked.node),
+        **_about(ends, node),
         opening=found.opening,
         classes=found.classes,
         unchanged=found.unchanged,
@@ -141,14 +144,15 @@ def moved_deals(
         raise Refused("request_invalid", f"`limit` is 1 to {PAGE_MAX}, `after` the `next` of another page")
     sight = sight_of(person(connection, user_key), shown=False)
     ends = compared(connection, asked)
-    found, holes, lens = bridged(connection, ends, asked.node, sight)
+    node = asked.node if asked.node is not None else _own_node(ends.now.around, sight, user_key)
+    found, holes, lens = bridged(connection, ends, node, sight)
     start = after or 0
     moved = [one for one in found.moved if into in (None, one.into)]
     page = moved[start : start + limit]
-    known = _documents(connection, ends, {one.key for one in page})
+    known = _documents(connection, ends, page)
     why = _why(holes, lens)
     return MovedPage(
-        **_about(ends, asked.node),
+        **_about(ends, node),
         items=[_shown(one, known[one.key]) for one in page],
         partial=bool(why),
         why=why,
@@ -214,6 +218,9 @@ def bridged(connection: Connection, ends: Compared, node: str, sight: Sight) -> 
             if (before is not None and before.here) or (after is not None and after.here):
                 yield key, before, after
                 holes.update(_holes(key, was, ends.was, lens), _holes(key, now, ends.now, lens))
+                holes.update(_unrated(key, now, ends, lens))
+            elif _is_undated(was, first) or _is_undated(now, last):
+                holes.update(_holes(key, was, ends.was, lens), _holes(key, now, ends.now, lens))
 
     found = bridge(stands())
     if not (found.opening.deals or found.closing.deals):
@@ -223,6 +230,17 @@ def bridged(connection: Connection, ends: Compared, node: str, sight: Sight) -> 
         if row is None and node != COMPANY and not lens.unseen:
             raise Refused("not_found")
     return found, sorted(holes), lens
+
+
+def _own_node(around: Around, sight: Sight, user_key: str) -> str:
+    """As `service.own_node` says it of today, on the snapshot's day."""
+    if sight.everything:
+        return COMPANY
+    rows = {node: row for node in sorted(sight.manages) if (row := node_row(node, around)) is not None}
+    tops = [node for node, row in rows.items() if sight.manages.isdisjoint(row.parents)]
+    if tops:
+        return tops[0] if len(tops) == 1 else COMPANY
+    return f"user:{user_key}"
 
 
 def _check_node(node: str) -> None:
@@ -236,6 +254,23 @@ def _holes(key: str, deal: Deal | None, of: Frozen, lens: Lens) -> Iterator[Miss
         if lens.takes(fact.user_key, fact.place, fact.territory):
             for code in fact.holes:
                 yield Missing(code, "deals", key, fact.user_key, fact.currency if code == "rate_missing" else None)
+
+
+def _is_undated(deal: Deal | None, around: Around) -> bool:
+    """Whether it may be of the period that is running, and nobody said so."""
+    return deal is not None and deal.state == "open" and deal.close_on is None and around.is_running
+
+
+def _unrated(key: str, deal: Deal | None, ends: Compared, lens: Lens) -> Iterator[Missing]:
+    """What is open at the later end, in a currency of which there was no rate yet at the first."""
+    first, last = ends.was.around, ends.now.around
+    if deal is None or last.bucket(deal) is None or deal.currency is None:
+        return
+    if first.value(0, deal.currency) is None and last.value(0, deal.currency) is not None:
+        for fact in facts_of(key, deal, last):
+            is_open = fact.bucket != CLOSED and fact.amount_minor is not None
+            if is_open and lens.takes(fact.user_key, fact.place, fact.territory):
+                yield Missing("rate_missing", "deals", key, fact.user_key, deal.currency)
 
 
 def _why(holes: list[Missing], lens: Lens) -> list[str]:
@@ -252,9 +287,11 @@ def _about(ends: Compared, node: str) -> dict[str, Any]:
     }
 
 
-def _documents(connection: Connection, ends: Compared, keys: set[str]) -> dict[str, Deal]:
-    now = kept.some(connection, ends.now.snapshot.number, keys)
-    return {**kept.some(connection, ends.was.snapshot.number, keys - now.keys()), **now}
+def _documents(connection: Connection, ends: Compared, page: list[Moved]) -> dict[str, Deal]:
+    """A deal that left is told as it was when it stood here: what became of it since may not be the caller's to see."""
+    left = {one.key for one in page if one.now is None}
+    now = kept.some(connection, ends.now.snapshot.number, {one.key for one in page} - left)
+    return {**kept.some(connection, ends.was.snapshot.number, left), **now}
 
 
 def _shown(moved: Moved, deal: Deal) -> MovedDeal:

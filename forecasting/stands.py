@@ -83,16 +83,16 @@ def nodes_of(around: Around, with_money: Set[str]) -> dict[str, NodeRow]:
     for key, person in around.people.items():
         is_there = person.active and (person.role in SELLS or rows[f"user:{key}"].parents)
         if key not in with_money and not is_there:
-            del rows[f"user:{key}"]
+            rows.pop(f"user:{key}", None)
     return rows
 
 
 def node_row(node: str, around: Around) -> NodeRow | None:
-    """A node on the snapshot's day; None where nothing has that name."""
+    """A node on the snapshot's day; None where nothing has that name, or has it no longer."""
     kind, _, key = node.partition(":")
     named = {"user": around.people, "team": around.teams, "territory": around.territories, "product": around.products}
     found = named.get(kind, {}).get(key)
-    if found is None:
+    if found is None or found.gone:
         return None
     if kind == "user":
         place = around.tree.place(key, around.today)

@@ -2,11 +2,13 @@
 
 `look` reads, in one snapshot of the database, the deals that are open or of which something changed since the last
 one, and compares; `keep` stores what differs. So a day costs what changed on it, and taking a day twice changes
-nothing: the day's row is the claim. Where a setting changed by which closed deals are credited or converted, all are
-read again.
+nothing: the day's row is the claim. What changed is what the history says, which every write leaves, also one of a row
+that is too old to be in the feed. Where a setting changed by which closed deals are credited or converted, or credits
+were made anew, all are read again.
 Does not do: reading a snapshot back (`kept`), what a period makes of it (`stands`).
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
@@ -35,8 +37,9 @@ from sfa.core.credits import day_of
 from sfa.core.days import start_of_ms
 from sfa.core.exchange import Exchange, Missing
 from sfa.db import feed
+from sfa.db.credit_rows import rebuilt_at
 from sfa.db.prepared import among, listed
-from sfa.db.tables import ROWS, bucket_heads, clock, credited
+from sfa.db.tables import ROWS, bucket_heads, clock, credited, history
 from sfa.db.tables import feed as entries
 from sfa.profit.company.surroundings import read_exchange
 
@@ -45,7 +48,8 @@ _OF_DEAL = ("name", "owner_key", "account_key", "stage_key", "amount_minor", "cu
 _SHARED = ("splits", "overlays", "closings", "category")
 # what changes closed deals that nobody touched; a rate does where it begins before the last snapshot
 _SETTINGS = ("stages", "organisations", "credit_rules", "rates")
-MINUTE_MS = 60_000
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
+_log = logging.getLogger(__name__)
 Document = tuple[str, str, str]
 
 
@@ -73,22 +77,26 @@ def keep(connection: Connection, found: Taken | None) -> str:
 
 
 def look(connection: Connection, now_ms: int, minute: int = 0) -> Taken | None:
-    """None where today has its snapshot, and before the minute of the day from which on it is taken."""
+    """None where today has its snapshot, and before the minute of the day from which on it is taken. One from more than
+    a day ahead was taken by a wrong clock and keeps no day from having its own."""
     firm = read_firm(connection)
     today, last = day_of(now_ms, firm.zone), kept.newest(connection)
-    if last is not None and last.taken_on >= today:
+    ahead = last is not None and last.taken_at > now_ms + DAY_MS
+    if last is not None and last.taken_on >= today and not (ahead and kept.is_free(connection, today)):
         return None
     if now_ms - start_of_ms(today, firm.zone) < minute * MINUTE_MS:
         return None
     exchange = read_exchange(connection, firm.zone)
-    changed = _changed(connection, last)
+    if ahead:
+        _log.warning("the newest snapshot was taken by a clock that was ahead: everything is read again")
+    changed = _changed(connection, last if not ahead else None)
     found = [*_around(connection), ("organisation", "organisation", written(firm))]
     currencies: set[str] = set()
     for key, deal in _deals(connection, changed, firm, exchange):
         found.append((kind_of(deal, today), key, written(deal)))
         if deal.state == "open" and deal.currency is not None:
             currencies.add(deal.currency)
-    rates, missing = _rates(exchange, currencies - {firm.currency}, firm, today)
+    rates, missing = _rates(exchange, currencies, firm, today)
     compared = _Compared(found, changed)
     digest = digest_of(compared.documents(connection))
     snapshot = Snapshot(
@@ -106,14 +114,14 @@ def look(connection: Connection, now_ms: int, minute: int = 0) -> Taken | None:
 
 
 def _rates(exchange: Exchange, currencies: Iterable[str], firm: Firm, today: str) -> tuple[dict[str, Any], list[str]]:
-    rates, missing, at = {}, [], start_of_ms(today, firm.zone)
-    for currency in sorted(currencies):
-        applied = exchange.applied(currency, firm.currency, at)
-        if applied is None:
-            missing.append(currency)
-        else:
-            rates[currency] = structs.asdict(applied)
-    return rates, missing
+    """-> (every rate of the day, as a movement looks through them at what is sold later; those of `currencies`
+    that have none)."""
+    at = start_of_ms(today, firm.zone)
+    known = {
+        currency: exchange.applied(currency, firm.currency, at) for currency in sorted(exchange.into(firm.currency))
+    }
+    rates = {currency: structs.asdict(applied) for currency, applied in known.items() if applied is not None}
+    return rates, sorted(set(currencies) - rates.keys() - {firm.currency})
 
 
 # -- what changed -----------------------------------------------------------------------------------------------------
@@ -121,14 +129,26 @@ def _rates(exchange: Exchange, currencies: Iterable[str], firm: Firm, today: str
 
 def _changed(connection: Connection, last: Snapshot | None) -> set[str] | None:
     """The keys of deals of which something changed since the last snapshot, or that were closed when it was taken and
-    not done with; None: of any it may have."""
+    not done with; None: of any it may have. What no device carries takes no number of the clock: what was written
+    since may stand at the very number that the snapshot stood at."""
     if last is None:
         return None
     horizon: int = connection.execute(select(clock.c.horizon)).scalar() or 0
-    if horizon > last.seq or _settings_changed(connection, last):
-        return None
-    found: set[str] = set(connection.execute(_entries_since("deals", last.seq).distinct()).scalars())
-    return found.union(connection.execute(kept.closed_by_now()).scalars().all())
+    if horizon > last.seq or rebuilt_at(connection) > last.seq or _settings_changed(connection, last):
+        return None  # credits that a rebuild put right leave no history
+    h = history.c
+    found: set[str] = set(connection.execute(select(h.key).where(h.entity == "deals", h.seq >= last.seq)).scalars())
+    return found.union(_of_lines(connection, last.seq), connection.execute(kept.closed_by_now()).scalars())
+
+
+def _of_lines(connection: Connection, seq: int) -> set[str]:
+    """The deals that lines which changed belong to, or belonged to."""
+    h, n = history.c, _LINES.c
+    query = select(n.deal_key, h.changes).join_from(history, _LINES, n.key == h.key)
+    found = set[str]()
+    for deal, changes in connection.execute(query.where(h.entity == "deal_lines", h.seq >= seq)):
+        found.update(key for key in (deal, *changes.get("deal_key", ())) if key is not None)
+    return found
 
 
 def _entries_since(entity: str, seq: int) -> Any:
@@ -264,15 +284,18 @@ def _credits(
 
 
 def _around(connection: Connection) -> Iterator[Document]:
-    """People, trees, products and periods."""
+    """People, trees, products and periods; of what was deleted, as long as a place names it, where it lay."""
     stays = _places(connection, "team_members", "user_key", "team_key", "role")
     u = ROWS["users"].c
-    for key, name, active, role in connection.execute(select(u.key, u.name, u.active, u.role).where(~u.gone)):
-        yield "user", key, written(Named(name, bool(active), role, tuple(stays.get(key, ()))))
+    for key, name, active, role, gone in connection.execute(select(u.key, u.name, u.active, u.role, u.gone)):
+        if not gone or key in stays:
+            is_active = bool(active) and not gone
+            yield "user", key, written(Named(name, is_active, role, tuple(stays.get(key, ())), bool(gone)))
     for kind, entity, edges in (("team", "teams", "team_edges"), ("territory", "territories", "territory_edges")):
         above, table = _places(connection, edges, f"{kind}_key", "parent_key"), ROWS[entity].c
-        for key, name in connection.execute(select(table.key, table.name).where(~table.gone)):
-            yield kind, key, written(Named(name, places=tuple(above.get(key, ()))))
+        for key, name, gone in connection.execute(select(table.key, table.name, table.gone)):
+            if not gone or key in above:
+                yield kind, key, written(Named(name, places=tuple(above.get(key, ())), gone=bool(gone)))
     p = ROWS["products"].c
     for key, name in connection.execute(select(p.key, p.name).where(~p.gone)):
         yield "product", key, written(Named(name))

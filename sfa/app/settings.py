@@ -78,7 +78,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     files_types: str = ""
     files_upload_ttl_s: Annotated[int, Meta(ge=60, le=400 * 24 * 3600)] = 7 * 24 * 3600
     files_grace_s: Annotated[int, Meta(ge=3600, le=4000 * 24 * 3600)] = 30 * 24 * 3600
-    forecast_snapshot_minute: Annotated[int, Meta(ge=0, le=1_380)] = 10
+    forecast_snapshot_minute: Annotated[int, Meta(ge=0, le=1_320)] = 10
 
     @staticmethod
     def from_environment(environ: Mapping[str, str]) -> "Settings":

@@ -66,6 +66,10 @@ class Exchange:
             return Missing(currency, to, day_of(at, self._zone))
         return applied.value(amount_minor), applied
 
+    def into(self, to: str) -> set[str]:
+        """The currencies of which there is a rate to another, of whatever day."""
+        return {currency for pair in self._days if to in pair for currency in pair - {to}}
+
     def applied(self, currency: str, to: str, at: int) -> Applied | None:
         """The rate in force at an instant."""
         starts, spans = self._spans.get((currency, to)) or self._span(currency, to)

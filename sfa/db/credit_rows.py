@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import Connection, Table, delete, insert, select
 
 from sfa.db.bulk import Bulk, inserting
 from sfa.db.prepared import among, listed
-from sfa.db.tables import credited, credited_quantities, kept_credits, kept_quantities
+from sfa.db.tables import credited, credited_quantities, kept_credits, kept_quantities, server_state
 
+REBUILT = "credits_rebuilt"  # in `server_state`: where the clock stood when a rebuild last put something right
 _TABLES: dict[bool, tuple[Table, Table]] = {
     False: (credited, credited_quantities),
     True: (kept_credits, kept_quantities),
@@ -85,3 +86,15 @@ def replace(connection: Connection, rows: Mapping[str, Rows], *, aside: bool) ->
     for table, new in zip(_TABLES[aside], both, strict=True):
         connection.execute(delete(table).where(among(table.c.deal_key, "keys")), keys)
         _INSERTS[table.name].run(connection, new)
+
+
+def note_rebuilt(connection: Connection, seq: int) -> None:
+    """For who keeps something of credits: a rebuild leaves no history."""
+    connection.execute(delete(server_state).where(server_state.c.name == REBUILT))
+    connection.execute(insert(server_state), {"name": REBUILT, "value": str(seq).encode()})
+
+
+def rebuilt_at(connection: Connection) -> int:
+    """0: never."""
+    found = connection.execute(select(server_state.c.value).where(server_state.c.name == REBUILT)).scalar()
+    return int(found) if found is not None else 0

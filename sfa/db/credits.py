@@ -223,7 +223,7 @@ def _write(connection: Connection, stored: Mapping[str, Stored], found: Mapping[
     counts = {key: due.counts for key, due in found.items() if not due.counts.same(was[key].counts)}
     aside = {key: due.aside for key, due in found.items() if not due.aside.same(was[key].aside)}
     if hold and (counts or aside):
-        feed.take(connection, 1)
+        credit_rows.note_rebuilt(connection, feed.take(connection, 1))
     credit_rows.replace(connection, counts, aside=False)
     credit_rows.replace(connection, aside, aside=True)
     rows = (row for key, due in counts.items() for row in (*was[key].counts.credits, *due.credits))

@@ -113,3 +113,9 @@ def test_a_deal_that_is_deleted_or_won_is_told_with_its_end(desk: Desk) -> None:
 )
 def test_what_cannot_be_listed_is_refused(desk: Desk, query: str, code: str) -> None:
     assert desk.get("fay", f"{PATH}?{query}").json()["code"] == code
+
+
+def test_changes_reach_back_for_four_hundred_days(desk: Desk) -> None:
+    assert asked(desk, query="since=2024-12-03")["since"] == "2024-12-03"
+    answer = desk.get("fay", f"{PATH}?since=2024-12-02")
+    assert (answer.status_code, answer.json()["code"]) == (400, "request_invalid")

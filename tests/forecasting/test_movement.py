@@ -195,3 +195,19 @@ def test_other_rates_are_a_bar_of_no_deal_r28() -> None:
     found = bridge([("a", here(commit=100), now)])
     assert (found.unchanged, found.moved) == (1, [])
     assert (found.rates.total_minor, found.closing.total_minor) == (10, 110)
+
+
+def credited(lost: bool, here: bool = True, closed: int = 100) -> Stand:
+    """A deal that was won in the period, whatever became of it since."""
+    return Stand(lost, here, here, 10_000 if here else 0, (1,) if here else (), {"closed": closed} if here else {})
+
+
+def test_a_deal_is_lost_or_new_once_however_often_one_looks_r28() -> None:
+    """It was won in this quarter, reopened in the next one and lost there: its credit stands here for good."""
+    gone, back = credited(lost=True), credited(lost=False)
+    assert class_of(back, gone) == "lost"
+    assert class_of(gone, credited(lost=True)) == "unchanged"
+    assert class_of(gone, back) == "new"
+    assert class_of(gone, credited(lost=True, closed=90)) == "down"
+    assert class_of(gone, credited(lost=False, here=False)) == "pushed_out"
+    assert class_of(credited(lost=True, here=False), gone) == "won"

@@ -5,13 +5,18 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from forecasting import kept, taking
 from forecasting.answers import Basis
 from forecasting.documents import DEAL, DONE, KINDS, digest_of
+from sfa.app import jobs
+from sfa.core.credits import day_of
 from sfa.core.errors import Refused
-from sfa.db.tables import forecast_snapshots, forecast_versions
+from sfa.crm import edits
+from sfa.db.credits import rebuild
+from sfa.db.tables import credited, forecast_snapshots, forecast_versions
+from sfa.db.writes import Door, Origin
 from tests.builders import DAY_MS, NOW
 from tests.forecasting.selling import Q1, Q2, basis, order, shares, take
 from tests.office import Office
@@ -236,3 +241,101 @@ def test_a_snapshot_read_off_changes_is_the_one_read_off_everything_r27(selling:
     assert whole is not None
     assert changes.snapshot.digest == whole.snapshot.digest
     assert structs.replace(changes.snapshot, number=1, counted={}) == structs.replace(whole.snapshot, counted={})
+
+
+def stands(office: Office) -> dict[tuple[str, str], str]:
+    """The deals that the newest snapshot kept."""
+
+    def read(connection: Connection) -> dict[tuple[str, str], str]:
+        return {(kind, key): text for kind in (DEAL, DONE) for kind, key, text in kept.current(connection, kind)}
+
+    return office.database.read(read)
+
+
+def is_whole(office: Office) -> bool:
+    """Whether the newest snapshot is what one would be that reads every deal."""
+
+    def read(connection: Connection) -> dict[tuple[str, str], str]:
+        firm, now = taking.read_firm(connection), office.clock.now_ms()
+        exchange = taking.read_exchange(connection, firm.zone)
+        found = taking._deals(connection, None, firm, exchange)
+        return {(taking.kind_of(deal, day_of(now, firm.zone)), key): taking.written(deal) for key, deal in found}
+
+    return stands(office) == office.database.read(read)
+
+
+def at_day(office: Office, day: int) -> None:
+    office.clock.advance(NOW + day * DAY_MS - office.clock.now_ms())
+    take(office, day)
+
+
+def test_a_deal_that_is_too_old_for_devices_is_read_again_when_it_changes_r27(selling: Office) -> None:
+    for key in ("deal-a", "deal-b", "deal-c"):
+        order(selling, "deal.win", key)
+    at_day(selling, 2_000)
+    selling.database.write(jobs.JOBS["age_rows"].work, selling.clock.now_ms())
+    at_day(selling, 2_001)
+    assert selling.row("deals", "deal-b")["aged"]
+    at_day(selling, 2_002)
+    selling.put(("deals", "deal-b", {"amount_minor": 7}))
+    selling.delete("deals", "deal-c")
+    at_day(selling, 2_003)
+    assert is_whole(selling)
+    assert {key for _, key in stands(selling)} == {"deal-a", "deal-b"}
+
+
+def test_an_old_deal_that_is_imported_is_in_the_next_snapshot_r27(selling: Office) -> None:
+    take(selling)
+    values = {"name": "Old", "owner_key": "ana", "account_key": "acme", "stage_key": "won", "amount_minor": 1_000}
+    values |= {"currency": "EUR", "close_on": "2024-02-10", "closed_at": NOW - 695 * DAY_MS}
+    origin = Origin(author_key=None, at=NOW, stored_at=NOW)
+
+    def bring(connection: Connection) -> None:
+        door = Door(connection, NOW)
+        edits.imported(door, "deals", "old", values, {}, origin)
+        door.flush()
+
+    selling.database.write(bring)
+    at_day(selling, 1)
+    assert is_whole(selling)
+    assert (DONE, "old") in stands(selling)
+
+
+def test_the_lines_of_a_closed_deal_are_read_again_when_they_change_r27(selling: Office) -> None:
+    selling.put(("products", "hose", {"name": "Hose"}), ("products", "tap", {"name": "Tap"}))
+    for key in ("deal-b", "deal-c"):
+        order(selling, "deal.win", key)
+    at_day(selling, 1)
+    at_day(selling, 2)
+    before = stands(selling)
+    selling.put(("deal_lines", "line-b1", {"product_key": "hose"}))
+    at_day(selling, 3)
+    assert is_whole(selling)
+    assert stands(selling)[DONE, "deal-b"] != before[DONE, "deal-b"]
+    selling.delete("deal_lines", "line-b1")
+    at_day(selling, 4)
+    assert is_whole(selling)
+
+
+def test_credits_that_a_rebuild_puts_right_are_in_the_next_snapshot_r27(selling: Office) -> None:
+    order(selling, "deal.win", "deal-a")
+    selling.database.write(lambda c: c.execute(update(credited).values(amount_minor=5)))
+    at_day(selling, 1)
+    at_day(selling, 2)
+    assert selling.database.write(rebuild) == 1
+    at_day(selling, 3)
+    assert is_whole(selling)
+    assert selling.database.write(rebuild) == 0
+    at_day(selling, 4)
+    assert is_whole(selling)
+
+
+def test_a_clock_that_was_ahead_once_costs_no_day_its_snapshot_r27(selling: Office) -> None:
+    take(selling)
+    assert take(selling, 4_000).startswith("snapshot 2 of 2036-12-18")
+    assert take(selling) == "none to take"
+    selling.put(("deals", "deal-b", {"amount_minor": 7}))
+    assert take(selling, 1).startswith("snapshot 3 of 2026-01-06: 1 versions")
+    assert take(selling, 1) == "none to take"
+    assert take(selling, 2).startswith("snapshot 4 of 2026-01-07: 0 versions")
+    assert selling.database.read(lambda c: kept.as_of(c, "2026-01-06").number) == 3
