@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select, update
 
 from forecasting import kept, taking
 from forecasting.answers import Basis
-from forecasting.documents import DEAL, DONE, KINDS, digest_of
+from forecasting.documents import DEAL, DONE, KINDS, digest_of, kind_of, written
 from sfa.app import jobs
 from sfa.core.credits import day_of
 from sfa.core.errors import Refused
@@ -17,6 +17,7 @@ from sfa.crm import edits
 from sfa.db.credits import rebuild
 from sfa.db.tables import credited, forecast_snapshots, forecast_versions
 from sfa.db.writes import Door, Origin
+from sfa.profit.company.surroundings import read_exchange
 from tests.builders import DAY_MS, NOW
 from tests.forecasting.selling import Q1, Q2, basis, order, shares, take
 from tests.office import Office
@@ -257,9 +258,9 @@ def is_whole(office: Office) -> bool:
 
     def read(connection: Connection) -> dict[tuple[str, str], str]:
         firm, now = taking.read_firm(connection), office.clock.now_ms()
-        exchange = taking.read_exchange(connection, firm.zone)
+        exchange = read_exchange(connection, firm.zone)
         found = taking._deals(connection, None, firm, exchange)
-        return {(taking.kind_of(deal, day_of(now, firm.zone)), key): taking.written(deal) for key, deal in found}
+        return {(kind_of(deal, day_of(now, firm.zone)), key): written(deal) for key, deal in found}
 
     return stands(office) == office.database.read(read)
 
