@@ -1,14 +1,8 @@
 """What the seeded simulation found, each as the shortest story that shows it."""
 
-import random
-
-from sfa.core.clock import VirtualClock
-from sfa.core.ids import KeyMaker
-from sync.device.client import Device
-from sync.device.store import Store
-from sync.device.transport import ConnectionLost
 from tests.builders import NOW
 from tests.office import Office, Phone
+from tests.sync.device.pocket import alone
 
 
 def told_keys(phone: Phone) -> set[str]:
@@ -65,13 +59,7 @@ def test_a_deleted_row_that_moves_is_told_to_nobody_in_its_new_place(office: Off
 
 def test_a_queued_command_that_the_device_does_not_know_leaves_the_row_readable() -> None:
     """A newer server's command: what it does is seen when it comes back."""
-
-    class Silent:
-        def post(self, path: str, body: bytes, token: str | None) -> tuple[int, bytes]:
-            raise ConnectionLost(f"{path}, {len(body)} bytes, token {token}")
-
-    clock = VirtualClock(NOW)
-    device = Device(Store(), Silent(), clock, KeyMaker(clock, random.Random(1).getrandbits))
+    device = alone()
     device.create("tasks", {"title": "Call", "owner_key": "ana"}, "t")
     device.command("task.delegate", "t", {"to": "bob"}, "tasks")
     row = device.get("tasks", "t")
