@@ -74,7 +74,7 @@ def _movement(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
         request: Caller,
         since: From = None,
         period: FromQuery[str | None] = None,
-        node: FromQuery[str] = "company",
+        node: FromQuery[str | None] = None,
         to: FromQuery[str | None] = None,
         currency: FromQuery[str | None] = None,
         view: FromQuery[str | None] = None,
@@ -111,8 +111,6 @@ def _accuracy(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
     ) -> Response[bytes]:
         """Locked calls against what was closed, lock by lock."""
         _check(form, scale)
-        if weeks is not None and weeks < 0:
-            raise Refused("request_invalid", "`weeks` is not below zero", weeks=weeks)
         wanted = scoring.Wanted(period, node, "level", view, currency, weeks)
         now_ms = forecasts.screens.clock.now_ms()
         picture = await forecasts.screens.read(_scored, now_ms, request.user.user_key, wanted)

@@ -58,6 +58,8 @@ def told(connection: Connection, now_ms: int, user_key: str, wanted: Wanted) -> 
         raise Refused("request_invalid", f"`by` is one of {', '.join(BY)}")
     if wanted.view not in VIEWS:
         raise Refused("request_invalid", f"`view` is one of {', '.join(VIEWS)}")
+    if wanted.weeks is not None and wanted.weeks < 0:
+        raise Refused("request_invalid", "`weeks` is not below zero", weeks=wanted.weeks)
     kind, node = _node(who, wanted.node)
     world = read_world(connection, now_ms=now_ms)
     if wanted.currency is not None:

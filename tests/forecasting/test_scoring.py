@@ -197,6 +197,7 @@ def test_of_many_calls_all_are_scored_the_first_are_told_and_little_of_each_is_r
 WRONG = {
     "?by=luck": "request_invalid",
     "?view=pipeline": "request_invalid",
+    "?weeks=-1": "request_invalid",
     "?node=company": "request_invalid",
     "?period=q9": "period_unknown",
     "?period=q2": "period_not_over",

@@ -143,8 +143,17 @@ class Attaching:
             return False
         finally:
             self._note_stored()
+            self._note_unheard(phone)
             self._note_left(phone, before.keys() - self.pocket(phone).copies().keys())
         return True
+
+    def _note_unheard(self, phone: Phone) -> None:
+        """Who has left the company is refused his bytes; only then may his phone let them go."""
+        if self.world.server.snapshot().rows["users", phone.user].row["active"]:
+            return
+        for key, copy in self.pocket(phone).copies().items():
+            if copy.code == "not_permitted" and key in self.made:
+                self.made[key].excuses.append("its author had left when it was sent")
 
     def _note_left(self, phone: Phone, dropped: Collection[str]) -> None:
         rows = phone.rows() if dropped else {}

@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, Connection, select
 from sfa.core.access import SEES_COST
 from sfa.core.credits import day_of
 from sfa.core.days import start_of_ms
-from sfa.core.entities import Rate
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.online import person
@@ -21,6 +20,7 @@ from sfa.db.earnings import earned, read_assigned, read_world
 from sfa.db.places import lies_in
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS, credited
+from sfa.profit.company.surroundings import read_exchange
 from sfa.profit.deal.reading import read_spent
 from sfa.profit.effort import Spent
 from sfa.profit.price.commissions_ahead import Owed
@@ -167,13 +167,6 @@ def _asked(connection: Connection, now_ms: int, user_key: str, key: str) -> Aske
         raise Refused("not_found")
     at = now_ms if row["closed_at"] is None else row["closed_at"]
     return Asked(connection, held, key, dict(row), user_key, who.role, at, day_of(at, zone), zone, now_ms)
-
-
-def read_exchange(connection: Connection, zone: str) -> Exchange:
-    table = ROWS["rates"].c
-    names = ("base_currency", "quote_currency", "rate", "valid_from")
-    rows = connection.execute(select(table.key, *(table[name] for name in names)).where(~table.gone)).all()
-    return Exchange(((key, Rate(**dict(zip(names, said, strict=True)))) for key, *said in rows), zone)
 
 
 def _quotas(asked: Asked, given: Given, found: Compared, exchange: Exchange, now_ms: int) -> list[QuotaEffect]:

@@ -90,9 +90,7 @@ def _is_excused(books: Books, made: Made, row: Mapping[str, Any], world: "World"
     was_there = any("stored" in (entry["changes"] or {}) for entry in own)
     phones = [phone for phone in world.phones if phone.user == made.user]
     erased = any(phone.over or world.attaching.pocket(phone).was_erased() for phone in phones)
-    author = books.snapshot.rows[("users", made.user)]
-    gone = not author.row["active"]  # who left is heard no more, and the file was his alone
-    return bool(made.excuses) or made.is_rotten or deleted or late or was_there or erased or gone
+    return bool(made.excuses) or made.is_rotten or deleted or late or was_there or erased
 
 
 def _check_phone(snapshot: Snapshot, phone: Phone, attaching: Attaching) -> None:
