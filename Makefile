@@ -1,7 +1,7 @@
 # One command for each thing a developer does; every target makes .venv from requirements.lock first.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help venv lock demo serve test check test-full simulate bench format clean
+.PHONY: help venv lock demo serve test check test-full simulate bench bench-forecast format clean
 
 BIN := .venv/bin
 STAMP := .venv/.stamp
@@ -11,7 +11,7 @@ ARGS ?=
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 help: ## say what the targets do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 venv: $(STAMP) ## make or renew .venv from requirements.lock
 
@@ -48,6 +48,9 @@ simulate: $(STAMP) ## run the seeded simulation: make simulate SEEDS=2000
 
 bench: $(STAMP) ## measure both databases
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-forecast: $(STAMP) ## judge the forecast engine on the data in SFA_SAMPLE_DATA and on companies of its own
+	@$(BIN)/python -m bench.engine $(ARGS)
 
 format: $(STAMP) ## format and sort imports in place
 	@$(BIN)/ruff format --quiet .
