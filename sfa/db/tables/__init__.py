@@ -10,6 +10,7 @@ from sfa.db.tables.figures import (
 )
 from sfa.db.tables.files import blobs, upload_parts, uploads
 from sfa.db.tables.forecast import forecast_locks, forecast_snapshots, forecast_versions
+from sfa.db.tables.outlook import outlook_found, outlook_runs
 from sfa.db.tables.profit import (
     commission_entries,
     customer_values,
@@ -84,6 +85,8 @@ __all__ = [
     "login_attempts",
     "name_words",
     "note_updates",
+    "outlook_found",
+    "outlook_runs",
     "plan_horizons",
     "receipts",
     "reconciliations",
