@@ -126,14 +126,15 @@ class Seen(Struct, frozen=True):
 
 
 class Outlook(Struct, frozen=True, kw_only=True):
-    """A node's period. The mean of the range is `won_minor` + `open_minor` + `new_minor`: what is won, what is
-    expected of deals that are open, and of those that do not exist yet. `range` is null with a `code` where nothing
-    can be said."""
+    """A node's period. The mean of the range is `won_minor` + `open_minor` + `new_minor` + `adjusted_minor`: what is
+    won, what is expected of deals that are open, of those that do not exist yet, and by how much the other views and
+    the levels around it move that. `range` is null with a `code` where nothing can be said."""
 
     period_key: str
     won_minor: int
     open_minor: int
     new_minor: int
+    adjusted_minor: int
     range: Range | None
     views: list[Seen]
     code: str | None = None

@@ -26,6 +26,7 @@ outlook_runs = Table(
     Column("ended_at", BigInteger),
     Column("step", Text),
     Column("progress", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
     Column("seq", BigInteger),
     Column("currency", Text),
     Column("seed", BigInteger, nullable=False),
@@ -38,7 +39,8 @@ outlook_runs = Table(
     Index("ix_outlook_runs_as_of", "as_of"),
 )
 
-# `kind` is node (key: the node), deals (key: the owner) or scores (key: the node); `doc` is JSON, compressed by zstd.
+# `kind` is node (key: the node), deals (key: the owner), scores (key: the node) or question (what was asked); `doc` is
+# JSON, compressed by zstd.
 outlook_found = Table(
     "outlook_found",
     METADATA,

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("claimed_by", sa.Text(), nullable=True),
         *(sa.Column(name, sa.BigInteger(), nullable=True) for name in ("beat_at", "began_at", "ended_at", "seq")),
         sa.Column("progress", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("seed", sa.BigInteger(), nullable=False),
         *(sa.Column(name, sa.Text(), nullable=True) for name in TEXTS),
         sa.Column("learnt", sa.JSON(), nullable=True),
