@@ -8,7 +8,6 @@ import asyncio
 import logging
 
 import msgspec
-from sqlalchemy import Connection
 
 from forecasting.outlook import store
 from forecasting.outlook.process import Step
@@ -16,13 +15,10 @@ from forecasting.outlook.reading import Read, read
 from forecasting.outlook.store import Run
 from forecasting.outlook.worker import Failed, Worker
 from sfa.core.clock import Clock
-from sfa.core.days import start_of_ms
 from sfa.core.ids import KeyMaker
-from sfa.db import scope
 from sfa.db.database import Database
 
 BEAT_S = 5.0
-MINUTE_MS = 60_000
 _log = logging.getLogger("sfa.forecast")
 
 
@@ -39,7 +35,7 @@ class Outlooks:
 
     async def ask_daily(self, minute: int = 0) -> bool:
         """Today's run, once the day is so many minutes old."""
-        return await self._database.write_async(_ask_daily, self._clock.now_ms(), minute)
+        return await self._database.write_async(store.ask_daily, self._clock.now_ms(), minute)
 
     async def run_all(self) -> int:
         """Every run that waits -> how many came to an end."""
@@ -95,10 +91,3 @@ class Outlooks:
     def _check(is_mine: bool) -> None:
         if not is_mine:
             raise _NotMine
-
-
-def _ask_daily(connection: Connection, now_ms: int, minute: int) -> bool:
-    today = scope.today(connection, now_ms)
-    if now_ms - start_of_ms(today, scope.zone(connection)) < minute * MINUTE_MS:
-        return False
-    return store.ask_daily(connection, now_ms, today)

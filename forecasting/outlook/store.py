@@ -16,16 +16,19 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, sel
 
 from forecasting.outlook.past import ordinal
 from forecasting.outlook.values import Answer, DealOutlook, NodeOutlook, Question, Score
+from sfa.core.days import start_of_ms
 from sfa.core.errors import Refused
+from sfa.db import scope
 from sfa.db.tables import outlook_found, outlook_runs
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 UNDER_WAY = (WAITING, RUNNING)
-NODE, DEALS, SCORES, QUESTION = "node", "deals", "scores", "question"
+NODE, DEALS, SCORES, QUESTION, TREE = "node", "deals", "scores", "question", "tree"
 STALE_MS = 90_000  # a process that has not beaten for so long is dead
 ATTEMPTS_MAX = 3
+NEVER = 2**31 - 1  # no run has this number
 WORKER_DIED = "worker_died"
-DAY_MS = 86_400_000
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
 KEPT_DAYS = 35  # after that deals and questions of one run a week are kept, the first of each; ranges are kept for ever
 BATCH = 500
 T = TypeVar("T")
@@ -73,11 +76,12 @@ def ask(connection: Connection, now_ms: int, as_of: str, asked_by: str | None = 
     return numbered(connection, number), True
 
 
-def ask_daily(connection: Connection, now_ms: int, as_of: str) -> bool:
-    """Once for a day, whatever came of it."""
-    if _one(connection, _R.as_of == as_of) is not None:
+def ask_daily(connection: Connection, now_ms: int, minute: int = 0) -> bool:
+    """Today's, once, whatever comes of it, from a minute of the day on."""
+    today = scope.today(connection, now_ms)
+    if now_ms - start_of_ms(today, scope.zone(connection)) < minute * MINUTE_MS:
         return False
-    return ask(connection, now_ms, as_of)[1]
+    return _one(connection, _R.as_of == today) is None and ask(connection, now_ms, today)[1]
 
 
 def cancel(connection: Connection, now_ms: int, number: int) -> Run:
@@ -134,6 +138,7 @@ def finish(connection: Connection, now_ms: int, number: int, me: str, answer: by
     for score in found.scores:
         scores.setdefault(score.node, []).append(score)
     documents = [(NODE, node.node, _encode(node)) for node in found.nodes]
+    documents.append((TREE, "", _encode({node.node: node.above for node in found.nodes})))
     documents += [(DEALS, owner, _encode(deals)) for owner, deals in sorted(found.deals.items())]
     documents += [(SCORES, node, _encode(of)) for node, of in sorted(scores.items())]
     _put(connection, number, documents)
@@ -161,7 +166,7 @@ def _put(connection: Connection, number: int, documents: Sequence[tuple[str, str
 
 def numbered(connection: Connection, number: int) -> Run:
     """`not_found`."""
-    found = _one(connection, _R.number == number)
+    found = _one(connection, _R.number == number) if 0 < number < NEVER else None
     if found is None:
         raise Refused("not_found")
     return found
@@ -176,12 +181,17 @@ def listing(connection: Connection, before: int | None, limit: int) -> list[Run]
     """The newest first, of lower numbers than `before`."""
     query = select(outlook_runs).order_by(_R.number.desc()).limit(limit)
     if before is not None:
-        query = query.where(_R.number < before)
+        query = query.where(_R.number < min(max(before, 0), NEVER))
     return [Run(**row) for row in connection.execute(query).mappings()]
 
 
 def under_way(connection: Connection) -> Run | None:
     return _one(connection, _R.state.in_(UNDER_WAY))
+
+
+def tree(connection: Connection, number: int) -> dict[str, list[str]]:
+    """Every node of a run with those above it, from the company down."""
+    return _documents(connection, number, TREE, [""], dict[str, list[str]]).get("", {})
 
 
 def nodes(connection: Connection, number: int, among: Iterable[str]) -> dict[str, NodeOutlook]:

@@ -141,8 +141,11 @@ class Outlook(Struct, frozen=True, kw_only=True):
 
 
 class NodeOutlook(Struct, frozen=True):
+    """`above` are the nodes above it from the company down, on the day of the run."""
+
     node: str
     periods: list[Outlook]
+    above: list[str] = []
 
 
 class Reason(Struct, frozen=True):

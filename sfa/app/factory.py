@@ -24,6 +24,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from forecasting import frozen
 from forecasting.call_routes import call_routes
 from forecasting.chart_routes import chart_routes
+from forecasting.outlook.routes import outlook_routes
+from forecasting.outlook.running import Outlooks
+from forecasting.outlook.worker import Worker
 from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
@@ -248,6 +251,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *commission_routes(services.screens),
         *forecast_routes(services.forecasts, Places(services.secret)),
         *chart_routes(services.forecasts, services.studio),
+        *outlook_routes(services.screens, Places(services.secret)),
         *search_routes(services.screens),
         *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),
@@ -321,7 +325,9 @@ async def _note_who_was_seen(services: Services) -> None:
 async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     services: Services = app.state.services
     minute = services.settings.forecast_snapshot_minute
-    running = scheduler(services.database, services.clock, services.files, minute)
+    megabytes = services.settings.outlook_memory_mb
+    outlooks = Outlooks(services.database, services.clock, Worker(memory_mb=megabytes)) if megabytes else None
+    running = scheduler(services.database, services.clock, services.files, minute, outlooks)
     running.start()
     try:
         yield

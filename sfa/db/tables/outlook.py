@@ -39,8 +39,8 @@ outlook_runs = Table(
     Index("ix_outlook_runs_as_of", "as_of"),
 )
 
-# `kind` is node (key: the node), deals (key: the owner), scores (key: the node) or question (what was asked); `doc` is
-# JSON, compressed by zstd.
+# `kind` is node (key: the node), deals (key: the owner), scores (key: the node), tree (what lies
+# where) or question (what was asked); `doc` is JSON, compressed by zstd.
 outlook_found = Table(
     "outlook_found",
     METADATA,

@@ -45,7 +45,6 @@ def test_who_asks_twice_on_a_day_asks_once_while_it_is_under_way(database: Datab
     first, is_new = write(database, store.ask, NOW, DAY, "mia")
     assert (first.number, first.state, is_new) == (1, WAITING, True)
     assert write(database, store.ask, NOW, DAY, "bob") == (first, False)
-    assert not write(database, store.ask_daily, NOW, DAY)
     assert write(database, store.ask, NOW, "2026-02-17")[0].number == 2
 
 
