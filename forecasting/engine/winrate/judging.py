@@ -1,0 +1,165 @@
+"""What earns its place: each choice is tried on days after those it was learnt from, several times over, and kept only
+where it says those days better than the same without it, by more than the chance of one such trial.
+
+The order of choices: the clock (none, age, month and week of the quarter, age with month), how long the past counts,
+how far a deal has come, each thing that is known of it, and at last whether the level of earlier trials mends later
+ones. The loss is that of the rates to be won and lost on the rows (Poisson), in nats for each deal that ended.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from forecasting.engine.values import Floats
+from forecasting.engine.winrate.design import FEATURE, PROGRESS
+from forecasting.engine.winrate.learning import Rows, learn, rates_on, taken, thinned, until
+from forecasting.engine.winrate.model import Judged, Scheme
+from forecasting.engine.winrate.panel import LOST, WON
+
+TRIALS = 5
+BETWEEN = (21, 91)  # days between trials, by how long the past is
+SEEN = 30  # ends before the first trial
+MOST_ROWS = 60_000  # that a trial learns from and is judged on
+HALF_LIVES = (365, 180, 90, 45)
+CLOCKS = ((), ("age",), ("age", "month"), ("age", "month", "age_month"), ("age", "week"))
+CLOCKS_AFTER = (("age", "month", "week", "age_month"),)
+LEVEL_PRIOR = 15.0  # ends that say a level is right
+
+
+class Trial(Struct, frozen=True, eq=False):
+    """Learn on `past` until `day`, judge on `later`."""
+
+    day: int
+    past: Rows
+    later: Rows
+
+
+class Verdict(Struct, frozen=True):
+    scheme: Scheme
+    judged: tuple[Judged, ...]
+    win_level: float
+    lose_level: float
+
+
+def trials_of(rows: Rows, day: int, seed: int) -> list[Trial]:
+    """The oldest first; none where the past is too short."""
+    panel = rows.panel
+    ends = np.sort(panel.day[(panel.happened == WON) | (panel.happened == LOST)])
+    if len(ends) < 2 * SEEN:
+        return []
+    earliest = int(ends[SEEN])
+    between = int(np.clip((day - earliest) // (TRIALS + 1), *BETWEEN))
+    starts = [day - n * between for n in range(TRIALS, 0, -1) if day - n * between >= earliest]
+    rng = np.random.default_rng([seed, 8])
+    found = []
+    for start in starts:
+        after = (panel.day > start) & (panel.day <= start + between)
+        later = thinned(taken(rows, np.flatnonzero(after)), rng, MOST_ROWS)
+        found.append(Trial(start, thinned(until(rows, start), rng, MOST_ROWS), later))
+    return found
+
+
+class Said(Struct, frozen=True, eq=False):
+    """Of each trial, the rates to be won and lost on its later rows."""
+
+    scheme: Scheme
+    win: list[Floats]
+    lose: list[Floats]
+
+
+def tried(trials: Sequence[Trial], scheme: Scheme) -> Said:
+    both = []
+    for trial in trials:
+        learnt = learn(trial.past, scheme, trial.day, ends_only=True)
+        both.append(rates_on(trial.later, scheme, learnt))
+    return Said(scheme, [win for win, _ in both], [lose for _, lose in both])
+
+
+def judge(rows: Rows, day: int, seed: int = 0) -> Verdict:
+    """The scheme that the past earned. Without trials: age alone, and nothing is judged."""
+    trials = trials_of(rows, day, seed)
+    if not trials:
+        return Verdict(Scheme(("age",)), (), 1.0, 1.0)
+    judged: list[Judged] = []
+    best = tried(trials, Scheme(CLOCKS[0]))
+    for blocks in CLOCKS[1:]:
+        best = _better(trials, best, Scheme(blocks), "+".join(blocks), judged)
+    if best.scheme.blocks in (("age", "week"), ("age", "month", "age_month")):
+        for blocks in CLOCKS_AFTER:
+            best = _better(trials, best, Scheme(blocks), "+".join(blocks), judged)
+    for block in _progress(rows):
+        best = _with(trials, best, block, judged)
+    for name in [*(["amount"] if np.isfinite(rows.amount).any() else []), *(FEATURE + n for n in rows.features)]:
+        best = _with(trials, best, name, judged)
+    for half_life in HALF_LIVES:
+        if day - half_life > int(rows.panel.day.min(initial=day)):
+            scheme = Scheme(best.scheme.blocks, half_life)
+            best = _better(trials, best, scheme, f"half-life {half_life}", judged)
+    win, lose = _levels(trials, best, judged)
+    return Verdict(best.scheme, tuple(judged), win, lose)
+
+
+def _progress(rows: Rows) -> list[str]:
+    several = len(np.unique(rows.panel.stage)) > 1
+    pushed = bool((rows.panel.pushes > 0).any())
+    return [name for name in PROGRESS if (pushed if name == "pushes" else several)]
+
+
+def _with(trials: Sequence[Trial], best: Said, block: str, judged: list[Judged]) -> Said:
+    scheme = Scheme((*best.scheme.blocks, block), best.scheme.half_life)
+    return _better(trials, best, scheme, block, judged)
+
+
+def _better(trials: Sequence[Trial], best: Said, scheme: Scheme, name: str, judged: list[Judged]) -> Said:
+    other = tried(trials, scheme)
+    gain, error = _gain(trials, best, other)
+    judged.append(Judged(name, gain, error, gain > error))
+    return other if gain > error else best
+
+
+def _gain(trials: Sequence[Trial], best: Said, other: Said) -> tuple[float, float]:
+    """How much less the loss is for a deal that ended, and its standard error: deals are independent, rows are not."""
+    by_deal, ends = [], 0.0
+    for n, trial in enumerate(trials):
+        losses = _losses(trial, best.win[n], best.lose[n]) - _losses(trial, other.win[n], other.lose[n])
+        by_deal.append(np.bincount(np.unique(trial.later.panel.deal, return_inverse=True)[1], weights=losses))
+        ends += float(_ended(trial).sum())
+    sums = np.concatenate(by_deal)
+    ends = max(ends, 1.0)
+    return float(sums.sum() / ends), float(np.sqrt(max((sums**2).sum(), 0.0)) / ends)
+
+
+def _ended(trial: Trial) -> Floats:
+    happened = trial.later.panel.happened
+    return ((happened == WON) | (happened == LOST)).astype(np.float64)
+
+
+def _losses(trial: Trial, win: Floats, lose: Floats) -> Floats:
+    later = trial.later.panel
+    events = (later.happened == WON) * np.log(win) + (later.happened == LOST) * np.log(lose)
+    return (later.days * (win + lose) - events) * trial.later.weight
+
+
+def _levels(trials: Sequence[Trial], best: Said, judged: list[Judged]) -> tuple[float, float]:
+    """By what the rates are multiplied, where the levels of the trials before would have mended each later one."""
+    if len(trials) < 2:
+        return 1.0, 1.0
+    mended_win, mended_lose = list(best.win), list(best.lose)
+    for n in range(1, len(trials)):
+        win, lose = _level(trials[:n], best)
+        mended_win[n], mended_lose[n] = best.win[n] * win, best.lose[n] * lose
+    gain, error = _gain(trials, best, Said(best.scheme, mended_win, mended_lose))
+    judged.append(Judged("level", gain, error, gain > error))
+    return _level(trials, best) if gain > error else (1.0, 1.0)
+
+
+def _level(trials: Sequence[Trial], best: Said) -> tuple[float, float]:
+    found = []
+    for what, rates in ((WON, best.win), (LOST, best.lose)):
+        seen = sum(float(((t.later.panel.happened == what) * t.later.weight).sum()) for t in trials)
+        meant = sum(
+            float((t.later.panel.days * t.later.weight * rate).sum()) for t, rate in zip(trials, rates, strict=False)
+        )
+        found.append((seen + LEVEL_PRIOR) / (meant + LEVEL_PRIOR))
+    return found[0], found[1]
