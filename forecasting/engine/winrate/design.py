@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from forecasting.engine.values import AMOUNT, Deals, Floats, Ints
 from forecasting.engine.winrate.model import Words
-from forecasting.engine.winrate.panel import AGES, SPANS, WAITS, Panel, last_before, told_of
+from forecasting.engine.winrate.panel import AGES, COHORTS, SPANS, WAITS, Panel, last_before, told_of
 from forecasting.engine.winrate.quarters import MONTHS, WEEKS
 from forecasting.engine.winrate.rates import Block
 
@@ -105,6 +105,8 @@ def _clock_block(name: str, panel: Panel, stages: int) -> Block:
         return Block(name, "ridge", panel.stage, stages)
     if name == "stage_age":
         return Block(name, "ridge", panel.stage * len(SPANS) + panel.span, stages * len(SPANS))
+    if name == "cohort":
+        return Block(name, "ridge", panel.cohort, COHORTS)
     if name == "wait":
         return Block(name, "walk", panel.wait, len(WAITS))
     raise ValueError(name)

@@ -47,6 +47,7 @@ def fit(deals: Deals, day: int, quarters: Ints | None = None, seed: int = 0) -> 
         quarters=calendar,
         stages=known.stages,
         words=words,
+        since=int(known.opened_on.min()),
         size_centre=learnt.sizes.centre,
         size_scale=learnt.sizes.scale,
         win=learnt.win,

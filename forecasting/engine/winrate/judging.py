@@ -92,6 +92,7 @@ def judge(rows: Rows, day: int, seed: int = 0) -> Verdict:
         best = _with(trials, best, block, judged)
     for name in [*(["amount"] if np.isfinite(rows.amount).any() else []), *(FEATURE + n for n in rows.features)]:
         best = _with(trials, best, name, judged)
+    best = _with(trials, best, "cohort", judged)
     for half_life in HALF_LIVES:
         if day - half_life > int(rows.panel.day.min(initial=day)):
             scheme = Scheme(best.scheme.blocks, half_life)

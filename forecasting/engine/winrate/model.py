@@ -73,6 +73,7 @@ class Model(Struct, frozen=True, eq=False):
     quarters: Ints
     stages: tuple[str, ...]
     words: tuple[Words, ...]
+    since: int
     size_centre: float
     size_scale: float
     win: Effects

@@ -15,6 +15,7 @@ from forecasting.engine.winrate.quarters import Places
 
 NONE, WON, LOST, MOVED, PUSHED = range(5)
 MOST_PUSHES = 3
+COHORTS = 120
 # First days of bins: fixed, so that no later day chooses them. Ages in a quarter are told apart by about a tenth.
 AGES = np.array(
     [*(1, 2, 3, 5, 8, 11, 14, 18, 23, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 140, 160, 180, 210, 240, 300, 365)]
@@ -39,6 +40,7 @@ class Panel(Struct, frozen=True, eq=False):
     wait: Ints
     pushes: Ints
     happened: Ints
+    cohort: Ints
 
     def __len__(self) -> int:
         return len(self.deal)
@@ -113,7 +115,13 @@ def panel_of(deals: Deals, places: Places, first: int, until: int) -> Panel:
         wait=np.clip(np.searchsorted(WAITS, day - 1 - since, side="right") - 1, 0, len(WAITS) - 1),
         pushes=pushes_before(deals, deal, day),
         happened=_happened(deals, deal, after - 1, last, stages, stage, expected),
+        cohort=cohort_of(deals.opened_on[deal], int(deals.opened_on.min())),
     )
+
+
+def cohort_of(opened: Ints, since: int) -> Ints:
+    """The thirty days in which a deal opened, counted from a day; what is beyond the last number shares it."""
+    return np.clip((opened - since) // 30, 0, COHORTS - 1)
 
 
 def pushes_before(deals: Deals, deal: Ints, day: Ints) -> Ints:

@@ -6,7 +6,7 @@ from msgspec import Struct
 from forecasting.engine.values import STAGE, Deals, Floats, Ints
 from forecasting.engine.winrate.design import FEATURE, Sizes, amounts_before, levels_of, sized
 from forecasting.engine.winrate.model import Model
-from forecasting.engine.winrate.panel import last_before, pushes_before, told_of
+from forecasting.engine.winrate.panel import cohort_of, last_before, pushes_before, told_of
 from forecasting.engine.winrate.rates import Effects
 
 
@@ -46,11 +46,13 @@ def standing(model: Model, deals: Deals, day: int) -> Standing:
     )
 
 
-def lasting_effects(effects: Effects, stood: Standing) -> Floats:
+def lasting_effects(effects: Effects, stood: Standing, since: int) -> Floats:
     """The part of each deal's log rate that does not change while it is open: its features and its size."""
     total = np.full(len(stood.row), effects.constant)
     for name, part in zip(effects.names, effects.effects, strict=True):
-        if name == "amount":
+        if name == "cohort":
+            total += part[cohort_of(stood.opened, since)]
+        elif name == "amount":
             total += part[0] * stood.size
         elif name.startswith(FEATURE):
             total += part[stood.levels[name[len(FEATURE) :]]]
