@@ -70,7 +70,9 @@ def sized(sizes: Sizes, amounts: Floats) -> Floats:
     if sizes.scale <= 0:
         return np.zeros(len(amounts))
     scaled = (np.log(np.where(np.isfinite(amounts), amounts, 1.0)) - sizes.centre) / sizes.scale
-    return np.where(np.isfinite(amounts), np.clip(scaled, -FARTHEST, FARTHEST), 0.0)
+    # In steps of a fifth, so that rows can be alike.
+    steps = np.round(np.clip(scaled, -FARTHEST, FARTHEST) * 5) / 5
+    return np.where(np.isfinite(amounts), steps, 0.0)
 
 
 def blocks_of(names: Sequence[str], panel: Panel, stages: int, features: dict[str, tuple[Ints, int]], size: Floats) -> (

@@ -13,15 +13,16 @@ from msgspec import Struct
 
 from forecasting.engine.values import Floats
 from forecasting.engine.winrate.design import FEATURE, PROGRESS
-from forecasting.engine.winrate.learning import Rows, learn, rates_on, taken, thinned, until
+from forecasting.engine.winrate.learning import Learnt, Rows, learn, rates_on, taken, thinned, until
 from forecasting.engine.winrate.model import Judged, Scheme
 from forecasting.engine.winrate.panel import LOST, WON
 
-TRIALS = 5
-BETWEEN = (21, 91)  # days between trials, by how long the past is
+TRIALS = 8
+BETWEEN = (7, 60)  # days between trials, by how long the past is
+AHEAD = 91  # days after each trial that are judged
 SEEN = 30  # ends before the first trial
-MOST_ROWS = 60_000  # that a trial learns from and is judged on
-HALF_LIVES = (365, 180, 90, 45)
+MOST_ROWS = 40_000  # that a trial learns from and is judged on
+HALF_LIVES = (365, 120, 45)
 CLOCKS = ((), ("age",), ("age", "month"), ("age", "month", "age_month"), ("age", "week"))
 CLOCKS_AFTER = (("age", "month", "week", "age_month"),)
 LEVEL_PRIOR = 15.0  # ends that say a level is right
@@ -48,13 +49,14 @@ def trials_of(rows: Rows, day: int, seed: int) -> list[Trial]:
     ends = np.sort(panel.day[(panel.happened == WON) | (panel.happened == LOST)])
     if len(ends) < 2 * SEEN:
         return []
-    earliest = int(ends[SEEN])
+    # Who knew less than half of the past says little of what is known now.
+    earliest = max(int(ends[SEEN]), (int(panel.day.min()) + day) // 2)
     between = int(np.clip((day - earliest) // (TRIALS + 1), *BETWEEN))
     starts = [day - n * between for n in range(TRIALS, 0, -1) if day - n * between >= earliest]
     rng = np.random.default_rng([seed, 8])
     found = []
     for start in starts:
-        after = (panel.day > start) & (panel.day <= start + between)
+        after = (panel.day > start) & (panel.day <= start + AHEAD) & (panel.opened <= start)
         later = thinned(taken(rows, np.flatnonzero(after)), rng, MOST_ROWS)
         found.append(Trial(start, thinned(until(rows, start), rng, MOST_ROWS), later))
     return found
@@ -66,14 +68,16 @@ class Said(Struct, frozen=True, eq=False):
     scheme: Scheme
     win: list[Floats]
     lose: list[Floats]
+    learnt: list[Learnt]
 
 
-def tried(trials: Sequence[Trial], scheme: Scheme) -> Said:
-    both = []
-    for trial in trials:
-        learnt = learn(trial.past, scheme, trial.day, ends_only=True)
-        both.append(rates_on(trial.later, scheme, learnt))
-    return Said(scheme, [win for win, _ in both], [lose for _, lose in both])
+def tried(trials: Sequence[Trial], scheme: Scheme, near: Said | None = None) -> Said:
+    both, learnt = [], []
+    for n, trial in enumerate(trials):
+        begin = None if near is None else near.learnt[n]
+        learnt.append(learn(trial.past, scheme, trial.day, ends_only=True, near=begin))
+        both.append(rates_on(trial.later, scheme, learnt[-1]))
+    return Said(scheme, [win for win, _ in both], [lose for _, lose in both], learnt)
 
 
 def judge(rows: Rows, day: int, seed: int = 0) -> Verdict:
@@ -113,7 +117,7 @@ def _with(trials: Sequence[Trial], best: Said, block: str, judged: list[Judged])
 
 
 def _better(trials: Sequence[Trial], best: Said, scheme: Scheme, name: str, judged: list[Judged]) -> Said:
-    other = tried(trials, scheme)
+    other = tried(trials, scheme, best)
     gain, error = _gain(trials, best, other)
     judged.append(Judged(name, gain, error, gain > error))
     return other if gain > error else best
@@ -148,19 +152,22 @@ def _levels(trials: Sequence[Trial], best: Said, judged: list[Judged]) -> tuple[
         return 1.0, 1.0
     mended_win, mended_lose = list(best.win), list(best.lose)
     for n in range(1, len(trials)):
-        win, lose = _level(trials[:n], best)
+        win, lose = _level(trials[:n], best, trials[n].day)
         mended_win[n], mended_lose[n] = best.win[n] * win, best.lose[n] * lose
-    gain, error = _gain(trials, best, Said(best.scheme, mended_win, mended_lose))
+    gain, error = _gain(trials, best, Said(best.scheme, mended_win, mended_lose, best.learnt))
     judged.append(Judged("level", gain, error, gain > error))
-    return _level(trials, best) if gain > error else (1.0, 1.0)
+    return _level(trials, best, trials[-1].day + AHEAD) if gain > error else (1.0, 1.0)
 
 
-def _level(trials: Sequence[Trial], best: Said) -> tuple[float, float]:
+def _level(trials: Sequence[Trial], best: Said, until: int) -> tuple[float, float]:
+    """By what the rates of the trials were too low, on days to `until` of each one's later rows."""
     found = []
     for what, rates in ((WON, best.win), (LOST, best.lose)):
-        seen = sum(float(((t.later.panel.happened == what) * t.later.weight).sum()) for t in trials)
-        meant = sum(
-            float((t.later.panel.days * t.later.weight * rate).sum()) for t, rate in zip(trials, rates, strict=False)
-        )
+        seen = meant = 0.0
+        for trial, rate in zip(trials, rates, strict=False):
+            later = trial.later.panel
+            counted = (later.day <= until) * trial.later.weight
+            seen += float(((later.happened == what) * counted).sum())
+            meant += float((later.days * rate * counted).sum())
         found.append((seen + LEVEL_PRIOR) / (meant + LEVEL_PRIOR))
     return found[0], found[1]

@@ -41,6 +41,7 @@ class Panel(Struct, frozen=True, eq=False):
     pushes: Ints
     happened: Ints
     cohort: Ints
+    opened: Ints
 
     def __len__(self) -> int:
         return len(self.deal)
@@ -115,6 +116,7 @@ def panel_of(deals: Deals, places: Places, first: int, until: int) -> Panel:
         wait=np.clip(np.searchsorted(WAITS, day - 1 - since, side="right") - 1, 0, len(WAITS) - 1),
         pushes=pushes_before(deals, deal, day),
         happened=_happened(deals, deal, after - 1, last, stages, stage, expected),
+        opened=deals.opened_on[deal],
         cohort=cohort_of(deals.opened_on[deal], int(deals.opened_on.min())),
     )
 

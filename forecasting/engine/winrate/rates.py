@@ -17,6 +17,7 @@ ROUNDS = 40
 CLOSE = 1e-4
 LEAST, MOST = 1e-4, 30.0  # variances of a block
 FIRST_GUESS = 0.2
+FINE = 1 << 40  # groups that a number may tell apart before it is made small again
 LONGEST = 2.0  # a step in log rates
 
 
@@ -42,8 +43,9 @@ class Effects(Struct, frozen=True, eq=False):
         return self.effects[self.names.index(name)] if name in self.names else None
 
 
-def fit_rates(blocks: Sequence[Block], events: Floats, days: Floats) -> Effects:
-    """`events` and `days` at risk of each row, both already weighted."""
+def fit_rates(blocks: Sequence[Block], events: Floats, days: Floats, near: Effects | None = None) -> Effects:
+    """`events` and `days` at risk of each row, both already weighted; `near`: effects to begin from."""
+    blocks, events, days = _grouped(blocks, events, days)
     total, exposed = float(events.sum()), float(days.sum())
     start = float(np.log((total + 0.5) / (exposed + 1.0)))
     rows = len(events)
@@ -54,6 +56,8 @@ def fit_rates(blocks: Sequence[Block], events: Floats, days: Floats) -> Effects:
     variances = [FIRST_GUESS] * len(every)
     found = np.zeros(int(begins[-1]))
     found[0] = start
+    if near is not None:
+        _begin_at(near, every, begins, found, variances)
     if total == 0.0 or not rows:
         return _told(every, begins, found, variances)
     for round_ in range(ROUNDS):
@@ -69,11 +73,40 @@ def fit_rates(blocks: Sequence[Block], events: Floats, days: Floats) -> Effects:
         step *= min(1.0, LONGEST / max(float(np.abs(step).max()), 1e-12))
         found = found + step
         moved = float(np.abs(step).max())
-        if round_ >= 2:
+        if round_ >= 2 or near is not None:
             moved = max(moved, _relearn(every, pulls, begins, found, spread, variances))
         if moved < CLOSE * 50:
             break
     return _told(every, begins, found, variances)
+
+
+def _grouped(blocks: Sequence[Block], events: Floats, days: Floats) -> tuple[list[Block], Floats, Floats]:
+    """Rows that are alike in all blocks as one row."""
+    code, bound = np.zeros(len(events), dtype=np.int64), 1
+    for block in blocks:
+        level, size = block.level, block.size
+        if block.by is not None:
+            values, level = np.unique(block.by, return_inverse=True)
+            size = max(len(values), 1)
+        code, bound = code * size + level, bound * size
+        if bound > FINE:
+            values, code = np.unique(code, return_inverse=True)
+            bound = max(len(values), 1)
+    _, first, group = np.unique(code, return_index=True, return_inverse=True)
+    fewer = [
+        Block(b.name, b.kind, b.level[first], b.size, None if b.by is None else b.by[first]) for b in blocks
+    ]
+    count = len(first)
+    return fewer, np.bincount(group, events, count), np.bincount(group, days, count)
+
+
+def _begin_at(near: Effects, every: Sequence[Block], begins: Ints, found: Floats, variances: list[float]) -> None:
+    found[0] = near.constant
+    for n, block in enumerate(every):
+        part = near.of(block.name) if n else None
+        if part is not None and len(part) == block.size:
+            found[begins[n] : begins[n + 1]] = part
+            variances[n] = near.variances[near.names.index(block.name)]
 
 
 def log_rates(effects: Effects, blocks: Sequence[Block], rows: int) -> Floats:
