@@ -25,9 +25,11 @@ ROUNDS = 6
 
 
 class Ageing(Struct, frozen=True, eq=False):
-    """Chances of a day: `rate` has the shape (3 kinds, stages, ages, thirds), times `size` (3 kinds, sizes); `limits` are
-    the amounts at which a deal is of the next size. `moves[a, b]` is the share of moves from stage a that go to b,
-    `begins` the share of deals that begin in each stage."""
+    """Chances of a day: `rate` (3 kinds, stages, ages, thirds) times `size` (3 kinds, sizes).
+
+    `limits` are the amounts at which a deal is of the next size. `moves[a, b]` is the share of moves from stage a that
+    go to b, `begins` the share of deals that begin in each stage.
+    """
 
     first: int
     quarters: Ints
@@ -182,7 +184,7 @@ def _bins(ends: Ints) -> Ints:
 
 
 def _risk(stays: _Stays, opened: Ints, size: Ints, ages: Ints, quarters: Ints, depth: int, first: int) -> Floats:
-    """Days at risk by size, stage, age and third: by how many days of each third lie before each day, so no day is walked."""
+    """Days at risk by size, stage, age and third: by counting days of each third before each."""
     low = int(min(opened.min(initial=first), first))
     high = int(stays.until.max(initial=first))
     third = third_of(quarters, np.arange(low, high + 1))

@@ -24,8 +24,10 @@ RECENT_WON = 20  # fewer won in the last year: all that were ever won
 
 
 class Newcomers(Struct, frozen=True, eq=False):
-    """Won deals that do not exist yet: expected number for each group and step, (groups, steps), what one brings, and the
-    variance of a factor of mean 1 by which their number varies beyond chance."""
+    """Won deals that do not exist yet: expected number, (groups, steps), and what one brings, by weight.
+
+    `variance` is that of a factor of mean 1 by which their number varies beyond chance.
+    """
 
     rate: Floats
     amounts: Floats
@@ -34,8 +36,10 @@ class Newcomers(Struct, frozen=True, eq=False):
 
 
 class Arrivals(Struct, frozen=True, eq=False):
-    """What was learnt until the end of `day`. `daily` has the deals that came on each day from `first`; `at_once` is the
-    share that is won on its first day. `said`: stable codes (`few`: under 30 ends)."""
+    """What was learnt until the end of `day`. `daily` has the deals that came on each day from `first`.
+
+    `at_once` is the share that is won on its first day. `said`: stable codes (`few`: under 30 ends).
+    """
 
     day: int
     first: int
@@ -150,8 +154,9 @@ def level(arrivals: Arrivals, horizon: int) -> tuple[Floats, float]:
     weights = _weights(tried, len(now))
     wrong = [(came - views @ weights) ** 2 - views @ weights for views, came, _ in tried]
     expected = [(views @ weights) ** 2 for views, _, _ in tried]
-    usual = 2 * (np.mean(expected) if expected else 1.0)
-    variance = max((sum(wrong) + USUAL_VARIANCE * usual) / (sum(expected) + usual), 0.0)
+    usual = 2 * float(np.mean(expected)) if expected else 1.0
+    whole = float(sum(expected)) + usual
+    variance = max((float(sum(wrong)) + USUAL_VARIANCE * usual) / whole, 0.0) if whole > 0 else USUAL_VARIANCE
     return np.full(horizon, float(now @ weights) / horizon), float(min(variance, 0.25))
 
 

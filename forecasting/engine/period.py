@@ -24,6 +24,7 @@ VIEWS = (PIPELINE, RUN_RATE, LAST_PERIOD, LAST_YEAR)
 SHORTEST = 28  # days of ends that must be known before anything is looked at
 MOST = 12  # windows back
 FEW = 4  # windows that views can be weighed on
+USUAL = np.array([0.5, 1.0, 2.0, 2.0])  # squared errors of VIEWS by that of the median one, before any is seen
 LEVELS = (0.2, 5.0)  # by how much views may move the pipeline
 THIRDS = 3
 
@@ -211,22 +212,25 @@ def calendar_of(quarters: Ints | None, deals: Deals, end: int) -> Ints:
 
 
 def weigh(seen: Seen) -> Floats:
-    """Parts of one for each of VIEWS, by how right each was: the inverse of its squared error, twice.
+    """Parts of one for each of VIEWS: the inverse of its squared error to the fourth power, so nearly the best alone.
 
-    A view that was there in few windows is drawn to the usual error; one that never was gets nothing. Without windows
-    all are 0: nothing can be weighed.
+    Errors begin as `USUAL` times that of the median view, which weighs as many windows as `FEW`; a view that never said
+    anything gets nothing. Without windows, or when nothing came, all are 0: nothing can be weighed.
     """
     if not seen.looks or not seen.actual.any():
         return np.zeros(len(VIEWS))
-    scale = float(np.mean(seen.actual))
+    scale = float(np.mean(np.abs(seen.actual)))
     wrong = (np.stack([found.means for found in seen.looks]) - seen.actual[:, None]) / scale
     there = np.isfinite(wrong)
-    squares = np.where(there, wrong, 0.0) ** 2
+    squares = (np.where(there, wrong, 0.0) ** 2).sum(axis=0)
     counts = there.sum(axis=0)
-    usual = float(np.median((squares.sum(axis=0) / np.maximum(counts, 1))[counts > 0])) if there.any() else 0.0
-    error = (squares.sum(axis=0) + usual) / (counts + 1.0) + 1e-6
-    weight = np.where(counts > 0, error**-2.0, 0.0)
-    return weight / max(weight.sum(), 1e-300)
+    if not counts.any():
+        return np.zeros(len(VIEWS))
+    median = float(np.median(squares[counts > 0] / counts[counts > 0]))
+    error = (squares + FEW * median * USUAL) / (counts + FEW) + 1e-9
+    weight = np.where(counts > 0, (error.min() / error) ** 4, 0.0)
+    found: Floats = weight / weight.sum()
+    return found
 
 
 def blended(weights: Floats, means: Floats) -> float:

@@ -34,8 +34,10 @@ class Split(Struct, frozen=True, eq=False):
 
 
 class Outcome(Struct, frozen=True, eq=False):
-    """Minor units. `won` has the shape (groups,); `open` and `new` (groups, draws); `filling` (steps, draws): what is won
-    after the window began until the end of each step, of all groups together."""
+    """Minor units. `won` has the shape (groups,); `open` and `new` (groups, draws).
+
+    `filling` (steps, draws) is what is won of all groups together until the end of each step of the window.
+    """
 
     groups: tuple[str, ...]
     won: Floats
