@@ -2,32 +2,84 @@
 
 import numpy as np
 
-from forecasting.engine.values import NEVER, Deals, Ints, as_known
+from forecasting.engine.values import NEVER, STAGE, Deals, Floats, Ints, as_known
 from forecasting.engine.winrate.amounts import fit_amounts
-from forecasting.engine.winrate.clock import Cohorts, cohorts_of, fit_clock
+from forecasting.engine.winrate.design import FEATURE, PROGRESS, words_of
+from forecasting.engine.winrate.judging import Verdict, judge
+from forecasting.engine.winrate.learning import learn, rows_of, thinned
 from forecasting.engine.winrate.model import VERSION, Model, NotComputable
-from forecasting.engine.winrate.quarters import covering
+from forecasting.engine.winrate.panel import panel_of, told_of
+from forecasting.engine.winrate.quarters import covering, places
 
-AHEAD = 3 * 366  # days after the cut-off that have a place in a quarter
+AHEAD = 4 * 366  # days after the cut-off that have a place in a quarter
 FEW = 30
+MOVES_PRIOR = 1.0
 
 
-def fit(deals: Deals, day: int, quarters: Ints | None = None) -> Model | NotComputable:
-    """`quarters`: the first days of the company's quarters (civil ones without). `no_history` before a first end."""
+def fit(deals: Deals, day: int, quarters: Ints | None = None, seed: int = 0) -> Model | NotComputable:
+    """A model of the deals as known at the end of `day`; `no_history` before a first deal ended.
+
+    `quarters`: the first days of the company's quarters (civil ones without). `seed` matters only for large pasts, of
+    which the days on which nothing happened are thinned.
+    """
     known = as_known(deals, day)
     ended = known.ended_on != NEVER
     lasting = ended & (known.ended_on > known.opened_on)
     if not lasting.any():
         return NotComputable("no_history", "no deal has been won or lost yet")
-    calendar = covering(quarters, int(known.opened_on.min()), day + AHEAD)
-    cohorts = _cohorts(known, day)
+    first = int(known.ended_on[lasting].min())
+    calendar = covering(quarters, min(int(known.opened_on.min()), first), day + AHEAD)
+    panel = panel_of(known, places(calendar, first, day), first, day)
+    words = words_of(known, np.flatnonzero(ended))
+    rows = rows_of(known, panel, words)
+    verdict = judge(rows, day, seed)
+    learnt = learn(thinned(rows, np.random.default_rng([seed, 9])), verdict.scheme, day)
     won, lost = int((ended & known.won).sum()), int((ended & ~known.won).sum())
-    said = [*(["one_outcome"] if 0 in (won, lost) else []), *(["few"] if won + lost < FEW else [])]
-    clock = fit_clock(cohorts, calendar, "month" if won + lost >= FEW else "none")
-    return Model(VERSION, day, len(known), won, lost, tuple(said), calendar, clock, fit_amounts(known))
+    return Model(
+        version=VERSION,
+        day=day,
+        deals=len(known),
+        won=won,
+        lost=lost,
+        said=_said(verdict, won, lost, bool((ended & (known.ended_on < known.opened_on)).any())),
+        scheme=verdict.scheme,
+        judged=verdict.judged,
+        quarters=calendar,
+        stages=known.stages,
+        words=words,
+        since=int(known.opened_on.min()),
+        size_centre=learnt.sizes.centre,
+        size_scale=learnt.sizes.scale,
+        win=learnt.win,
+        lose=learnt.lose,
+        move=learnt.move,
+        push=learnt.push,
+        moves=_moves(known),
+        win_level=verdict.win_level,
+        lose_level=verdict.lose_level,
+        amounts=fit_amounts(known),
+    )
 
 
-def _cohorts(known: Deals, day: int) -> Cohorts:
-    first = int(known.ended_on[known.ended_on > known.opened_on].min())
-    ended = np.where(known.is_open, day + 1, known.ended_on)
-    return cohorts_of(known.opened_on, ended, known.won, first, day)
+def _said(verdict: Verdict, won: int, lost: int, wrong: bool) -> tuple[str, ...]:
+    of_deals = [name for name in verdict.scheme.blocks if name in (*PROGRESS, "amount") or name.startswith(FEATURE)]
+    return (
+        *(["one_outcome"] if 0 in (won, lost) else []),
+        *(["few"] if won + lost < FEW else []),
+        *(["dates_wrong"] if wrong else []),
+        *(["not_judged"] if not verdict.judged else []),
+        *(["no_signal"] if not of_deals else []),
+    )
+
+
+def _moves(known: Deals) -> Floats:
+    """Of the moves out of each stage, the share that went to each; before any was seen, to the next one."""
+    count = max(len(known.stages), 1)
+    told = told_of(known, STAGE)
+    stage = np.clip(told.value, 0, count - 1).astype(np.int64)
+    later = np.flatnonzero((told.deal[1:] == told.deal[:-1]) & (stage[1:] != stage[:-1]))
+    seen = np.bincount(stage[later] * count + stage[later + 1], minlength=count * count).reshape(count, count)
+    usual = np.eye(count, k=1) * MOVES_PRIOR
+    usual[-1, -1] = 1.0
+    total = seen + usual
+    return np.asarray(total / total.sum(axis=1, keepdims=True), dtype=np.float64)

@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 
 from forecasting.engine.values import Floats, Ints
-from forecasting.engine.winrate.clock import Clock
+from forecasting.engine.winrate.rates import Effects
 
 VERSION = 1
 
@@ -28,8 +28,39 @@ class Amounts(Struct, frozen=True, eq=False):
     usual_spread: float
 
 
+class Words(Struct, frozen=True):
+    """The values of a feature that have a level of their own, in order; all others share the level after the last."""
+
+    feature: str
+    values: tuple[str, ...]
+
+
+class Scheme(Struct, frozen=True):
+    """What the rates depend on: names of blocks (`design`), and after how many days the past counts half (0: never)."""
+
+    blocks: tuple[str, ...]
+    half_life: int = 0
+
+
+class Judged(Struct, frozen=True):
+    """A choice that was made on the past: what was tried, the gain in nats for a deal that ended, how sure, taken or not.
+
+    `gain` is on days after those it was learnt from, beside the same without it; `error` is the gain's standard error.
+    """
+
+    name: str
+    gain: float
+    error: float
+    taken: bool
+
+
 class Model(Struct, frozen=True, eq=False):
-    """`day` is the cut-off: nothing later was seen. `said`: stable codes of what a reader must know (`few` …)."""
+    """`day` is the cut-off: nothing later was seen. `said`: stable codes of what a reader must know.
+
+    `few` (under 30 ends), `one_outcome`, `dates_wrong` (ended before they opened, left out), `no_signal` (deals of the
+    same age have the same chances, nothing told of them earned its place), `not_judged` (too short a past to judge on).
+    `moves[a, b]` is the share of moves out of stage a that go to b. `win_level` and `lose_level` multiply the rates.
+    """
 
     version: int
     day: int
@@ -37,8 +68,21 @@ class Model(Struct, frozen=True, eq=False):
     won: int
     lost: int
     said: tuple[str, ...]
+    scheme: Scheme
+    judged: tuple[Judged, ...]
     quarters: Ints
-    clock: Clock
+    stages: tuple[str, ...]
+    words: tuple[Words, ...]
+    since: int
+    size_centre: float
+    size_scale: float
+    win: Effects
+    lose: Effects
+    move: Effects
+    push: Effects
+    moves: Floats
+    win_level: float
+    lose_level: float
     amounts: Amounts
 
 
@@ -59,6 +103,3 @@ def _encoded(value: object) -> object:
 def _decoded(_wanted: type, told: object) -> object:
     kind, shape, content = cast("tuple[str, list[int], bytes]", told)
     return np.frombuffer(content, dtype=kind).reshape(shape).copy()
-
-
-__all__ = ["VERSION", "Amounts", "Floats", "Model", "NotComputable", "from_bytes", "to_bytes"]
