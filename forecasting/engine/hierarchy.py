@@ -30,11 +30,12 @@ class Hierarchy(Struct, frozen=True, eq=False):
         return np.tensordot(self.summing, of_leaves, axes=1)
 
     def gap(self, values: Floats) -> float:
-        """How far the worst node is from the sum of its leaves, by the size of what is added up (at least 1)."""
+        """How far the worst node is from the sum of its leaves, by the size of what is added up (at least 1).
+        Summed from the other end than `total` does, so that it does not repeat what it checks."""
         if not len(self):
             return 0.0
         held = values[self.leaves]
-        off = np.abs(values - self.total(held))
+        off = np.abs(values - np.tensordot(self.summing[:, ::-1], held[::-1], axes=1))
         size = np.maximum(self.total(np.abs(held)), 1.0)
         return float((off / size).max(initial=0.0))
 

@@ -85,12 +85,17 @@ def reconciled(hierarchy: Hierarchy, by: Reconciler, base: Floats, *, non_negati
 
 def nearest_non_negative(hierarchy: Hierarchy, base: Floats, weights: Floats) -> Floats:
     """(nodes, steps) -> leaves of 0 or more, summed, that are nearest to what was forecast: least squares under the
-    constraint, each node by its weight (nodes,). Where the solver gives up, `reconciled` of `non_negative` stands."""
-    if len(weights) != len(hierarchy) or (weights <= 0).any():
+    constraint, each node by its weight (nodes,), one over its variance. For points: too dear for draws."""
+    if len(weights) != len(hierarchy) or not (weights > 0).all():
         raise ValueError("each node needs a weight above 0")
-    root = np.sqrt(weights)
+    root = np.sqrt(weights / weights.max(initial=1.0))
     design = hierarchy.summing * root[:, None]
-    leaves = np.column_stack([nnls(design, root * column)[0] for column in base.T])
+    leaves = np.zeros((hierarchy.summing.shape[1], base.shape[1]))
+    for step, column in enumerate(base.T):
+        try:
+            leaves[:, step] = nnls(design, root * column)[0]
+        except RuntimeError:  # it found no end: then the leaves' own forecasts, none below 0
+            leaves[:, step] = np.maximum(column[hierarchy.leaves], 0.0)
     return hierarchy.total(leaves)
 
 
