@@ -11,7 +11,7 @@ from forecasting.engine.simulate import Split
 from forecasting.engine.values import Chances, Deals, Floats, Ints
 from forecasting.engine.winrate import Model, NotComputable, chances, fit
 from forecasting.outlook.looking import Pipeline
-from forecasting.outlook.shape import Tree, whole
+from forecasting.outlook.shape import Tree, summed, whole
 from forecasting.outlook.values import DealOutlook, Question, Reason, Similar, Span
 
 EVER = 730  # days after the last period ahead: what is open still is taken to stay open for ever
@@ -82,8 +82,8 @@ def pipeline_of(found: Open, span: Span, people: int) -> Pipeline | None:
     amount = worth_of(found.near)
     square = chance * amount**2 * np.exp(np.minimum(found.near.spread, 3.0) ** 2) - (chance * amount) ** 2
     split = found.split
-    open_ = np.bincount(split.group, weights=split.share * (chance * amount)[split.deal], minlength=people)
-    luck = np.bincount(split.group, weights=split.share**2 * np.maximum(square, 0.0)[split.deal], minlength=people)
+    open_ = summed(split.group, split.share * (chance * amount)[split.deal], people)
+    luck = summed(split.group, split.share**2 * np.maximum(square, 0.0)[split.deal], people)
     if found.newcomers is None:
         return Pipeline(open_, np.zeros(people), luck, 0.0)
     rate = found.newcomers.rate[:, first:after].sum(axis=1)

@@ -203,4 +203,5 @@ def range_of(mean: Floats, luck: Floats, spread: Spread) -> Floats:
     safe = np.where(np.isfinite(mean) & (mean > 0), mean, 1.0)
     relative = np.maximum(luck / safe**2 + deviation**2 + unsure, 1e-8)
     found = gammaincinv(1 / relative[:, None], LEVELS) * relative[:, None] * safe[:, None]
-    return np.where((mean > 0)[:, None], found, np.where(np.isfinite(mean), 0.0, np.nan)[:, None])
+    nothing = np.where(np.isfinite(mean), 0.0, np.nan)[:, None]
+    return np.asarray(np.where((mean > 0)[:, None], found, nothing), dtype=np.float64)

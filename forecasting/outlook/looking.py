@@ -16,7 +16,7 @@ from forecasting.engine.newcomers import NoArrivals, expect, learn_arrivals
 from forecasting.engine.period import calendar_of, plain_chances
 from forecasting.engine.values import NEVER, Deals, Floats, Ints, as_known
 from forecasting.outlook.running_rate import RunRate
-from forecasting.outlook.shape import Money, Tree
+from forecasting.outlook.shape import Money, Tree, summed
 from forecasting.outlook.values import CALL, LAST_PERIOD, LAST_YEAR, PIPELINE, SERIES, Call, Span
 
 SAID = (PIPELINE, SERIES, CALL, LAST_PERIOD, LAST_YEAR)
@@ -123,8 +123,8 @@ class Looker:
         amount = np.where(np.isfinite(chances.amount) & (chances.amount > 0), chances.amount, 0.0)[mine]
         square = chance * amount**2 * np.exp(np.minimum(chances.spread[mine], 3.0) ** 2) - (chance * amount) ** 2
         count = len(self.people)
-        open_ = np.bincount(leaf[mine], weights=chance * amount, minlength=count)
-        luck = np.bincount(leaf[mine], weights=np.maximum(square, 0.0), minlength=count)
+        open_ = summed(leaf[mine], chance * amount, count)
+        luck = summed(leaf[mine], np.maximum(square, 0.0), count)
         if isinstance(arrivals, NoArrivals) or not count:
             return Pipeline(open_, np.zeros(count), luck, 0.0)
         coming = expect(arrivals, edges, self.people)

@@ -22,7 +22,9 @@ def scores_of(names: tuple[str, ...], verdict: Verdict) -> list[Score]:
     if not len(seen):
         return []
     actual = seen.won + seen.came
-    views = {view: (seen.said[:, v] + seen.won, None) for v, view in enumerate(SAID)}
+    views: dict[str, tuple[Floats, Floats | None]] = {
+        view: (seen.said[:, v] + seen.won, None) for v, view in enumerate(SAID)
+    }
     views[PIPELINE] = (views[PIPELINE][0], pipeline_ranges(seen) + seen.won[:, :, None])
     views[BLEND] = (verdict.mean + seen.won, verdict.ranges + seen.won[:, :, None])
     found = []

@@ -5,14 +5,17 @@ one, a node has one place in the tree (the first that is told), periods that end
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from forecasting.engine.hierarchy import Hierarchy, tree
 from forecasting.engine.values import AMOUNT, NEVER, Changes, Deals, Floats, Ints, as_known
 from forecasting.outlook.values import COMPANY, DealColumns, Question, Span
 
+T = TypeVar("T", np.float64, np.int64)
 PEOPLE = "people"
 BACK = 6 * 366  # days of money that are looked at
 AHEAD = 3 * 366  # days ahead in which a period may end
@@ -32,7 +35,7 @@ class Tree(Struct, frozen=True, eq=False):
     def __len__(self) -> int:
         return len(self.names)
 
-    def up(self, of_leaves: Floats) -> Floats:
+    def up(self, of_leaves: NDArray[T]) -> NDArray[T]:
         """(people, ...) -> (nodes, ...): every node is the sum of those directly below it."""
         found = np.zeros((len(self.names), *of_leaves.shape[1:]), dtype=of_leaves.dtype)
         found[self.leaf_node] = of_leaves
@@ -104,14 +107,14 @@ def tree_of(question: Question) -> Tree:
     names = sorted(above, key=lambda name: (*above[name], name) if name != COMPANY else ())
     place = {name: n for n, name in enumerate(names)}
     people = sorted({f"user:{leaf.user_key}" for leaf in question.leaves}, key=lambda name: place[name])
-    leaf = {name: n for n, name in enumerate(people)}
+    person = {name: n for n, name in enumerate(people)}
     return Tree(
         names=tuple(names),
         parent=tuple(place[above[name][-1]] if above[name] else -1 for name in names),
         above=tuple(above[name] for name in names),
-        levels=tuple(PEOPLE if name in leaf else str(len(above[name])) for name in names),
+        levels=tuple(PEOPLE if name in person else str(len(above[name])) for name in names),
         leaf_node=np.array([place[name] for name in people], dtype=np.int64),
-        leaf_of=np.array([leaf[f"user:{one.user_key}"] for one in question.leaves], dtype=np.int64),
+        leaf_of=np.array([person[f"user:{one.user_key}"] for one in question.leaves], dtype=np.int64),
     )
 
 
@@ -144,6 +147,11 @@ def quarters_of(spans: Sequence[Span]) -> Ints | None:
     if len(spans) < 2 or float(np.median([span.end - span.start for span in spans])) > 120:
         return None
     return np.array(sorted({span.start for span in spans} | {spans[-1].end}), dtype=np.int64)
+
+
+def summed(group: Ints, values: Floats, count: int) -> Floats:
+    """(count,) sums of the values of each group."""
+    return np.bincount(group, weights=values, minlength=count).astype(np.float64)
 
 
 def whole(parts: Floats) -> Ints:
