@@ -51,8 +51,8 @@ def follow(model: Model, stood: Standing, edges: Ints) -> tuple[Floats, Floats]:
         step += int(day > edges[step + 1])
         days = _stride(day - first, day, int(edges[step + 1]), place)
         rates = [_rates(effects, fixed, flow, stood, day, place) for effects, fixed in sources]
-        rates[0] *= model.win_level
-        rates[1] *= model.lose_level
+        rates[0] *= model.level
+        rates[1] *= model.level
         won, lost = _advance(flow, rates, model.moves, days)
         win[:, step] += won
         lose[:, step] += lost
