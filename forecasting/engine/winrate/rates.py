@@ -1,7 +1,8 @@
 """Rates a day as a product of factors, each pulled to 1 as strongly as the data themselves ask (empirical Bayes).
 
 log rate = sum of blocks; a block is an effect for each level (kind `ridge`: levels are alike and independent; `walk`:
-levels are in order and neighbours are alike; `flat`: not pulled) or a slope. Poisson likelihood on rows of days at risk,
+levels are in order and what
+comes next goes on as before; `flat`: not pulled) or a slope. Poisson likelihood on rows of days at risk,
 Newton steps on the pairwise tables of levels, so the work is a few counts over the rows. How far levels differ (the
 variance of a block) is learnt with them: a block without signal shrinks to nothing by itself.
 """
@@ -149,12 +150,12 @@ def _derivatives(blocks: Sequence[Block], begins: Ints, wrong: Floats, weight: F
 
 
 def _pull(block: Block) -> Floats:
-    """By what matrix a block is pulled at variance 1; a walk also a little to 1, so that it has one solution."""
+    """By what matrix a block is pulled at variance 1; a walk to a line, and a little to nothing, to have one solution."""
     if block.kind == "flat":
         return np.eye(block.size) * 1e-6
     if block.kind == "walk":
-        steps = np.diff(np.eye(block.size), axis=0)
-        return steps.T @ steps + 0.02 * np.eye(block.size)
+        bends = np.diff(np.eye(block.size), n=2, axis=0)
+        return bends.T @ bends + 0.001 * np.eye(block.size)
     return np.eye(block.size)
 
 
