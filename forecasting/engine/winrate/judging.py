@@ -23,8 +23,8 @@ AHEAD = 91  # days after each trial that are judged
 SEEN = 30  # ends before the first trial
 MOST_ROWS = 40_000  # that a trial learns from and is judged on
 HALF_LIVES = (365, 120, 45)
-CLOCKS = ((), ("age",), ("age", "month"), ("age", "month", "age_month"), ("age", "week"))
-CLOCKS_AFTER = (("age", "month", "week", "age_month"),)
+CLOCKS: tuple[tuple[str, ...], ...] = ((), ("age",), ("age", "month"), ("age", "month", "age_month"), ("age", "week"))
+CLOCKS_AFTER: tuple[tuple[str, ...], ...] = (("age", "month", "week", "age_month"),)
 LEVEL_PRIOR = 15.0  # ends that say a level is right
 
 
@@ -144,13 +144,15 @@ def _gain(trials: Sequence[Trial], best: Said, other: Said) -> tuple[float, floa
 
 def _ended(trial: Trial) -> Floats:
     happened = trial.later.panel.happened
-    return ((happened == WON) | (happened == LOST)).astype(np.float64)
+    ended: Floats = ((happened == WON) | (happened == LOST)).astype(np.float64)
+    return ended
 
 
 def _losses(trial: Trial, win: Floats, lose: Floats) -> Floats:
     later = trial.later.panel
     events = (later.happened == WON) * np.log(win) + (later.happened == LOST) * np.log(lose)
-    return (later.days * (win + lose) - events) * trial.later.weight
+    losses: Floats = (later.days * (win + lose) - events) * trial.later.weight
+    return losses
 
 
 def _mended(trials: Sequence[Trial], best: Said, judged: list[Judged]) -> float:

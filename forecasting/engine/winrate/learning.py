@@ -97,13 +97,14 @@ def learn(rows: Rows, scheme: Scheme, day: int, ends_only: bool = False, near: L
     # A row on which something happened stands for itself even where it is thinned; its weight is that of recency.
     begin = (None, None) if near is None else (near.win, near.lose)
     ends = zip((WON, LOST), begin, strict=True)
-    fitted = [fit_rates(blocks, (panel.happened == what) * weight, paced, at) for what, at in ends]
+    win, lose = (fit_rates(blocks, (panel.happened == what) * weight, paced, at) for what, at in ends)
     if shared is not None:
-        fitted = [_joined(of, shared[0]) for of in fitted]
+        win, lose = _joined(win, shared[0]), _joined(lose, shared[0])
     moves = [] if ends_only else [block for block in blocks if block.name in OF_MOVES]
     pushes = [] if ends_only else [block for block in blocks if block.name in OF_PUSHES]
     return Learnt(
-        *fitted,
+        win,
+        lose,
         fit_rates(moves, (panel.happened == MOVED) * weight, days),
         fit_rates(pushes, (panel.happened == PUSHED) * weight, days),
         sizes,
@@ -127,9 +128,7 @@ def _pace(
 
 
 def _joined(of: Effects, shared: Effects) -> Effects:
-    return Effects(
-        of.constant, of.names + shared.names, of.effects + shared.effects, of.variances + shared.variances
-    )
+    return Effects(of.constant, of.names + shared.names, of.effects + shared.effects, of.variances + shared.variances)
 
 
 def blocks_for(rows: Rows, scheme: Scheme, sizes: Sizes) -> list[Block]:

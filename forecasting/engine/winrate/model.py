@@ -48,7 +48,7 @@ class Scheme(Struct, frozen=True):
 
 
 class Judged(Struct, frozen=True):
-    """A choice that was made on the past: what was tried, the gain in nats for a deal that ended, how sure, taken or not.
+    """A choice made on the past: what was tried, the gain in nats for a deal that ended, how sure, whether taken.
 
     `gain` is on days after those it was learnt from, beside the same without it; `error` is the gain's standard error.
     """

@@ -69,7 +69,7 @@ def fit_rates(blocks: Sequence[Block], events: Floats, days: Floats, near: Effec
             scaled = pull / (variances[n] if n else 1.0)
             slope[part] -= scaled @ found[part]
             bend[part, part] += scaled
-        spread = np.linalg.inv(bend)
+        spread: Floats = np.asarray(np.linalg.inv(bend), dtype=np.float64)
         step = spread @ slope
         step *= min(1.0, LONGEST / max(float(np.abs(step).max()), 1e-12))
         found = found + step
@@ -94,11 +94,10 @@ def _grouped(blocks: Sequence[Block], events: Floats, days: Floats) -> tuple[lis
             values, code = np.unique(code, return_inverse=True)
             bound = max(len(values), 1)
     _, first, group = np.unique(code, return_index=True, return_inverse=True)
-    fewer = [
-        Block(b.name, b.kind, b.level[first], b.size, None if b.by is None else b.by[first]) for b in blocks
-    ]
+    fewer = [Block(b.name, b.kind, b.level[first], b.size, None if b.by is None else b.by[first]) for b in blocks]
     count = len(first)
-    return fewer, np.bincount(group, events, count), np.bincount(group, days, count)
+    summed = [np.bincount(group, column, count).astype(np.float64) for column in (events, days)]
+    return fewer, summed[0], summed[1]
 
 
 def _begin_at(near: Effects, every: Sequence[Block], begins: Ints, found: Floats, variances: list[float]) -> None:
@@ -150,7 +149,7 @@ def _derivatives(blocks: Sequence[Block], begins: Ints, wrong: Floats, weight: F
 
 
 def _pull(block: Block) -> Floats:
-    """By what matrix a block is pulled at variance 1; a walk to a line, and a little to nothing, to have one solution."""
+    """By what matrix a block is pulled at variance 1: a walk to a line, and a little to nothing."""
     if block.kind == "flat":
         return np.eye(block.size) * 1e-6
     if block.kind == "walk":
@@ -160,7 +159,12 @@ def _pull(block: Block) -> Floats:
 
 
 def _relearn(
-    blocks: Sequence[Block], pulls: Sequence[Floats], begins: Ints, found: Floats, spread: Floats, variances: list[float]
+    blocks: Sequence[Block],
+    pulls: Sequence[Floats],
+    begins: Ints,
+    found: Floats,
+    spread: Floats,
+    variances: list[float],
 ) -> float:
     """One step of expectation and maximisation for the variances; by how much the largest one moved, on a log scale."""
     moved = 0.0

@@ -45,7 +45,10 @@ def follow(model: Model, stood: Standing, edges: Ints) -> tuple[Floats, Floats]:
     place = places(covering(model.quarters, first, last + 1), first, last + 1)
     win, lose = np.zeros((len(stood.row), len(edges) - 1)), np.zeros((len(stood.row), len(edges) - 1))
     flow = _begin(model, stood, first)
-    sources = [(effects, lasting_effects(effects, stood, model.since)) for effects in (model.win, model.lose, model.move, model.push)]
+    sources = [
+        (effects, lasting_effects(effects, stood, model.since))
+        for effects in (model.win, model.lose, model.move, model.push)
+    ]
     step, day = 0, first + 1
     while day <= last:
         step += int(day > edges[step + 1])
