@@ -10,7 +10,6 @@ Does not do: totals (a table brings its own).
 
 import csv
 import io
-import unicodedata
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,8 +17,8 @@ from typing import Any
 from msgspec import Struct
 
 from sfa.core.days import to_date
+from sfa.core.formulas import is_formula, safe
 from sfa.core.money import format_minor, minor_digits
-from sfa.profit.company.customer_sheet import FORMULA
 
 TEXT, MONEY, NUMBER = "text", "money", "number"
 CSV = "text/csv; charset=utf-8"
@@ -65,16 +64,8 @@ def _text(column: Column, cell: Cell, currency: str) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        return f"'{cell}" if is_formula(cell) else cell
+        return safe(cell)
     return format_minor(cell, currency) if column.kind == MONEY else str(cell)
-
-
-def is_formula(text: str) -> bool:
-    """Whether a spreadsheet might reckon a text: some cut blanks off before they look, some read full-width signs."""
-    if text.startswith(FORMULA):
-        return True
-    first = next((sign for sign in text if sign.isprintable() and not sign.isspace()), "")
-    return unicodedata.normalize("NFKC", first).startswith(FORMULA)
 
 
 def as_xlsx(table: Table) -> bytes:
