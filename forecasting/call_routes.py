@@ -8,17 +8,20 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody
 from msgspec import structs
+from sqlalchemy import Connection
 
 from forecasting import calls, scoring
 from forecasting.accuracy import Accuracy
 from forecasting.calls import PAGE_DEFAULT, Call, Calls, CallSaid, Place
 from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
 from forecasting.grounds import own_views
+from forecasting.said_tables import calls_table
 from forecasting.service import Forecasts, Wanted
 from forecasting.tables import accuracy_table
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
 from sfa.crm.online import Online
+from sfa.db import scope
 from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
@@ -31,7 +34,7 @@ def call_routes(screens: Online, places: Places, forecasts: Forecasts) -> Sequen
 
 
 def _list(screens: Online, places: Places) -> HTTPRouteHandler:
-    @get("/api/forecast/calls", tags=["forecast"])
+    @get("/api/forecast/calls", tags=["forecast"], opt={ALSO: AS_FILES})
     async def listed(
         request: Asked,
         period: FromQuery[str | None] = None,
@@ -40,15 +43,24 @@ def _list(screens: Online, places: Places) -> HTTPRouteHandler:
         status: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = PAGE_DEFAULT,
-    ) -> Calls:
-        user = request.user.user_key
+        form: Format = JSON,
+    ) -> Response[Calls]:
+        form_of(form)
+        user, now_ms = request.user.user_key, screens.clock.now_ms()
         sealed = json.dumps(["forecast calls", user, period, node, due_on, status])
         place = places.open(after, sealed) if after is not None else None
         wanted = calls.Wanted(period, node, due_on, status, place, limit)
-        found = await screens.read(calls.listing, screens.clock.now_ms(), user, wanted)
-        return structs.replace(found, next=places.seal(found.next, sealed)) if found.next is not None else found
+        found, today = await screens.read(_listed, now_ms, user, wanted)
+        if found.next is not None:
+            found = structs.replace(found, next=places.seal(found.next, sealed))
+        return await answered(found, form, lambda: calls_table(found, today))
 
     return listed
+
+
+def _listed(connection: Connection, now_ms: int, user_key: str, wanted: calls.Wanted) -> tuple[Calls, str]:
+    """-> (the calls, the local day)."""
+    return calls.listing(connection, now_ms, user_key, wanted), scope.today(connection, now_ms)
 
 
 def _make(screens: Online, forecasts: Forecasts) -> HTTPRouteHandler:

@@ -29,7 +29,7 @@ FIELDS = (
     *("account_key", "splits", "overlays", "closed_at"),
 )
 _DEALS = ROWS["deals"]
-_OF_DEAL = ("name", "owner_key", "account_key", "close_on", "closed_at", "splits", "gone")
+_OF_DEAL = ("name", "owner_key", "account_key", "currency", "close_on", "closed_at", "splits", "gone")
 
 
 class Asked(Struct, frozen=True):
@@ -56,12 +56,13 @@ class Change(Struct, frozen=True):
 
 
 class ChangedDeal(Struct, frozen=True):
-    """The newest change first."""
+    """The newest change first. `currency` is that of the deal now; what it was before is told among the changes."""
 
     deal_key: str
     name: str
     account_key: str | None
     owner_key: str
+    currency: str | None
     gone: bool
     changes: list[Change]
 
@@ -184,4 +185,5 @@ def _seen(connection: Connection, held: frozenset[str] | None, keys: Iterable[st
 
 
 def _deal(key: str, row: Mapping[str, Any], found: list[Change]) -> ChangedDeal:
-    return ChangedDeal(key, row["name"], row["account_key"], row["owner_key"], bool(row["gone"]), found)
+    about = (row["name"], row["account_key"], row["owner_key"], row["currency"], bool(row["gone"]))
+    return ChangedDeal(key, *about, found)

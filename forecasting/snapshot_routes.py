@@ -12,9 +12,11 @@ from forecasting.changes import ChangePage
 from forecasting.covering import Covered
 from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
 from forecasting.moving import Asked, MovedPage, Movement
+from forecasting.said_tables import changes_table
 from forecasting.service import Forecasts, Wanted
 from forecasting.snapshots import SnapshotPage
-from forecasting.tables import moved_table, movement_table
+from forecasting.tables import coverage_table, moved_table, movement_table
+from sfa.core.days import local_day
 from sfa.crm.online import Online
 from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
@@ -83,7 +85,7 @@ def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
 
 
 def _coverage(forecasts: Forecasts) -> HTTPRouteHandler:
-    @get("/api/forecast/coverage", tags=["forecast"])
+    @get("/api/forecast/coverage", tags=["forecast"], opt={ALSO: AS_FILES})
     async def told(
         request: Caller,
         period: FromQuery[str | None] = None,
@@ -91,17 +93,18 @@ def _coverage(forecasts: Forecasts) -> HTTPRouteHandler:
         currency: FromQuery[str | None] = None,
         as_of: FromQuery[str | None] = None,
         by: FromQuery[str | None] = None,
+        form: Format = JSON,
     ) -> Response[Covered]:
+        form_of(form)
         wanted = covering.check_wanted(Wanted(period, node, currency, as_of, by, 1))
         found, warm = await covering.covered(forecasts, request.user.user_key, wanted)
-        headers = {"Cache-Control": "private, no-store", "sfa-forecast": "warm" if warm else "cold"}
-        return Response(found, headers=headers)
+        return await answered(found, form, lambda: coverage_table(found), {"sfa-forecast": "warm" if warm else "cold"})
 
     return told
 
 
 def _changes(screens: Online) -> HTTPRouteHandler:
-    @get("/api/forecast/changes", tags=["forecast"])
+    @get("/api/forecast/changes", tags=["forecast"], opt={ALSO: AS_FILES})
     async def listed(
         request: Caller,
         since: FromQuery[str | None] = None,
@@ -109,8 +112,11 @@ def _changes(screens: Online) -> HTTPRouteHandler:
         node: FromQuery[str] = "company",
         after: FromQuery[int | None] = None,
         limit: FromQuery[int] = changes.PAGE_DEFAULT,
-    ) -> ChangePage:
-        asked = changes.Asked(since, period, node, after, limit)
-        return await screens.read(changes.changes, request.user.user_key, screens.clock.now_ms(), asked)
+        form: Format = JSON,
+    ) -> Response[ChangePage]:
+        form_of(form)
+        asked, now_ms = changes.Asked(since, period, node, after, limit), screens.clock.now_ms()
+        found = await screens.read(changes.changes, request.user.user_key, now_ms, asked)
+        return await answered(found, form, lambda: changes_table(found, local_day(now_ms, found.zone)))
 
     return listed
