@@ -14,9 +14,8 @@ from forecasting import calls, scoring
 from forecasting.accuracy import Accuracy
 from forecasting.calls import PAGE_DEFAULT, Call, Calls, CallSaid, Place
 from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
-from forecasting.grounds import own_views
+from forecasting.grounds import views_of
 from forecasting.said_tables import calls_table
-from forecasting.service import Forecasts, Wanted
 from forecasting.tables import accuracy_table
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
@@ -29,8 +28,8 @@ from sfa.web.sealed import Places
 Asked = Request[Principal, Any, Any]
 
 
-def call_routes(screens: Online, places: Places, forecasts: Forecasts) -> Sequence[HTTPRouteHandler]:
-    return [_list(screens, places), _make(screens, forecasts), _accuracy(screens)]
+def call_routes(screens: Online, places: Places) -> Sequence[HTTPRouteHandler]:
+    return [_list(screens, places), _make(screens), _accuracy(screens)]
 
 
 def _list(screens: Online, places: Places) -> HTTPRouteHandler:
@@ -63,7 +62,7 @@ def _listed(connection: Connection, now_ms: int, user_key: str, wanted: calls.Wa
     return calls.listing(connection, now_ms, user_key, wanted), scope.today(connection, now_ms)
 
 
-def _make(screens: Online, forecasts: Forecasts) -> HTTPRouteHandler:
+def _make(screens: Online) -> HTTPRouteHandler:
     keys = KeyMaker(screens.clock)
 
     @post("/api/forecast/calls", tags=["forecast"])
@@ -71,7 +70,7 @@ def _make(screens: Online, forecasts: Forecasts) -> HTTPRouteHandler:
         """201 with the call; 200 where it came before."""
         user, now_ms = request.user.user_key, screens.clock.now_ms()
         place = await screens.read(calls.about, now_ms, user, data)
-        basis = await _based_on(screens, forecasts, now_ms, user, place)
+        basis = await _based_on(screens, now_ms, user, place)
         key = data.key if data.key is not None else keys.new()
         made = await screens.write(calls.make, user, key, data, place, basis)
         return Response(made.call, status_code=201 if made.is_new else 200, headers={"ETag": f'"{made.call.rev}"'})
@@ -79,18 +78,13 @@ def _make(screens: Online, forecasts: Forecasts) -> HTTPRouteHandler:
     return make
 
 
-async def _based_on(
-    screens: Online, forecasts: Forecasts, now_ms: int, user: str, place: Place
-) -> Mapping[str, int] | None:
-    """What the roll-up says of the node, {view: minor units}; nothing to who sees nothing of it, whose call is judged
-    by its own rules. Of himself it is read of the caller's deals alone."""
+async def _based_on(screens: Online, now_ms: int, user: str, place: Place) -> Mapping[str, int] | None:
+    """What the roll-up says of the node, {view: minor units}; nothing of what the caller does not call for: his call is
+    judged by its own rules. It is read of the deals of the node's people alone."""
     try:
-        if place.node == f"user:{user}":
-            return await screens.read(own_views, now_ms, user, place.period_key, place.currency)
-        told, _ = await forecasts.rollup(user, Wanted(place.period_key, place.node, place.currency, depth=0))
+        return await screens.read(views_of, now_ms, user, place.node, place.period_key, place.currency)
     except Refused:
         return None
-    return {view: amounts.rolled_up for view, amounts in told.nodes[0].views.items()}
 
 
 def _accuracy(screens: Online) -> HTTPRouteHandler:

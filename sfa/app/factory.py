@@ -238,7 +238,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
         *customer_profit_routes(services.screens, Places(services.secret)),
-        *call_routes(services.screens, Places(services.secret), services.forecasts),
+        *call_routes(services.screens, Places(services.secret)),
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),
