@@ -14,7 +14,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
-from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles
+from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles, is_online_only
 from sfa.core.shapes import ABOUT_ROWS, SHAPES
 from sfa.db import feed, names, past, scope, storing
 from sfa.db.ageing import read_profiles
@@ -343,11 +343,12 @@ class Door:
         if cell.entity in _AGES_WITH:
             above, field = _AGES_WITH[cell.entity]
             return self.cell(above, cell.row[field], "share").layers
+        if is_online_only(cell.entity, cell.row):
+            return ()
         since = ages_since(cell.entity, cell.row) if cell.rev else None
         if since is None or since > self.now_ms - PROFILE_DAYS_MIN * DAY_MS:
             return None
-        if self._profiles is None:
-            self._profiles = read_profiles(self.connection)
+        self._profiles = self._profiles or read_profiles(self.connection)
         return self._profiles.layers(cell.entity, since, self.now_ms)
 
     # -- writing ------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What no device carries any more moves forecasts as all else does: no roll-up of before it is told again (S10, R30)."""
+"""What no device carries any more moves forecasts as all else does: no roll-up of before is told again (S10, R30)."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,6 @@ from tests.crm.desk import Desk
 from tests.forecasting.telling import nodes, rollup
 from tests.office import Office
 from tests.quotas.books import win
-
 
 LATE = {"name": "late", "kind": "quarter", "start_on": "2027-10-01", "end_on": "2028-01-01"}
 Change = Callable[[Office], object]
@@ -26,7 +25,7 @@ def line(office: Office) -> None:
 
 @pytest.fixture
 def aged(desk: Desk) -> Desk:
-    """A deal that was won in the first quarter of 2026, seen from the last one of 2027, when no phone has it any more."""
+    """A deal that was won in the first quarter of 2026, seen from the end of 2027, when no phone has it any more."""
     office = desk.office
     win(office.phone("ana"), "won", 70_000)
     office.put(("fiscal_periods", "late", LATE))
