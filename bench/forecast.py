@@ -126,8 +126,8 @@ def cold(connection: Connection) -> int:
     """All of it, from rows to bytes -> how many nodes."""
     world = read_world(connection, now_ms=NOW)
     period = find_period(connection, "q1", world.today, world.period_kind)
-    basis = basis_of(read_raw(connection, world, period), world, period)
-    found = rolled(basis, ledger(basis.facts), Asked())
+    basis = basis_of(read_raw(connection, world, period, summed_in=world.currency), world, period)
+    found = rolled(basis, ledger(basis.facts, sums=basis.sums), Asked())
     msgspec.json.encode(found)
     return len(found.nodes)
 

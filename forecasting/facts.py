@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct
 
-from forecasting.answers import AWAITED, UNDATED, Basis, Fact, NodeRow, PeriodTold, Place, RateUsed
+from forecasting.answers import AWAITED, UNDATED, Basis, Fact, NodeRow, PeriodTold, Place, RateUsed, Summed
 from forecasting.reading import Raw, World
 from sfa.core.days import plus_days, start_of_ms
 from sfa.core.exchange import Applied
@@ -22,13 +22,14 @@ _AWAITED = ("credit_awaited",)
 
 
 def basis_of(raw: Raw, world: World, period: PeriodTold, *, currency: str | None = None, by: str = "owner") -> Basis:
-    """Everything that a roll-up of the period is made of, in the company's currency or another. Refuses
-    `currency_unknown`."""
+    """Everything that a roll-up of the period is made of, in the company's currency or another, which is that of what
+    the rows have summed. Refuses `currency_unknown`."""
     to = currency if currency is not None else world.currency
     minor_digits(to)
     maker = _Maker(raw, world, period, to, by)
     facts = [*maker.open(), *maker.closed(), *maker.awaited()]
-    rows = _rows(raw, world, {fact.user_key for fact in facts}, by)
+    sums = [Summed(row[0], world.tree.place(row[0], world.today), *row[1:]) for row in raw.summed]
+    rows = _rows(raw, world, {*(fact.user_key for fact in facts), *(of.user_key for of in sums)}, by)
     return Basis(
         period=period,
         as_of=world.today,
@@ -39,6 +40,7 @@ def basis_of(raw: Raw, world: World, period: PeriodTold, *, currency: str | None
         facts=facts,
         nodes={row.node: row for row in rows},
         rates=sorted(maker.rates),
+        sums=sums,
     )
 
 

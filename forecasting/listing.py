@@ -47,7 +47,7 @@ async def deals(forecasts: Forecasts, user_key: str, wanted: Wanted, bucket: str
     check_page(page)
     if bucket is not None and bucket not in (*BUCKETS, *UNLISTED):
         raise Refused("request_invalid", f"`bucket` is {', '.join((*BUCKETS, *UNLISTED))}")
-    found = await forecasts.found(user_key, wanted)
+    found = await forecasts.found(user_key, wanted, whole=True)
     node = wanted.node if wanted.node is not None else own_node(found, user_key, wanted.by or "owner")
     after = _order(page.after) if page.after is not None else None
     leaves, partial = await asyncio.to_thread(_leaves, found, node)

@@ -136,8 +136,8 @@ def rolled(
     )
 
 
-def _order(hole: Missing) -> tuple[str, str, str]:
-    return hole.code, hole.key, hole.user_key
+def _order(hole: Missing) -> tuple[str, str, str, str]:
+    return hole.code, hole.key, hole.user_key, hole.currency or ""
 
 
 class _Teller:

@@ -5,7 +5,8 @@ currency and dimension, and so is made once however many people ask (of trees to
 clock). An answer is kept beside it for each caller, until something of a later clock number is. A base that nobody has
 made yet takes as long as reading its deals and says so (`warm` false); those that people asked for lately are made anew
 in the background after a change. Rows are read in one snapshot; what follows from them is reckoned in a thread, so that
-nobody else waits for it.
+nobody else waits for it. Plain deals come summed by the database (`forecasting.plain`) until somebody lists them: then
+the base is made anew, *whole*, of every deal, and says the same.
 """
 
 import asyncio
@@ -122,6 +123,7 @@ class Forecasts:
             lambda of: of[0], ANSWERS_MAX, weight_of=lambda told: len(told[1].nodes), weight_max=NODES_MAX
         )
         self._asked: dict[Wanted, float] = {}
+        self._listed: dict[Wanted, float] = {}
         self._making = asyncio.Lock()
         self._warming: asyncio.Task[None] | None = None
 
@@ -151,23 +153,30 @@ class Forecasts:
                     return kept[1]
         return None
 
-    async def found(self, user_key: str, wanted: Wanted, *, ahead: bool = True) -> Found:
-        """The base of what is asked, made if need be; `ahead`: and made anew in the background for a while."""
+    async def found(self, user_key: str, wanted: Wanted, *, ahead: bool = True, whole: bool = False) -> Found:
+        """The base of what is asked, made if need be; `ahead`: and made anew in the background for a while. `whole`:
+        with every deal."""
         check(wanted)
         if ahead and wanted.as_of is None:
             by = None if wanted.by in ("owner", "team") else wanted.by
             asked = structs.replace(wanted, node=None, depth=None, by=by)
-            self._asked[asked] = self.screens.clock.now_ms() / 1000
+            self._asked[asked] = now = self.screens.clock.now_ms() / 1000
+            if whole:
+                self._listed[asked] = now
         gathered = await self.screens.read(self._look, user_key, wanted)
-        base, warm = self._bases.get(gathered.place), True
+        base, warm = self._made_already(gathered.place, whole), True
         if base is None:
             async with self._making:  # of many who ask at once one reads the deals and makes it
-                gathered = await self.screens.read(self._gather, user_key, wanted)
+                gathered = await self.screens.read(self._gather, user_key, wanted, whole)
                 base = gathered.base
                 if base is None:
                     base, warm = await asyncio.to_thread(_made, gathered), False
                     self._bases.put(gathered.place, base)
         return Found(gathered.place, base, gathered.who, sight_of(gathered.who, shown=base.world.shown), warm)
+
+    def _made_already(self, place: Place, whole: bool) -> Base | None:
+        base = self._bases.get(place)
+        return base if base is not None and (base.basis.is_whole or not whole) else None
 
     def _look(self, connection: Connection, user_key: str | None, wanted: Wanted) -> _Gathered:
         """Who asks, and of which base; no deals."""
@@ -182,11 +191,11 @@ class Forecasts:
         place = Place(world.seq, as_of, period.key, currency, by, as_of < world.today)
         return _Gathered(who, world, place, period)
 
-    def _gather(self, connection: Connection, user_key: str | None, wanted: Wanted) -> _Gathered:
+    def _gather(self, connection: Connection, user_key: str | None, wanted: Wanted, whole: bool) -> _Gathered:
         """Everything in one snapshot; deals only where no base of them is kept."""
         gathered = self._look(connection, user_key, wanted)
         world, place, period = gathered.world, gathered.place, gathered.period
-        base = self._bases.get(place)
+        base = self._made_already(place, whole)
         if base is not None:
             return structs.replace(gathered, base=base)
         by = place.by
@@ -196,7 +205,9 @@ class Forecasts:
         overrides: list[Any] = []
         if by == "owner":
             overrides = read_overrides(connection, OVERRIDES.c.period_key == period.key, OVERRIDES.c.status == STANDING)
-        return structs.replace(gathered, raw=read_raw(connection, world, period, by), overrides=overrides)
+        summed_in = world.currency if place.currency == world.currency and not whole else None
+        raw = read_raw(connection, world, period, by, summed_in=summed_in)
+        return structs.replace(gathered, raw=raw, overrides=overrides)
 
     def _world(self, connection: Connection) -> World:
         seq, now_ms = feed.face(connection).seq, self.screens.clock.now_ms()
@@ -252,6 +263,7 @@ class Forecasts:
         now, made = self.screens.clock.now_ms() / 1000, 0
         lately = sorted(self._asked.items(), key=lambda item: -item[1])[:BASES_MAX]  # no more than are kept
         self._asked = {wanted: at for wanted, at in lately if now - at < WARM_FOR_S}
+        self._listed = {wanted: at for wanted, at in self._listed.items() if now - at < WARM_FOR_S}
         for wanted in list(self._asked):
             try:
                 made += await self._remade(wanted)
@@ -263,7 +275,7 @@ class Forecasts:
 
     async def _remade(self, wanted: Wanted) -> bool:
         async with self._making:
-            gathered = await self.screens.read(self._gather, None, wanted)
+            gathered = await self.screens.read(self._gather, None, wanted, wanted in self._listed)
             if gathered.base is not None:
                 return False
             self._bases.put(gathered.place, await asyncio.to_thread(_made, gathered))
@@ -299,7 +311,7 @@ def _made(gathered: _Gathered) -> Base:
         return Base(world, gathered.frozen, ledger(gathered.frozen.facts, place.by), Standing(frozen=True), {})
     assert gathered.raw is not None
     basis = basis_of(gathered.raw, world, gathered.period, currency=place.currency, by=place.by)
-    found = ledger(basis.facts, place.by)
+    found = ledger(basis.facts, place.by, basis.sums)
     if not gathered.overrides:
         return Base(world, basis, found, NOTHING, {})
     whole, summed = basis, found

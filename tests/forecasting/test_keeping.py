@@ -53,10 +53,10 @@ class Reads:
         self.periods: list[str] = []
         real = reading.read_raw
 
-        def counted(connection: Any, world: Any, period: Any, by: str) -> Any:
+        def counted(connection: Any, world: Any, period: Any, by: str, **how: Any) -> Any:
             self.periods.append(period.key)
             time.sleep(0.1)  # so that those who ask at once meet
-            return real(connection, world, period, by)
+            return real(connection, world, period, by, **how)
 
         monkeypatch.setattr(service, "read_raw", counted)
 
