@@ -34,7 +34,7 @@ from sfa.core.hierarchy import Edge
 from sfa.core.ids import is_key
 from sfa.db import feed, scope
 from sfa.db.prepared import Prepared
-from sfa.db.tables import ROWS, credited
+from sfa.db.tables import ROWS, credited, forecast_snapshots
 from sfa.profit.company.by_product import read_lines
 
 SELLS = ("rep", "manager", "director")
@@ -109,6 +109,14 @@ def _rate(base: str, quote: str, rate: str, valid_from: str) -> Rate:
 def _live(connection: Connection, entity: str, *columns: str) -> Sequence[Any]:
     table = ROWS[entity]
     return connection.execute(select(*(table.c[c] for c in columns)).where(~table.c.gone)).all()
+
+
+def snapshot_of(connection: Connection, day: str) -> tuple[int, str] | None:
+    """The number and currency of the newest snapshot that is not younger than a day."""
+    s = forecast_snapshots.c
+    query = select(s.number, s.currency).where(s.taken_on <= day).order_by(s.number.desc()).limit(1)
+    found = connection.execute(query).first()
+    return (found[0], found[1]) if found is not None else None
 
 
 def find_period(connection: Connection, key: str | None, on: str, kind: str) -> PeriodTold:

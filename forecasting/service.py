@@ -24,7 +24,7 @@ from forecasting.keeping import Kept
 from forecasting.ledger import Ledger, ledger
 from forecasting.overriding import Looked, Named, check_named, put, revert, sight_of
 from forecasting.parts import Parts, parts_of
-from forecasting.reading import Raw, World, find_period, read_raw, read_world
+from forecasting.reading import Raw, World, find_period, read_raw, read_world, snapshot_of
 from forecasting.rollup import NOTHING, Asked, Standing, rolled
 from forecasting.spots import Sight
 from forecasting.standing import OVERRIDES, STANDING, Stood, in_currency, read_overrides, stood, would_stand
@@ -57,7 +57,7 @@ class Wanted(Struct, frozen=True):
 
 class Place(NamedTuple):
     """What a base is of. `by` is owner, territory or product. A day that is over is told by its snapshot, also where
-    nothing has changed since it was today."""
+    nothing has changed since it was today; its number, 0 where there is none, as taking one moves no clock."""
 
     seq: int
     as_of: str
@@ -65,6 +65,7 @@ class Place(NamedTuple):
     currency: str
     by: str
     is_over: bool
+    snapshot: int = 0
 
 
 class Base(Struct, frozen=True, dict=True):
@@ -119,7 +120,7 @@ class Forecasts:
         self._past = past
         self._worlds: Kept[tuple[int, str], World] = Kept(lambda of: of[0], 2)
         self._bases: Kept[Place, Base] = Kept(lambda place: place.seq, BASES_MAX)
-        self._answers: Kept[tuple[int, str, str, Wanted], tuple[Place, Rollup]] = Kept(
+        self._answers: Kept[tuple[int, int, str, str, Wanted], tuple[Place, Rollup]] = Kept(
             lambda of: of[0], ANSWERS_MAX, weight_of=lambda told: len(told[1].nodes), weight_max=NODES_MAX
         )
         self._asked: dict[Wanted, float] = {}
@@ -133,21 +134,21 @@ class Forecasts:
         """-> (the answer, whether its base was there already). Refuses `not_found`, `request_invalid`,
         `period_unknown`, `currency_unknown`, `forecast_snapshot_missing`."""
         check(wanted)
-        seq = (await self.screens.read(feed.face)).seq
-        kept = self._kept(seq, user_key, wanted)
+        kept = self._kept(*await self.screens.read(_stands, wanted), user_key, wanted)
         if kept is not None:
             return kept, True
         found = await self.found(user_key, wanted)
         answer = await asyncio.to_thread(_rolled, found, user_key, wanted)
-        of = found.place.seq, found.base.world.today, user_key, wanted
+        of = found.place.seq, found.place.snapshot, found.base.world.today, user_key, wanted
         self._answers.put(of, (found.place, answer))
         return answer, found.warm
 
-    def _kept(self, seq: int, user_key: str, wanted: Wanted) -> Rollup | None:
+    def _kept(self, seq: int, snapshot: int, user_key: str, wanted: Wanted) -> Rollup | None:
         """An answer of the same clock and local day: scopes, trees and zones are what they were."""
         for (of, today), world in self._worlds.items():
             if of == seq and local_day(self.screens.clock.now_ms(), world.zone) == today:
-                kept = self._answers.get((seq, today, user_key, wanted))
+                live = wanted.as_of is None or wanted.as_of >= today
+                kept = self._answers.get((seq, 0 if live else snapshot, today, user_key, wanted))
                 if kept is not None:
                     self._bases.get(kept[0])  # what it was made of is asked for as well
                     return kept[1]
@@ -185,10 +186,14 @@ class Forecasts:
         as_of = wanted.as_of if wanted.as_of is not None else world.today
         if as_of > world.today:
             raise Refused("request_invalid", f"`as_of` is a day up to today, {world.today}")
-        period = find_period(connection, wanted.period, as_of, world.period_kind)
-        currency = wanted.currency or world.currency
         by = "owner" if wanted.by in (None, "team") else str(wanted.by)
-        place = Place(world.seq, as_of, period.key, currency, by, as_of < world.today)
+        if as_of < world.today:
+            number, frozen_in = snapshot_of(connection, as_of) or (0, world.currency)
+            period = _period_then(connection, wanted.period, as_of, world)
+            place = Place(world.seq, as_of, period.key, wanted.currency or frozen_in, by, True, number)
+        else:
+            period = find_period(connection, wanted.period, as_of, world.period_kind)
+            place = Place(world.seq, as_of, period.key, wanted.currency or world.currency, by, False)
         return _Gathered(who, world, place, period)
 
     def _gather(self, connection: Connection, user_key: str | None, wanted: Wanted, whole: bool) -> _Gathered:
@@ -280,6 +285,22 @@ class Forecasts:
                 return False
             self._bases.put(gathered.place, await asyncio.to_thread(_made, gathered))
             return True
+
+
+def _stands(connection: Connection, wanted: Wanted) -> tuple[int, int]:
+    """The clock, and the snapshot of the day that is asked for."""
+    frozen = snapshot_of(connection, wanted.as_of) if wanted.as_of is not None else None
+    return feed.face(connection).seq, frozen[0] if frozen is not None else 0
+
+
+def _period_then(connection: Connection, key: str | None, day: str, world: World) -> PeriodTold:
+    """As it is now; by its key alone where it was deleted since, as what it was is in the snapshot."""
+    try:
+        return find_period(connection, key, day, world.period_kind)
+    except Refused:
+        if key is None or not is_key(key):
+            raise
+        return PeriodTold(key, key, "", day, day)
 
 
 def _check_looked(looked: Looked) -> None:

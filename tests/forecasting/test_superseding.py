@@ -7,7 +7,7 @@ from forecasting.standing import OVERRIDES, read_overrides
 from tests.crm.desk import Desk
 from tests.forecasting.telling import code
 from tests.forecasting.test_hidden_figures import move
-from tests.forecasting.test_overrides import ANA, NORTH, four, listed, put, said, superseded
+from tests.forecasting.test_overrides import ANA, NORTH, four, listed, put, revert, said, superseded
 
 
 def supersede(desk: Desk) -> int:
@@ -68,3 +68,13 @@ def test_a_figure_of_whom_the_tree_does_not_know_is_refused_r25(desk: Desk) -> N
 @pytest.mark.parametrize("asked", ["period=%00", "period=a%2Fb", "after=%00", "after=fo-nothing", "after=a%20b"])
 def test_what_is_no_key_is_refused_and_not_asked_of_the_database(desk: Desk, asked: str) -> None:
     assert code(desk.get("ana", f"/api/forecast/overrides?{asked}")) == (400, "request_invalid")
+
+
+def test_nobody_takes_a_figure_out_of_a_period_that_is_over_r26(desk: Desk) -> None:
+    """As nobody sets one there."""
+    said(desk, "ana", ANA, amount=777)
+    desk.office.clock.advance(200 * 86_400_000)
+    desk.forget_tokens()
+    assert code(revert(desk, "ana", ANA, 1)) == (422, "forecast_period_over")
+    assert code(put(desk, "ana", ANA, 5, rev=1)) == (422, "forecast_period_over")
+    assert four(desk, ANA)[2] == 777
