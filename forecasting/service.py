@@ -158,13 +158,13 @@ class Forecasts:
         """The base of what is asked, made if need be; `ahead`: and made anew in the background for a while. `whole`:
         with every deal."""
         check(wanted)
+        gathered = await self.screens.read(self._look, user_key, wanted)
         if ahead and wanted.as_of is None:
             by = None if wanted.by in ("owner", "team") else wanted.by
             asked = structs.replace(wanted, node=None, depth=None, by=by)
             self._asked[asked] = now = self.screens.clock.now_ms() / 1000
             if whole:
                 self._listed[asked] = now
-        gathered = await self.screens.read(self._look, user_key, wanted)
         base, warm = self._made_already(gathered.place, whole), True
         if base is None:
             async with self._making:  # of many who ask at once one reads the deals and makes it
@@ -310,7 +310,7 @@ def _check_looked(looked: Looked) -> None:
 
 def check(wanted: Wanted) -> None:
     """Refuses what no forecast could answer."""
-    by = wanted.by or "owner"
+    by = wanted.by if wanted.by is not None else "owner"
     if by not in DIMENSIONS:
         raise Refused("request_invalid", f"`by` is {', '.join(DIMENSIONS)}")
     if wanted.as_of is not None:
