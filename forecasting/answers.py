@@ -96,7 +96,8 @@ class PeriodTold(Struct, frozen=True):
 
 
 class NodeRow(Struct, frozen=True, gc=False):
-    """A team, person, territory or product on the report's day: `parents` are the nodes above, from the top."""
+    """A team, person, territory or product on the report's day, of live rows at the latest on the last one of the
+    period: `parents` are the nodes above, from the top."""
 
     node: str
     name: str | None
