@@ -375,7 +375,7 @@ class Door:
             plan = scope.plan(self.connection, self.now_ms)
         entries = [entry for cell, before in settled for entry in feed.entries(cell, before)]
         numbers = len(entries) + (len(plan.changes) if plan else 0)
-        last = feed.take(self.connection, numbers or bool(self._history))  # what no device carries changes answers too
+        last = feed.take(self.connection, numbers or min(1, len(self._history)))  # what no device has counts as well
         stood = last - (plan.begins if plan else 0)
         feed.write(self.connection, entries, stood)
         storing.write_versions(self.connection, storing.version_values(self._history), stood)
