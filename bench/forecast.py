@@ -2,7 +2,8 @@
 
 Rows are made by arithmetic and inserted in bulk: what is measured is reading, reckoning and answering. Every tenth deal
 is split, every twentieth is of another currency. *Cold* is a roll-up that nobody has made yet, whole, as a director is
-told it; *warm* the same question again. The floor is what the database takes to hand over the same rows in this run.
+told it; *warm* the same question again. The floor is what the database takes to hand over every row in this run; *cold*
+has it sum most of them.
 """
 
 import asyncio
