@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Connection, or_, select
 from forecasting import kept
 from forecasting.documents import (
     DONE,
+    FORM,
     KINDS,
     CreditPart,
     Deal,
@@ -62,7 +63,7 @@ class Taken(Struct, frozen=True):
 def read_firm(connection: Connection) -> Firm:
     o = ROWS["organisations"].c
     found = connection.execute(select(o.zone, o.currency).where(~o.gone).order_by(o.key).limit(1)).first()
-    return Firm(*found) if found is not None else Firm("UTC", "USD")
+    return Firm(*(found if found is not None else ("UTC", "USD")), FORM)
 
 
 def take(connection: Connection, now_ms: int) -> str:
@@ -136,6 +137,8 @@ def _changed(connection: Connection, last: Snapshot | None) -> set[str] | None:
     horizon: int = connection.execute(select(clock.c.horizon)).scalar() or 0
     if horizon > last.seq or rebuilt_at(connection) > last.seq or _settings_changed(connection, last):
         return None  # credits that a rebuild put right leave no history
+    if kept.firm(connection, last.number).form < FORM:
+        return None  # it says less of what is done with than it would today
     h = history.c
     found: set[str] = set(connection.execute(select(h.key).where(h.entity == "deals", h.seq >= last.seq)).scalars())
     return found.union(_of_lines(connection, last.seq), connection.execute(kept.closed_by_now()).scalars())
@@ -230,7 +233,8 @@ def _deals(
     if changed is not None:
         asked.append(or_(d.closed_at.is_(None), among(d.key, "keys")))
     credits_ = _credits(connection, asked, keys, firm, exchange)
-    lines = _lines(connection, asked, keys)
+    lines, rules = _lines(connection, asked, keys), ROWS["credit_rules"].c
+    later = connection.execute(select(rules.key).where(~rules.gone, rules.event != "won").limit(1)).first() is not None
     stages = {row["key"]: dict(row) for row in connection.execute(select(_STAGES)).mappings()}
     query = (
         select(d.key, *(d[name] for name in (*_OF_DEAL, *_SHARED)), _ACCOUNTS.c.territory_key)
@@ -242,7 +246,7 @@ def _deals(
         key, at = row["key"], row["closed_at"]
         closed_on = day_of(at, firm.zone) if at is not None else None
         of = (lines.get(key, ()), credits_.get(key, ()), row["territory_key"], closed_on)
-        yield key, deal_of(row, stages.get(row["stage_key"]), *of)
+        yield key, deal_of(row, stages.get(row["stage_key"]), *of, awaits=later)
 
 
 def _lines(
