@@ -40,7 +40,7 @@ from sfa.core.exchange import Exchange, Missing
 from sfa.db import feed
 from sfa.db.credit_rows import rebuilt_at
 from sfa.db.prepared import among, listed
-from sfa.db.tables import ROWS, bucket_heads, clock, credited, history
+from sfa.db.tables import OF_DEALS, ROWS, bucket_heads, clock, credited, history
 from sfa.db.tables import feed as entries
 from sfa.profit.company.surroundings import read_exchange
 
@@ -139,18 +139,27 @@ def _changed(connection: Connection, last: Snapshot | None) -> set[str] | None:
         return None  # credits that a rebuild put right leave no history
     if kept.firm(connection, last.number).form < FORM:
         return None  # it says less of what is done with than it would today
-    h = history.c
-    found: set[str] = set(connection.execute(select(h.key).where(h.entity == "deals", h.seq >= last.seq)).scalars())
-    return found.union(_of_lines(connection, last.seq), connection.execute(kept.closed_by_now()).scalars())
+    return _touched(connection, last.seq).union(connection.execute(kept.closed_by_now()).scalars())
 
 
-def _of_lines(connection: Connection, seq: int) -> set[str]:
-    """The deals that lines which changed belong to, or belonged to."""
-    h, n = history.c, _LINES.c
-    query = select(n.deal_key, h.changes).join_from(history, _LINES, n.key == h.key)
-    found = set[str]()
-    for deal, changes in connection.execute(query.where(h.entity == "deal_lines", h.seq >= seq)):
-        found.update(key for key in (deal, *changes.get("deal_key", ())) if key is not None)
+def _touched(connection: Connection, seq: int) -> set[str]:
+    """The deals that changed, those that lines which changed belong or belonged to, and those of customers that were
+    moved to another territory."""
+    h, found = history.c, set[str]()
+    lines, accounts = set[str](), set[str]()
+    query = select(h.entity, h.key, h.changes).where(OF_DEALS, h.seq >= seq)
+    for entity, key, changes in connection.execute(query):
+        if entity == "deals":
+            found.add(key)
+        elif entity == "deal_lines":
+            lines.add(key)
+            found.update(deal for deal in changes.get("deal_key", ()) if deal is not None)
+        elif "territory_key" in changes:
+            accounts.add(key)
+    for column, of, keys in ((_LINES.c.deal_key, _LINES.c.key, lines), (_DEALS.c.key, _DEALS.c.account_key, accounts)):
+        if keys:
+            deals = connection.execute(select(column).where(among(of, "keys")), _keys(connection, keys)).scalars()
+            found.update(deals)
     return found
 
 
