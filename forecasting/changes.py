@@ -127,8 +127,8 @@ def _changed(connection: Connection, start: int) -> dict[str, Mapping[str, Any]]
     floor: int = connection.execute(marked).scalar() or 0
     h, e, d, written = bucket_heads.c, feed.c, _DEALS.c, history.c
     old = select(written.key).where(OF_DEALS, written.seq >= floor, written.entity == "deals")
-    keys = select(e.key).join_from(bucket_heads, feed, (e.bucket == h.bucket) & (e.seq > floor))
-    keys = keys.where(h.seq > floor, e.entity == "deals").union(old)
+    fed = select(e.key).join_from(bucket_heads, feed, (e.bucket == h.bucket) & (e.seq > floor))
+    keys = fed.where(h.seq > floor, e.entity == "deals").union(old)
     query = select(d.key, *(d[name] for name in _OF_DEAL)).where(d.key.in_(keys))
     return {row["key"]: dict(row) for row in connection.execute(query).mappings()}
 

@@ -11,16 +11,17 @@ from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from forecasting import kept
-from forecasting.answers import COMPANY, UNSEEN, Missing, PeriodTold
+from forecasting.answers import UNSEEN, Missing, PeriodTold
 from forecasting.bridging import Bridged, Compared, bridged
 from forecasting.documents import Deal, Span
 from forecasting.frozen import Frozen, frozen, told
 from forecasting.keeping import Kept
 from forecasting.kept import Snapshot
+from forecasting.looking import own_place
 from forecasting.movement import CLASSES, Bar, Moved
 from forecasting.overriding import sight_of
 from forecasting.spots import Sight
-from forecasting.stands import Around, node_row
+from forecasting.stands import node_row
 from sfa.core.days import check_day, plus_days
 from sfa.core.errors import Refused
 from sfa.crm.online import Online, person
@@ -193,7 +194,7 @@ def _found(connection: Connection, user_key: str, asked: Asked, known: Known) ->
     sight = sight_of(person(connection, user_key), shown=False)
     ends = compared(connection, asked, known)
     last = ends.now.around
-    node = asked.node if asked.node is not None else _own_node(last, sight, user_key)
+    node = asked.node if asked.node is not None else own_place(sight, user_key, lambda one: node_row(one, last))
     of = _end(ends.was.snapshot), _end(ends.now.snapshot), last.period, node, sight
     found = known.bridges.get(of)
     if found is None:
@@ -250,17 +251,6 @@ def _asked_kind(connection: Connection) -> str:
 
 def _holds(span: Span, day: str) -> bool:
     return span.start_on <= day < span.end_on
-
-
-def _own_node(around: Around, sight: Sight, user_key: str) -> str:
-    """As `service.own_node` says it of today, on the snapshot's day."""
-    if sight.everything:
-        return COMPANY
-    rows = {node: row for node in sorted(sight.manages) if (row := node_row(node, around)) is not None}
-    tops = [node for node, row in rows.items() if sight.manages.isdisjoint(row.parents)]
-    if tops:
-        return tops[0] if len(tops) == 1 else COMPANY
-    return f"user:{user_key}"
 
 
 def _why(found: Bridged) -> list[str]:

@@ -63,7 +63,8 @@ class Taken(Struct, frozen=True):
 def read_firm(connection: Connection) -> Firm:
     o = ROWS["organisations"].c
     found = connection.execute(select(o.zone, o.currency).where(~o.gone).order_by(o.key).limit(1)).first()
-    return Firm(*(found if found is not None else ("UTC", "USD")), FORM)
+    zone, currency = found if found is not None else ("UTC", "USD")
+    return Firm(zone, currency, FORM)
 
 
 def take(connection: Connection, now_ms: int) -> str:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from sfa.app import jobs
 from tests.builders import DAY_MS, NOW
 from tests.crm.desk import Desk, opened
-from tests.forecasting.selling import Q1, Q2, shares
+from tests.forecasting.selling import Q1, Q2, order, shares
 from tests.office import Office
 
 PATH = "/api/forecast/changes"
@@ -119,3 +120,16 @@ def test_changes_reach_back_for_four_hundred_days(desk: Desk) -> None:
     assert asked(desk, query="since=2024-12-03")["since"] == "2024-12-03"
     answer = desk.get("fay", f"{PATH}?since=2024-12-02")
     assert (answer.status_code, answer.json()["code"]) == (400, "request_invalid")
+
+
+def test_what_changes_of_a_deal_that_no_phone_carries_any_more_is_news_too_r54(desk: Desk) -> None:
+    office = desk.office
+    order(office, "deal.win", "deal-b", day=3)
+    office.clock.advance(2_000 * DAY_MS)
+    desk.forget_tokens()
+    office.database.write(jobs.JOBS["age_rows"].work, office.clock.now_ms())
+    assert office.row("deals", "deal-b")["aged"]
+    office.clock.advance(DAY_MS)
+    office.put(("deals", "deal-b", {"amount_minor": 7}))
+    (item,) = asked(desk, query="since=2031-06-29")["items"]
+    assert (item["deal_key"], item["changes"][0]["fields"]) == ("deal-b", {"amount_minor": [100_000, 7]})

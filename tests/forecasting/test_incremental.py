@@ -3,7 +3,6 @@ written lately of deals is found by an index."""
 
 import random
 from contextlib import suppress
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, text
@@ -118,6 +117,6 @@ def test_what_was_written_of_deals_lately_is_found_by_an_index(selling: Office) 
         return "\n".join(str(tuple(row)) for row in connection.exec_driver_sql(explain + said))
 
     assert "ix_history_of_deals" in selling.database.read(plan)
-    found: list[Any] = selling.database.read(lambda c: c.execute(query).all())
+    found = selling.database.read(lambda c: list(c.execute(query)))
     assert {row.entity for row in found} <= {"deals", "deal_lines", "accounts"}
     assert found
