@@ -1,11 +1,17 @@
 """What a movement tells of deals that were lost, left, have no day or no rate, and of those who were deleted (R28)."""
 
+import asyncio
+import threading
+from typing import Any
+
 import pytest
 
 from forecasting import bridging, moving
-from forecasting.moving import Asked, Known, Movement
+from forecasting.moving import Asked, Known, Movement, Movements
 from forecasting.spots import EVERYTHING
 from sfa.core.errors import Refused
+from sfa.crm.online import Online
+from sfa.db.database import open_database
 from tests.builders import DAY_MS
 from tests.forecasting.selling import DOLLARS, OFFER, Q1, Q2, basis, order, take
 from tests.forecasting.test_moving import asked, bars, bridge, deals
@@ -151,3 +157,29 @@ def test_a_hole_is_told_of_the_products_that_the_deal_has_r28(selling: Office) -
 
 def ends(office: Office) -> bridging.Compared:
     return office.database.read(moving.compared, asked(0, 7))
+
+
+def test_a_movement_is_reckoned_once_and_apart_from_who_answers_r28(
+    selling: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(selling)
+    take(selling, 7)
+    threads, reckoned = [], moving.bridged
+
+    def watched(*args: Any) -> bridging.Bridged:
+        threads.append(threading.current_thread().name.rpartition("_")[0])
+        return reckoned(*args)
+
+    async def ask() -> int:
+        database = open_database(selling.database.url, durable=False)
+        movements = Movements(Online(database, selling.clock, {}))
+        try:
+            first, again = [await movements.told("root", asked(0, 7)) for _ in range(2)]
+            assert first == again
+            return len((await movements.deals("root", asked(0, 7), None, None, 10)).items)
+        finally:
+            await database.close_async()
+
+    monkeypatch.setattr(moving, "bridged", watched)
+    assert asyncio.run(ask()) == 0
+    assert threads == ["sfa-reader" if selling.database.dialect == "sqlite" else "sfa-apart"]
