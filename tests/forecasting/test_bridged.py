@@ -164,7 +164,7 @@ def test_a_movement_is_reckoned_once_and_apart_from_who_answers_r28(
 ) -> None:
     take(selling)
     take(selling, 7)
-    threads, reckoned = [], moving.bridged
+    threads, reckoned = [], bridging.bridged
 
     def watched(*args: Any) -> bridging.Bridged:
         threads.append(threading.current_thread().name.rpartition("_")[0])
