@@ -19,7 +19,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.online import person
 from sfa.db.prepared import among, listed
-from sfa.db.tables import ROWS, bucket_heads, clock_marks, feed, history
+from sfa.db.tables import OF_DEALS, ROWS, bucket_heads, clock_marks, feed, history
 
 WEEK_DAYS = 7
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
@@ -122,12 +122,14 @@ def _check_node(world: World, node: str, sight: Any) -> None:
 
 
 def _changed(connection: Connection, start: int) -> dict[str, Mapping[str, Any]]:
-    """The deals of which the feed says anything since the last mark of the clock before an instant."""
+    """The deals of which the feed or the history says anything since the last mark of the clock before an instant: the
+    feed knows none that are too old for devices, the history of earlier versions no numbers."""
     marked = select(func.max(clock_marks.c.seq)).where(clock_marks.c.at <= start)
     floor: int = connection.execute(marked).scalar() or 0
-    h, e, d = bucket_heads.c, feed.c, _DEALS.c
-    keys = select(e.key).join_from(bucket_heads, feed, (e.bucket == h.bucket) & (e.seq > floor))
-    keys = keys.where(h.seq > floor, e.entity == "deals").distinct()
+    h, e, d, written = bucket_heads.c, feed.c, _DEALS.c, history.c
+    old = select(written.key).where(OF_DEALS, written.seq >= floor, written.entity == "deals")
+    fed = select(e.key).join_from(bucket_heads, feed, (e.bucket == h.bucket) & (e.seq > floor))
+    keys = fed.where(h.seq > floor, e.entity == "deals").union(old)
     query = select(d.key, *(d[name] for name in _OF_DEAL)).where(d.key.in_(keys))
     return {row["key"]: dict(row) for row in connection.execute(query).mappings()}
 

@@ -22,6 +22,7 @@ from forecasting.answers import COMPANY, DIMENSIONS, Basis, Override, OverrideSe
 from forecasting.facts import basis_of
 from forecasting.keeping import Kept
 from forecasting.ledger import Ledger, ledger
+from forecasting.looking import own_place
 from forecasting.overriding import Looked, Named, check_named, put, revert, sight_of
 from forecasting.parts import Parts, parts_of
 from forecasting.reading import Raw, World, find_period, read_raw, read_world, snapshot_of
@@ -351,11 +352,6 @@ def _rolled(found: Found, user_key: str, wanted: Wanted) -> Rollup:
 
 def own_node(found: Found, user_key: str, by: str) -> str:
     """Where a caller looks who says no node: at what he manages, at himself; by territory or product at all of it."""
-    if found.sight.everything or by in ("territory", "product"):
+    if by in ("territory", "product"):
         return COMPANY
-    rows = found.base.basis.nodes
-    managed = [node for node in found.sight.manages if node in rows]
-    tops = [node for node in managed if found.sight.manages.isdisjoint(rows[node].parents)]
-    if tops:
-        return tops[0] if len(tops) == 1 else COMPANY
-    return f"user:{user_key}"
+    return own_place(found.sight, user_key, found.base.basis.nodes.get)

@@ -11,7 +11,7 @@ from forecasting import changes, covering, moving, snapshots
 from forecasting.changes import ChangePage
 from forecasting.covering import Covered
 from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
-from forecasting.moving import Asked, MovedPage, Movement
+from forecasting.moving import Asked, MovedPage, Movement, Movements
 from forecasting.said_tables import changes_table
 from forecasting.service import Forecasts, Wanted
 from forecasting.snapshots import SnapshotPage
@@ -27,8 +27,8 @@ Class = Annotated[str | None, QueryParameter(name="class")]
 LINES = "application/x-ndjson"
 
 
-def snapshot_routes(screens: Online, forecasts: Forecasts) -> Sequence[HTTPRouteHandler]:
-    return [*_snapshots(screens), *_movement(screens), _coverage(forecasts), _changes(screens)]
+def snapshot_routes(screens: Online, forecasts: Forecasts, movements: Movements) -> Sequence[HTTPRouteHandler]:
+    return [*_snapshots(screens), *_movement(movements), _coverage(forecasts), _changes(screens)]
 
 
 def _snapshots(screens: Online) -> Sequence[HTTPRouteHandler]:
@@ -40,14 +40,14 @@ def _snapshots(screens: Online) -> Sequence[HTTPRouteHandler]:
 
     @get("/api/forecast/snapshots/{number:int}", media_type=LINES, tags=["forecast"])
     async def whole(request: Caller, number: FromPath[int]) -> Response[bytes]:
-        found = await screens.read(snapshots.whole, request.user.user_key, number)
+        found = await screens.reckon(snapshots.whole, request.user.user_key, number)
         headers = {"ETag": f'"{found.snapshot.digest}"', "Cache-Control": "private, no-store"}
         return Response(found.content, media_type=LINES, headers=headers)
 
     return [page, whole]
 
 
-def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
+def _movement(movements: Movements) -> Sequence[HTTPRouteHandler]:
     @get("/api/forecast/movement", tags=["forecast"], opt={ALSO: AS_FILES})
     async def told(
         request: Caller,
@@ -60,7 +60,7 @@ def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
     ) -> Response[Movement]:
         form_of(form)
         asked = Asked(period, node, since, to, currency)
-        found = await screens.read(moving.movement, request.user.user_key, asked)
+        found = await movements.told(request.user.user_key, asked)
         return await answered(found, form, lambda: movement_table(found))
 
     @get("/api/forecast/movement/deals", tags=["forecast"], opt={ALSO: AS_FILES})
@@ -78,7 +78,7 @@ def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
     ) -> Response[MovedPage]:
         form_of(form)
         asked = Asked(period, node, since, to, currency)
-        found = await screens.read(moving.moved_deals, request.user.user_key, asked, into, after, limit)
+        found = await movements.deals(request.user.user_key, asked, into, after, limit)
         return await answered(found, form, lambda: moved_table(found))
 
     return [told, deals]
@@ -116,7 +116,7 @@ def _changes(screens: Online) -> HTTPRouteHandler:
     ) -> Response[ChangePage]:
         form_of(form)
         asked, now_ms = changes.Asked(since, period, node, after, limit), screens.clock.now_ms()
-        found = await screens.read(changes.changes, request.user.user_key, now_ms, asked)
+        found = await screens.reckon(changes.changes, request.user.user_key, now_ms, asked)
         return await answered(found, form, lambda: changes_table(found, local_day(now_ms, found.zone)))
 
     return listed

@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from forecasting import frozen
 from forecasting.call_routes import call_routes
 from forecasting.chart_routes import chart_routes
+from forecasting.moving import Movements
 from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
@@ -113,6 +114,7 @@ class Services(Struct, frozen=True):
     waker: Waker
     files: Files
     forecasts: Forecasts
+    movements: Movements
     studio: Studio
 
 
@@ -199,6 +201,7 @@ def connect(
         waker=Waker(database, clock, live, rounds.seen, pushes),
         files=file_service(settings, database, clock),
         forecasts=Forecasts(screens, frozen.past),
+        movements=Movements(screens),
         studio=Studio(),
     )
 
@@ -242,12 +245,12 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),
-        *snapshot_routes(services.screens, services.forecasts),
+        *snapshot_routes(services.screens, services.forecasts, services.movements),
         *pricing_routes(services.screens),
         *reconcile_routes(services.screens),
         *commission_routes(services.screens),
         *forecast_routes(services.forecasts, Places(services.secret)),
-        *chart_routes(services.forecasts, services.studio),
+        *chart_routes(services.forecasts, services.movements, services.studio),
         *search_routes(services.screens),
         *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),
