@@ -215,12 +215,15 @@ def bridged(connection: Connection, ends: Compared, node: str, sight: Sight) -> 
                 after = before
             else:
                 after = stand_of(now, last, lens, (was, first))
-            if (before is not None and before.here) or (after is not None and after.here):
+            is_here = (before is not None and before.here) or (after is not None and after.here)
+            if is_here:
                 yield key, before, after
-                holes.update(_holes(key, was, ends.was, lens), _holes(key, now, ends.now, lens))
-                holes.update(_unrated(key, now, ends, lens))
-            elif _is_undated(was, first) or _is_undated(now, last):
-                holes.update(_holes(key, was, ends.was, lens), _holes(key, now, ends.now, lens))
+                if now is not None and now.currency != first.currency:
+                    holes.update(_unrated(key, now, ends, lens))
+            if is_here or _is_undated(was, first) or _is_undated(now, last):
+                for deal, around in ((was, first), (now, last)):
+                    if deal is not None and has_hole(deal, around):
+                        holes.update(_holes(key, deal, around, lens))
 
     found = bridge(stands())
     if not (found.opening.deals or found.closing.deals):
@@ -249,8 +252,8 @@ def _check_node(node: str) -> None:
         raise Refused("request_invalid", "`node` is company, or team:, user:, territory: or product: with a key")
 
 
-def _holes(key: str, deal: Deal | None, of: Frozen, lens: Lens) -> Iterator[Missing]:
-    for fact in facts_of(key, deal, of.around) if deal is not None and has_hole(deal, of.around) else ():
+def _holes(key: str, deal: Deal, around: Around, lens: Lens) -> Iterator[Missing]:
+    for fact in facts_of(key, deal, around):
         if lens.takes(fact.user_key, fact.place, fact.territory):
             for code in fact.holes:
                 yield Missing(code, "deals", key, fact.user_key, fact.currency if code == "rate_missing" else None)
@@ -261,10 +264,10 @@ def _is_undated(deal: Deal | None, around: Around) -> bool:
     return deal is not None and deal.state == "open" and deal.close_on is None and around.is_running
 
 
-def _unrated(key: str, deal: Deal | None, ends: Compared, lens: Lens) -> Iterator[Missing]:
+def _unrated(key: str, deal: Deal, ends: Compared, lens: Lens) -> Iterator[Missing]:
     """What is open at the later end, in a currency of which there was no rate yet at the first."""
     first, last = ends.was.around, ends.now.around
-    if deal is None or last.bucket(deal) is None or deal.currency is None:
+    if last.bucket(deal) is None or deal.currency is None:
         return
     if first.value(0, deal.currency) is None and last.value(0, deal.currency) is not None:
         for fact in facts_of(key, deal, last):
