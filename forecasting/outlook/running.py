@@ -60,7 +60,7 @@ class Outlooks:
         return await self._database.read_async(store.numbered, run.number)
 
     async def _answered(self, number: int, seed: int) -> None:
-        asked: Read = await self._database.read_long_async(read, self._clock.now_ms(), seed)
+        asked: Read = await self._database.read_apart_async(read, self._clock.now_ms(), seed)
         question = await asyncio.to_thread(msgspec.json.encode, asked.question)
         currency = asked.question.currency
         self._check(await self._database.write_async(store.began, number, self._me, asked.seq, currency, question))

@@ -236,7 +236,7 @@ async def run_apart(database: Database, clock: Clock, job: Job, *asked: int) -> 
     slot = await database.write_async(claim, job, clock.now_ms())
     if slot is not None:
         read, store = APART[job.name]
-        found = await database.read_long_async(read, clock.now_ms(), *asked)
+        found = await database.read_apart_async(read, clock.now_ms(), *asked)
         kept = structs.replace(job, work=lambda connection, _: store(connection, found))
         _log.info("%s: %s", job.name, await database.write_async(finish, kept, slot, clock.now_ms()))
 

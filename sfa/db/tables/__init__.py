@@ -22,6 +22,7 @@ from sfa.db.tables.profit import (
 from sfa.db.tables.rest import idempotency_keys, import_runs, name_words
 from sfa.db.tables.rows import METADATA, ROWS, VISIT_AT
 from sfa.db.tables.sync import (
+    OF_DEALS,
     bucket_heads,
     clock,
     clock_marks,
@@ -51,6 +52,7 @@ from sfa.db.tables.system import (
 
 __all__ = [
     "METADATA",
+    "OF_DEALS",
     "ROWS",
     "VISIT_AT",
     "blobs",
