@@ -185,7 +185,7 @@ def _bins(ends: Ints) -> Ints:
     count = int(np.clip(len(ends) // ENDS, 1, BINS))
     inner = ends[(len(ends) * np.arange(1, count)) // count] if len(ends) else ends
     last = ends[-1:] + 1
-    tail = OLD[(OLD > inner[-1:].sum()) & (OLD < last.sum())]
+    tail = OLD[np.isin(OLD, np.arange(inner[-1:].sum() + 1, last.sum()))]
     return np.unique(np.concatenate([[1], inner + 1, tail, last])).astype(np.int64)
 
 

@@ -213,13 +213,20 @@ def _each(
 ) -> None:
     counts = stream.poisson(rates.sum() * varied)
     draw = np.repeat(np.arange(len(varied)), counts)
-    reached = np.cumsum(newcomers.weights)
-    pick = np.searchsorted(reached, stream.random(len(draw)) * reached[-1], side="right")
-    amount = newcomers.amounts[np.minimum(pick, len(reached) - 1)]
+    amount = newcomers.amounts[_picked(newcomers.weights, stream.random(len(draw)))]
     found += np.bincount(draw, weights=amount, minlength=len(varied))
     until = np.cumsum(rates)
     step = np.minimum(np.searchsorted(until, stream.random(len(draw)) * until[-1], side="right"), len(rates) - 1)
     filling += np.bincount(step * len(varied) + draw, weights=amount, minlength=filling.size).reshape(filling.shape)
+
+
+def _picked(weights: Floats, at: Floats) -> Ints:
+    """Positions by weight, of evenly drawn numbers in [0, 1)."""
+    if (weights == weights[0]).all():
+        found: Ints = (at * len(weights)).astype(np.int64)
+        return found
+    reached = np.cumsum(weights)
+    return np.minimum(np.searchsorted(reached, at * reached[-1], side="right"), len(weights) - 1)
 
 
 def _sums(newcomers: Newcomers, rate: Floats, stream: np.random.Generator) -> Floats:
