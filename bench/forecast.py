@@ -2,7 +2,8 @@
 
 Rows are made by arithmetic and inserted in bulk: what is measured is reading, reckoning and answering. Every tenth deal
 is split, every twentieth is of another currency. *Cold* is a roll-up that nobody has made yet, whole, as a director is
-told it; *warm* the same question again. The floor is what the database takes to hand over the same rows in this run.
+told it; *warm* the same question again. The floor is what the database takes to hand over every row in this run; *cold*
+has it sum most of them.
 """
 
 import asyncio
@@ -126,8 +127,8 @@ def cold(connection: Connection) -> int:
     """All of it, from rows to bytes -> how many nodes."""
     world = read_world(connection, now_ms=NOW)
     period = find_period(connection, "q1", world.today, world.period_kind)
-    basis = basis_of(read_raw(connection, world, period), world, period)
-    found = rolled(basis, ledger(basis.facts), Asked())
+    basis = basis_of(read_raw(connection, world, period, summed_in=world.currency), world, period)
+    found = rolled(basis, ledger(basis.facts, sums=basis.sums), Asked())
     msgspec.json.encode(found)
     return len(found.nodes)
 

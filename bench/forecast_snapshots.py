@@ -15,6 +15,7 @@ from bench.attainment import SYSTEM, insert_rows
 from bench.forecast import CATEGORIES, DAY_MS, NOW, Size, best, person
 from bench.subjects import Figures
 from forecasting import frozen, kept, moving, taking
+from forecasting.bridging import bridged
 from forecasting.moving import Asked
 from forecasting.spots import EVERYTHING
 from sfa.db.bulk import inserting
@@ -86,9 +87,9 @@ def measured(database: Database, size: Size) -> Iterator[tuple[str, Figures]]:
     grown = (database.read(versions_bytes) - first) / DAYS
     yield GROWTH, {"day_mb": round(grown / 1e6, 2), "year_mb": round((first + 365 * grown) / 1e6, 1)}
     dates = [database.read(kept.numbered, number).taken_on for number in (1, DAYS, DAYS + 1)]
-    yield BRIDGE, best(TURNS, lambda: bridged(database, dates[1], dates[2]))
-    yield WEEK, best(TURNS, lambda: bridged(database, dates[0], dates[2]))
-    yield NODE, best(TURNS, lambda: bridged(database, dates[1], dates[2], "team:t1"))
+    yield BRIDGE, best(TURNS, lambda: moved(database, dates[1], dates[2]))
+    yield WEEK, best(TURNS, lambda: moved(database, dates[0], dates[2]))
+    yield NODE, best(TURNS, lambda: moved(database, dates[1], dates[2], "team:t1"))
     yield READ, best(TURNS, lambda: database.read(_read))
 
 
@@ -99,12 +100,12 @@ def _timed(work: Callable[[], object]) -> Figures:
     return {"best_ms": round(took, 2), "best_cpu_ms": round(used, 2)}
 
 
-def bridged(database: Database, since: str, to: str, node: str = "company") -> int:
+def moved(database: Database, since: str, to: str, node: str = "company") -> int:
     """-> how many deals moved."""
 
     def work(connection: Connection) -> int:
         ends = moving.compared(connection, Asked(period="q1", since=since, to=to))
-        found = moving.bridged(connection, ends, node, EVERYTHING)[0]
+        found = bridged(connection, ends, node, EVERYTHING).bridge
         assert found.opening.deals
         return len(found.moved)
 

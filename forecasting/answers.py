@@ -51,6 +51,18 @@ class Fact(Struct, frozen=True, gc=False):
     products: tuple[tuple[str, int], ...] = ()
 
 
+class Summed(Struct, frozen=True, gc=False):
+    """What several deals of one person at one place add, without a fact of each: all in the report's currency, shared
+    by nobody and without a hole."""
+
+    user_key: str
+    place: Place
+    bucket: str
+    amount_minor: int
+    weighted_minor: int
+    deals: int
+
+
 class Missing(Struct, frozen=True, order=True):
     """A hole: what of which row could not be said (`HOLES`), and in whose money it is. `currency` where its rate is
     missing."""
@@ -84,7 +96,8 @@ class PeriodTold(Struct, frozen=True):
 
 
 class NodeRow(Struct, frozen=True, gc=False):
-    """A team, person, territory or product on the report's day: `parents` are the nodes above, from the top."""
+    """A team, person, territory or product on the report's day, of live rows at the latest on the last one of the
+    period: `parents` are the nodes above, from the top."""
 
     node: str
     name: str | None
@@ -94,7 +107,8 @@ class NodeRow(Struct, frozen=True, gc=False):
 
 class Basis(Struct, frozen=True, kw_only=True):
     """Everything that a roll-up of one period is made of, live or frozen. `nodes` are those of the report's day; money
-    may lie at others too. `snapshot` is the number of the snapshot it was read from, None for live rows."""
+    may lie at others too. `snapshot` is the number of the snapshot it was read from, None for live rows. `sums` are of
+    deals that are not among the facts."""
 
     period: PeriodTold
     as_of: str
@@ -105,6 +119,12 @@ class Basis(Struct, frozen=True, kw_only=True):
     facts: list[Fact]
     nodes: dict[str, NodeRow]
     rates: list[RateUsed]
+    sums: list[Summed] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every deal has its facts, so that they can be listed."""
+        return not self.sums
 
 
 # -- what is answered -------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.online import person
 from sfa.db.prepared import among, listed
-from sfa.db.tables import ROWS, bucket_heads, clock_marks, feed, history
+from sfa.db.tables import OF_DEALS, ROWS, bucket_heads, clock_marks, feed, history
 
 WEEK_DAYS = 7
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
@@ -29,7 +29,7 @@ FIELDS = (
     *("account_key", "splits", "overlays", "closed_at"),
 )
 _DEALS = ROWS["deals"]
-_OF_DEAL = ("name", "owner_key", "account_key", "close_on", "closed_at", "splits", "gone")
+_OF_DEAL = ("name", "owner_key", "account_key", "currency", "close_on", "closed_at", "splits", "gone")
 
 
 class Asked(Struct, frozen=True):
@@ -56,12 +56,13 @@ class Change(Struct, frozen=True):
 
 
 class ChangedDeal(Struct, frozen=True):
-    """The newest change first."""
+    """The newest change first. `currency` is that of the deal now; what it was before is told among the changes."""
 
     deal_key: str
     name: str
     account_key: str | None
     owner_key: str
+    currency: str | None
     gone: bool
     changes: list[Change]
 
@@ -121,12 +122,14 @@ def _check_node(world: World, node: str, sight: Any) -> None:
 
 
 def _changed(connection: Connection, start: int) -> dict[str, Mapping[str, Any]]:
-    """The deals of which the feed says anything since the last mark of the clock before an instant."""
+    """The deals of which the feed or the history says anything since the last mark of the clock before an instant: the
+    feed knows none that are too old for devices, the history of earlier versions no numbers."""
     marked = select(func.max(clock_marks.c.seq)).where(clock_marks.c.at <= start)
     floor: int = connection.execute(marked).scalar() or 0
-    h, e, d = bucket_heads.c, feed.c, _DEALS.c
-    keys = select(e.key).join_from(bucket_heads, feed, (e.bucket == h.bucket) & (e.seq > floor))
-    keys = keys.where(h.seq > floor, e.entity == "deals").distinct()
+    h, e, d, written = bucket_heads.c, feed.c, _DEALS.c, history.c
+    old = select(written.key).where(OF_DEALS, written.seq >= floor, written.entity == "deals")
+    fed = select(e.key).join_from(bucket_heads, feed, (e.bucket == h.bucket) & (e.seq > floor))
+    keys = fed.where(h.seq > floor, e.entity == "deals").union(old)
     query = select(d.key, *(d[name] for name in _OF_DEAL)).where(d.key.in_(keys))
     return {row["key"]: dict(row) for row in connection.execute(query).mappings()}
 
@@ -184,4 +187,5 @@ def _seen(connection: Connection, held: frozenset[str] | None, keys: Iterable[st
 
 
 def _deal(key: str, row: Mapping[str, Any], found: list[Change]) -> ChangedDeal:
-    return ChangedDeal(key, row["name"], row["account_key"], row["owner_key"], bool(row["gone"]), found)
+    about = (row["name"], row["account_key"], row["owner_key"], row["currency"], bool(row["gone"]))
+    return ChangedDeal(key, *about, found)

@@ -16,7 +16,7 @@ from forecasting import moving, scoring
 from forecasting.charts import accuracy_picture, movement_picture, rollup_picture
 from forecasting.forms import NO_STORE
 from forecasting.marks import marks, name_of, name_then
-from forecasting.moving import Movement
+from forecasting.moving import Movements
 from forecasting.pictures.drawing import FORMS, Order
 from forecasting.pictures.studio import Studio
 from forecasting.pictures.values import Picture
@@ -42,8 +42,8 @@ AS_PICTURES = {
 OPT = {ALSO: AS_PICTURES}
 
 
-def chart_routes(forecasts: Forecasts, studio: Studio) -> Sequence[HTTPRouteHandler]:
-    return [_rollup(forecasts, studio), _movement(forecasts, studio), _accuracy(forecasts, studio)]
+def chart_routes(forecasts: Forecasts, movements: Movements, studio: Studio) -> Sequence[HTTPRouteHandler]:
+    return [_rollup(forecasts, studio), _movement(forecasts, movements, studio), _accuracy(forecasts, studio)]
 
 
 def _rollup(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
@@ -68,7 +68,7 @@ def _rollup(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
     return rollup_chart
 
 
-def _movement(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
+def _movement(forecasts: Forecasts, movements: Movements, studio: Studio) -> HTTPRouteHandler:
     @get("/api/forecast/movement/chart", media_type=SPEC, tags=["forecast"], opt=OPT)
     async def movement_chart(
         request: Caller,
@@ -86,15 +86,11 @@ def _movement(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:
         if view is not None and view not in VIEWS:
             raise Refused("request_invalid", f"`view` is {', '.join(VIEWS)}")
         asked = moving.Asked(period, node, since, to, currency)
-        told, name = await forecasts.screens.read(_moved, request.user.user_key, asked)
+        told = await movements.told(request.user.user_key, asked)
+        name = await forecasts.screens.read(name_then, told.node, told.to.number)
         return await _drawn(studio, movement_picture(told, name, view), form, scale)
 
     return movement_chart
-
-
-def _moved(connection: Connection, user_key: str, asked: moving.Asked) -> tuple[Movement, str]:
-    found = moving.movement(connection, user_key, asked)
-    return found, name_then(connection, found.node, found.to.number)
 
 
 def _accuracy(forecasts: Forecasts, studio: Studio) -> HTTPRouteHandler:

@@ -19,8 +19,9 @@ from sfa.core.money import BP_WHOLE
 from sfa.deals.figures import total
 
 DEAL, DONE = "deal", "done"
-# in this order they are counted, given out and digested; `done` is a deal that is closed and all of whose credits were
-# in the past: it changes rarely, and who asks for a later period need not look at it
+FORM = 2
+# in this order they are counted, given out and digested; `done` is a deal that is closed, awaits no credit and all of
+# whose credits were in the past: it changes rarely, and who asks for a later period need not look at it
 KINDS = (DEAL, DONE, "user", "team", "territory", "product", "period", "organisation")
 
 
@@ -52,6 +53,7 @@ class CreditPart(Struct, frozen=True, array_like=True, gc=False):
 
 class Deal(Struct, frozen=True, omit_defaults=True, gc=False):
     """`state` is open, won or lost; `category` and `probability_bp` are of an open one, as they counted that day.
+    `parts` are of an open one too, and of one that is won and that nobody is credited with yet (`is_awaited`).
     `products` are [product, total of its lines], by which money is shared out; none where one is negative."""
 
     name: str
@@ -69,6 +71,11 @@ class Deal(Struct, frozen=True, omit_defaults=True, gc=False):
     parts: tuple[Part, ...] = ()
     products: tuple[tuple[str, int], ...] = ()
     credits: tuple[CreditPart, ...] = ()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it is won, and the event that credits it has not happened (R17)."""
+        return self.state == "won" and bool(self.parts)
 
 
 class Place(Struct, frozen=True, array_like=True):
@@ -101,10 +108,12 @@ class Span(Struct, frozen=True):
 
 
 class Firm(Struct, frozen=True):
-    """The company: where its days begin, and the currency that it reports in."""
+    """The company: where its days begin, and the currency that it reports in. `form`: what documents of that day say;
+    since 2 they tell what is won and awaits its credit."""
 
     zone: str
     currency: str
+    form: int = 1
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -141,10 +150,15 @@ def deal_of(
     credits_: Iterable[CreditPart],
     territory: str | None,
     closed_on: str | None,
+    *,
+    awaits: bool = False,
 ) -> Deal:
-    """The document of a deal's row. `stage` is null where its row is gone: such a deal is as open as it says."""
+    """The document of a deal's row. `stage` is null where its row is gone: such a deal is as open as it says. `awaits`:
+    a rule credits at another event than winning, so that what is won may be credited to nobody yet."""
     is_open = row["closed_at"] is None
     state = "open" if is_open else "won" if stage is not None and stage["kind"] == "won" else "lost"
+    known = tuple(sorted(credits_, key=lambda c: (c.n, c.user_key, c.overlay, c.reversal)))
+    is_shared = is_open or (awaits and state == "won" and not standing_ends(known))
     return Deal(
         name=row["name"],
         owner_key=row["owner_key"],
@@ -158,10 +172,16 @@ def deal_of(
         currency=row["currency"],
         close_on=row["close_on"],
         closed_on=closed_on,
-        parts=_parts(row) if is_open else (),
+        parts=_parts(row) if is_shared else (),
         products=_products(lines),
-        credits=tuple(sorted(credits_, key=lambda c: (c.n, c.user_key, c.overlay, c.reversal))),
+        credits=known,
     )
+
+
+def standing_ends(credits_: Iterable[CreditPart]) -> tuple[int, ...]:
+    """The ends among these credits that are not taken back among them."""
+    ends = {credit.n for credit in credits_ if not credit.reversal}
+    return tuple(sorted(ends - {credit.n for credit in credits_ if credit.reversal})) if ends else ()
 
 
 def _parts(row: Mapping[str, Any]) -> tuple[Part, ...]:
@@ -180,7 +200,7 @@ def _products(lines: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, int], ...]
 def kind_of(deal: Deal, today: str) -> str:
     """Whether a deal is done with, or may still count in days that come."""
     later = any(credit.on >= today for credit in deal.credits)
-    return DEAL if deal.state == "open" or later else DONE
+    return DEAL if deal.state == "open" or deal.is_awaited or later else DONE
 
 
 def digest_of(documents: Iterable[tuple[str, str, str]]) -> str:

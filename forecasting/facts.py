@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct
 
-from forecasting.answers import AWAITED, UNDATED, Basis, Fact, NodeRow, PeriodTold, Place, RateUsed
+from forecasting.answers import AWAITED, UNDATED, Basis, Fact, NodeRow, PeriodTold, Place, RateUsed, Summed
 from forecasting.reading import Raw, World
 from sfa.core.days import plus_days, start_of_ms
 from sfa.core.exchange import Applied
@@ -22,13 +22,15 @@ _AWAITED = ("credit_awaited",)
 
 
 def basis_of(raw: Raw, world: World, period: PeriodTold, *, currency: str | None = None, by: str = "owner") -> Basis:
-    """Everything that a roll-up of the period is made of, in the company's currency or another. Refuses
-    `currency_unknown`."""
+    """Everything that a roll-up of the period is made of, in the company's currency or another, which is that of what
+    the rows have summed. Refuses `currency_unknown`."""
     to = currency if currency is not None else world.currency
     minor_digits(to)
     maker = _Maker(raw, world, period, to, by)
     facts = [*maker.open(), *maker.closed(), *maker.awaited()]
-    rows = _rows(raw, world, {fact.user_key for fact in facts}, by)
+    sums = [Summed(row[0], world.tree.place(row[0], world.today), *row[1:]) for row in raw.summed]
+    with_money = {*(fact.user_key for fact in facts), *(of.user_key for of in sums)}
+    rows = _rows(raw, world, with_money, by, min(world.today, plus_days(period.end_on, -1)))
     return Basis(
         period=period,
         as_of=world.today,
@@ -39,6 +41,7 @@ def basis_of(raw: Raw, world: World, period: PeriodTold, *, currency: str | None
         facts=facts,
         nodes={row.node: row for row in rows},
         rates=sorted(maker.rates),
+        sums=sums,
     )
 
 
@@ -199,17 +202,20 @@ class _Days:
         return self._days[bisect_right(self._starts, at) - 1]
 
 
-def _rows(raw: Raw, world: World, with_money: set[str], by: str) -> Iterator[NodeRow]:
-    """Every team, and everybody who sells, is in one today or has money here; or every territory, or product."""
-    today, tree = world.today, world.tree
+def _rows(raw: Raw, world: World, with_money: set[str], by: str, day: str) -> Iterator[NodeRow]:
+    """Every team, and everybody who sells, is in one or has money here; or every territory, or product. They stand as
+    on a day: today, or the last one of a period that is over, where figures are that nobody takes out of it any more.
+    Who came into a team after it is not in it."""
+    tree = world.tree
     for key, name in raw.named:
         node = f"{by}:{key}"
-        yield NodeRow(node, name, tree.territory_path(key, today)[:-1] if by == "territory" else ())
+        yield NodeRow(node, name, tree.territory_path(key, day)[:-1] if by == "territory" else ())
     if by in ("territory", "product"):
         return
     for key, name in world.teams.items():
-        yield NodeRow(f"team:{key}", name, tree.team_path(key, today)[:-1])
+        yield NodeRow(f"team:{key}", name, tree.team_path(key, day)[:-1])
     for key, (name, active, sells) in world.people.items():
-        place = tree.place(key, today)
-        if key in with_money or (active and (sells or place.path)):
+        place = tree.place(key, day)
+        stands = place.path or (sells and not tree.place(key, world.today).path)
+        if key in with_money or (active and stands):
             yield NodeRow(f"user:{key}", name, place.path, place.manages)

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from forecasting.documents import (
@@ -28,7 +28,7 @@ from forecasting.documents import (
 )
 from sfa.core.errors import Refused
 from sfa.core.exchange import Applied
-from sfa.db.prepared import among, listed
+from sfa.db.prepared import Prepared, among, listed
 from sfa.db.tables import ROWS, forecast_snapshots, forecast_versions
 
 T = TypeVar("T")
@@ -174,6 +174,7 @@ def _read(connection: Connection, number: int, kind: str, read: Callable[[str], 
 # -- deals, of one snapshot or two ------------------------------------------------------------------------------------
 
 Pair = tuple[str, Deal | None, Deal | None]
+Row = tuple[str, int, int | None, str, str]  # key, from, until before, document, kind
 
 
 def deals(connection: Connection, number: int, since: int | None) -> dict[str, Deal]:
@@ -183,25 +184,43 @@ def deals(connection: Connection, number: int, since: int | None) -> dict[str, D
     return {key: deal_read(text) for key, text in connection.execute(query)}
 
 
-def pairs(connection: Connection, was: int, now: int, since: int | None) -> Iterator[Pair]:
-    """(key, as it was, as it is) of each deal that stands in either snapshot, by key; the same object twice where it
-    did not change. Versions that stand in both are read once."""
-    reach = and_(_V.from_no <= now, or_(_V.to_no.is_(None), _V.to_no > was))
-    query = select(_V.key, _V.from_no, _V.to_no, _V.doc).where(reach, _counting(since))
+def between(connection: Connection, was: int, now: int, since: int) -> tuple[list[Row], list[Row]]:
+    """The versions that stand in one of two snapshots or in both -> (of deals that are the same in both, the others).
+    Of those that are done with as in `deals`; they are among the others."""
+    same: list[Row] = []
+    others: list[Row] = []
+    for row in _BETWEEN.rows(connection, was=was, now=now, since=since):
+        is_same = row[1] <= was and (row[2] is None or row[2] > now) and row[4] == DEAL
+        (same if is_same else others).append(row)
+    return same, others
+
+
+def pairs(connection: Connection, was: int, now: int, rows: Iterable[Row]) -> Iterator[Pair]:
+    """(key, as it was, as it is) of each deal of these versions, by key; the same object twice where it did not
+    change."""
     before: dict[str, Deal] = {}
     after: dict[str, Deal] = {}
-    for key, from_no, to_no, text in connection.execute(query):
-        in_was, in_now = from_no <= was, to_no is None or to_no > now
-        if in_was or in_now:
-            deal = deal_read(text)
-            if in_was:
-                before[key] = deal
-            if in_now:
-                after[key] = deal
+    for key, from_no, to_no, text, _ in rows:
+        deal = deal_read(text)
+        if from_no <= was:
+            before[key] = deal
+        if to_no is None or to_no > now:
+            after[key] = deal
     before.update(_others(connection, was, after.keys() - before.keys()))
     after.update(_others(connection, now, before.keys() - after.keys()))
     for key in sorted({*before, *after}):
         yield key, before.get(key), after.get(key)
+
+
+def _between_query() -> Prepared:
+    was, now, since = (bindparam(name, type_=Integer) for name in ("was", "now", "since"))
+    reach = and_(_V.from_no <= now, or_(_V.to_no.is_(None), _V.to_no > was))
+    stands = or_(_V.from_no <= was, _V.to_no.is_(None), _V.to_no > now)
+    query = select(_V.key, _V.from_no, _V.to_no, _V.doc, _V.kind)
+    return Prepared(query.where(reach, stands, or_(_V.kind == DEAL, and_(_V.kind == DONE, _V.from_no >= since))))
+
+
+_BETWEEN = _between_query()  # the driver's own rows, of which there are many
 
 
 def _counting(since: int | None) -> ColumnElement[bool]:

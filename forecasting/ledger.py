@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from forecasting.answers import UNLISTED, Fact, Missing, Money, Place
+from forecasting.answers import UNLISTED, Fact, Missing, Money, Place, Summed
 from sfa.core.forecast import BUCKETS, CLOSED, VIEWS
 from sfa.core.money import allocate
 
@@ -31,12 +31,12 @@ class Leaf(Struct):
 
 
 class Ledger(Struct):
-    """`shared` says of deals that are counted once where they meet which leaves they lie in; `missing` in which leaf a
-    hole is."""
+    """`shared` says how many deals, of a bucket or its overlay, are counted once where they meet, by the leaves that
+    they lie in; `missing` in which leaf a hole is."""
 
     by: str
     leaves: list[Leaf]
-    shared: list[tuple[int, bool, tuple[int, ...]]]
+    shared: dict[tuple[int, ...], dict[tuple[int, bool], int]]
     missing: list[tuple[Missing, int]]
 
     def totals(self, nodes: set[str]) -> dict[str, Vector]:
@@ -68,9 +68,11 @@ def views(vector: Vector) -> dict[str, int]:
     return found
 
 
-def ledger(facts: Sequence[Fact], by: str = "owner") -> Ledger:
-    """Everything summed by leaf, by owner, territory or product."""
+def ledger(facts: Sequence[Fact], by: str = "owner", sums: Iterable[Summed] = ()) -> Ledger:
+    """Everything summed by leaf, by owner, territory or product. `sums` are by owner."""
     summing = _Summing(by)
+    for of in sums:
+        summing.add_sum(of)
     if by == "owner":
         for fact in facts:
             summing.add(fact, summing.of_person(fact))
@@ -90,7 +92,12 @@ class _Summing:
         self._met: dict[tuple[str, str, bool], set[int]] = {}
         self._missing: dict[tuple[Missing, int], None] = {}
 
-    def of_person(self, fact: Fact) -> int:
+    def add_sum(self, of: Summed) -> None:
+        sums, at = self._leaves[self.of_person(of)].sums, AT[of.bucket]
+        for n, value in enumerate((of.amount_minor, of.weighted_minor, of.deals)):
+            sums[at + n] += value
+
+    def of_person(self, fact: Fact | Summed) -> int:
         """The same leaf as `at` finds; facts of one person at one place mostly share the very `Place`."""
         place = fact.place
         known = self._people.get((fact.user_key, id(place)))
@@ -100,7 +107,7 @@ class _Summing:
         self._people[fact.user_key, id(place)] = place, found
         return found
 
-    def at(self, path: tuple[str, ...], fact: Fact) -> int:
+    def at(self, path: tuple[str, ...], fact: Fact | Summed) -> int:
         """The number of a leaf."""
         place = fact.place
         asked = path, fact.user_key, place.manages
@@ -138,17 +145,18 @@ class _Summing:
             self._missing[Missing(code, "deals", fact.deal_key, fact.user_key, currency), number] = None
 
     def done(self) -> Ledger:
-        shared: list[tuple[int, bool, tuple[int, ...]]] = []
+        shared: dict[tuple[int, ...], dict[tuple[int, bool], int]] = {}
         for (_, bucket, overlay), where in self._met.items():
             if len(where) > 1:
-                shared.append((AT[bucket] + 2, overlay, tuple(sorted(where))))
+                counts, of = shared.setdefault(tuple(sorted(where)), {}), (AT[bucket] + 2, overlay)
+                counts[of] = counts.get(of, 0) + 1
             else:
                 (only,) = where
                 sums = self._leaves[only].overlay if overlay else self._leaves[only].sums
                 sums[AT[bucket] + 2] += 1
         for hole, number in self._missing:
-            counts = self._leaves[number].holes
-            counts[hole.code] = counts.get(hole.code, 0) + 1
+            holes = self._leaves[number].holes
+            holes[hole.code] = holes.get(hole.code, 0) + 1
         missing = sorted(self._missing, key=lambda found: (found[0].code, found[0].key, found[1]))
         return Ledger(self._by, self._leaves, shared, missing)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, literal, or_, select, tuple_
+from sqlalchemy import Connection, literal, select, tuple_
 
 from forecasting.answers import UNLISTED, DealPage, DealPart, OverridePage, OverrideTold, Unseen
 from forecasting.overriding import settings
@@ -15,10 +15,10 @@ from forecasting.parts import listed as in_order
 from forecasting.service import Base, Forecasts, Found, Wanted, own_node
 from forecasting.spots import below_node
 from forecasting.standing import OVERRIDES, STANDING, Stored, read_overrides, told
-from sfa.core.access import SEES_EVERYTHING
 from sfa.core.errors import Refused
 from sfa.core.forecast import BUCKETS
 from sfa.core.ids import is_key
+from sfa.crm.of_oneself import not_of
 from sfa.crm.online import person
 from sfa.db.places import lies_in
 from sfa.db.prepared import among, listed
@@ -47,7 +47,7 @@ async def deals(forecasts: Forecasts, user_key: str, wanted: Wanted, bucket: str
     check_page(page)
     if bucket is not None and bucket not in (*BUCKETS, *UNLISTED):
         raise Refused("request_invalid", f"`bucket` is {', '.join((*BUCKETS, *UNLISTED))}")
-    found = await forecasts.found(user_key, wanted)
+    found = await forecasts.found(user_key, wanted, whole=True)
     node = wanted.node if wanted.node is not None else own_node(found, user_key, wanted.by or "owner")
     after = _order(page.after) if page.after is not None else None
     leaves, partial = await asyncio.to_thread(_leaves, found, node)
@@ -159,6 +159,7 @@ def _stored(connection: Connection, user_key: str, which: Which, page: Page) -> 
     who = person(connection, user_key)
     query = select(OVERRIDES.c.key, OVERRIDES.c.period_key)
     query = query.where(~OVERRIDES.c.gone, lies_in(OVERRIDES.c.buckets, "held"))
+    query = query.where(not_of(connection, "forecast_overrides", OVERRIDES.c, user_key))
     if which.period is not None:
         _check_key("period", which.period)
         query = query.where(OVERRIDES.c.period_key == which.period)
@@ -167,8 +168,6 @@ def _stored(connection: Connection, user_key: str, which: Which, page: Page) -> 
         if kind not in ("user", "team") or not is_key(key):
             raise Refused("request_invalid", "`node` is user:<key> or team:<key>")
         query = query.where(OVERRIDES.c[f"{kind}_key"] == key)
-    if who.role not in SEES_EVERYTHING and not _is_shown(connection):
-        query = query.where(or_(OVERRIDES.c.level == "own", OVERRIDES.c.user_key.is_distinct_from(user_key)))
     if page.after is not None:
         query = query.where(tuple_(OVERRIDES.c.period_key, OVERRIDES.c.key) > _place(connection, page.after))
     query = query.order_by(OVERRIDES.c.period_key, OVERRIDES.c.key).limit(page.limit + 1)
@@ -190,10 +189,3 @@ def _place(connection: Connection, key: str) -> Any:
     if period is None:
         raise Refused("request_invalid", "`after` is the `next` of another page of the same list")
     return tuple_(literal(period), literal(key))
-
-
-def _is_shown(connection: Connection) -> bool:
-    """Whether people may know what their managers say of them (R25), who else may see it or not."""
-    policies = ROWS["forecast_policies"].c
-    query = select(policies.manager_figures).where(~policies.gone).order_by(policies.key).limit(1)
-    return connection.execute(query).scalar() == "shown"

@@ -107,10 +107,12 @@ def _moved(was: Stand, now: Stand) -> str:
     return UNCHANGED if was.amounts == now.amounts else "category"
 
 
-def bridge(deals: Iterable[tuple[str, Stand | None, Stand | None]]) -> Bridge:
-    """The bridge of deals by key, each once."""
-    opening, closing, rated = _Sum(), _Sum(), _Sum()
-    bars, moved, unchanged = {name: _Sum() for name in CLASSES}, [], 0
+def bridge(
+    deals: Iterable[tuple[str, Stand | None, Stand | None]], still: Amounts | None = None, still_deals: int = 0
+) -> Bridge:
+    """The bridge of deals by key, each once; `still` is what others come to that are the same at both ends."""
+    opening, closing, rated = (_Sum(dict(still or {}), still_deals) for _ in range(3))
+    bars, moved, unchanged = {name: _Sum() for name in CLASSES}, [], still_deals
     for key, was, now in deals:
         into = class_of(was, now)
         if into is None:
@@ -143,8 +145,8 @@ def bridge(deals: Iterable[tuple[str, Stand | None, Stand | None]]) -> Bridge:
 
 
 class _Sum:
-    def __init__(self, amounts: dict[str, int] | None = None) -> None:
-        self.amounts, self.deals = amounts or {}, 0
+    def __init__(self, amounts: dict[str, int] | None = None, deals: int = 0) -> None:
+        self.amounts, self.deals = amounts or {}, deals
 
     def add(self, amounts: Amounts) -> None:
         self.deals += 1

@@ -1,35 +1,37 @@
 """Movement between two snapshots as it is asked for at a screen: the bridge of a node, and the deals of its bars (R28).
 
-Both ends are frozen, so the same two snapshots give the same bytes for as long as they are kept. The period is that of
-the later one. A caller is told what is his to see, and that there is more (R30).
+Both ends are frozen, so the same two snapshots give the same bytes for as long as they are kept, and a process keeps
+the bridges that people asked for last (`Known`): pages of deals reckon nothing again. The period is that of the later
+one. A caller is told what is his to see, and that there is more (R30).
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from forecasting import kept
-from forecasting.answers import COMPANY, UNSEEN, Missing, PeriodTold
+from forecasting.answers import UNSEEN, Missing, PeriodTold
+from forecasting.bridging import Bridged, Compared, bridged
 from forecasting.documents import Deal, Span
 from forecasting.frozen import Frozen, frozen, told
+from forecasting.keeping import Kept
 from forecasting.kept import Snapshot
-from forecasting.movement import CLASSES, Bar, Bridge, Moved, Stand, bridge
+from forecasting.looking import own_place
+from forecasting.movement import CLASSES, Bar, Moved
 from forecasting.overriding import sight_of
 from forecasting.spots import Sight
-from forecasting.stands import Around, Lens, facts_of, has_hole, is_same_around, node_row, rests, stand_of
+from forecasting.stands import node_row
 from sfa.core.days import check_day, plus_days
 from sfa.core.errors import Refused
-from sfa.core.forecast import CLOSED
-from sfa.core.ids import is_key
-from sfa.crm.online import person
+from sfa.crm.online import Online, person
 from sfa.db.tables import ROWS
 
 WEEK_DAYS = 7
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
 MISSING_MAX = 500
-KINDS = ("team", "user", "territory", "product")
+ENDS_MAX = 4
+BRIDGES_MAX, LINES_MAX = 64, 100_000  # bridges kept, and the deals and holes in all of them
 
 
 class Asked(Struct, frozen=True):
@@ -101,67 +103,109 @@ class MovedPage(Struct, frozen=True, kw_only=True):
     next: int | None
 
 
-class Compared(Struct, frozen=True):
-    """Two snapshots of one currency and the period between them."""
-
-    was: Frozen
-    now: Frozen
-
-    def pairs(self, connection: Connection) -> Iterator[kept.Pair]:
-        since = kept.done_from(connection, self.was.around.period.start_on)
-        return kept.pairs(connection, self.was.snapshot.number, self.now.snapshot.number, since)
+_End = tuple[int, str]  # two days on which nothing changed have one digest, and each its own rates
 
 
-def movement(connection: Connection, user_key: str, asked: Asked) -> Movement:
+class Known:
+    """What follows from snapshots, for as long as there is room: they never change, and digests say which they are."""
+
+    def __init__(self) -> None:
+        self.ends: Kept[tuple[_End, PeriodTold], Frozen] = Kept(_ageless, ENDS_MAX)
+        self.bridges: Kept[tuple[_End, _End, PeriodTold, str, Sight], Bridged] = Kept(
+            _ageless,
+            BRIDGES_MAX,
+            weight_of=lambda found: 1 + len(found.bridge.moved) + len(found.holes),
+            weight_max=LINES_MAX,
+        )
+
+
+def _end(snapshot: Snapshot) -> _End:
+    return snapshot.number, snapshot.digest
+
+
+def _ageless(_of: object) -> int:
+    return 0
+
+
+class Movements:
+    """Movements for callers, reckoned apart so that nobody else waits for them."""
+
+    def __init__(self, screens: Online) -> None:
+        self._screens = screens
+        self.known = Known()
+
+    async def told(self, user_key: str, asked: Asked) -> Movement:
+        return await self._screens.reckon(movement, user_key, asked, self.known)
+
+    async def deals(self, user_key: str, asked: Asked, into: str | None, after: int | None, limit: int) -> MovedPage:
+        return await self._screens.reckon(moved_deals, user_key, asked, into, after, limit, self.known)
+
+
+def movement(connection: Connection, user_key: str, asked: Asked, known: Known | None = None) -> Movement:
     """`not_found`: the caller sees nothing of the node. `forecast_snapshot_missing`, `period_unknown`,
     `forecast_currency_fixed`, `request_invalid`."""
-    sight = sight_of(person(connection, user_key), shown=False)
-    ends = compared(connection, asked)
-    node = asked.node if asked.node is not None else _own_node(ends.now.around, sight, user_key)
-    found, holes, lens = bridged(connection, ends, node, sight)
-    why = _why(holes, lens)
+    ends, node, found = _found(connection, user_key, asked, known or Known())
+    why = _why(found)
     return Movement(
         **_about(ends, node),
-        opening=found.opening,
-        classes=found.classes,
-        unchanged=found.unchanged,
-        rates=found.rates,
-        closing=found.closing,
-        missing=holes[:MISSING_MAX],
-        missing_count=len(holes),
+        opening=found.bridge.opening,
+        classes=found.bridge.classes,
+        unchanged=found.bridge.unchanged,
+        rates=found.bridge.rates,
+        closing=found.bridge.closing,
+        missing=found.holes[:MISSING_MAX],
+        missing_count=len(found.holes),
         partial=bool(why),
         why=why,
     )
 
 
 def moved_deals(
-    connection: Connection, user_key: str, asked: Asked, into: str | None, after: int | None, limit: int
+    connection: Connection,
+    user_key: str,
+    asked: Asked,
+    into: str | None,
+    after: int | None,
+    limit: int,
+    known: Known | None = None,
 ) -> MovedPage:
     """A page of the deals of one class, or of all. `after` is the `next` of the page before."""
     if into is not None and into not in CLASSES:
         raise Refused("request_invalid", f"`class` is one of {', '.join(CLASSES)}")
     if not 1 <= limit <= PAGE_MAX or (after is not None and after < 0):
         raise Refused("request_invalid", f"`limit` is 1 to {PAGE_MAX}, `after` the `next` of another page")
-    sight = sight_of(person(connection, user_key), shown=False)
-    ends = compared(connection, asked)
-    node = asked.node if asked.node is not None else _own_node(ends.now.around, sight, user_key)
-    found, holes, lens = bridged(connection, ends, node, sight)
+    ends, node, found = _found(connection, user_key, asked, known or Known())
     start = after or 0
-    moved = [one for one in found.moved if into in (None, one.into)]
+    moved = [one for one in found.bridge.moved if into in (None, one.into)]
     page = moved[start : start + limit]
-    known = _documents(connection, ends, page)
-    why = _why(holes, lens)
+    documents = _documents(connection, ends, page)
+    why = _why(found)
     return MovedPage(
         **_about(ends, node),
-        items=[_shown(one, known[one.key]) for one in page],
+        items=[_shown(one, documents[one.key]) for one in page],
         partial=bool(why),
         why=why,
         next=start + limit if len(moved) > start + limit else None,
     )
 
 
-def compared(connection: Connection, asked: Asked) -> Compared:
+def _found(connection: Connection, user_key: str, asked: Asked, known: Known) -> tuple[Compared, str, Bridged]:
+    """What is asked, its node, and the bridge: kept, or made now."""
+    sight = sight_of(person(connection, user_key), shown=False)
+    ends = compared(connection, asked, known)
+    last = ends.now.around
+    node = asked.node if asked.node is not None else own_place(sight, user_key, lambda one: node_row(one, last))
+    of = _end(ends.was.snapshot), _end(ends.now.snapshot), last.period, node, sight
+    found = known.bridges.get(of)
+    if found is None:
+        found = bridged(connection, ends, node, sight)
+        known.bridges.put(of, found)
+    return ends, node, found
+
+
+def compared(connection: Connection, asked: Asked, known: Known | None = None) -> Compared:
     """The two snapshots that are asked for, the earlier one first."""
+    known = known or Known()
     for day in (asked.since, asked.to):
         if day is not None:
             check_day(day)
@@ -175,8 +219,16 @@ def compared(connection: Connection, asked: Asked) -> Compared:
         if snapshot.currency != later.currency or asked.currency not in (None, snapshot.currency):
             raise Refused("forecast_currency_fixed", number=snapshot.number, currency=snapshot.currency)
     period = _period(connection, later, asked.period)
-    was = frozen(connection, earlier, period)
-    return Compared(was, frozen(connection, later, period) if later.number != earlier.number else was)
+    return Compared(_frozen(connection, earlier, period, known), _frozen(connection, later, period, known))
+
+
+def _frozen(connection: Connection, snapshot: Snapshot, period: PeriodTold, known: Known) -> Frozen:
+    of = _end(snapshot), period
+    found = known.ends.get(of)
+    if found is None:
+        found = frozen(connection, snapshot, period)
+        known.ends.put(of, found)
+    return found
 
 
 def _period(connection: Connection, snapshot: Snapshot, key: str | None) -> PeriodTold:
@@ -201,80 +253,8 @@ def _holds(span: Span, day: str) -> bool:
     return span.start_on <= day < span.end_on
 
 
-def bridged(connection: Connection, ends: Compared, node: str, sight: Sight) -> tuple[Bridge, list[Missing], Lens]:
-    """The bridge of a node, the holes at either end, and whether something of it was not to be seen."""
-    _check_node(node)
-    lens, holes = Lens(node, sight), set[Missing]()
-
-    def stands() -> Iterator[tuple[str, Stand | None, Stand | None]]:
-        first, last = ends.was.around, ends.now.around
-        is_same = is_same_around(first, last)
-        for key, was, now in ends.pairs(connection):
-            before = stand_of(was, first, lens, None)
-            if is_same and was is now and was is not None and rests(was, first, last):
-                after = before
-            else:
-                after = stand_of(now, last, lens, (was, first))
-            if (before is not None and before.here) or (after is not None and after.here):
-                yield key, before, after
-                holes.update(_holes(key, was, ends.was, lens), _holes(key, now, ends.now, lens))
-                holes.update(_unrated(key, now, ends, lens))
-            elif _is_undated(was, first) or _is_undated(now, last):
-                holes.update(_holes(key, was, ends.was, lens), _holes(key, now, ends.now, lens))
-
-    found = bridge(stands())
-    if not (found.opening.deals or found.closing.deals):
-        row = node_row(node, ends.now.around)
-        if not sight.everything and (node == COMPANY or row is None or not sight.of_row(row)):
-            raise Refused("not_found")
-        if row is None and node != COMPANY and not lens.unseen:
-            raise Refused("not_found")
-    return found, sorted(holes), lens
-
-
-def _own_node(around: Around, sight: Sight, user_key: str) -> str:
-    """As `service.own_node` says it of today, on the snapshot's day."""
-    if sight.everything:
-        return COMPANY
-    rows = {node: row for node in sorted(sight.manages) if (row := node_row(node, around)) is not None}
-    tops = [node for node, row in rows.items() if sight.manages.isdisjoint(row.parents)]
-    if tops:
-        return tops[0] if len(tops) == 1 else COMPANY
-    return f"user:{user_key}"
-
-
-def _check_node(node: str) -> None:
-    kind, _, key = node.partition(":")
-    if node != COMPANY and (kind not in KINDS or not (is_key(key) or (not key and kind in ("territory", "product")))):
-        raise Refused("request_invalid", "`node` is company, or team:, user:, territory: or product: with a key")
-
-
-def _holes(key: str, deal: Deal | None, of: Frozen, lens: Lens) -> Iterator[Missing]:
-    for fact in facts_of(key, deal, of.around) if deal is not None and has_hole(deal, of.around) else ():
-        if lens.takes(fact.user_key, fact.place, fact.territory):
-            for code in fact.holes:
-                yield Missing(code, "deals", key, fact.user_key, fact.currency if code == "rate_missing" else None)
-
-
-def _is_undated(deal: Deal | None, around: Around) -> bool:
-    """Whether it may be of the period that is running, and nobody said so."""
-    return deal is not None and deal.state == "open" and deal.close_on is None and around.is_running
-
-
-def _unrated(key: str, deal: Deal | None, ends: Compared, lens: Lens) -> Iterator[Missing]:
-    """What is open at the later end, in a currency of which there was no rate yet at the first."""
-    first, last = ends.was.around, ends.now.around
-    if deal is None or last.bucket(deal) is None or deal.currency is None:
-        return
-    if first.value(0, deal.currency) is None and last.value(0, deal.currency) is not None:
-        for fact in facts_of(key, deal, last):
-            is_open = fact.bucket != CLOSED and fact.amount_minor is not None
-            if is_open and lens.takes(fact.user_key, fact.place, fact.territory):
-                yield Missing("rate_missing", "deals", key, fact.user_key, deal.currency)
-
-
-def _why(holes: list[Missing], lens: Lens) -> list[str]:
-    return sorted({hole.code for hole in holes} | ({UNSEEN} if lens.unseen else set()))
+def _why(found: Bridged) -> list[str]:
+    return sorted({hole.code for hole in found.holes} | ({UNSEEN} if found.unseen else set()))
 
 
 def _about(ends: Compared, node: str) -> dict[str, Any]:

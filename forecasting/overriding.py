@@ -93,8 +93,9 @@ def check_may_set(world: World, named: Named, who: Who) -> Position:
     where = position(world, named.node)
     kind, _, key = named.node.partition(":")
     sight = sight_of(who, shown=False)
-    seen = sight.everything or sight.above((*(where.path if where else ()), named.node)) or key in sight.books
-    if where is None or not (seen or (kind == "team" and f"team:{key}" in (who.held or ()))):
+    seen = sight.everything or sight.above((*(where.path if where else ()), named.node))
+    own = f"team:{key}" in (who.held or ()) if kind == "team" else key in sight.books
+    if where is None or not (seen or own):
         raise Refused("not_found")
     if who.user_key is None or not may_set(world, where, named.level, who.user_key):
         raise Refused("override_not_direct", node=named.node, level=named.level)
@@ -169,6 +170,7 @@ def revert(connection: Connection, now_ms: int, user_key: str, named: Named, loo
     cell = screen.door.cell(ENTITY, named.key(_decider(where, named.level)))
     if not cell.exists:
         raise Refused("not_found")
+    running(connection, world, named.period_key)
     check_rev(cell, looked.rev)
     if cell.row["status"] != STANDING:
         raise Refused("not_found", "no figure stands there")

@@ -8,9 +8,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, case, cast, exists, null, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    null,
+    or_,
+    select,
+)
 
 from forecasting.answers import PeriodTold
+from forecasting.plain import rest, sums_query
 from forecasting.tree import Stay, Tree
 from sfa.core.days import start_of_ms
 from sfa.core.entities import Rate
@@ -20,7 +34,7 @@ from sfa.core.hierarchy import Edge
 from sfa.core.ids import is_key
 from sfa.db import feed, scope
 from sfa.db.prepared import Prepared
-from sfa.db.tables import ROWS, credited
+from sfa.db.tables import ROWS, credited, forecast_snapshots
 from sfa.profit.company.by_product import read_lines
 
 SELLS = ("rep", "manager", "director")
@@ -97,6 +111,14 @@ def _live(connection: Connection, entity: str, *columns: str) -> Sequence[Any]:
     return connection.execute(select(*(table.c[c] for c in columns)).where(~table.c.gone)).all()
 
 
+def snapshot_of(connection: Connection, day: str) -> tuple[int, str] | None:
+    """The number and currency of the newest snapshot that is not younger than a day."""
+    s = forecast_snapshots.c
+    query = select(s.number, s.currency).where(s.taken_on <= day).order_by(s.number.desc()).limit(1)
+    found = connection.execute(query).first()
+    return (found[0], found[1]) if found is not None else None
+
+
 def find_period(connection: Connection, key: str | None, on: str, kind: str) -> PeriodTold:
     """The period of a key, or the one of a kind that holds a day; of several the first by key. Refuses
     `period_unknown`."""
@@ -119,9 +141,11 @@ def find_period(connection: Connection, key: str | None, on: str, kind: str) -> 
 class Raw(Struct, frozen=True):
     """The rows of one period: open deals that may stand in it, the credits of its days, and what was won on them and is
     credited to nobody yet; and what is asked beside them
-    by territory or product: the names of those, the lines of deals as (product, quantity, total)."""
+    by territory or product: the names of those, the lines of deals as (product, quantity, total). `summed` are plain
+    deals (`forecasting.plain`) that are not in `open`, as (owner, bucket, amount, weighted, deals)."""
 
     open: Sequence[Any] = ()
+    summed: Sequence[Any] = ()
     closed: Sequence[Any] = ()
     awaited: Sequence[Any] = ()
     stages: Sequence[Any] = ()
@@ -129,10 +153,15 @@ class Raw(Struct, frozen=True):
     lines: Mapping[str, Sequence[tuple[str, int, int]]] = {}
 
 
-def read_raw(connection: Connection, world: World, period: PeriodTold, by: str = "owner") -> Raw:
+def read_raw(
+    connection: Connection, world: World, period: PeriodTold, by: str = "owner", *, summed_in: str | None = None
+) -> Raw:
+    """Every open deal; with `summed_in`, by owner, those that are plain in that currency summed."""
     stages = ROWS["stages"].c
+    rows, sums = _open(connection, world, period, by, summed_in)
     return Raw(
-        open=_open(connection, world, period, by),
+        open=rows,
+        summed=sums,
         closed=_closed(connection, world, period),
         awaited=_awaited(connection, world, period),
         stages=connection.execute(select(stages.key, stages.probability_bp, stages.category)).all(),
@@ -144,16 +173,28 @@ def read_raw(connection: Connection, world: World, period: PeriodTold, by: str =
 _NAMED = {"territory": "territories", "product": "products"}
 
 
-def _open(connection: Connection, world: World, period: PeriodTold, by: str) -> Sequence[Any]:
-    """(key, owner, stage, amount, currency, category, day, splits, overlays, territory); the last but two as text."""
+def _open(
+    connection: Connection, world: World, period: PeriodTold, by: str, summed_in: str | None
+) -> tuple[Sequence[Any], Sequence[Any]]:
+    """-> (key, owner, stage, amount, currency, category, day, splits, overlays, territory), splits and overlays as
+    text, and what is summed."""
     if period.end_on <= world.today:
-        return ()  # whose day was in it and is over has slipped into the period that is running
+        return (), ()  # whose day was in it and is over has slipped into the period that is running
     is_running = period.start_on <= world.today
-    query = _OPEN[by == "territory", is_running]
-    return query.rows(connection, end=period.end_on, **({} if is_running else {"start": period.start_on}))
+    days = {"end": period.end_on, **({} if is_running else {"start": period.start_on})}
+    if summed_in is None or by != "owner":
+        return _OPEN[by == "territory", is_running].rows(connection, **days), ()
+    days["currency"] = summed_in
+    return _REST[is_running].rows(connection, **days), _SUMS[is_running].rows(connection, today=world.today, **days)
 
 
-def _open_query(*, with_territory: bool, is_running: bool) -> Prepared:
+def _dated(*, is_running: bool) -> ColumnElement[bool]:
+    d = _DEALS.c
+    until = d.close_on < bindparam("end", type_=Text)
+    return or_(d.close_on.is_(None), until) if is_running else and_(until, d.close_on >= bindparam("start", type_=Text))
+
+
+def _open_query(*more: ColumnElement[bool], with_territory: bool = False) -> Prepared:
     d, account = _DEALS.c, ROWS["accounts"].c
     columns = (d.key, d.owner_key, d.stage_key, d.amount_minor, d.currency, d.category, d.close_on)
     query = select(*columns, cast(d.splits, Text), cast(d.overlays, Text))
@@ -161,19 +202,17 @@ def _open_query(*, with_territory: bool, is_running: bool) -> Prepared:
         query = query.add_columns(account.territory_key).outerjoin(ROWS["accounts"], account.key == d.account_key)
     else:
         query = query.add_columns(null())
-    until = d.close_on < bindparam("end", type_=Text)
-    dated = (
-        or_(d.close_on.is_(None), until) if is_running else and_(until, d.close_on >= bindparam("start", type_=Text))
-    )
-    return Prepared(query.where(d.closed_at.is_(None), ~d.gone, dated))
+    return Prepared(query.where(d.closed_at.is_(None), ~d.gone, *more))
 
 
 # by (with territories, of the running period): the driver's own rows, of which there are many
 _OPEN = {
-    (with_territory, is_running): _open_query(with_territory=with_territory, is_running=is_running)
+    (with_territory, is_running): _open_query(_dated(is_running=is_running), with_territory=with_territory)
     for with_territory in (False, True)
     for is_running in (False, True)
 }
+_REST = {is_running: _open_query(_dated(is_running=is_running), rest()) for is_running in (False, True)}
+_SUMS = {is_running: sums_query(_dated(is_running=is_running)) for is_running in (False, True)}
 
 
 def _closed(connection: Connection, world: World, period: PeriodTold) -> Sequence[Any]:

@@ -31,6 +31,7 @@ from sfa.core.forecast import VIEWS
 
 RATE_MISSING = "rate_missing"
 LEVELS = ("own", "manager")
+OVERRIDDEN = ("team", "user")  # nobody puts a figure in the place of a territory or a product
 Cell = tuple[str, str, str]  # node, view, level
 
 
@@ -136,8 +137,8 @@ def rolled(
     )
 
 
-def _order(hole: Missing) -> tuple[str, str, str]:
-    return hole.code, hole.key, hole.user_key
+def _order(hole: Missing) -> tuple[str, str, str, str]:
+    return hole.code, hole.key, hole.user_key, hole.currency or ""
 
 
 class _Teller:
@@ -214,6 +215,8 @@ class _Teller:
         """Whether what a manager put in the place of this node's figure is the caller's to know (R25): he decides on it
         too, today and, where the node has moved since, where it was decided; and it is not about himself."""
         if self._sight.everything or self._sight.shown or not spot.here or spot.row is None:
+            return True
+        if spot.kind not in OVERRIDDEN:
             return True
         over, decided = above(spot.row), self._standing.deciders.get((spot.node, view, "manager"))
         if decided is not None and spot.node == self._sight.node:

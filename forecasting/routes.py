@@ -19,10 +19,12 @@ from forecasting.answers import DealPage, Override, OverridePage, OverrideSet, R
 from forecasting.forms import AS_FILES, JSON, NO_STORE, Format, answered, form_of
 from forecasting.listing import PAGE_DEFAULT, Page, Which
 from forecasting.overriding import Looked, Named
+from forecasting.said_tables import overrides_table
 from forecasting.service import Forecasts, Wanted
 from forecasting.tables import deals_table, rollup_table
 from sfa.core.errors import Refused
 from sfa.crm.routes import IfMatch, revision
+from sfa.db import scope
 from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
@@ -118,17 +120,21 @@ def _deals(forecasts: Forecasts, places: Places) -> HTTPRouteHandler:
 
 
 def _overrides(forecasts: Forecasts) -> HTTPRouteHandler:
-    @get("/api/forecast/overrides", tags=["forecast"])
+    @get("/api/forecast/overrides", tags=["forecast"], opt={ALSO: AS_FILES})
     async def overrides(
         request: Caller,
         period: FromQuery[str | None] = None,
         node: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = PAGE_DEFAULT,
-    ) -> OverridePage:
+        form: Format = JSON,
+    ) -> Response[OverridePage]:
         """Figures that stand or stood, each with everything that was set in its place."""
-        user = request.user.user_key
-        return await listing.overrides(forecasts, user, Which(period, node), Page(after, limit))
+        form_of(form)
+        user, screens = request.user.user_key, forecasts.screens
+        found = await listing.overrides(forecasts, user, Which(period, node), Page(after, limit))
+        today = await screens.read(scope.today, screens.clock.now_ms()) if form != JSON else ""
+        return await answered(found, form, lambda: overrides_table(found, today))
 
     return overrides
 

@@ -5,7 +5,8 @@ currency and dimension, and so is made once however many people ask (of trees to
 clock). An answer is kept beside it for each caller, until something of a later clock number is. A base that nobody has
 made yet takes as long as reading its deals and says so (`warm` false); those that people asked for lately are made anew
 in the background after a change. Rows are read in one snapshot; what follows from them is reckoned in a thread, so that
-nobody else waits for it.
+nobody else waits for it. Plain deals come summed by the database (`forecasting.plain`) until somebody lists them: then
+the base is made anew, *whole*, of every deal, and says the same.
 """
 
 import asyncio
@@ -21,9 +22,10 @@ from forecasting.answers import COMPANY, DIMENSIONS, Basis, Override, OverrideSe
 from forecasting.facts import basis_of
 from forecasting.keeping import Kept
 from forecasting.ledger import Ledger, ledger
+from forecasting.looking import own_place
 from forecasting.overriding import Looked, Named, check_named, put, revert, sight_of
 from forecasting.parts import Parts, parts_of
-from forecasting.reading import Raw, World, find_period, read_raw, read_world
+from forecasting.reading import Raw, World, find_period, read_raw, read_world, snapshot_of
 from forecasting.rollup import NOTHING, Asked, Standing, rolled
 from forecasting.spots import Sight
 from forecasting.standing import OVERRIDES, STANDING, Stood, in_currency, read_overrides, stood, would_stand
@@ -56,7 +58,7 @@ class Wanted(Struct, frozen=True):
 
 class Place(NamedTuple):
     """What a base is of. `by` is owner, territory or product. A day that is over is told by its snapshot, also where
-    nothing has changed since it was today."""
+    nothing has changed since it was today; its number, 0 where there is none, as taking one moves no clock."""
 
     seq: int
     as_of: str
@@ -64,6 +66,7 @@ class Place(NamedTuple):
     currency: str
     by: str
     is_over: bool
+    snapshot: int = 0
 
 
 class Base(Struct, frozen=True, dict=True):
@@ -118,10 +121,11 @@ class Forecasts:
         self._past = past
         self._worlds: Kept[tuple[int, str], World] = Kept(lambda of: of[0], 2)
         self._bases: Kept[Place, Base] = Kept(lambda place: place.seq, BASES_MAX)
-        self._answers: Kept[tuple[int, str, str, Wanted], tuple[Place, Rollup]] = Kept(
+        self._answers: Kept[tuple[int, int, str, str, Wanted], tuple[Place, Rollup]] = Kept(
             lambda of: of[0], ANSWERS_MAX, weight_of=lambda told: len(told[1].nodes), weight_max=NODES_MAX
         )
         self._asked: dict[Wanted, float] = {}
+        self._listed: dict[Wanted, float] = {}
         self._making = asyncio.Lock()
         self._warming: asyncio.Task[None] | None = None
 
@@ -131,43 +135,50 @@ class Forecasts:
         """-> (the answer, whether its base was there already). Refuses `not_found`, `request_invalid`,
         `period_unknown`, `currency_unknown`, `forecast_snapshot_missing`."""
         check(wanted)
-        seq = (await self.screens.read(feed.face)).seq
-        kept = self._kept(seq, user_key, wanted)
+        kept = self._kept(*await self.screens.read(_stands, wanted), user_key, wanted)
         if kept is not None:
             return kept, True
         found = await self.found(user_key, wanted)
         answer = await asyncio.to_thread(_rolled, found, user_key, wanted)
-        of = found.place.seq, found.base.world.today, user_key, wanted
+        of = found.place.seq, found.place.snapshot, found.base.world.today, user_key, wanted
         self._answers.put(of, (found.place, answer))
         return answer, found.warm
 
-    def _kept(self, seq: int, user_key: str, wanted: Wanted) -> Rollup | None:
+    def _kept(self, seq: int, snapshot: int, user_key: str, wanted: Wanted) -> Rollup | None:
         """An answer of the same clock and local day: scopes, trees and zones are what they were."""
         for (of, today), world in self._worlds.items():
             if of == seq and local_day(self.screens.clock.now_ms(), world.zone) == today:
-                kept = self._answers.get((seq, today, user_key, wanted))
+                live = wanted.as_of is None or wanted.as_of >= today
+                kept = self._answers.get((seq, 0 if live else snapshot, today, user_key, wanted))
                 if kept is not None:
                     self._bases.get(kept[0])  # what it was made of is asked for as well
                     return kept[1]
         return None
 
-    async def found(self, user_key: str, wanted: Wanted, *, ahead: bool = True) -> Found:
-        """The base of what is asked, made if need be; `ahead`: and made anew in the background for a while."""
+    async def found(self, user_key: str, wanted: Wanted, *, ahead: bool = True, whole: bool = False) -> Found:
+        """The base of what is asked, made if need be; `ahead`: and made anew in the background for a while. `whole`:
+        with every deal."""
         check(wanted)
+        gathered = await self.screens.read(self._look, user_key, wanted)
         if ahead and wanted.as_of is None:
             by = None if wanted.by in ("owner", "team") else wanted.by
             asked = structs.replace(wanted, node=None, depth=None, by=by)
-            self._asked[asked] = self.screens.clock.now_ms() / 1000
-        gathered = await self.screens.read(self._look, user_key, wanted)
-        base, warm = self._bases.get(gathered.place), True
+            self._asked[asked] = now = self.screens.clock.now_ms() / 1000
+            if whole:
+                self._listed[asked] = now
+        base, warm = self._made_already(gathered.place, whole), True
         if base is None:
             async with self._making:  # of many who ask at once one reads the deals and makes it
-                gathered = await self.screens.read(self._gather, user_key, wanted)
+                gathered = await self.screens.read(self._gather, user_key, wanted, whole)
                 base = gathered.base
                 if base is None:
                     base, warm = await asyncio.to_thread(_made, gathered), False
                     self._bases.put(gathered.place, base)
         return Found(gathered.place, base, gathered.who, sight_of(gathered.who, shown=base.world.shown), warm)
+
+    def _made_already(self, place: Place, whole: bool) -> Base | None:
+        base = self._bases.get(place)
+        return base if base is not None and (base.basis.is_whole or not whole) else None
 
     def _look(self, connection: Connection, user_key: str | None, wanted: Wanted) -> _Gathered:
         """Who asks, and of which base; no deals."""
@@ -176,17 +187,21 @@ class Forecasts:
         as_of = wanted.as_of if wanted.as_of is not None else world.today
         if as_of > world.today:
             raise Refused("request_invalid", f"`as_of` is a day up to today, {world.today}")
-        period = find_period(connection, wanted.period, as_of, world.period_kind)
-        currency = wanted.currency or world.currency
         by = "owner" if wanted.by in (None, "team") else str(wanted.by)
-        place = Place(world.seq, as_of, period.key, currency, by, as_of < world.today)
+        if as_of < world.today:
+            number, frozen_in = snapshot_of(connection, as_of) or (0, world.currency)
+            period = _period_then(connection, wanted.period, as_of, world)
+            place = Place(world.seq, as_of, period.key, wanted.currency or frozen_in, by, True, number)
+        else:
+            period = find_period(connection, wanted.period, as_of, world.period_kind)
+            place = Place(world.seq, as_of, period.key, wanted.currency or world.currency, by, False)
         return _Gathered(who, world, place, period)
 
-    def _gather(self, connection: Connection, user_key: str | None, wanted: Wanted) -> _Gathered:
+    def _gather(self, connection: Connection, user_key: str | None, wanted: Wanted, whole: bool) -> _Gathered:
         """Everything in one snapshot; deals only where no base of them is kept."""
         gathered = self._look(connection, user_key, wanted)
         world, place, period = gathered.world, gathered.place, gathered.period
-        base = self._bases.get(place)
+        base = self._made_already(place, whole)
         if base is not None:
             return structs.replace(gathered, base=base)
         by = place.by
@@ -196,7 +211,9 @@ class Forecasts:
         overrides: list[Any] = []
         if by == "owner":
             overrides = read_overrides(connection, OVERRIDES.c.period_key == period.key, OVERRIDES.c.status == STANDING)
-        return structs.replace(gathered, raw=read_raw(connection, world, period, by), overrides=overrides)
+        summed_in = world.currency if place.currency == world.currency and not whole else None
+        raw = read_raw(connection, world, period, by, summed_in=summed_in)
+        return structs.replace(gathered, raw=raw, overrides=overrides)
 
     def _world(self, connection: Connection) -> World:
         seq, now_ms = feed.face(connection).seq, self.screens.clock.now_ms()
@@ -252,6 +269,7 @@ class Forecasts:
         now, made = self.screens.clock.now_ms() / 1000, 0
         lately = sorted(self._asked.items(), key=lambda item: -item[1])[:BASES_MAX]  # no more than are kept
         self._asked = {wanted: at for wanted, at in lately if now - at < WARM_FOR_S}
+        self._listed = {wanted: at for wanted, at in self._listed.items() if now - at < WARM_FOR_S}
         for wanted in list(self._asked):
             try:
                 made += await self._remade(wanted)
@@ -263,11 +281,27 @@ class Forecasts:
 
     async def _remade(self, wanted: Wanted) -> bool:
         async with self._making:
-            gathered = await self.screens.read(self._gather, None, wanted)
+            gathered = await self.screens.read(self._gather, None, wanted, wanted in self._listed)
             if gathered.base is not None:
                 return False
             self._bases.put(gathered.place, await asyncio.to_thread(_made, gathered))
             return True
+
+
+def _stands(connection: Connection, wanted: Wanted) -> tuple[int, int]:
+    """The clock, and the snapshot of the day that is asked for."""
+    frozen = snapshot_of(connection, wanted.as_of) if wanted.as_of is not None else None
+    return feed.face(connection).seq, frozen[0] if frozen is not None else 0
+
+
+def _period_then(connection: Connection, key: str | None, day: str, world: World) -> PeriodTold:
+    """As it is now; by its key alone where it was deleted since, as what it was is in the snapshot."""
+    try:
+        return find_period(connection, key, day, world.period_kind)
+    except Refused:
+        if key is None or not is_key(key):
+            raise
+        return PeriodTold(key, key, "", day, day)
 
 
 def _check_looked(looked: Looked) -> None:
@@ -277,7 +311,7 @@ def _check_looked(looked: Looked) -> None:
 
 def check(wanted: Wanted) -> None:
     """Refuses what no forecast could answer."""
-    by = wanted.by or "owner"
+    by = wanted.by if wanted.by is not None else "owner"
     if by not in DIMENSIONS:
         raise Refused("request_invalid", f"`by` is {', '.join(DIMENSIONS)}")
     if wanted.as_of is not None:
@@ -299,7 +333,7 @@ def _made(gathered: _Gathered) -> Base:
         return Base(world, gathered.frozen, ledger(gathered.frozen.facts, place.by), Standing(frozen=True), {})
     assert gathered.raw is not None
     basis = basis_of(gathered.raw, world, gathered.period, currency=place.currency, by=place.by)
-    found = ledger(basis.facts, place.by)
+    found = ledger(basis.facts, place.by, basis.sums)
     if not gathered.overrides:
         return Base(world, basis, found, NOTHING, {})
     whole, summed = basis, found
@@ -318,11 +352,6 @@ def _rolled(found: Found, user_key: str, wanted: Wanted) -> Rollup:
 
 def own_node(found: Found, user_key: str, by: str) -> str:
     """Where a caller looks who says no node: at what he manages, at himself; by territory or product at all of it."""
-    if found.sight.everything or by in ("territory", "product"):
+    if by in ("territory", "product"):
         return COMPANY
-    rows = found.base.basis.nodes
-    managed = [node for node in found.sight.manages if node in rows]
-    tops = [node for node in managed if found.sight.manages.isdisjoint(rows[node].parents)]
-    if tops:
-        return tops[0] if len(tops) == 1 else COMPANY
-    return f"user:{user_key}"
+    return own_place(found.sight, user_key, found.base.basis.nodes.get)

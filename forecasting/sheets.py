@@ -1,25 +1,27 @@
 """Tables as files: CSV for programs, XLSX for people; both hold what the JSON of the same answer says, cell by cell.
 
-CSV: amounts are decimal texts with all decimals of their currency, empty where not known; what a spreadsheet would take
-for a formula begins with an apostrophe, also where blanks or signs that are not seen stand before it, or where it is
-written in full-width signs. XLSX: amounts are numbers with the currency's decimals, but for those of more
-digits than a spreadsheet keeps, which are texts; no cell is a formula, and none becomes one when it is edited. A second
+CSV: amounts are decimal texts with all decimals of their currency, empty where not known or of a currency that nobody
+knows; what a spreadsheet would take for a formula begins with an apostrophe, also where blanks or signs that are not
+seen stand before it, or where it is written in full-width signs. XLSX: amounts are numbers with the currency's
+decimals, but for those of more digits than a spreadsheet keeps, which are texts; no cell is a formula, and none becomes
+one when it is edited. A second
 sheet says what the first one is of. Equal tables are equal bytes.
 Does not do: totals (a table brings its own).
 """
 
 import csv
 import io
-import unicodedata
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 
 from msgspec import Struct
 
 from sfa.core.days import to_date
-from sfa.core.money import format_minor, minor_digits
-from sfa.profit.company.customer_sheet import FORMULA
+from sfa.core.formulas import is_formula, safe
+from sfa.core.money import MINOR_DIGITS, format_minor
 
 TEXT, MONEY, NUMBER = "text", "money", "number"
 CSV = "text/csv; charset=utf-8"
@@ -33,21 +35,29 @@ Cell = str | int | None
 
 
 class Column(Struct, frozen=True):
-    """`kind` is `text`, `money` (integers of minor units of the table's currency) or `number`."""
+    """`kind` is `text`, `money` (integers of minor units of the row's currency) or `number`."""
 
     name: str
     kind: str = TEXT
 
 
 class Table(Struct, frozen=True):
-    """`name` is that of the file; `about` are lines that say what it is of; `as_of` is the day of the figures."""
+    """`name` is that of the file; `about` are lines that say what it is of; `as_of` is the day of the figures. Without
+    a `currency` of all its amounts each row has its own in `currencies`, None for one without an amount."""
 
     name: str
-    currency: str
+    currency: str | None
     as_of: str
     about: list[tuple[str, str]]
     columns: list[Column]
     rows: list[tuple[Cell, ...]]
+    currencies: Sequence[str | None] = ()
+
+    def lines(self) -> Iterable[tuple[tuple[Cell, ...], str | None]]:
+        """Each row with its currency."""
+        if self.currency is not None:
+            return zip(self.rows, repeat(self.currency), strict=False)
+        return zip(self.rows, self.currencies, strict=True)
 
 
 def as_csv(table: Table) -> str:
@@ -55,26 +65,20 @@ def as_csv(table: Table) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([*(column.name for column in table.columns), "currency"])
-    for row in table.rows:
-        texts = (_text(column, cell, table.currency) for column, cell in zip(table.columns, row, strict=True))
-        writer.writerow([*texts, table.currency])
+    for row, currency in table.lines():
+        texts = (_text(column, cell, currency) for column, cell in zip(table.columns, row, strict=True))
+        writer.writerow([*texts, safe(currency)])
     return out.getvalue()
 
 
-def _text(column: Column, cell: Cell, currency: str) -> str:
+def _text(column: Column, cell: Cell, currency: str | None) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        return f"'{cell}" if is_formula(cell) else cell
-    return format_minor(cell, currency) if column.kind == MONEY else str(cell)
-
-
-def is_formula(text: str) -> bool:
-    """Whether a spreadsheet might reckon a text: some cut blanks off before they look, some read full-width signs."""
-    if text.startswith(FORMULA):
-        return True
-    first = next((sign for sign in text if sign.isprintable() and not sign.isspace()), "")
-    return unicodedata.normalize("NFKC", first).startswith(FORMULA)
+        return safe(cell)
+    if column.kind != MONEY:
+        return str(cell)
+    return format_minor(cell, currency) if currency in MINOR_DIGITS else ""
 
 
 def as_xlsx(table: Table) -> bytes:
@@ -87,36 +91,41 @@ def as_xlsx(table: Table) -> bytes:
         # The day of the figures, and no clock's: equal tables are equal bytes.
         made = datetime.combine(to_date(table.as_of), datetime.min.time())
         book.set_properties({"title": table.name, "created": made})
-        formats = _formats(book, table.currency)
+        formats = _formats(book, {currency for _, currency in table.lines()})
         _rows(book.add_worksheet(table.name[:SHEET_NAME_MAX]), table, formats)
         _about(book.add_worksheet("about"), table, formats)
     return out.getvalue()
 
 
-def _formats(book: Any, currency: str) -> dict[str, Any]:
-    digits = minor_digits(currency)
-    decimals = f".{'0' * digits}" if digits else ""
+def _formats(book: Any, currencies: Iterable[str | None]) -> dict[str, Any]:
+    """Of money there is one for each number of decimals."""
+    decimals = {digits: f".{'0' * digits}" if digits else "" for digits in sorted(set(map(_digits, currencies)))}
+    money = {f"{MONEY} {n}": {"num_format": f"#,##0{text};[Red]-#,##0{text}"} for n, text in decimals.items()}
     return {
+        **{name: book.add_format(told) for name, told in money.items()},
         "head": book.add_format({"bold": True, "bg_color": "#E4E8EC", "text_wrap": True, "valign": "top"}),
-        MONEY: book.add_format({"num_format": f"#,##0{decimals};[Red]-#,##0{decimals}"}),
         NUMBER: book.add_format({"num_format": "0"}),
         TEXT: book.add_format({"num_format": "@"}),
         "guarded": book.add_format({"num_format": "@", "quote_prefix": True}),
     }
 
 
+def _digits(currency: str | None) -> int:
+    return MINOR_DIGITS.get(currency or "", 0)
+
+
 def _rows(sheet: Any, table: Table, formats: dict[str, Any]) -> None:
     sheet.freeze_panes(1, _fixed(table))
     for place, column in enumerate([*table.columns, Column("currency")]):
         sheet.write_string(0, place, column.name, formats["head"])
-        cells = [row[place] for row in table.rows[:WIDTH_ROWS]] if place < len(table.columns) else [table.currency]
+        cells = [row[place] for row in table.rows[:WIDTH_ROWS]] if place < len(table.columns) else []
         low, high = WIDTHS[column.kind]
         longest = max((len(str(cell)) for cell in cells if cell is not None), default=0)
         sheet.set_column(place, place, min(high, max(low, longest + 2)))
-    for line, row in enumerate(table.rows, start=1):
+    for line, (row, currency) in enumerate(table.lines(), start=1):
         for place, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
-            _write(sheet, line, place, column, cell, table.currency, formats)
-        sheet.write_string(line, len(table.columns), table.currency, formats[TEXT])
+            _write(sheet, line, place, column, cell, currency, formats)
+        _write(sheet, line, len(table.columns), Column("currency"), currency, None, formats)
     if table.rows:
         sheet.autofilter(0, 0, len(table.rows), len(table.columns))
 
@@ -128,17 +137,17 @@ def _fixed(table: Table) -> int:
 
 
 def _write(
-    sheet: Any, line: int, place: int, column: Column, cell: Cell, currency: str, formats: dict[str, Any]
+    sheet: Any, line: int, place: int, column: Column, cell: Cell, currency: str | None, formats: dict[str, Any]
 ) -> None:
-    if cell is None:
+    if cell is None or (column.kind == MONEY and not isinstance(cell, str) and currency not in MINOR_DIGITS):
         return
     if isinstance(cell, str):
         sheet.write_string(line, place, cell, formats["guarded" if is_formula(cell) else TEXT])
     elif abs(cell) >= EXACT_BELOW:
-        text = format_minor(cell, currency) if column.kind == MONEY else str(cell)
-        sheet.write_string(line, place, text, formats["guarded"])
+        sheet.write_string(line, place, _text(column, cell, currency), formats["guarded"])
     elif column.kind == MONEY:
-        sheet.write_number(line, place, Decimal(cell).scaleb(-minor_digits(currency)), formats[MONEY])
+        digits = _digits(currency)
+        sheet.write_number(line, place, Decimal(cell).scaleb(-digits), formats[f"{MONEY} {digits}"])
     else:
         sheet.write_number(line, place, cell, formats[NUMBER])
 
@@ -146,6 +155,7 @@ def _write(
 def _about(sheet: Any, table: Table, formats: dict[str, Any]) -> None:
     sheet.set_column(0, 0, 18)
     sheet.set_column(1, 1, 80)
-    for line, (name, text) in enumerate([*table.about, ("as of", table.as_of), ("currency", table.currency)]):
+    currency = table.currency if table.currency is not None else "that of each row"
+    for line, (name, text) in enumerate([*table.about, ("as of", table.as_of), ("currency", currency)]):
         sheet.write_string(line, 0, name, formats["head"])
         sheet.write_string(line, 1, text, formats["guarded" if is_formula(text) else TEXT])

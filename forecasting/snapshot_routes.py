@@ -11,10 +11,12 @@ from forecasting import changes, covering, moving, snapshots
 from forecasting.changes import ChangePage
 from forecasting.covering import Covered
 from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
-from forecasting.moving import Asked, MovedPage, Movement
+from forecasting.moving import Asked, MovedPage, Movement, Movements
+from forecasting.said_tables import changes_table
 from forecasting.service import Forecasts, Wanted
 from forecasting.snapshots import SnapshotPage
-from forecasting.tables import moved_table, movement_table
+from forecasting.tables import coverage_table, moved_table, movement_table
+from sfa.core.days import local_day
 from sfa.crm.online import Online
 from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
@@ -25,8 +27,8 @@ Class = Annotated[str | None, QueryParameter(name="class")]
 LINES = "application/x-ndjson"
 
 
-def snapshot_routes(screens: Online, forecasts: Forecasts) -> Sequence[HTTPRouteHandler]:
-    return [*_snapshots(screens), *_movement(screens), _coverage(forecasts), _changes(screens)]
+def snapshot_routes(screens: Online, forecasts: Forecasts, movements: Movements) -> Sequence[HTTPRouteHandler]:
+    return [*_snapshots(screens), *_movement(movements), _coverage(forecasts), _changes(screens)]
 
 
 def _snapshots(screens: Online) -> Sequence[HTTPRouteHandler]:
@@ -38,14 +40,14 @@ def _snapshots(screens: Online) -> Sequence[HTTPRouteHandler]:
 
     @get("/api/forecast/snapshots/{number:int}", media_type=LINES, tags=["forecast"])
     async def whole(request: Caller, number: FromPath[int]) -> Response[bytes]:
-        found = await screens.read(snapshots.whole, request.user.user_key, number)
+        found = await screens.reckon(snapshots.whole, request.user.user_key, number)
         headers = {"ETag": f'"{found.snapshot.digest}"', "Cache-Control": "private, no-store"}
         return Response(found.content, media_type=LINES, headers=headers)
 
     return [page, whole]
 
 
-def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
+def _movement(movements: Movements) -> Sequence[HTTPRouteHandler]:
     @get("/api/forecast/movement", tags=["forecast"], opt={ALSO: AS_FILES})
     async def told(
         request: Caller,
@@ -58,7 +60,7 @@ def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
     ) -> Response[Movement]:
         form_of(form)
         asked = Asked(period, node, since, to, currency)
-        found = await screens.read(moving.movement, request.user.user_key, asked)
+        found = await movements.told(request.user.user_key, asked)
         return await answered(found, form, lambda: movement_table(found))
 
     @get("/api/forecast/movement/deals", tags=["forecast"], opt={ALSO: AS_FILES})
@@ -76,14 +78,14 @@ def _movement(screens: Online) -> Sequence[HTTPRouteHandler]:
     ) -> Response[MovedPage]:
         form_of(form)
         asked = Asked(period, node, since, to, currency)
-        found = await screens.read(moving.moved_deals, request.user.user_key, asked, into, after, limit)
+        found = await movements.deals(request.user.user_key, asked, into, after, limit)
         return await answered(found, form, lambda: moved_table(found))
 
     return [told, deals]
 
 
 def _coverage(forecasts: Forecasts) -> HTTPRouteHandler:
-    @get("/api/forecast/coverage", tags=["forecast"])
+    @get("/api/forecast/coverage", tags=["forecast"], opt={ALSO: AS_FILES})
     async def told(
         request: Caller,
         period: FromQuery[str | None] = None,
@@ -91,17 +93,18 @@ def _coverage(forecasts: Forecasts) -> HTTPRouteHandler:
         currency: FromQuery[str | None] = None,
         as_of: FromQuery[str | None] = None,
         by: FromQuery[str | None] = None,
+        form: Format = JSON,
     ) -> Response[Covered]:
+        form_of(form)
         wanted = covering.check_wanted(Wanted(period, node, currency, as_of, by, 1))
         found, warm = await covering.covered(forecasts, request.user.user_key, wanted)
-        headers = {"Cache-Control": "private, no-store", "sfa-forecast": "warm" if warm else "cold"}
-        return Response(found, headers=headers)
+        return await answered(found, form, lambda: coverage_table(found), {"sfa-forecast": "warm" if warm else "cold"})
 
     return told
 
 
 def _changes(screens: Online) -> HTTPRouteHandler:
-    @get("/api/forecast/changes", tags=["forecast"])
+    @get("/api/forecast/changes", tags=["forecast"], opt={ALSO: AS_FILES})
     async def listed(
         request: Caller,
         since: FromQuery[str | None] = None,
@@ -109,8 +112,11 @@ def _changes(screens: Online) -> HTTPRouteHandler:
         node: FromQuery[str] = "company",
         after: FromQuery[int | None] = None,
         limit: FromQuery[int] = changes.PAGE_DEFAULT,
-    ) -> ChangePage:
-        asked = changes.Asked(since, period, node, after, limit)
-        return await screens.read(changes.changes, request.user.user_key, screens.clock.now_ms(), asked)
+        form: Format = JSON,
+    ) -> Response[ChangePage]:
+        form_of(form)
+        asked, now_ms = changes.Asked(since, period, node, after, limit), screens.clock.now_ms()
+        found = await screens.reckon(changes.changes, request.user.user_key, now_ms, asked)
+        return await answered(found, form, lambda: changes_table(found, local_day(now_ms, found.zone)))
 
     return listed

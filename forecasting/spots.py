@@ -182,12 +182,12 @@ def _beside(way: list[Spot], leaf: Leaf) -> Iterator[Vector]:
 
 def _count_shared(found: Ledger, ways: Mapping[int, list[Spot]]) -> None:
     """A deal in several leaves counts once wherever some of it is told."""
-    for at, overlay, leaves in found.shared:
-        vectors: dict[int, Vector] = {}
-        for number in leaves:
-            way = ways.get(number, ())
-            vectors.update((id(spot), spot.overlay if overlay else spot.sums) for spot in way)
-            if way and not overlay:
-                vectors.update((id(vector), vector) for vector in _beside(way, found.leaves[number]))
-        for vector in vectors.values():
-            vector[at] += 1
+    for leaves, counts in found.shared.items():
+        seen = [(found.leaves[number], ways[number]) for number in leaves if number in ways]
+        spots = {id(spot): spot for _, way in seen for spot in way}
+        vectors = {id(spot.sums): spot.sums for spot in spots.values()}
+        vectors |= {id(vector): vector for leaf, way in seen for vector in _beside(way, leaf)}
+        overlays = [spot.overlay for spot in spots.values()]
+        for (at, overlay), count in counts.items():
+            for vector in overlays if overlay else vectors.values():
+                vector[at] += count

@@ -11,9 +11,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from forecasting.answers import COMPANY, UNDATED, Fact, NodeRow, PeriodTold
+from forecasting.answers import AWAITED, COMPANY, UNDATED, Fact, NodeRow, PeriodTold
 from forecasting.answers import Place as Stood
-from forecasting.documents import CreditPart, Deal, Named, Part
+from forecasting.documents import CreditPart, Deal, Named, Part, standing_ends
 from forecasting.movement import Stand
 from forecasting.reading import SELLS
 from forecasting.spots import Sight
@@ -55,6 +55,10 @@ class Around(Struct, frozen=True):
     def credited(self, deal: Deal) -> Iterator[CreditPart]:
         """What counts in the period."""
         return (c for c in deal.credits if self.period.start_on <= c.on < self.period.end_on)
+
+    def awaits(self, deal: Deal) -> bool:
+        """Whether a deal was won in the period and is credited to nobody yet."""
+        return deal.is_awaited and self.period.start_on <= (deal.closed_on or "") < self.period.end_on
 
     @property
     def is_running(self) -> bool:
@@ -107,14 +111,16 @@ def node_row(node: str, around: Around) -> NodeRow | None:
 
 
 def facts_of(key: str, deal: Deal, around: Around) -> list[Fact]:
-    """Every person's part of a deal in the period; an open deal without a day is told of the period that is running."""
+    """Every person's part of a deal in the period; an open deal without a day is told of the period that is running,
+    what is won and awaits its credit of that in which it was won."""
     bucket = around.bucket(deal)
     if bucket is None and deal.state == "open" and deal.close_on is None and around.is_running:
         bucket = UNDATED
     parts, credits_ = deal.parts if bucket is not None else (), list(around.credited(deal))
     alone = len(parts) == 1, len(credits_) == 1
     found = [_open(key, deal, part, bucket or UNDATED, around, alone[0]) for part in parts]
-    return found + [_closed(key, deal, credit, around, alone[1]) for credit in credits_]
+    found += [_closed(key, deal, credit, around, alone[1]) for credit in credits_]
+    return found + [_awaited(key, deal, part, around) for part in (deal.parts if around.awaits(deal) else ())]
 
 
 def _open(key: str, deal: Deal, part: Part, bucket: str, around: Around, alone: bool) -> Fact:
@@ -131,6 +137,24 @@ def _open(key: str, deal: Deal, part: Part, bucket: str, around: Around, alone: 
         alone=alone,
         holes=tuple(_holes(deal, part, bucket, value, around)),
         territory=around.tree.territory_path(deal.territory_key, around.today),
+        products=deal.products,
+    )
+
+
+def _awaited(key: str, deal: Deal, part: Part, around: Around) -> Fact:
+    """Where its credit would lie if there were one, at the rate of the snapshot's day, in no total."""
+    value, on = around.value(part.amount_minor, deal.currency), deal.closed_on or around.today
+    return Fact(
+        deal_key=key,
+        user_key=part.user_key,
+        place=around.tree.place(part.user_key, on),
+        bucket=AWAITED,
+        amount_minor=value,
+        weighted_minor=value,
+        currency=deal.currency,
+        overlay=part.overlay,
+        holes=("credit_awaited",),
+        territory=around.tree.territory_path(deal.territory_key, on),
         products=deal.products,
     )
 
@@ -153,14 +177,14 @@ def has_hole(deal: Deal, around: Around) -> bool:
         if credit.report_minor is None:
             return True
     if deal.state != "open":
-        return False
+        return around.awaits(deal)
     if deal.close_on is None:
         return around.is_running
     if deal.amount_minor is None or (deal.currency != around.currency and deal.currency not in around.applied):
         return True
     for part in deal.parts:
         person = around.people.get(part.user_key)
-        if person is None or not person.active:
+        if person is None or not person.active or part.amount_minor is None:
             return True
     return False
 
@@ -196,7 +220,7 @@ class Lens:
     def __init__(self, node: str, sight: Sight) -> None:
         self.node, self.unseen = node, False
         self._sight, self._kind = sight, node.partition(":")[0]
-        self._product = node.removeprefix("product:") if self._kind == "product" else None
+        self.product = node.removeprefix("product:") if self._kind == "product" else None
         self.of_places = self._kind == "territory"
         self._is_all = node == COMPANY and sight.everything
 
@@ -220,9 +244,9 @@ class Lens:
 
     def weighed(self, deal: Deal, amount: int) -> int | None:
         """What of an amount is of the node's product; None where the deal has nothing of it."""
-        if self._product is None:
+        if self.product is None:
             return amount
-        return dict(by_product(deal.products, amount)).get(self._product)
+        return dict(by_product(deal.products, amount)).get(self.product)
 
 
 def by_product(products: Iterable[tuple[str, int]], amount: int) -> list[tuple[str, int]]:
@@ -241,7 +265,7 @@ def stand_of(deal: Deal | None, around: Around, lens: Lens, was: tuple[Deal | No
         return None
     bucket = around.bucket(deal)
     credits_ = [c for c in around.credited(deal) if not c.overlay] if deal.credits else []
-    standing = _standing(credits_) if credits_ else ()
+    standing = standing_ends(credits_) if credits_ else ()
     net = sum((-1 if c.reversal else 1) * (c.report_minor or 0) for c in credits_)
     if bucket is None and not standing and not net:
         return _NOWHERE[deal.state == "lost"]
@@ -288,7 +312,7 @@ def _add_closed(
     own: dict[str, int],
 ) -> int:
     """The same of credits -> the share of the last end that stands."""
-    share, last = 0, max(_standing(credits_), default=0)
+    share, last = 0, max(standing_ends(credits_), default=0)
     for credit in credits_:
         place = around.tree.place(credit.user_key, credit.on)
         if not lens.takes(credit.user_key, place, around.tree.territory_path(credit.territory_key, credit.on)):
@@ -302,31 +326,7 @@ def _add_closed(
     return share
 
 
-def is_same_around(was: Around, now: Around) -> bool:
-    """Whether people and trees are the same at both ends, so that everybody is where he was."""
-    if (was.people, was.teams, was.territories) != (now.people, now.teams, now.territories):
-        return False
-    dated = (p for of in (now.people, now.teams, now.territories) for one in of.values() for p in one.places)
-    days = {day for place in dated for day in (place.valid_from, place.valid_to) if day is not None}
-    return not any(was.today < day <= now.today for day in days)
-
-
-def rests(deal: Deal, was: Around, now: Around) -> bool:
-    """Whether an open deal that nobody changed is the same at both ends, where `is_same_around`."""
-    if deal.credits or (
-        deal.currency != now.currency and was.applied.get(deal.currency or "") != now.applied.get(deal.currency or "")
-    ):
-        return False
-    return was.bucket(deal) == now.bucket(deal)
-
-
 _NOWHERE = {lost: Stand(lost, False, False, 0, (), {}, {}) for lost in (False, True)}
-
-
-def _standing(credits_: Iterable[CreditPart]) -> tuple[int, ...]:
-    """The ends that are credited in the period and not taken back in it."""
-    ends = {credit.n for credit in credits_ if not credit.reversal}
-    return tuple(sorted(ends - {credit.n for credit in credits_ if credit.reversal}))
 
 
 def _identity(credit: CreditPart) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from forecasting.accuracy import Accuracy, Score
 from forecasting.answers import DealPage, Node, PeriodTold, Rollup
+from forecasting.covering import Covered, NodeCoverage
 from forecasting.movement import Bar
 from forecasting.moving import MovedPage, Movement
 from forecasting.sheets import MONEY, NUMBER, Cell, Column, Table
@@ -38,7 +39,7 @@ def rollup_table(told: Rollup) -> Table:
 
 
 def _node(node: Node) -> tuple[Cell, ...]:
-    cells: list[Cell] = [node.node, node.kind, node.name, node.parent, node.depth, _said(node.here)]
+    cells: list[Cell] = [node.node, node.kind, node.name, node.parent, node.depth, said_of(node.here)]
     for bucket in BUCKETS:
         money = node.buckets.get(bucket)
         cells += [money.amount_minor, money.weighted_minor, money.deals] if money is not None else [0, 0, 0]
@@ -54,7 +55,7 @@ def _node(node: Node) -> tuple[Cell, ...]:
         money = node.overlay.get(bucket)
         cells.append(money.amount_minor if money is not None else 0)
     missing = (f"{code}: {count}" for code, count in sorted(node.missing.items()))
-    return (*cells, _said(node.partial), _joined(node.why), _joined(missing))
+    return (*cells, said_of(node.partial), _joined(node.why), _joined(missing))
 
 
 def deals_table(told: DealPage) -> Table:
@@ -63,7 +64,7 @@ def deals_table(told: DealPage) -> Table:
     columns = [*map(Column, texts), Column("amount", MONEY), Column("weighted", MONEY), Column("code")]
     rows: list[tuple[Cell, ...]] = [
         (
-            *(item.deal_key, item.name, item.account_key, item.user_key, item.bucket, _said(item.overlay)),
+            *(item.deal_key, item.name, item.account_key, item.user_key, item.bucket, said_of(item.overlay)),
             *(item.amount_minor, item.weighted_minor, item.code),
         )
         for item in told.items
@@ -74,7 +75,7 @@ def deals_table(told: DealPage) -> Table:
     about = [
         *_about("Deals", told.period, told.node, told.as_of_snapshot),
         ("bucket", told.bucket or "all"),
-        ("page", _page(told.next)),
+        ("page", page_told(told.next)),
         *_partial(told.partial, []),
     ]
     return Table("forecast-deals", told.currency, told.as_of, about, columns, rows)
@@ -110,7 +111,7 @@ def moved_table(told: MovedPage) -> Table:
         for item in told.items
     ]
     columns = [*map(Column, texts), *BUCKET_COLUMNS, Column("total", MONEY)]
-    about = [*_moved_about("Deals that moved", told), ("page", _page(told.next)), *_partial(told.partial, told.why)]
+    about = [*_moved_about("Deals that moved", told), ("page", page_told(told.next)), *_partial(told.partial, told.why)]
     return Table("forecast-movement-deals", told.currency, told.to.taken_on, about, columns, rows)
 
 
@@ -154,11 +155,33 @@ def _score(kind: str, score: Score) -> tuple[Cell, ...]:
     return (
         *(kind, score.of, None, None, None, None, None, None, score.calls, score.wape_bp, score.bias_bp),
         *(score.called_minor, score.closed_minor, score.off_minor, score.over_minor, score.left_out),
-        *(_said(score.few), score.wape_code),
+        *(said_of(score.few), score.wape_code),
     )
 
 
-def _page(following: object) -> str:
+def coverage_table(told: Covered) -> Table:
+    """One row for each node: its target, what is closed and open, and by view what the target is ahead of it."""
+    figures = ("target", "closed", "open", "weighted", "slipped", "gap")
+    columns = [*map(Column, ("node", "name")), *(Column(name, MONEY) for name in figures)]
+    columns += [Column("coverage_bp", NUMBER), Column("weighted_bp", NUMBER), Column("code")]
+    for view in VIEWS:
+        columns += [Column(view, MONEY), Column(f"{view}_gap", MONEY)]
+    columns += [*map(Column, ("quota_keys", "partial", "why"))]
+    about = _about("Coverage", told.period, told.items[0].node, told.as_of_snapshot)
+    rows = [_covered(item) for item in told.items]
+    return Table("forecast-coverage", told.currency, told.as_of, about, columns, rows)
+
+
+def _covered(item: NodeCoverage) -> tuple[Cell, ...]:
+    of = item.figures
+    cells: list[Cell] = [item.node, item.name, of.target_minor, of.closed_minor, of.open_minor, of.weighted_minor]
+    cells += [of.slipped_minor, of.gap_minor, of.coverage_bp, of.weighted_bp, of.code]
+    for view in VIEWS:
+        cells += [of.views[view].amount_minor, of.views[view].gap_minor]
+    return (*cells, _joined(item.quota_keys), said_of(item.partial), _joined(item.why))
+
+
+def page_told(following: object) -> str:
     return "the last" if following is None else "more follow"
 
 
@@ -172,7 +195,7 @@ def _partial(partial: bool, why: Sequence[str]) -> list[tuple[str, str]]:
     return [("partial", _joined(why) or "yes")] if partial else []
 
 
-def _said(truth: bool) -> str:
+def said_of(truth: bool) -> str:
     return "yes" if truth else "no"
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Connection, or_, select
 from forecasting import kept
 from forecasting.documents import (
     DONE,
+    FORM,
     KINDS,
     CreditPart,
     Deal,
@@ -39,7 +40,7 @@ from sfa.core.exchange import Exchange, Missing
 from sfa.db import feed
 from sfa.db.credit_rows import rebuilt_at
 from sfa.db.prepared import among, listed
-from sfa.db.tables import ROWS, bucket_heads, clock, credited, history
+from sfa.db.tables import OF_DEALS, ROWS, bucket_heads, clock, credited, history
 from sfa.db.tables import feed as entries
 from sfa.profit.company.surroundings import read_exchange
 
@@ -62,7 +63,8 @@ class Taken(Struct, frozen=True):
 def read_firm(connection: Connection) -> Firm:
     o = ROWS["organisations"].c
     found = connection.execute(select(o.zone, o.currency).where(~o.gone).order_by(o.key).limit(1)).first()
-    return Firm(*found) if found is not None else Firm("UTC", "USD")
+    zone, currency = found if found is not None else ("UTC", "USD")
+    return Firm(zone, currency, FORM)
 
 
 def take(connection: Connection, now_ms: int) -> str:
@@ -136,18 +138,29 @@ def _changed(connection: Connection, last: Snapshot | None) -> set[str] | None:
     horizon: int = connection.execute(select(clock.c.horizon)).scalar() or 0
     if horizon > last.seq or rebuilt_at(connection) > last.seq or _settings_changed(connection, last):
         return None  # credits that a rebuild put right leave no history
-    h = history.c
-    found: set[str] = set(connection.execute(select(h.key).where(h.entity == "deals", h.seq >= last.seq)).scalars())
-    return found.union(_of_lines(connection, last.seq), connection.execute(kept.closed_by_now()).scalars())
+    if kept.firm(connection, last.number).form < FORM:
+        return None  # it says less of what is done with than it would today
+    return _touched(connection, last.seq).union(connection.execute(kept.closed_by_now()).scalars())
 
 
-def _of_lines(connection: Connection, seq: int) -> set[str]:
-    """The deals that lines which changed belong to, or belonged to."""
-    h, n = history.c, _LINES.c
-    query = select(n.deal_key, h.changes).join_from(history, _LINES, n.key == h.key)
-    found = set[str]()
-    for deal, changes in connection.execute(query.where(h.entity == "deal_lines", h.seq >= seq)):
-        found.update(key for key in (deal, *changes.get("deal_key", ())) if key is not None)
+def _touched(connection: Connection, seq: int) -> set[str]:
+    """The deals that changed, those that lines which changed belong or belonged to, and those of customers that were
+    moved to another territory."""
+    h, found = history.c, set[str]()
+    lines, accounts = set[str](), set[str]()
+    query = select(h.entity, h.key, h.changes).where(OF_DEALS, h.seq >= seq)
+    for entity, key, changes in connection.execute(query):
+        if entity == "deals":
+            found.add(key)
+        elif entity == "deal_lines":
+            lines.add(key)
+            found.update(deal for deal in changes.get("deal_key", ()) if deal is not None)
+        elif "territory_key" in changes:
+            accounts.add(key)
+    for column, of, keys in ((_LINES.c.deal_key, _LINES.c.key, lines), (_DEALS.c.key, _DEALS.c.account_key, accounts)):
+        if keys:
+            deals = connection.execute(select(column).where(among(of, "keys")), _keys(connection, keys)).scalars()
+            found.update(deals)
     return found
 
 
@@ -230,7 +243,8 @@ def _deals(
     if changed is not None:
         asked.append(or_(d.closed_at.is_(None), among(d.key, "keys")))
     credits_ = _credits(connection, asked, keys, firm, exchange)
-    lines = _lines(connection, asked, keys)
+    lines, rules = _lines(connection, asked, keys), ROWS["credit_rules"].c
+    later = connection.execute(select(rules.key).where(~rules.gone, rules.event != "won").limit(1)).first() is not None
     stages = {row["key"]: dict(row) for row in connection.execute(select(_STAGES)).mappings()}
     query = (
         select(d.key, *(d[name] for name in (*_OF_DEAL, *_SHARED)), _ACCOUNTS.c.territory_key)
@@ -242,7 +256,7 @@ def _deals(
         key, at = row["key"], row["closed_at"]
         closed_on = day_of(at, firm.zone) if at is not None else None
         of = (lines.get(key, ()), credits_.get(key, ()), row["territory_key"], closed_on)
-        yield key, deal_of(row, stages.get(row["stage_key"]), *of)
+        yield key, deal_of(row, stages.get(row["stage_key"]), *of, awaits=later)
 
 
 def _lines(

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, select
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.core.layers import places as where
+from sfa.core.profiles import OF_PEOPLE
 from sfa.crm.edits import known_entity
+from sfa.crm.of_oneself import not_of
 from sfa.db import scope
 from sfa.db.tables import ROWS, devices, drains, feed, history, receipts, redirects
 from sync import devices as registered
@@ -26,6 +28,7 @@ ROW_CODES = {
     "held": "you hold this row: it lies in a bucket of yours",
     "aged": "you may see this row, but it is too old for devices and stays on the server",
     "profile": "you may see this row, but your role's device profile does not carry rows as old as it",
+    "online": "you may see this row, but no device carries what a manager says of a person",
     "deleted": "this row was deleted",
     "merged": "this row was merged into another one",
     "moved_away": "you had this row; it left the bucket in which you saw it",
@@ -101,7 +104,8 @@ def row(connection: Connection, user: str, entity: str, key: str) -> RowExplaine
     table = ROWS[entity]
     columns = [table.c.rev, table.c.gone, table.c.aged, table.c.buckets]
     columns += [table.c.layers] if "layers" in table.c else []
-    found = connection.execute(select(*columns).where(table.c.key == key)).first()
+    query = select(*columns).where(table.c.key == key, not_of(connection, entity, table.c, user))
+    found = connection.execute(query).first()
     places = _places(connection, user, entity, key)
     layers = found._mapping.get("layers") if found is not None else None
     on_devices = set(where(found.buckets, tuple(layers.split(",")) if layers else None)) if found is not None else set()
@@ -115,6 +119,8 @@ def row(connection: Connection, user: str, entity: str, key: str) -> RowExplaine
     into = _visible_survivor(connection, user, entity, key) if found.gone else None
     merged = found.gone and _redirect(connection, entity, key) is not None
     code = "merged" if merged else "deleted" if found.gone else "aged" if found.aged else "held"
+    if code == "aged" and entity == OF_PEOPLE:
+        code = "online"
     if code == "held" and layers and on_devices.isdisjoint(scope.held_now(connection, user)):
         code = "profile"
     conflicts = _open_of(connection, "conflicts", entity, key)

@@ -6,8 +6,10 @@ hence the imports inside the fixtures. `database_url` and `database` run a test 
 """
 
 import gc
+import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -23,6 +25,11 @@ from tests.postgres import Postgres, running_postgres
 if TYPE_CHECKING:
     from sfa.db.database import Database
     from tests.office import Office
+
+# Workers, and the servers and terminals that tests start, read bytecode that was kept: compiling the product anew took
+# half of what a process takes to start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The clock of a shared machine says nothing about the code, so no property fails for being slow.
 settings.register_profile(

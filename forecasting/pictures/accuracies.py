@@ -118,7 +118,7 @@ def _closed(calls: list[Called], labels: list[str], scale: Scale, x: alt.X) -> s
         .mark_bar(width=alt.RelativeBandSize(band=0.72))
         .encode(
             x=x,
-            y=alt.Y("closed:Q", axis=style.money_axis(scale)),
+            y=alt.Y("closed:Q", axis=style.money_axis()),
             color=_colours(),
             tooltip=["lock:N", "closed_amount:N"],
         )
@@ -128,7 +128,7 @@ def _closed(calls: list[Called], labels: list[str], scale: Scale, x: alt.X) -> s
 def _misses(calls: list[Called], labels: list[str], scale: Scale, x: alt.X) -> style.Mark:
     values = [value for value in _values(calls, labels, scale) if "closed" in value]
     chart = style.chart(values).mark_rule(color=LOSS, strokeWidth=2)
-    return chart.encode(x=x, y=alt.Y("call:Q", axis=style.money_axis(scale)), y2="closed:Q")
+    return chart.encode(x=x, y=alt.Y("call:Q", axis=style.money_axis()), y2="closed:Q")
 
 
 def _calls(calls: list[Called], labels: list[str], scale: Scale, x: alt.X) -> style.Mark:
@@ -137,7 +137,7 @@ def _calls(calls: list[Called], labels: list[str], scale: Scale, x: alt.X) -> st
         .mark_point(shape="diamond", filled=True, size=130, opacity=1, stroke=style.PAPER, strokeWidth=1)
         .encode(
             x=x,
-            y=alt.Y("call:Q", axis=style.money_axis(scale)),
+            y=alt.Y("call:Q", axis=style.money_axis()),
             color=_colours(),
             tooltip=["lock:N", "called:N", "closed_amount:N", "miss:N"],
         )
@@ -147,7 +147,7 @@ def _calls(calls: list[Called], labels: list[str], scale: Scale, x: alt.X) -> st
 def _texts(calls: list[Called], labels: list[str], scale: Scale, x: alt.X) -> style.Mark:
     values = [value for value in _values(calls, labels, scale) if value.get("miss")]
     chart = style.chart(values).mark_text(baseline="bottom", dy=-9, fontSize=style.SMALL, color=INK)
-    return chart.encode(x=x, y=alt.Y("top:Q", axis=style.money_axis(scale)), text="miss:N")
+    return chart.encode(x=x, y=alt.Y("top:Q", axis=style.money_axis()), text="miss:N")
 
 
 def _colours() -> alt.Color:

@@ -4,7 +4,7 @@ A line is the quota, a diamond what was called; beside each bar stand what is cl
 most `NODES_MAX` are drawn, the largest first; the money of the rest is one bar, "others".
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import altair as alt
@@ -26,7 +26,7 @@ MARK_SIZE = 150
 def rollup_spec(picture: RollupPicture) -> style.Spec:
     whole, parts = picture.whole, bounded(picture.parts)
     among = (whole, *parts)
-    scale = shown.scale_of((sum_of(one, DRAWN) for one in among), picture.about.currency)
+    scale = shown.scale_of((amount for one in among for amount in _reach(one)), picture.about.currency)
     charts = [_panel([whole], [shown.clean(whole.name)], scale, WHOLE_ROW, is_headed=True)]
     if parts:
         names = shown.distinct([(part.key, part.name) for part in parts])
@@ -48,6 +48,14 @@ def bounded(parts: Sequence[Stack]) -> list[Stack]:
 
 def sum_of(stack: Stack, among: Iterable[str]) -> int:
     return sum(stack.amounts.get(bucket, 0) for bucket in among)
+
+
+def _reach(stack: Stack) -> Iterator[int]:
+    """As far as the bar and its marks reach: what is negative lies on the other side and takes nothing off."""
+    amounts = [stack.amounts.get(bucket, 0) for bucket in DRAWN]
+    yield sum(amount for amount in amounts if amount > 0)
+    yield sum(amount for amount in amounts if amount < 0)
+    yield from (amount for amount in (stack.quota_minor, stack.call_minor) if amount is not None)
 
 
 def described(picture: RollupPicture) -> str:
@@ -120,7 +128,7 @@ def _bars(stacks: Sequence[Stack], names: list[str], scale: Scale, y: alt.Y, row
         style.chart(values)
         .mark_bar(size=BAR if row == ROW else BAR + 8, stroke=style.PAPER, strokeWidth=0.6)
         .encode(
-            x=alt.X("value:Q", stack="zero", axis=style.money_axis(scale), scale=alt.Scale(nice=True)),
+            x=alt.X("value:Q", stack="zero", axis=style.money_axis(), scale=alt.Scale(nice=True)),
             y=y,
             color=alt.Color("bucket:N", scale=style.bucket_colours(), legend=alt.Legend(columns=len(DRAWN))),
             order=alt.Order("place:Q"),

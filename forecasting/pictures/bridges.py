@@ -41,6 +41,7 @@ class Bars:
 def movement_spec(picture: MovementPicture) -> style.Spec:
     bars = Bars(picture)
     amounts = [end for span in bars.spans for end in span] + [bars.adds(step) for step in bars.steps]
+    amounts += [_top(bars, step, *span) for step, span in zip(bars.steps, bars.spans, strict=True)]
     scale = shown.scale_of(amounts, picture.about.currency)
     labels = [_label(step) for step in bars.steps]
     width = max(COLUMN, min(COLUMN_MAX, WIDTH_MIN // len(labels))) * len(labels)
@@ -88,8 +89,8 @@ def _step_axis() -> alt.Axis:
     return alt.Axis(labelAngle=0, labelFontSize=style.SMALL, labelLimit=COLUMN, labelLineHeight=15)
 
 
-def _y(scale: Scale) -> alt.Y:
-    return alt.Y("from:Q", axis=style.money_axis(scale))
+def _y() -> alt.Y:
+    return alt.Y("from:Q", axis=style.money_axis())
 
 
 def _ends(bars: Bars, labels: list[str], scale: Scale, x: alt.X) -> style.Mark:
@@ -109,7 +110,7 @@ def _ends(bars: Bars, labels: list[str], scale: Scale, x: alt.X) -> style.Mark:
         .mark_bar(size=BAR, stroke=style.PAPER, strokeWidth=0.6)
         .encode(
             x=x,
-            y=_y(scale),
+            y=_y(),
             y2="to:Q",
             color=alt.Color("bucket:N", scale=colours, legend=alt.Legend(columns=len(bars.buckets))),
             tooltip=["step:N", "bucket:N", "amount:N"],
@@ -129,7 +130,7 @@ def _between(bars: Bars, labels: list[str], scale: Scale, x: alt.X) -> style.Mar
         .mark_bar(size=BAR)
         .encode(
             x=x,
-            y=_y(scale),
+            y=_y(),
             y2="to:Q",
             color=alt.Color("way:N", scale=colours, legend=alt.Legend(columns=2)),
             tooltip=["step:N", "amount:N"],
@@ -156,7 +157,7 @@ def _connected(bars: Bars, labels: list[str], scale: Scale, column: int) -> styl
     edge = (column - BAR) / 2 / column
     begins = alt.X("step:N", scale=alt.Scale(domain=labels), title=None, bandPosition=1 - edge)
     chart = style.chart(values).mark_rule(color=EVEN, strokeWidth=1)
-    return chart.encode(x=begins, x2=alt.X2("next:N", bandPosition=edge), y=_y(scale))
+    return chart.encode(x=begins, x2=alt.X2("next:N", bandPosition=edge), y=_y())
 
 
 def _nothing(bars: Bars, labels: list[str], scale: Scale, x: alt.X) -> style.Mark:
@@ -167,7 +168,7 @@ def _nothing(bars: Bars, labels: list[str], scale: Scale, x: alt.X) -> style.Mar
         if step.name not in ENDS and begins == ends
     ]
     mark = style.chart(values).mark_tick(orient="horizontal", color=EVEN, size=BAR, thickness=2)
-    return mark.encode(x=x, y=_y(scale))
+    return mark.encode(x=x, y=_y())
 
 
 def _texts(bars: Bars, labels: list[str], scale: Scale, x: alt.X) -> style.Mark:
@@ -178,7 +179,7 @@ def _texts(bars: Bars, labels: list[str], scale: Scale, x: alt.X) -> style.Mark:
     return (
         style.chart(values)
         .mark_text(baseline="bottom", dy=-LABEL_GAP, fontSize=style.SIZE, fontWeight="bold")
-        .encode(x=x, y=_y(scale), text="text:N")
+        .encode(x=x, y=_y(), text="text:N")
     )
 
 

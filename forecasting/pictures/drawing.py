@@ -7,19 +7,17 @@ this file. Equal orders give equal bytes.
 """
 
 import os
-import struct
 import sys
 from pathlib import Path
-from typing import IO
 
 import msgspec
 from msgspec import Struct
 
+from forecasting.frames import receive, send
 from forecasting.pictures.values import AccuracyPicture, MovementPicture, Picture, RollupPicture
 
 FONTS = Path(__file__).parent / "fonts"
 FORMS = {"vl": "application/vnd.vegalite.v6+json", "svg": "image/svg+xml", "png": "image/png"}
-LENGTH = struct.Struct(">I")
 DRAWN, FAILED = b"+", b"-"
 
 
@@ -60,21 +58,6 @@ def draw(order: Order) -> bytes:
 
 
 _fonts: list[Path] = []  # those that this process has registered; twice would be twice the work for each text
-
-
-def send(pipe: IO[bytes], data: bytes) -> None:
-    pipe.write(LENGTH.pack(len(data)) + data)
-    pipe.flush()
-
-
-def receive(pipe: IO[bytes]) -> bytes | None:
-    """The next frame; None where the other side is gone."""
-    head = pipe.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        return None
-    (length,) = LENGTH.unpack(head)
-    data = pipe.read(length)
-    return data if len(data) == length else None
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from sfa.core.money import Rounding, format_minor, minor_digits, ratio_bp, round
 
 THIN = "\u202f"  # a narrow space that does not break
 MINUS = "-"  # the font has no sign of its own for it
-MILLION_FROM, THOUSAND_FROM = 10_000_000, 10_000
-UNITS = {0: "", 3: " thousand", 6: " million"}
+TRILLION_FROM, BILLION_FROM, MILLION_FROM, THOUSAND_FROM = 10**13, 10**10, 10_000_000, 10_000
+UNITS = {0: "", 3: " thousand", 6: " million", 9: " billion", 12: " trillion"}
 NAME_MAX = 60
 
 BUCKET_WORDS = {
@@ -78,8 +78,9 @@ def scale_of(amounts: Iterable[int], currency: str) -> Scale:
     """The unit in which the largest has a readable number of digits."""
     digits = minor_digits(currency)
     largest = max((abs(amount) for amount in amounts), default=0) // 10**digits
-    if largest >= MILLION_FROM:
-        return Scale(currency, 6, 1 if largest >= 10 * MILLION_FROM else 2)
+    for power, at_least in ((12, TRILLION_FROM), (9, BILLION_FROM), (6, MILLION_FROM)):
+        if largest >= at_least:
+            return Scale(currency, power, 1 if largest >= 10 * at_least else 2)
     if largest >= THOUSAND_FROM:
         return Scale(currency, 3, 0 if largest >= 10 * THOUSAND_FROM else 1)
     return Scale(currency, 0, digits if largest < 1_000 else 0)

@@ -18,7 +18,8 @@ from threading import Event, Timer
 
 import msgspec
 
-from forecasting.pictures.drawing import DRAWN, Order, receive, send
+from forecasting.frames import receive, send
+from forecasting.pictures.drawing import DRAWN, Order
 from sfa.core.errors import Refused
 
 WAITING_MAX, WITHIN_S, IDLE_S = 8, 30.0, 300.0

@@ -68,8 +68,8 @@ def view_buckets(view: str | None) -> tuple[str, ...]:
     return DRAWN if view is None else ("closed", *OPEN[: OPEN.index(view) + 1])
 
 
-def money_axis(scale: Scale, **more: Any) -> alt.Axis:
-    return alt.Axis(title=None, format=",~f" if scale.power else ",.0f", tickCount=6, **more)
+def money_axis(**more: Any) -> alt.Axis:
+    return alt.Axis(title=None, format=",~f", tickCount=6, **more)
 
 
 def finished(chart: alt.TopLevelMixin, description: str) -> Spec:

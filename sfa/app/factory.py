@@ -24,6 +24,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from forecasting import frozen
 from forecasting.call_routes import call_routes
 from forecasting.chart_routes import chart_routes
+from forecasting.moving import Movements
+from forecasting.outlook.routes import outlook_routes
+from forecasting.outlook.running import Outlooks
+from forecasting.outlook.worker import Worker
 from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
@@ -113,6 +117,7 @@ class Services(Struct, frozen=True):
     waker: Waker
     files: Files
     forecasts: Forecasts
+    movements: Movements
     studio: Studio
 
 
@@ -199,6 +204,7 @@ def connect(
         waker=Waker(database, clock, live, rounds.seen, pushes),
         files=file_service(settings, database, clock),
         forecasts=Forecasts(screens, frozen.past),
+        movements=Movements(screens),
         studio=Studio(),
     )
 
@@ -238,16 +244,17 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
         *customer_profit_routes(services.screens, Places(services.secret)),
-        *call_routes(services.screens, Places(services.secret), services.forecasts),
+        *call_routes(services.screens, Places(services.secret)),
         *quota_routes(services.screens),
         *attainment_routes(services.screens, Places(services.secret)),
         *closing_routes(services.screens),
-        *snapshot_routes(services.screens, services.forecasts),
+        *snapshot_routes(services.screens, services.forecasts, services.movements),
         *pricing_routes(services.screens),
         *reconcile_routes(services.screens),
         *commission_routes(services.screens),
         *forecast_routes(services.forecasts, Places(services.secret)),
-        *chart_routes(services.forecasts, services.studio),
+        *chart_routes(services.forecasts, services.movements, services.studio),
+        *outlook_routes(services.screens, Places(services.secret)),
         *search_routes(services.screens),
         *import_routes(services.screens),
         *wake_routes(services.database, services.clock, services.waker.services),
@@ -321,7 +328,9 @@ async def _note_who_was_seen(services: Services) -> None:
 async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     services: Services = app.state.services
     minute = services.settings.forecast_snapshot_minute
-    running = scheduler(services.database, services.clock, services.files, minute)
+    megabytes = services.settings.outlook_memory_mb
+    outlooks = Outlooks(services.database, services.clock, Worker(memory_mb=megabytes)) if megabytes else None
+    running = scheduler(services.database, services.clock, services.files, minute, outlooks)
     running.start()
     try:
         yield

@@ -17,6 +17,8 @@ from msgspec import Struct, structs
 from sqlalchemy import Connection, delete, insert, select, update
 
 from forecasting import locking, overriding, reminding, taking
+from forecasting.outlook import store as runs
+from forecasting.outlook.running import Outlooks
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
@@ -149,6 +151,15 @@ def _judged(connection: Connection, found: customers.Judged) -> str:
     return f"{looked} customers judged, {changed} differ"
 
 
+def ask_for_outlook(connection: Connection, now_ms: int, minute: int = 0) -> str:
+    """Today's run of the forecast engine; who runs it comes after."""
+    return "asked" if runs.ask_daily(connection, now_ms, minute) else "asked before"
+
+
+def forget_outlooks(connection: Connection, now_ms: int) -> str:
+    return runs.forget(connection, now_ms)
+
+
 # name -> (what is read in a snapshot, how it is stored)
 APART: dict[str, tuple[Callable[..., Any], Callable[[Connection, Any], str]]] = {
     "reconcile": (reconcile.report, reconcile.outcome),
@@ -176,6 +187,8 @@ JOBS: dict[str, Job] = {
         Job("reconcile", DAY_S, reconcile.run),
         Job("judge_customers", CUSTOMERS_S, judge_customers),
         Job("take_forecast_snapshot", SNAPSHOT_S, taking.take),
+        Job("make_outlook", MINUTE_S, ask_for_outlook),
+        Job("forget_outlooks", DAY_S, forget_outlooks),
         Job("forget_old_runs", DAY_S, forget_old_runs),
         Job("forget_idempotency_keys", HOUR_S, forget_idempotency_keys),
     )
@@ -223,14 +236,29 @@ async def run_apart(database: Database, clock: Clock, job: Job, *asked: int) -> 
     slot = await database.write_async(claim, job, clock.now_ms())
     if slot is not None:
         read, store = APART[job.name]
-        found = await database.read_long_async(read, clock.now_ms(), *asked)
+        found = await database.read_apart_async(read, clock.now_ms(), *asked)
         kept = structs.replace(job, work=lambda connection, _: store(connection, found))
         _log.info("%s: %s", job.name, await database.write_async(finish, kept, slot, clock.now_ms()))
 
 
-def scheduler(database: Database, clock: Clock, files: Files | None = None, snapshot_minute: int = 0) -> Any:
+async def run_outlooks(database: Database, clock: Clock, job: Job, outlooks: Outlooks, minute: int) -> None:
+    """Ask for today's, by the minute of this server, and run what waits: minutes of another process, for which this
+    job alone waits."""
+    asked = structs.replace(job, work=partial(ask_for_outlook, minute=minute))
+    if await run(database, clock, asked) is not None and (count := await outlooks.run_all()):
+        _log.info("%s: %d runs ended", job.name, count)
+
+
+def scheduler(
+    database: Database,
+    clock: Clock,
+    files: Files | None = None,
+    snapshot_minute: int = 0,
+    outlooks: Outlooks | None = None,
+) -> Any:
     """An APScheduler with every job of the table, to be started on the server's event loop. `snapshot_minute` of the
-    company's day is when a snapshot of the forecast may be taken."""
+    company's day is when a snapshot of the forecast may be taken, and its run of the engine asked for; `outlooks` runs
+    it, and is None where another process does."""
     made = AsyncIOScheduler(timezone="UTC")
     first = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)  # at the start too: a server may restart each day
     for job in JOBS.values():
@@ -239,8 +267,11 @@ def scheduler(database: Database, clock: Clock, files: Files | None = None, snap
         args: tuple[Any, ...] = (files,) if collects else ()
         if job.name == "take_forecast_snapshot":
             args = (snapshot_minute,)
+        runs_outlooks = outlooks is not None and job.name == "make_outlook"
+        if runs_outlooks:
+            args = (outlooks, snapshot_minute)
         made.add_job(
-            run_collection if collects else apart,
+            run_outlooks if runs_outlooks else run_collection if collects else apart,
             IntervalTrigger(seconds=job.every_s, timezone="UTC"),
             args=(database, clock, job, *args),
             id=job.name,

@@ -41,6 +41,7 @@ VARIABLES: dict[str, str] = {
     "SFA_FILES_UPLOAD_TTL_S": "files_upload_ttl_s",
     "SFA_FILES_GRACE_S": "files_grace_s",
     "SFA_FORECAST_SNAPSHOT_MINUTE": "forecast_snapshot_minute",
+    "SFA_OUTLOOK_MEMORY_MB": "outlook_memory_mb",
 }
 
 DatabaseUrl = Annotated[str, Meta(pattern=r"^(sqlite:///|postgresql(\+[a-z0-9]+)?://)")]
@@ -51,7 +52,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`secret` is 32 characters or more; without it the server makes one and keeps it in its database.
     `trusted_proxies` are the addresses, comma-separated, whose X-Forwarded-For is believed. What
     follows is for wakes (S33): each service is off while its settings are empty. `files_*` are for the bytes of
-    attachments: without a URL they lie in a folder beside the SQLite file."""
+    attachments: without a URL they lie in a folder beside the SQLite file. `outlook_memory_mb` is what a run of the
+    forecast engine may take; 0 leaves runs to other processes."""
 
     database_url: DatabaseUrl = "sqlite:///./var/sfa.db"
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
@@ -79,6 +81,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     files_upload_ttl_s: Annotated[int, Meta(ge=60, le=400 * 24 * 3600)] = 7 * 24 * 3600
     files_grace_s: Annotated[int, Meta(ge=3600, le=4000 * 24 * 3600)] = 30 * 24 * 3600
     forecast_snapshot_minute: Annotated[int, Meta(ge=0, le=1_320)] = 10
+    outlook_memory_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 4_096
 
     @staticmethod
     def from_environment(environ: Mapping[str, str]) -> "Settings":

@@ -185,6 +185,13 @@ def credits_of(
     return [credit for end in ends_of(deal) for credit in credits_of_end(end, won, rules, zone)]
 
 
+def is_awaited(deal: Mapping[str, Any], won: Container[str], rules: Mapping[str, Mapping[str, Any]], zone: str) -> bool:
+    """Whether a deal is won and the event that credits it has not happened (R17)."""
+    if deal["closed_at"] is None or deal["stage_key"] not in won:
+        return False
+    return not credits_of_end(ends_of(deal)[-1], won, rules, zone)
+
+
 # -- cost and quantity ------------------------------------------------------------------------------------------------
 
 

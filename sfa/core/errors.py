@@ -139,6 +139,8 @@ CATALOGUE: dict[str, Entry] = {
     "route_too_large": Entry(422, "More stops in one day than the limit"),
     "cost_twice": Entry(422, "This product has a cost from that day already: change that one"),
     "price_twice": Entry(422, "This product has a price in this currency from that day already: change that one"),
+    "outlook_missing": Entry(404, "No run of the forecast engine says this yet"),
+    "run_ended": Entry(409, "This run is over: it cannot be cancelled any more"),
     "period_not_over": Entry(422, "The period has not ended yet in the organisation's time zone"),
     "credits_missing": Entry(409, "Deals of the period are not credited yet, so its figures are not complete"),
     "period_closed": Entry(409, "The period is closed: its figures stay, and what changes is a restatement"),

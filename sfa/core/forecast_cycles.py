@@ -145,8 +145,9 @@ def _lock(cycle: Cycle, period: Mapping[str, Any], said_on: str | None, made_at:
         return Lock(found.due_on, been.get(found.due_on, found.due_at))
     if said_on in been:
         return Lock(said_on, been[said_on])
-    at = lock_at(cycle, said_on) if is_lock_day(cycle, said_on) else None
-    if at is None or said_on >= period["end_on"]:
+    is_before = said_on < period["end_on"]  # asked first: the last day that there is has no end
+    at = lock_at(cycle, said_on) if is_before and is_lock_day(cycle, said_on) else None
+    if at is None:
         text = f"{said_on} is no day on which calls for {period['name']} are locked"
         raise Refused("forecast_due_invalid", text, due_on=next_lock(cycle, made_at, been).due_on)
     return Lock(said_on, at)

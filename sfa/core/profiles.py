@@ -5,7 +5,7 @@ organisation's `history_days`. Roles that say the same share a *layer*, named by
 is told never moves the rows of another. A row that is young enough for everybody lies in its buckets; an older one lies
 in the layers of those who still carry it (`territory:x~400.548.548`), and of each bucket that a person holds, the layer
 of the person's role is held too. So scope alone decides what travels, and everybody who holds a bucket gets the same
-bytes of it.
+bytes of it. What may not reach one of them travels to none (`is_online_only`).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -17,8 +17,15 @@ from sfa.core.access import ROLES
 
 DAY_MS = 24 * 3600 * 1000
 PROFILE_DAYS_MIN = 30  # what the entities' limits allow: a younger row needs no look at any profile
+OF_PEOPLE = "forecast_overrides"  # what managers say of a person is among them
 DAYS_OF = {"visits": "visit_days", "notes": "note_days", "deals": "deal_days", "attachments": "note_days"}
 NAMED_BY = ("visits", "notes", "deals")  # files go with the notes, and name no layer
+
+
+def is_online_only(entity: str, row: Mapping[str, Any]) -> bool:
+    """Whether no device carries a row, however young. What a manager puts in the place of a person's own figure is not
+    for that person (R25), and whoever holds its bucket now or later, as a manager of his own team, may be he."""
+    return entity == OF_PEOPLE and row.get("level") == "manager" and row.get("user_key") is not None
 
 
 class Profiles(Struct, frozen=True):

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 
 from sfa.core.access import holds_on
 from sfa.core.errors import Refused
-from sfa.core.forecast_cycles import COUNTS, LOCKED, REPLACED, SUBMITTED, Cycle, cycle_of, due
+from sfa.core.forecast_cycles import COUNTS, LOCKED, REPLACED, SUBMITTED, Cycle, cycle_of, due, next_lock
 from sfa.core.periods import local_day
 from sfa.db import scope
 from sfa.db.cells import Cell
@@ -149,14 +149,19 @@ def reminder_key(period_key: str, kind: str, node: str, owner: str) -> str:
 
 
 def _finish_reminder(door: Door, cell: Cell, origin: Origin) -> None:
-    """The task of whoever owed it: of a team, of each of its managers."""
-    row, ahead = cell.row, cell.row["due_on"] >= scope.today(door.connection, origin.stored_at)
+    """The task of whoever owed it: of a team, of each of its managers. A call for a lock after the next one leaves that
+    owed."""
+    row, connection = cell.row, door.connection
+    coming = next_lock(read_cycle(connection), origin.stored_at, locks_been(connection, row["period_key"]))
+    if row["due_on"] > coming.due_on:
+        return
+    ahead = row["due_on"] >= scope.today(connection, origin.stored_at)
     if row["user_key"] is not None:
         keys = [reminder_key(row["period_key"], "user", row["user_key"], row["user_key"])]
     else:
         m, team = _MEMBERS.c, row["team_key"]
         query = select(m.user_key).where(~m.gone, m.team_key == team, m.role == MANAGER).distinct()
-        owners = {*door.connection.execute(query).scalars(), row["author_key"]}
+        owners = {*connection.execute(query).scalars(), row["author_key"]}
         keys = sorted(reminder_key(row["period_key"], "team", team, owner) for owner in owners)
     door.load("tasks", keys)
     for task in (door.cell("tasks", key) for key in keys):

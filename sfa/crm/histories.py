@@ -14,6 +14,7 @@ from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.core.replay import By, Step, Was, rebuilt
 from sfa.core.shapes import SHAPES
+from sfa.crm.of_oneself import not_of
 from sfa.crm.online import person
 from sfa.db.changed import changed
 from sfa.db.places import lies_in
@@ -112,6 +113,7 @@ def _seen(connection: Connection, caller: str, entity: str, key: str) -> Any:
         raise Refused("not_found")
     table = ROWS[entity]
     query = select(table).where(table.c.key == key, lies_in(table.c.buckets, "held"))
+    query = query.where(not_of(connection, entity, table.c, caller))
     found = connection.execute(query, {"held": held}).mappings().first()
     if found is None:
         raise Refused("not_found")

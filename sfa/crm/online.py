@@ -55,6 +55,10 @@ class Online:
         """One snapshot."""
         return await self.database.read_long_async(work, *args, **kwargs)
 
+    async def reckon(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same of what takes long between its statements: nobody else waits for it."""
+        return await self.database.read_apart_async(work, *args, **kwargs)
+
 
 class Screen(Struct, frozen=True):
     """One online transaction: who writes, through which door, as whose words. History names no registration, so that

@@ -36,6 +36,7 @@ SQLITE_BUSY_S = 10.0
 SQLITE_CACHE_KIB = 65_536
 SQLITE_MMAP_BYTES = 1 << 30
 READER_THREADS = 2
+APART_THREADS = 2
 POSTGRES_POOL = 16
 RETRIES_MAX = 8
 RETRY_STATES = {"40P01", "40001", "23505"}  # deadlock, serialization failure, two inserts of one key
@@ -69,6 +70,11 @@ class Database(ABC):
     async def read_long_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """A read that may take more than a millisecond or two: never on SQLite's event loop."""
         return await self.read_async(work, *args, **kwargs)
+
+    async def read_apart_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """A read with much to reckon between its statements: in a thread on either database, so that others are
+        answered meanwhile."""
+        return await self.read_long_async(work, *args, **kwargs)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -237,6 +243,7 @@ class PostgresDatabase(Database):
         self._runner: asyncio.Runner | None = None
         self._turn = threading.Lock()
         self._working = threading.local()
+        self._apart = _Apart(self.url)
 
     def _engine(self, isolation: str) -> AsyncEngine:
         if isolation not in self._engines:
@@ -273,6 +280,10 @@ class PostgresDatabase(Database):
         async with self._engine("REPEATABLE READ").connect() as connection, connection.begin():
             return await connection.run_sync(lambda c: work(c, *args, **kwargs))
 
+    async def read_apart_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._apart.threads, lambda: self._apart.read(work, *args, **kwargs))
+
     def _on_own_loop(self) -> tuple[asyncio.Runner, "PostgresDatabase"]:
         """A terminal or test has no event loop: a private one, with engines of its own, because a connection
         belongs to the loop that opened it."""
@@ -306,13 +317,45 @@ class PostgresDatabase(Database):
             self._runner.run(self._blocking.close_async())
             self._runner.close()
             self._runner = self._blocking = None
+        self._apart.close()
 
     async def close_async(self) -> None:
         for engine in self._engines.values():
             await engine.dispose()
         self._engines.clear()
-        if self._runner is not None:
+        if self._runner is not None or self._apart.is_used:
             await asyncio.get_running_loop().run_in_executor(None, self.close)
+
+
+class _Apart:
+    """Threads that read with an event loop and a connection of their own, because a driver that waits on the server's
+    loop would have all that is reckoned between two statements done there."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._kept = threading.local()
+        self._made: list[tuple[asyncio.Runner, PostgresDatabase]] = []
+        self.threads = ThreadPoolExecutor(APART_THREADS, thread_name_prefix="sfa-apart")
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self._made)
+
+    def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """In one of the threads."""
+        kept: tuple[asyncio.Runner, PostgresDatabase] | None = getattr(self._kept, "own", None)
+        if kept is None:
+            kept = self._kept.own = asyncio.Runner(), PostgresDatabase(make_url(self._url), pool_size=1)
+            self._made.append(kept)
+        runner, database = kept
+        return runner.run(database.read_async(work, *args, **kwargs))
+
+    def close(self) -> None:
+        self.threads.shutdown()
+        for runner, database in self._made:
+            runner.run(database.close_async())
+            runner.close()
+        self._made.clear()
 
 
 @contextlib.contextmanager

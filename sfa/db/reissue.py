@@ -5,7 +5,8 @@ rules of this version moves there, and leaves the devices that may not have it a
 their next delta. A run that is interrupted may begin again anywhere: telling a row twice does no harm.
 
 `move_receipts` is a part of every upgrade: receipts of before migration 0028 lay with their customer, where colleagues
-saw them (R45). Where all lie right it writes nothing.
+saw them (R45). So is `withdraw_figures`: what managers said of a person travelled to who managed his own team (R25).
+Where all lie right they write nothing.
 """
 
 from sqlalchemy import Connection, Text, cast, select
@@ -42,3 +43,14 @@ def move_receipts(connection: Connection, now_ms: int) -> int:
         door.flush()
         moved, after = moved + len(keys), keys[-1]
     return moved
+
+
+def withdraw_figures(connection: Connection, now_ms: int) -> int:
+    """Take managers' figures of people off devices; -> how many lay there."""
+    table = ROWS["forecast_overrides"].c
+    query = select(table.key).where(table.level == "manager", table.user_key.is_not(None), ~table.aged, ~table.gone)
+    keys = list(connection.execute(query.order_by(table.key)).scalars())
+    door = Door(connection, now_ms)
+    door.review("forecast_overrides", keys)
+    door.flush()
+    return len(keys)

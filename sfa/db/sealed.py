@@ -53,7 +53,7 @@ def write(connection: Connection, sealed: Sealed) -> None:
     for entity, values in sealed.rows.items():
         storing.insert(connection, entity, values)
     names.write_values(connection, sealed.words)
-    last = feed.take(connection, len(sealed.entries))
+    last = feed.take(connection, len(sealed.entries) or min(1, len(sealed.versions)))
     feed.write_numbered(connection, sealed.entries, last, digests.added(sealed.entries))
     storing.write_versions(connection, sealed.versions, last)
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
-from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles
+from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles, is_online_only
 from sfa.core.shapes import ABOUT_ROWS, SHAPES
 from sfa.db import feed, names, past, scope, storing
 from sfa.db.ageing import read_profiles
@@ -343,11 +343,12 @@ class Door:
         if cell.entity in _AGES_WITH:
             above, field = _AGES_WITH[cell.entity]
             return self.cell(above, cell.row[field], "share").layers
+        if is_online_only(cell.entity, cell.row):
+            return ()
         since = ages_since(cell.entity, cell.row) if cell.rev else None
         if since is None or since > self.now_ms - PROFILE_DAYS_MIN * DAY_MS:
             return None
-        if self._profiles is None:
-            self._profiles = read_profiles(self.connection)
+        self._profiles = self._profiles or read_profiles(self.connection)
         return self._profiles.layers(cell.entity, since, self.now_ms)
 
     # -- writing ------------------------------------------------------------------------------------------------
@@ -373,7 +374,8 @@ class Door:
         if any(cell.touched and cell.entity in DECIDES_SCOPE for cell, _ in settled):
             plan = scope.plan(self.connection, self.now_ms)
         entries = [entry for cell, before in settled for entry in feed.entries(cell, before)]
-        last = feed.take(self.connection, len(entries) + (len(plan.changes) if plan else 0))
+        numbers = len(entries) + (len(plan.changes) if plan else 0)
+        last = feed.take(self.connection, numbers or min(1, len(self._history)))  # what no device has counts as well
         stood = last - (plan.begins if plan else 0)
         feed.write(self.connection, entries, stood)
         storing.write_versions(self.connection, storing.version_values(self._history), stood)

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from sqlalchemy import Connection
 
 from sfa.core.errors import Refused
+from sfa.core.formulas import safe
 from sfa.crm.online import person
 from sfa.db.tables import ROWS
 from sfa.quotas import closed, engine, restating, since
@@ -205,7 +206,7 @@ def _line(item: Item) -> Sequence[Any]:
     rates = (one.rate if one else None, other.rate if other else None)
     shares = (one.share_bp if one else None, other.share_bp if other else None)
     amounts = (one.amount_minor if one else None, other.amount_minor if other else None)
-    where = (item.entity, item.row_key, item.ordinal, int(item.reversal), item.user_key)
+    where = (item.entity, safe(item.row_key), item.ordinal, int(item.reversal), safe(item.user_key))
     return (item.kind, item.why, *where, at, *values, *rates, *shares, *amounts, currency)
 
 

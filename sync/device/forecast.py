@@ -1,8 +1,9 @@
 """What a device works out by itself of its user's own forecast without signal, and calls that he names (R22-R29).
 
 Over the rows that it holds with its own queue on top, by the functions that the server folds its roll-up of: what was
-moved or won since the last sync shows at once, and after a sync both say the same of the user's own node. What is too
-old for the device is missing here and not at the server; the figures of teams are the server's.
+moved or won since the last sync shows at once, and after a sync both say the same of the user's own node, and what is
+missing in it. What is too old for the device is missing here and not at the server; the figures of teams are the
+server's.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from sfa.core.credits import day_of
+from sfa.core.credits import day_of, is_awaited
 from sfa.core.days import start_of_ms
 from sfa.core.errors import Refused
 from sfa.core.exchange import Exchange
@@ -35,7 +36,7 @@ class Sum(Struct, frozen=True):
 
 
 class Hole(Struct, frozen=True, order=True):
-    """What of which deal could not be said: amount_missing, close_on_missing or rate_missing."""
+    """What of which deal could not be said: amount_missing, close_on_missing, rate_missing, or credit_awaited (R17)."""
 
     code: str
     deal_key: str
@@ -58,7 +59,7 @@ class OwnForecast(Struct, frozen=True):
 
 
 class _Part(Struct, frozen=True):
-    """The user's part of one deal; `bucket` None where it has no day."""
+    """The user's part of one deal; `bucket` None where it has no day, or waits for its credit."""
 
     deal_key: str
     bucket: str | None
@@ -81,6 +82,7 @@ def own_forecast(device: Device, period_key: str | None = None, currency: str | 
     parts = [
         *_open(device, user, period, today, to, exchange, zone),
         *_closed(device, user, period, to, exchange, zone),
+        *_awaited(device, user, period, zone),
     ]
     buckets = _summed(part for part in parts if not part.overlay)
     lock = _next_lock(device, cycle, key, period, now)
@@ -208,6 +210,17 @@ def _closed(device: Device, user: str, period: Row, to: str, exchange: Exchange,
             signed = -fact.amount_minor if fact.reversal and fact.amount_minor is not None else fact.amount_minor
             worth, holes = _worth(signed, fact.currency, to, at, exchange)
             yield _Part(fact.row_key, CLOSED, fact.overlay, worth, worth, holes)
+
+
+def _awaited(device: Device, user: str, period: Row, zone: str) -> Iterator[_Part]:
+    """What was won in the period and is credited to nobody yet, in no total (R17)."""
+    start, end = start_of_ms(period["start_on"], zone), start_of_ms(period["end_on"], zone)
+    won, rules = frozenset(device.list("stages", {"kind": "won"})), device.list("credit_rules")
+    for key, deal in device.list("deals").items():
+        if deal["closed_at"] is not None and start <= deal["closed_at"] < end and is_awaited(deal, won, rules, zone):
+            for part in parts_of(deal):
+                if part.user_key == user:
+                    yield _Part(key, None, part.overlay, None, None, ("credit_awaited",))
 
 
 def _worth(

@@ -158,6 +158,12 @@ def test_a_day_that_is_no_lock_of_the_period_is_refused_with_the_next_one(said: 
     assert (refused.value.code, refused.value.details["due_on"]) == ("forecast_due_invalid", "2026-01-12")
 
 
+def test_the_last_day_that_there_is_is_no_lock_of_a_period_and_refused_like_others() -> None:
+    with pytest.raises(Refused) as refused:
+        due(Cycle("UTC", lock_weekday=5), Q1, "9999-12-31", at("2026-01-05 08:00"), at("2026-01-05 08:00"), {})
+    assert refused.value.code == "forecast_due_invalid"
+
+
 def test_a_policy_that_changed_does_not_change_when_earlier_calls_were_due() -> None:
     """The lock was on a Tuesday at 12:00 by the policy of then."""
     noted = {"2026-01-13": at("2026-01-13 11:00")}

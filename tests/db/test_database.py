@@ -1,6 +1,8 @@
 """Transactions: what a failed one leaves behind for the next."""
 
+import asyncio
 import shutil
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -136,3 +138,28 @@ def test_a_write_alone_is_a_write_on_every_database(database: Database) -> None:
         raise ZeroDivisionError
     run(database, "INSERT INTO parent VALUES (2)")
     assert count(database, "parent") == 2
+
+
+def test_who_reckons_long_between_two_statements_keeps_nobody_waiting(database_url: str) -> None:
+    """A read in the middle of its work waits for what only another request can do: both are answered."""
+
+    async def both() -> tuple[list[int], bool]:
+        database, done = open_database(database_url, durable=False), threading.Event()
+
+        def long(connection: Connection) -> tuple[list[int], bool]:
+            first = connection.execute(text("SELECT 1")).scalar_one()
+            assert threading.current_thread() is not threading.main_thread()
+            is_done = done.wait(20)
+            return [first, connection.execute(text("SELECT 2")).scalar_one()], is_done
+
+        try:
+            reckoning = asyncio.create_task(database.read_apart_async(long))
+            await asyncio.sleep(0)
+            assert await database.read_async(lambda c: c.execute(text("SELECT 3")).scalar_one()) == 3
+            done.set()
+            return await reckoning
+        finally:
+            done.set()
+            await database.close_async()
+
+    assert asyncio.run(both()) == ([1, 2], True)

@@ -24,7 +24,7 @@ lines = st.lists(
     st.builds(
         lambda q, d, price, discount: {
             "product_key": "p",
-            "quantity": f"{q}.{d:03}",
+            "quantity": f"{q}.{d:03}" if d else str(q),
             "unit_price_minor": price,
             "discount_bp": discount,
         },

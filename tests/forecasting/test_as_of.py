@@ -84,3 +84,43 @@ def test_a_past_without_snapshot_and_another_currency_are_refused(desk: Desk) ->
         ("as_of=2026-01-05&currency=USD", "forecast_currency_fixed"),
     ):
         assert desk.get("fay", f"{PATH}?period={Q1}&{query}").json()["code"] == code
+
+
+def test_a_snapshot_that_comes_late_is_in_the_next_answer_r27(desk: Desk) -> None:
+    """Taken before midnight and stored after it, it moves no clock."""
+    take(desk.office)
+    next_day(desk)
+    desk.office.put(("deals", "deal-b", {"amount_minor": 1_000}))
+    next_day(desk)
+    asked_then = f"period={Q1}&as_of=2026-01-06"
+    before = asked(desk, asked_then)
+    assert (before["as_of_snapshot"], asked(desk, asked_then)) == (1, before)
+    take(desk.office, 1)
+    after = asked(desk, asked_then)
+    assert (after["as_of_snapshot"], after["node"]) == (2, "company")
+    assert after["nodes"][0]["buckets"] != before["nodes"][0]["buckets"]
+
+
+def test_neither_a_deleted_period_nor_another_currency_of_the_company_changes_what_was_frozen_r27(desk: Desk) -> None:
+    take(desk.office)
+    next_day(desk)
+    asked_then = f"period={Q1}&as_of=2026-01-05"
+    before = asked(desk, asked_then)
+    desk.office.put(("organisations", "org", {"currency": "USD"}))
+    desk.office.delete("fiscal_periods", Q1)
+    assert asked(desk, asked_then) == before
+    assert asked(desk, f"{asked_then}&currency=EUR") == before
+    for query, code in (
+        (f"{asked_then}&currency=USD", "forecast_currency_fixed"),
+        ("period=nowhere", "period_unknown"),
+    ):
+        answer = desk.get("fay", f"{PATH}?{query}&as_of=2026-01-05" if "as_of" not in query else f"{PATH}?{query}")
+        assert answer.json()["code"] == code
+    assert desk.get("fay", f"{PATH}?period={Q1}").json()["code"] == "period_unknown"
+
+
+@pytest.mark.parametrize("period", ["%00", "a%20b", ""])
+def test_what_is_no_key_of_a_period_is_refused_of_days_that_are_over(desk: Desk, period: str) -> None:
+    take(desk.office)
+    next_day(desk)
+    assert desk.get("fay", f"{PATH}?period={period}&as_of=2026-01-05").json()["code"] == "period_unknown"

@@ -1,7 +1,17 @@
 """What a movement tells of deals that were lost, left, have no day or no rate, and of those who were deleted (R28)."""
 
-from forecasting import moving
-from forecasting.moving import Asked
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from forecasting import bridging, moving
+from forecasting.moving import Asked, Known, Movement, Movements
+from forecasting.spots import EVERYTHING
+from sfa.core.errors import Refused
+from sfa.crm.online import Online
+from sfa.db.database import open_database
 from tests.builders import DAY_MS
 from tests.forecasting.selling import DOLLARS, OFFER, Q1, Q2, basis, order, take
 from tests.forecasting.test_moving import asked, bars, bridge, deals
@@ -101,3 +111,75 @@ def test_who_was_in_a_team_that_is_deleted_stays_where_he_was_r27(selling: Offic
     nodes = basis(selling, 2).nodes
     assert "team:south" not in nodes
     assert "user:cleo" not in nodes
+
+
+def test_what_does_not_follow_from_snapshots_alone_is_asked_anew_and_the_bridge_is_not_r28(selling: Office) -> None:
+    """Pages of a bridge reckon nothing again; who may see it, and another day without changes, do."""
+    take(selling)
+    selling.put(("deals", "deal-a", {"amount_minor": 1}))
+    for day in (7, 14):
+        take(selling, day)
+    selling.put(("rates", "usd2", {**DOLLARS, "rate": "0.6", "valid_from": "2026-01-20"}))
+    take(selling, 21)
+    known = Known()
+
+    def told(user: str, was: int, now: int, *, anew: bool = False) -> Movement:
+        question = asked(was, now, "company")
+        return selling.database.read(moving.movement, user, question, None if anew else known)
+
+    for user in ("root", "mia"):
+        for was, now in ((0, 7), (0, 14), (14, 21), (7, 14)):
+            first = told(user, was, now)
+            assert told(user, was, now) == first == told(user, was, now, anew=True)
+    assert len(known.bridges) == 8
+    assert bars(told("root", 14, 21)) == {}
+    assert told("root", 14, 21).rates.amounts == {"pipeline": 3_000}
+    bridges = [found for _, found in known.bridges.items()]
+    page = selling.database.read(moving.moved_deals, "root", asked(0, 7), None, None, 1, known)
+    assert [item.deal_key for item in page.items] == ["deal-a"]
+    assert {id(found) for _, found in known.bridges.items()} == {id(found) for found in bridges}
+    selling.put(("team_members", "m-mia", {"valid_to": "2026-01-05"}))
+    alone = told("mia", 0, 7)  # she manages nobody now, and has no deals
+    assert (alone.closing.deals, alone.why) == (0, ["not_seen"])
+    assert alone == told("mia", 0, 7, anew=True)
+    with pytest.raises(Refused):
+        selling.database.read(moving.movement, "mia", asked(0, 7, "team:north"), known)
+
+
+def test_a_hole_is_told_of_the_products_that_the_deal_has_r28(selling: Office) -> None:
+    selling.put(("deals", "deal-b", {"close_on": None}), ("deals", "deal-c", {"close_on": None}))
+    take(selling)
+    take(selling, 7)
+    for node, key in (("product:pump", "deal-b"), ("product:", "deal-c")):
+        found = selling.database.read(bridging.bridged, ends(selling), node, EVERYTHING)
+        assert {hole.key for hole in found.holes if hole.code == "close_on_missing"} == {key}
+
+
+def ends(office: Office) -> bridging.Compared:
+    return office.database.read(moving.compared, asked(0, 7))
+
+
+def test_a_movement_is_reckoned_once_and_apart_from_who_answers_r28(
+    selling: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(selling)
+    take(selling, 7)
+    threads, reckoned = [], bridging.bridged
+
+    def watched(*args: Any) -> bridging.Bridged:
+        threads.append(threading.current_thread().name.rpartition("_")[0])
+        return reckoned(*args)
+
+    async def ask() -> int:
+        database = open_database(selling.database.url, durable=False)
+        movements = Movements(Online(database, selling.clock, {}))
+        try:
+            first, again = [await movements.told("root", asked(0, 7)) for _ in range(2)]
+            assert first == again
+            return len((await movements.deals("root", asked(0, 7), None, None, 10)).items)
+        finally:
+            await database.close_async()
+
+    monkeypatch.setattr(moving, "bridged", watched)
+    assert asyncio.run(ask()) == 0
+    assert threads == ["sfa-reader" if selling.database.dialect == "sqlite" else "sfa-apart"]

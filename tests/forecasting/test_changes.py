@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
+from sfa.crm import edits
+from sfa.db.writes import Door, Origin
 from tests.builders import DAY_MS, NOW
 from tests.crm.desk import Desk, opened
 from tests.forecasting.selling import Q1, Q2, shares
@@ -119,3 +122,25 @@ def test_changes_reach_back_for_four_hundred_days(desk: Desk) -> None:
     assert asked(desk, query="since=2024-12-03")["since"] == "2024-12-03"
     answer = desk.get("fay", f"{PATH}?since=2024-12-02")
     assert (answer.status_code, answer.json()["code"]) == (400, "request_invalid")
+
+
+def test_what_changes_of_a_deal_that_no_phone_carries_is_news_too_r54(desk: Desk) -> None:
+    """An old deal is imported, and put right a day later."""
+    office = desk.office
+    values = {"name": "Old", "owner_key": "ana", "account_key": "acme", "stage_key": "won", "amount_minor": 1_000}
+    values |= {"currency": "EUR", "close_on": "2022-02-10", "closed_at": NOW - 1_400 * DAY_MS}
+    origin = Origin(author_key=None, at=office.clock.now_ms(), stored_at=office.clock.now_ms())
+
+    def bring(connection: Connection) -> None:
+        door = Door(connection, office.clock.now_ms())
+        edits.imported(door, "deals", "old", values, {}, origin)
+        door.flush()
+
+    office.database.write(bring)
+    assert office.row("deals", "old")["aged"]
+    office.clock.advance(DAY_MS)
+    desk.forget_tokens()
+    office.put(("deals", "old", {"amount_minor": 7}))
+    (item,) = asked(desk, query="since=2026-01-08")["items"]
+    assert (item["deal_key"], item["changes"][0]["fields"]) == ("old", {"amount_minor": [1_000, 7]})
+    assert keys(asked(desk))[0] == "old"

@@ -211,7 +211,7 @@ def test_who_sees_nothing_of_a_node_gets_no_picture_of_it_r30(desk: Desk) -> Non
 
 def test_the_description_names_every_form(desk: Desk) -> None:
     paths = desk.client.get("/schema/openapi.json").json()["paths"]
-    for path in ("rollup", "deals", "movement", "accuracy"):
+    for path in ("rollup", "deals", "movement", "accuracy", "calls", "overrides", "coverage", "changes"):
         content = paths[f"/api/forecast/{path}"]["get"]["responses"]["200"]["content"]
         assert set(content) == {"application/json", *AS_FILES}
     for path in ("rollup", "movement", "accuracy"):

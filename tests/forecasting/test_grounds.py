@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
-from forecasting.grounds import own_views
+from forecasting.grounds import views_of
 from sfa.core.errors import Refused
 from tests.crm.desk import Desk, opened
 from tests.forecasting.review import begun, until
@@ -71,8 +72,44 @@ def test_a_persons_node_of_his_deals_alone_is_that_of_the_roll_up(office: Office
     assert len(said) > 10  # and not nothing for everybody
 
 
+def views(office: Office, user: str, node: str, period: str, currency: str) -> dict[str, int]:
+    return dict(office.database.read(views_of, office.clock.now_ms(), user, node, period, currency))
+
+
 def own_views_of(office: Office, user: str, period: str, currency: str) -> dict[str, int]:
-    return dict(office.database.read(own_views, office.clock.now_ms(), user, period, currency))
+    return views(office, user, f"user:{user}", period, currency)
+
+
+def test_a_teams_node_of_its_peoples_deals_is_that_of_the_roll_up_byte_for_byte(office: Office, desk: Desk) -> None:
+    """Also in the quarter in which somebody came to it, left it, or shares a deal with another team (R16, R18)."""
+    mixed(office)
+    office.put(("team_members", "m-bob", {"valid_to": "2026-02-01"}))  # who left stays where he was
+    office.put(("team_members", "m-cleo", {"valid_to": "2026-03-05"}))
+    office.put(("team_members", "m-cleo2", {"team_key": "north", "user_key": "cleo", "valid_from": "2026-03-05"}))
+    office.put(("team_members", "m-root", {"team_key": "south", "user_key": "dirk", "role": "manager",
+                                           "valid_from": "2026-01-01"}))  # fmt: skip
+    said = set()
+    for user, team in (("mia", "north"), ("dirk", "all-sales"), ("dirk", "south")):
+        for period in ("q1", "q2"):
+            for currency in ("EUR", "USD"):
+                path = f"/api/forecast/nodes/team:{team}?period={period}&currency={currency}"
+                answer = desk.get(user, path)
+                assert answer.status_code == 200, (team, answer.text)
+                told = {view: a["rolled_up"] for view, a in answer.json()["nodes"][0]["views"].items()}
+                found = views(office, user, f"team:{team}", period, currency)
+                assert msgspec.json.encode(found) == msgspec.json.encode(told), (user, path)
+                said.add(tuple(told.values()))
+    assert len(said) > 8
+
+
+def test_a_team_that_the_caller_sees_and_does_not_manage_himself_is_not_read(office: Office, desk: Desk) -> None:
+    begun(office)
+    for user, node in (("dirk", "team:north"), ("ana", "team:north"), ("mia", "user:ana"), ("mia", "company")):
+        with pytest.raises(Refused) as refused:
+            views(office, user, node, "q1", "EUR")
+        assert refused.value.code == "not_found"
+    refusal = desk.post("dirk", "/api/forecast/calls", json={"commit_minor": 1, "node": "team:north"})
+    assert (refusal.status_code, refusal.json()["code"]) == (403, "not_permitted")
 
 
 def test_it_refuses_what_the_roll_up_refuses(office: Office) -> None:
@@ -83,9 +120,11 @@ def test_it_refuses_what_the_roll_up_refuses(office: Office) -> None:
         assert refused.value.code == code
 
 
-def test_a_call_of_oneself_makes_no_roll_up_of_the_company(office: Office, desk: Desk) -> None:
+def test_a_call_makes_no_roll_up_of_the_company(office: Office, desk: Desk) -> None:
     """And so leaves the next one cold, as the write does anyway."""
     mixed(office)
+    team = desk.post("mia", "/api/forecast/calls", json={"commit_minor": 1, "node": "team:north"})
+    assert team.json()["based_on"] == views(office, "mia", "team:north", "q1", "EUR")
     made = desk.post("ana", "/api/forecast/calls", json={"commit_minor": 1})
     assert made.status_code == 201
     assert made.json()["based_on"] == own_views_of(office, "ana", "q1", "EUR")

@@ -104,3 +104,14 @@ def test_a_figure_of_a_quarter_that_is_over_is_not_the_next_managers_r25(desk: D
     assert nodes(rollup(desk))[ANA]["views"]["commit"]["manager_adjusted"] == SECRET
     seen = nodes(rollup(desk, "bob", node="user:ana"))[ANA]["views"]["commit"]
     assert (seen["manager_adjusted"], seen["overrides"], seen["code"]) == (None, [], "not_shown")
+
+
+def test_by_territory_there_are_no_figures_to_hide_r25(desk: Desk) -> None:
+    """Also of a territory below another one."""
+    inner = {"territory_key": "t-inner", "parent_key": "t-north", "valid_from": "2025-01-01"}
+    desk.office.put(("territories", "t-inner", {"name": "Inner"}), ("territory_edges", "te-inner", inner))
+    desk.office.put(("accounts", "acme", {"territory_key": "t-inner"}))
+    for person in ("root", "mia", "ana"):
+        for node in nodes(rollup(desk, person, by="territory", node="territory:t-north")).values():
+            four = node["views"]["commit"]
+            assert (four["own_adjusted"], four["manager_adjusted"], four["code"]) == (500_000, 500_000, None)

@@ -53,10 +53,10 @@ class Reads:
         self.periods: list[str] = []
         real = reading.read_raw
 
-        def counted(connection: Any, world: Any, period: Any, by: str) -> Any:
+        def counted(connection: Any, world: Any, period: Any, by: str, **how: Any) -> Any:
             self.periods.append(period.key)
             time.sleep(0.1)  # so that those who ask at once meet
-            return real(connection, world, period, by)
+            return real(connection, world, period, by, **how)
 
         monkeypatch.setattr(service, "read_raw", counted)
 
@@ -111,3 +111,16 @@ def test_a_page_of_overrides_looks_at_one_forecast_and_keeps_none_warm(
     assert (seen, page["next"]) == (months, None)
     assert forecasts._asked == {}
     assert [item["override"]["period_key"] for item in listed(desk, "ana", period="m4")] == ["m4"]
+
+
+def test_what_nobody_can_be_told_is_not_made_ahead_in_the_place_of_what_is_looked_at(desk: Desk) -> None:
+    forecasts = desk.client.app.state.services.forecasts
+    rollup(desk)
+    for n in range(service.BASES_MAX):
+        assert desk.get("root", f"/api/forecast/rollup?period=nowhere-{n}").status_code == 422
+    assert [wanted.period for wanted in forecasts._asked] == ["q1"]
+
+
+def test_no_dimension_at_all_is_refused(desk: Desk) -> None:
+    answer = desk.get("root", "/api/forecast/rollup?period=q1&by=")
+    assert (answer.status_code, answer.json()["code"]) == (400, "request_invalid")

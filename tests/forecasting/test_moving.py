@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from forecasting import moving
 from forecasting.answers import Fact
+from forecasting.bridging import bridged
 from forecasting.movement import Bridge
 from forecasting.moving import Asked, MovedPage, Movement
 from forecasting.spots import EVERYTHING
@@ -256,7 +257,7 @@ def bridges(office: Office, was: int, now: int) -> dict[str, Bridge]:
         ends, found = moving.compared(connection, asked(was, now)), {}
         for node in dict.fromkeys((*NODES, *OTHERS, *PEOPLE_NODES)):
             with suppress(Refused):
-                found[node] = moving.bridged(connection, ends, node, EVERYTHING)[0]
+                found[node] = bridged(connection, ends, node, EVERYTHING).bridge
         return found
 
     return office.database.read(work)

@@ -110,6 +110,19 @@ def test_who_has_called_is_not_reminded_and_who_calls_is_done(office: Office) ->
     assert (*BOBS[:3], True) in tasks(office)
 
 
+def test_a_call_for_a_lock_after_the_next_one_leaves_the_next_one_owed(office: Office) -> None:
+    owed(office)
+    assert remind(office) == 4
+    assert call(office.phone("ana"), "ahead", due_on="2026-01-19").outcome == "applied"
+    assert call(office.phone("mia"), "far", team_key="north", due_on="2026-01-26").outcome == "applied"
+    assert tasks(office) == {ANAS, BOBS, MIAS, DIRKS}
+    assert call(office.phone("ana"), "now").outcome == "applied"
+    assert (*ANAS[:3], True) in tasks(office)
+    until(office, "2026-01-12 10:00")  # the lock has been: the next call is for that of a week later
+    assert call(office.phone("bob"), "after").outcome == "applied"
+    assert (*BOBS[:3], True) in tasks(office)
+
+
 def test_of_two_managers_both_are_reminded_and_one_call_does_for_both(office: Office) -> None:
     owed(office)
     second = {"team_key": "north", "user_key": "dirk", "role": "manager", "valid_from": "2025-01-01"}

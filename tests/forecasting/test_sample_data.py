@@ -14,6 +14,7 @@ from msgspec import structs
 from sqlalchemy import Connection, text
 
 from forecasting import frozen, kept, moving, taking
+from forecasting.bridging import Compared, bridged
 from forecasting.moving import Asked
 from forecasting.spots import EVERYTHING
 from sfa.core.days import day_start_ms, plus_days
@@ -124,9 +125,9 @@ def check_bridges(connection: Connection, taken: int, over: list[str]) -> dict[s
     return moved
 
 
-def balance(connection: Connection, ends: moving.Compared, node: str, moved: dict[str, int], *, recount: bool) -> None:
+def balance(connection: Connection, ends: Compared, node: str, moved: dict[str, int], *, recount: bool) -> None:
     """The bridge against the sums of what each end is made of, which are read another way."""
-    found, _, _ = moving.bridged(connection, ends, node, EVERYTHING)
+    found = bridged(connection, ends, node, EVERYTHING).bridge
     if recount:
         for end, bar in ((ends.was, found.opening), (ends.now, found.closing)):
             sums: dict[str, int] = defaultdict(int)

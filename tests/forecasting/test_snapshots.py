@@ -153,7 +153,12 @@ def test_what_was_done_with_before_a_period_is_passed_over_and_known_when_it_ope
     assert sorted(read) == ["deal-b", "deal-c"]
     order(selling, "deal.reopen", "deal-a", day=4, stage_key="offer")
     take(selling, 5)
-    found = selling.database.read(lambda c: list(kept.pairs(c, 4, 5, kept.done_from(c, "2026-01-08"))))
+
+    def paired(connection: Connection) -> list[kept.Pair]:
+        same, others = kept.between(connection, 4, 5, kept.done_from(connection, "2026-01-08"))
+        return list(kept.pairs(connection, 4, 5, [*same, *others]))
+
+    found = selling.database.read(paired)
     ((was, now),) = [(was, now) for key, was, now in found if key == "deal-a"]
     assert was is not None
     assert now is not None

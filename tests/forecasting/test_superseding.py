@@ -5,9 +5,10 @@ import pytest
 from forecasting import overriding
 from forecasting.standing import OVERRIDES, read_overrides
 from tests.crm.desk import Desk
-from tests.forecasting.telling import code
+from tests.forecasting.telling import code, nodes, rollup
 from tests.forecasting.test_hidden_figures import move
-from tests.forecasting.test_overrides import ANA, NORTH, four, listed, put, said, superseded
+from tests.forecasting.test_overrides import ANA, NORTH, four, listed, put, revert, said, superseded
+from tests.quotas.books import win
 
 
 def supersede(desk: Desk) -> int:
@@ -68,3 +69,32 @@ def test_a_figure_of_whom_the_tree_does_not_know_is_refused_r25(desk: Desk) -> N
 @pytest.mark.parametrize("asked", ["period=%00", "period=a%2Fb", "after=%00", "after=fo-nothing", "after=a%20b"])
 def test_what_is_no_key_is_refused_and_not_asked_of_the_database(desk: Desk, asked: str) -> None:
     assert code(desk.get("ana", f"/api/forecast/overrides?{asked}")) == (400, "request_invalid")
+
+
+def test_nobody_takes_a_figure_out_of_a_period_that_is_over_r26(desk: Desk) -> None:
+    """As nobody sets one there."""
+    said(desk, "ana", ANA, amount=777)
+    desk.office.clock.advance(200 * 86_400_000)
+    desk.forget_tokens()
+    assert code(revert(desk, "ana", ANA, 1)) == (422, "forecast_period_over")
+    assert code(put(desk, "ana", ANA, 5, rev=1)) == (422, "forecast_period_over")
+    assert four(desk, ANA)[2] == 777
+
+
+def test_who_moves_after_a_period_moves_no_figure_of_it_r18_r26(desk: Desk) -> None:
+    win(desk.office.phone("ana"), "won", 1_000)
+    said(desk, "ana", ANA, amount=777)
+    desk.office.clock.advance(200 * 86_400_000)
+    desk.forget_tokens()
+    before = rollup(desk)
+    assert four(desk, NORTH) == (0, 1_000, 777, 777)
+    move(desk, "2026-07-01")
+    q3 = {"name": "Q3", "kind": "quarter", "start_on": "2026-07-01", "end_on": "2026-10-01"}
+    desk.office.put(("fiscal_periods", "q3", q3))
+    late = {"name": "New", "email": "new@example.com", "role": "rep"}
+    member = {"team_key": "south", "user_key": "new", "valid_from": "2026-07-01"}
+    desk.office.put(("users", "new", late), ("team_members", "m-new", member))
+    after = rollup(desk)
+    assert after["nodes"] == before["nodes"]
+    assert {"user:ana", "user:new"} <= set(nodes(rollup(desk, period="q3", node="team:south")))
+    assert nodes(rollup(desk, "mia"))[ANA]["parent"] == NORTH

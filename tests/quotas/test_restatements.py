@@ -279,6 +279,17 @@ def test_the_list_comes_as_a_file(book: Desk) -> None:
     assert (line["before"], line["after"], line["delta"], line["currency"]) == ("500000", "450000", "-50000", "EUR")
 
 
+def test_no_key_in_a_file_is_a_formula_and_a_difference_below_zero_is_a_number(desk: Desk) -> None:
+    quarter(desk.office)
+    win(desk.office.phone("ana"), "-1", 500_000)
+    until(desk.office, "2026-04-01 08:00")
+    close(desk.office)
+    fields(desk, "-1", amount_minor=450_000)
+    answer = desk.get("fay", "/api/quotas/q-ana/restatement.csv")
+    (line,) = csv.DictReader(io.StringIO(answer.text))
+    assert (line["row_key"], line["delta"]) == ("'-1", "-50000")
+
+
 def test_the_period_says_how_many_differ_and_by_how_much_apart_for_people_and_teams(book: Desk) -> None:
     fields(book, "won-a", amount_minor=450_000)
     visited(book.office.phone("ana"), "v-late", at("2026-03-31 09:00"))

@@ -93,5 +93,6 @@ class Server:
 
     def take(self, connection: Connection) -> Snapshot:
         if self._kept is None or self._kept[0] != self._state():
-            self._kept = (self._state(), Snapshot(connection, self.clock.now_ms()))
+            before = self._kept[1] if self._kept is not None else None
+            self._kept = (self._state(), Snapshot(connection, self.clock.now_ms(), before))
         return self._kept[1]

@@ -68,17 +68,51 @@ def _fetch(connection: Connection, sql: str) -> Any:
     return connection.exec_driver_sql(sql)
 
 
-class Snapshot:
-    """All rows, by entity and key; `visible(user)` is what that user must hold, exactly."""
+class Table:
+    """The rows of an entity; `mark` is another one where any of them is."""
 
-    def __init__(self, connection: Connection, now_ms: int) -> None:
+    __slots__ = ("mark", "rows")
+
+    def __init__(self, entity: str, mark: Any, found: Any) -> None:
+        self.mark, self.rows = mark, dict[Place, Stored]()
+        _, kinds = _columns(entity)
+        for key, rev, gone, aged, layers, buckets, *values in found:
+            row = {name: _value(v, kind) for (name, kind), v in zip(kinds, values, strict=True)}
+            where = _value(buckets, "json")
+            self.rows[entity, key] = Stored(entity, key, rev, bool(gone), bool(aged), layers, where, row)
+
+
+# Whatever writes a row gives it a transaction of its own, and what removes one takes its number out of the sum.
+WRITTEN = " UNION ALL ".join(
+    f"SELECT '{name}', count(*), max(xmin::text::bigint), sum(xmin::text::bigint) FROM \"{name}\"" for name in ROWS
+)
+
+
+def _tables(connection: Connection, before: dict[str, Table]) -> dict[str, Table]:
+    """Most tables are as they were when they were read before, and are not made again: SQLite's rows are compared,
+    PostgreSQL is asked."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    marks: Any = {} if is_sqlite else {name: tuple(mark) for name, *mark in _fetch(connection, WRITTEN)}
+    found: dict[str, Table] = {}
+    for entity in ROWS:
+        sql, _ = _columns(entity)
+        mark = _fetch(connection, sql).fetchall() if is_sqlite else marks[entity]
+        table = before.get(entity)
+        if table is None or table.mark != mark:
+            table = Table(entity, mark, mark if is_sqlite else _fetch(connection, sql))
+        found[entity] = table
+    return found
+
+
+class Snapshot:
+    """All rows, by entity and key; `visible(user)` is what that user must hold, exactly. `before` is one that was taken
+    of the same database: what was not written since is read from there."""
+
+    def __init__(self, connection: Connection, now_ms: int, before: "Snapshot | None" = None) -> None:
+        self._tables: dict[str, Table] = _tables(connection, before._tables if before is not None else {})
         self.rows: dict[Place, Stored] = {}
-        for entity in ROWS:
-            sql, kinds = _columns(entity)
-            for key, rev, gone, aged, layers, buckets, *values in _fetch(connection, sql):
-                row = {name: _value(v, kind) for (name, kind), v in zip(kinds, values, strict=True)}
-                where = _value(buckets, "json")
-                self.rows[entity, key] = Stored(entity, key, rev, bool(gone), bool(aged), layers, where, row)
+        for table in self._tables.values():
+            self.rows.update(table.rows)
         pairs = _fetch(connection, "SELECT conflict_key, visit_key, other_key FROM visit_pairs")
         self.visit_pairs = {key: frozenset(visits) for key, *visits in pairs}
         zone = next((s.row["zone"] for s in self.live("organisations")), "UTC")

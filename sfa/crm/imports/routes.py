@@ -16,6 +16,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.status_codes import HTTP_200_OK
 
 from sfa.core.errors import Refused
+from sfa.core.formulas import safe
 from sfa.crm.imports import sheets
 from sfa.crm.imports.columns import IDENTITY
 from sfa.crm.imports.sheets import Progress
@@ -27,7 +28,6 @@ from sfa.web.principal import Principal
 FILE_BYTES_MAX = 16 << 20  # as it arrives
 FILE_INFLATED_BYTES_MAX = 64 << 20
 CSV = "text/csv"
-FORMULA = ("=", "+", "-", "@", "\t")
 EXAMPLE = "external_id,name,city\nC-1001,Talleres Ruiz,Bilbao\n"
 Asked = Request[Principal, Any, Any]
 
@@ -79,6 +79,5 @@ def faults_csv(found: Progress) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("line", "field", "code", "text"))
     for fault in found.faults:
-        texts = (fault.field or "", fault.code, fault.text)
-        writer.writerow((fault.line, *(f"'{text}" if text.startswith(FORMULA) else text for text in texts)))
+        writer.writerow((fault.line, safe(fault.field), fault.code, safe(fault.text)))
     return out.getvalue()

@@ -17,6 +17,7 @@ from sfa.core.ids import is_key
 from sfa.core.rules import check_values
 from sfa.core.shapes import SHAPES
 from sfa.crm.decisions import PAGE_DEFAULT, PAGE_MAX, RowList, viewed
+from sfa.crm.of_oneself import not_of
 from sfa.crm.online import RowView, person
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
@@ -113,7 +114,7 @@ def _kept(
     """What the window of this page shows; the rest of the filters and the scope are asked inside it."""
     who = person(connection, user_key)
     window = query.limit(SCANNED_MAX).subquery("seen")  # both databases keep its order while they only filter it
-    kept = select(window).where(lies_in(window.c.buckets, "held"))
+    kept = select(window).where(lies_in(window.c.buckets, "held"), not_of(connection, entity, window.c, user_key))
     for name, value in late:
         kept = kept.where(window.c[name].is_(None) if value is None else window.c[name] == value)
     found = connection.execute(kept.limit(limit + 1), {"held": listed(connection, who.held or ())}).mappings().all()
@@ -132,6 +133,7 @@ def one(connection: Connection, user_key: str, entity: str, key: str) -> RowView
     table = ROWS[entity]
     for wanted in dict.fromkeys((key, survivor(connection, entity, key))) if is_key(key) else ():
         query = select(table).where(table.c.key == wanted, ~table.c.gone, lies_in(table.c.buckets, "held"))
+        query = query.where(not_of(connection, entity, table.c, user_key))
         found = connection.execute(query, {"held": listed(connection, who.held or ())}).mappings().first()
         if found is not None:
             return viewed(entity, found)

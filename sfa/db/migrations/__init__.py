@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from sfa.core.clock import Clock, SystemClock
 from sfa.db.database import Database, open_database
-from sfa.db.reissue import move_receipts
+from sfa.db.reissue import move_receipts, withdraw_figures
 
 
 def _config() -> Config:
@@ -29,7 +29,9 @@ def upgrade_database(database: Database, clock: Clock | None = None) -> None:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        move_receipts(connection, (clock or SystemClock()).now_ms())
+        now_ms = (clock or SystemClock()).now_ms()
+        move_receipts(connection, now_ms)
+        withdraw_figures(connection, now_ms)
 
     database.write(run)
 

@@ -10,6 +10,7 @@ from sfa.db.tables.figures import (
 )
 from sfa.db.tables.files import blobs, upload_parts, uploads
 from sfa.db.tables.forecast import forecast_locks, forecast_snapshots, forecast_versions
+from sfa.db.tables.outlook import outlook_found, outlook_runs
 from sfa.db.tables.profit import (
     commission_entries,
     customer_values,
@@ -21,6 +22,7 @@ from sfa.db.tables.profit import (
 from sfa.db.tables.rest import idempotency_keys, import_runs, name_words
 from sfa.db.tables.rows import METADATA, ROWS, VISIT_AT
 from sfa.db.tables.sync import (
+    OF_DEALS,
     bucket_heads,
     clock,
     clock_marks,
@@ -50,6 +52,7 @@ from sfa.db.tables.system import (
 
 __all__ = [
     "METADATA",
+    "OF_DEALS",
     "ROWS",
     "VISIT_AT",
     "blobs",
@@ -84,6 +87,8 @@ __all__ = [
     "login_attempts",
     "name_words",
     "note_updates",
+    "outlook_found",
+    "outlook_runs",
     "plan_horizons",
     "receipts",
     "reconciliations",

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from sfa.core.formulas import safe
 from sfa.core.money import format_minor
 from sfa.profit.company.campaigns import Roi
 from sfa.profit.company.customer import CustomerProfit
 from sfa.profit.company.report import Line, Report, WhaleTold
 from sfa.profit.company.tallied import COUNTED, Earned
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 _ABOUT = ("key", "name", "currency", "revenue", "cost", "profit", "pocket", "margin", "contribution")
 BY_COLUMNS = (*_ABOUT, *COUNTED, "lost_deals", "lost", "lost_margin", "lost_effort", "missing")
 WHALE_COLUMNS = ("rank", "key", "name", "profit", "cumulative", "currency", "members_bp", "peak_bp")
@@ -120,8 +120,3 @@ def _written(columns: Sequence[str], lines: Iterable[Mapping[str, str]]) -> str:
 
 def _money(amount_minor: int | None, currency: str) -> str:
     return "" if amount_minor is None else format_minor(amount_minor, currency)
-
-
-def safe(text: str) -> str:
-    """A text that no spreadsheet reckons."""
-    return f"'{text}" if text.startswith(FORMULA) else text

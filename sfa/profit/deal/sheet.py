@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from sfa.core.formulas import safe
 from sfa.core.money import MINOR_DIGITS, format_minor
 from sfa.profit.deal.pnl import Fact, Pnl, SideTold
 
@@ -18,7 +19,6 @@ COLUMNS = (
     *("side", "what", "step", "kind", "amount", "currency", "rate", "own_amount", "own_currency", "code", "on"),
     *("entity", "row_key", "user_key", "product_key", "basis"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 
 
 def as_csv(told: Pnl) -> str:
@@ -66,8 +66,3 @@ def _item(item: Fact, currency: str) -> dict[str, str]:
 
 def _money(amount_minor: int | None, currency: str) -> str:
     return "" if amount_minor is None or currency not in MINOR_DIGITS else format_minor(amount_minor, currency)
-
-
-def safe(text: str) -> str:
-    """A text that no spreadsheet reckons."""
-    return f"'{text}" if text.startswith(FORMULA) else text

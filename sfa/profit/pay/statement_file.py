@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from sfa.core.credits import day_of
+from sfa.core.formulas import safe
 from sfa.core.money import format_minor
 from sfa.profit.pay.statements import Line, OfPlan, Statement
 
@@ -24,10 +25,11 @@ def as_csv(told: Statement) -> str:
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\r\n")
     writer.writeheader()
-    about = {"user_key": told.user_key, "paid_in": told.period_key, "period_key": told.period_key}
+    period = safe(told.period_key)
+    about = {"user_key": safe(told.user_key), "paid_in": period, "period_key": period}
     for plan in told.plans:
         for row in _rows(plan, told.zone):
-            writer.writerow({**about, "plan_key": plan.plan_key, "currency": plan.currency, **row})
+            writer.writerow({**about, "plan_key": safe(plan.plan_key), "currency": plan.currency, **row})
     return out.getvalue()
 
 
@@ -37,7 +39,8 @@ def _rows(plan: OfPlan, zone: str) -> Iterator[dict[str, object]]:
     for line in plan.lines:
         yield _of_line(line, plan.currency, zone)
     for lack in plan.missing:
-        yield {"kind": "missing", "deal_key": lack.deal_key, "n": lack.n, "reason": lack.code, "text": lack.detail}
+        about = {"deal_key": safe(lack.deal_key), "n": lack.n, "reason": lack.code, "text": safe(lack.detail)}
+        yield {"kind": "missing", **about}
     yield _sum("draw", payout.draw_minor, plan.currency)
     yield _sum("paid", payout.paid_minor, plan.currency)
     yield _sum("closing", payout.closing_minor, plan.currency)
@@ -50,18 +53,18 @@ def _sum(kind: str, amount_minor: int, currency: str) -> dict[str, object]:
 def _of_line(line: Line, currency: str, zone: str) -> dict[str, object]:
     basis = None if line.basis_minor is None else format_minor(line.basis_minor, currency)
     return {
-        "period_key": line.period_key,
+        "period_key": safe(line.period_key),
         "number": line.number,
         "kind": line.kind,
         "on": day_of(line.at, zone),
         "written_at": datetime.fromtimestamp(line.written_at / 1000, UTC).isoformat(timespec="seconds"),
-        "deal_key": line.deal_key,
+        "deal_key": safe(line.deal_key),
         "n": line.n,
         "basis": basis,
         "rate_percent": None if line.rate_bp is None else f"{line.rate_bp // 100}.{line.rate_bp % 100:02}",
         "amount": format_minor(line.amount_minor, currency),
-        "reason": line.reason,
-        "of_period": line.of_period,
+        "reason": safe(line.reason),
+        "of_period": safe(line.of_period),
         "of_number": line.of_number,
-        "text": line.text,
+        "text": safe(line.text),
     }

@@ -1,16 +1,29 @@
 """What pictures are: specifications with their data and words in them, and pixels of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
 from forecasting.pictures import style
+from forecasting.pictures.bars import COLUMNS
 from forecasting.pictures.drawing import FONTS, Order, draw
-from forecasting.pictures.shown import BUCKET_WORDS, MINUS, STEP_WORDS, THIN, exact
-from forecasting.pictures.values import About, AccuracyPicture, Called, MovementPicture, Picture, RollupPicture, Stack
+from forecasting.pictures.shown import BUCKET_WORDS, MINUS, STEP_WORDS, THIN, exact, scale_of
+from forecasting.pictures.values import (
+    About,
+    AccuracyPicture,
+    Called,
+    MovementPicture,
+    Picture,
+    RollupPicture,
+    Stack,
+    Step,
+)
 from tests.forecasting.pictures.drawn import (
     ABOUT,
     ACCURACY,
@@ -194,3 +207,51 @@ def test_a_scale_makes_more_pixels_of_the_same_picture() -> None:
     small, large = png_of(MOVEMENT, 1), png_of(MOVEMENT, 3)
     assert (large.width, large.height) == pytest.approx((small.width * 3, small.height * 3), abs=3)
     assert isinstance(small, Image.Image)
+
+
+FONT = ImageFont.truetype(str(FONTS / "NotoSans-Regular.ttf"), style.SIZE)
+
+
+@given(st.integers(-(10**17), 10**17), st.sampled_from(["EUR", "JPY", "KWD", "VND"]))
+def test_a_number_beside_a_bar_is_no_wider_than_its_column(minor: int, currency: str) -> None:
+    (_, _, first), (_, _, second) = COLUMNS
+    assert FONT.getlength(scale_of([minor], currency).text(minor)) < min(first, second - first)
+
+
+@pytest.mark.parametrize("amounts", [{"closed": -50_000_000_00, "pipeline": 50_000_000_00}, {"commit": 1_00}])
+def test_the_unit_of_a_roll_up_is_that_of_its_longest_bar_and_its_marks(amounts: dict[str, int]) -> None:
+    """What is taken back and what is open may come to nothing; a quota may be far from what is there."""
+    node = Stack("user:a", "A", amounts, quota_minor=50_000_000_00)
+    spec = spec_of(RollupPicture(ABOUT, node, [msgspec.structs.replace(node, name="B")]))
+    assert spec["title"]["subtitle"][0].startswith("EUR million")
+    assert max(abs(row["value"]) for row in rows_of(spec) if "value" in row) == 50
+    assert len([row for row in rows_of(spec) if row.get("mark") == "Quota"]) == 2
+
+
+def test_the_unit_of_a_bridge_is_that_of_its_highest_end() -> None:
+    """A reversal that is as large as what is open."""
+    ends = {"closed": -50_000_000_00, "pipeline": 50_000_000_00}
+    told = spec_of(MovementPicture(ABOUT, [Step("opening", 1, ends), Step("closing", 1, ends)]))
+    assert told["title"]["subtitle"][0].startswith("EUR million")
+
+
+def test_an_axis_of_small_amounts_tells_its_ticks_apart() -> None:
+    node = Stack("user:a", "A", {"commit": 40})
+    spec = spec_of(RollupPicture(ABOUT, node, []))
+    formats = {axis["format"] for axis in _axes(spec)}
+    assert formats == {",~f"}  # 0.1, 0.2 and not 0, 0
+    svg = draw(Order("svg", RollupPicture(ABOUT, node, []), 1)).decode()
+    assert ">0.1<" in svg
+    assert ">0.2<" in svg
+
+
+def _axes(spec: Any) -> Iterator[dict[str, Any]]:
+    """Every axis of numbers."""
+    if isinstance(spec, dict):
+        if isinstance(spec.get("axis"), dict) and "format" in spec["axis"]:
+            yield spec["axis"]
+        for value in spec.values():
+            yield from _axes(value)
+    elif isinstance(spec, list):
+        for value in spec:
+            yield from _axes(value)

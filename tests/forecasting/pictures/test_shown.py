@@ -60,6 +60,8 @@ def test_buckets_are_told_apart_by_everybody(by: str) -> None:
         (50_000_000_00, "EUR", 12_345_000_00, "12.35", "EUR million"),
         (20_000, "JPY", 12_345, "12.3", "JPY thousand"),
         (999_999, "KWD", 1_500, "1.500", "KWD"),
+        (5_000_000_000_000, "VND", 1_234_500_000_000, f"1{THIN}234.5", "VND billion"),
+        (20 * 10**15, "IDR", -123 * 10**13, "-12.3", "IDR trillion"),
     ],
 )
 def test_numbers_are_written_alike_everywhere(largest: int, currency: str, minor: int, text: str, title: str) -> None:

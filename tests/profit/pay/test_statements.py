@@ -177,6 +177,13 @@ def test_a_statement_is_a_file_too(desk: Desk) -> None:
     assert desk.get("ana", f"{PATH}/ana/Q1?format=xml").json()["code"] == "request_invalid"
 
 
+def test_no_cell_of_a_statement_is_a_formula(desk: Desk, office: Office) -> None:
+    write(office, won("-1", "2026-03-01", 10_00), won("-2", "2026-03-02", None))
+    found = list(csv.DictReader(io.StringIO(desk.get("ana", f"{PATH}/ana/Q1?format=csv").text)))
+    assert {"'-1", "'-2"} <= {row["deal_key"] for row in found}
+    assert not any(text.startswith(("=", "+", "-", "@")) for row in found for text in row.values())
+
+
 def test_r34_a_statement_names_what_is_not_computable_yet(desk: Desk, office: Office) -> None:
     write(office, won("e", "2026-03-01", 10_00, currency="USD"), won("f", "2026-03-02", None))
     write(office, won("g", "2026-03-03", 10_00, owner_key="cleo"))

@@ -86,17 +86,22 @@ def as_counted(own: OwnForecast) -> dict[str, list[int]]:
     return told(own.buckets, "") | told(own.overlay, "overlay ")
 
 
-def rolled_up(office: Office, user: str) -> dict[str, list[int]]:
-    """The same of the facts that the server's roll-up is folded from."""
+def facts_of(office: Office) -> list[Fact]:
+    """What the server's roll-up is folded from."""
 
     def work(connection: Connection) -> list[Fact]:
         world = read_world(connection, now_ms=office.clock.now_ms())
         period = find_period(connection, "q1", world.today, world.period_kind)
         return basis_of(read_raw(connection, world, period), world, period).facts
 
+    return office.database.read(work)
+
+
+def rolled_up(facts: list[Fact], user: str) -> dict[str, list[int]]:
+    """The same of the server's facts."""
     found: dict[str, list[int]] = {}
     deals: dict[str, set[str]] = {}
-    for fact in office.database.read(work):
+    for fact in facts:
         if fact.user_key == user and fact.bucket in BUCKETS:
             bucket = f"overlay {fact.bucket}" if fact.overlay else fact.bucket
             sums = found.setdefault(bucket, [0, 0, 0])
@@ -110,7 +115,9 @@ def rolled_up(office: Office, user: str) -> dict[str, list[int]]:
 def agreed(office: Office, device: Pocket) -> OwnForecast:
     device.sync()
     own = own_forecast(device, "q1")
-    assert as_counted(own) == recounted(office, "ana") == rolled_up(office, "ana")
+    facts = facts_of(office)
+    assert as_counted(own) == recounted(office, "ana") == rolled_up(facts, "ana")
+    assert own.holes == sorted({Hole(code, f.deal_key) for f in facts if f.user_key == "ana" for code in f.holes})
     return own
 
 
@@ -219,6 +226,29 @@ def test_work_that_waits_shows_ahead_and_agrees_once_it_is_sent(office: Office) 
     assert agreed(office, device) == ahead
 
 
+def test_what_was_won_and_is_not_signed_yet_is_a_hole_on_a_device_as_at_the_server_r17(office: Office) -> None:
+    """At once, in the period in which it was won, until the signature comes."""
+    begun(office)
+    write(office, ("credit_rules", "r", {"event": "signed", "valid_from": "2025-01-01"}))
+    write(office, open_deal("a", "2026-02-01", 200_00))
+    write(office, open_deal("c", "2026-02-01", owner_key="bob", overlays=shares(ana=1_000)))
+    device = pocket(office, "ana")
+    device.sync()
+    device.command("deal.win", "a", {})
+    hole, undated = Hole("credit_awaited", "a"), Hole("close_on_missing", "deal-a")
+    ahead = own_forecast(device, "q1")
+    assert (ahead.holes, ahead.buckets) == ([undated, hole], {})
+    assert own_forecast(device, "q2").holes == []
+    assert agreed(office, device) == ahead
+    base = office.rev("deals", "c")
+    assert office.phone("bob").do("deal.win", "deals", "c", base=base).outcome == "applied"
+    assert agreed(office, device).holes == [undated, hole, Hole("credit_awaited", "c")]  # her overlay
+    device.command("deal.sign", "a", {"at": office.clock.now_ms()})
+    signed = own_forecast(device, "q1")
+    assert (signed.holes, signed.views["commit"]) == ([undated, Hole("credit_awaited", "c")], 200_00)
+    assert agreed(office, device) == signed
+
+
 DEALS = st.lists(
     st.fixed_dictionaries(
         {
@@ -231,21 +261,27 @@ DEALS = st.lists(
             "share": st.sampled_from((0, 1, 3_333, 9_999)),
             "overlay": st.sampled_from((0, 1, 5_000, 10_000)),
             "reopened": st.booleans(),
+            "signed_at": st.sampled_from((None, noon("2026-01-04"), noon("2026-04-02"))),
         }
     ),
     max_size=5,
 )
+EVENT = st.sampled_from(("won", "signed", "invoiced"))
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(DEALS)
-def test_whatever_the_deals_a_device_and_the_server_agree(shared_office: Office, deals: list[dict[str, Any]]) -> None:
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(DEALS, EVENT, st.sampled_from(("2025-01-01", "2026-01-04")))
+def test_whatever_the_deals_a_device_and_the_server_agree(
+    shared_office: Office, deals: list[dict[str, Any]], event: str, from_on: str
+) -> None:
+    """Every bucket, overlay and hole, whatever credits a win (R17)."""
     office = shared_office
     if office.find("fiscal_periods", "q1") is None:
         office.put(Q1, Q2)
         write(office, *RATES, SURE)
     for old in office.rows("deals"):
         office.delete("deals", old["key"])
+    write(office, ("credit_rules", "r", {"event": event, "valid_from": from_on}))
     first = len(office.all(select(ROWS["deals"].c.key)))
     for n, said in enumerate(deals, first):
         write(office, ("deals", f"d{n}", _deal(f"d{n}", dict(said))))

@@ -1,0 +1,232 @@
+"""The question of a run, read off the rows in a handful of statements: what is known at the end of a day.
+
+Everything is of one transaction. Money is converted once: what is open, and what deals were worth, at the rate of the
+day; closed money at the rate frozen with its credit (R34). What has no rate is left out and counted in `unrated`. Reads
+five years back: who sold otherwise before sells otherwise now.
+Does not do: who may see what comes of it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import BigInteger, Connection, Text, bindparam, case, cast, or_, select
+
+from forecasting.outlook.past import DECODER, Days, Row, Written, columns, ordinal
+from forecasting.outlook.values import COMPANY, Call, Credit, DealColumns, Leaf, Part, Question, Quota, Span
+from forecasting.reading import World, read_world
+from sfa.core.days import plus_days, start_of_ms
+from sfa.core.exchange import Missing
+from sfa.core.forecast import parts_of
+from sfa.core.forecast_cycles import LOCKED
+from sfa.core.money import BP_WHOLE
+from sfa.db.prepared import Prepared
+from sfa.db.tables import ROWS, credited, history
+from sfa.quotas.targets import as_approved, read_quotas
+
+YEARS_BACK, AHEAD = 5, 2
+FIRST_DAY = "1990-01-01"
+_DEALS, _STAGES, _PERIODS = ROWS["deals"].c, ROWS["stages"].c, ROWS["fiscal_periods"].c
+
+
+class Read(Struct, frozen=True):
+    """A question, the clock's number at which it was read, and how much of the money has no rate: credits and deals."""
+
+    question: Question
+    seq: int
+    as_of: str
+    unrated: int
+
+
+def read(connection: Connection, now_ms: int, seed: int) -> Read:
+    return _Reader(connection, read_world(connection, now_ms=now_ms), seed).read()
+
+
+class _Reader:
+    def __init__(self, connection: Connection, world: World, seed: int) -> None:
+        self._connection, self._world, self._seed = connection, world, seed
+        self._since = plus_days(world.today, -366 * YEARS_BACK)
+        self._days = Days(world.zone, FIRST_DAY, plus_days(world.today, 366 * YEARS_BACK))
+        self._until = ordinal(world.today)
+        self._now = start_of_ms(world.today, world.zone)
+        self._unrated = 0
+
+    def read(self) -> Read:
+        world = self._world
+        rows, shared = self._rows()
+        stages = self._connection.execute(
+            select(_STAGES.key).where(~_STAGES.gone, _STAGES.kind == "open").order_by(_STAGES.position, _STAGES.key)
+        ).scalars()
+        deals = columns(rows, self._history(), list(stages), self._worth, self._until)
+        credits_ = self._credits()
+        people = self._people(deals, shared, (user for _, user in credits_))
+        leaf = {user: n for n, user in enumerate(people)}
+        spans, ahead = self._spans()
+        leaves = [Leaf(user, [COMPANY, *world.tree.place(user, world.today).path]) for user in people]
+        question = Question(
+            until=self._until,
+            currency=world.currency,
+            seed=self._seed,
+            spans=spans,
+            ahead=ahead,
+            leaves=leaves,
+            deals=deals,
+            parts=[Part(n, leaf[user], share) for n, user, share in shared],
+            credits=[Credit(day, leaf[user], credits_[day, user]) for day, user in sorted(credits_)],
+            calls=self._calls(spans),
+            quotas=self._quotas(spans, leaves),
+        )
+        return Read(question, world.seq, world.today, self._unrated)
+
+    # -- deals
+
+    def _rows(self) -> tuple[list[Row], list[tuple[int, str, int]]]:
+        """Deals in order of key, and (position, person, share) of those that are open."""
+        won = set(self._connection.execute(select(_STAGES.key).where(_STAGES.kind == "won")).scalars())
+        since = start_of_ms(self._since, self._world.zone)
+        rows: list[Row] = []
+        shared: list[tuple[int, str, int]] = []
+        found = _ROWS.rows(self._connection, since=since)
+        for key, owner, stage, pipeline, amount, currency, opened_on, made_at, closed_at, splits in found:
+            made = self._days.of(made_at) if made_at is not None else self._until
+            ended = min(self._days.of(closed_at), self._until) if closed_at is not None else 0
+            opened = min(ordinal(opened_on) or made, ended or self._until)  # a deal does not end before it begins
+            worth = self._worth(amount, currency)
+            if amount is not None and worth is None:
+                self._unrated += 1
+            if not ended:
+                shared += ((len(rows), user, share) for user, share in _shares(owner, stage, splits))
+            rows.append(Row(key, owner, pipeline, opened, ended, closed_at is not None and stage in won, worth))
+        return rows, shared
+
+    def _history(self) -> Mapping[str, Sequence[tuple[int, Written]]]:
+        found: dict[str, list[tuple[int, Written]]] = defaultdict(list)
+        for key, at, changes in _HISTORY.rows(self._connection):
+            found[key].append((self._days.of(at), DECODER.decode(changes)))
+        return found
+
+    def _worth(self, amount_minor: int | None, currency: str | None) -> int | None:
+        if amount_minor is None or currency is None:
+            return None
+        value = self._world.exchange.value(amount_minor, currency, self._world.currency, self._now)
+        return None if isinstance(value, Missing) else value[0]
+
+    # -- what was closed
+
+    def _credits(self) -> dict[tuple[int, str], int]:
+        """(day, person) -> what was closed, reversals negative, without overlays (R16)."""
+        world, found = self._world, dict[tuple[int, str], int]()
+        since = start_of_ms(self._since, world.zone)
+        for user, at, rated_at, amount, currency in _CREDITS.rows(self._connection, since=since):
+            if amount is None:
+                continue
+            value = world.exchange.value(amount, currency or world.currency, world.currency, rated_at)
+            if isinstance(value, Missing):
+                self._unrated += 1
+                continue
+            of = self._days.of(at), user
+            found[of] = found.get(of, 0) + value[0]
+        return found
+
+    # -- who and when
+
+    def _people(
+        self, deals: DealColumns, shared: Iterable[tuple[int, str, int]], credited_: Iterable[str]
+    ) -> list[str]:
+        """Everybody who sells, or has sold what counts here."""
+        world = self._world
+        sells = {
+            user
+            for user, (_, active, is_seller) in world.people.items()
+            if active and (is_seller or world.tree.place(user, world.today).path)
+        }
+        return sorted(sells.union(deals.features["owner"], (user for _, user, _ in shared), credited_))
+
+    def _spans(self) -> tuple[list[Span], list[str]]:
+        world = self._world
+        query = select(_PERIODS.key, _PERIODS.start_on, _PERIODS.end_on).where(
+            ~_PERIODS.gone, _PERIODS.kind == world.period_kind, _PERIODS.end_on > self._since
+        )
+        found: list[Span] = []
+        ahead: list[str] = []
+        for key, start_on, end_on in self._connection.execute(query.order_by(_PERIODS.start_on, _PERIODS.key)):
+            span = Span(key, ordinal(start_on), ordinal(end_on))
+            if len(ahead) == AHEAD or (found and span.start < found[-1].end):
+                continue  # later ones, and a second one of the same days
+            found.append(span)
+            if span.end > self._until:
+                ahead.append(key)
+        return found, ahead
+
+    # -- what people say, and what is asked of them
+
+    def _calls(self, spans: Sequence[Span]) -> list[Call]:
+        """Those that counted when they were locked: the likely amount, where somebody says one, else what is sure."""
+        world, c = self._world, ROWS["forecast_calls"].c
+        columns_ = (c.period_key, c.user_key, c.team_key, c.due_on, c.commit_minor, c.likely_minor, c.currency)
+        query = select(*columns_).where(~c.gone, c.status == LOCKED).order_by(c.period_key, c.due_on, c.key)
+        known = {span.key for span in spans}
+        found: list[Call] = []
+        for period, user, team, due_on, commit, likely, currency in self._connection.execute(query):
+            at = start_of_ms(due_on, world.zone)
+            value = world.exchange.value(commit if likely is None else likely, currency, world.currency, at)
+            if period in known and not isinstance(value, Missing):
+                node = f"user:{user}" if user is not None else f"team:{team}"
+                found.append(Call(period, node, ordinal(due_on), value[0]))
+        return found
+
+    def _quotas(self, spans: Sequence[Span], leaves: Sequence[Leaf]) -> list[Quota]:
+        """Approved ones of revenue, as they count today (R5); the company's is the sum of those directly below it."""
+        world, q = self._world, ROWS["quotas"].c
+        known = {span.key for span in spans}
+        quotas = [r for r in read_quotas(self._connection, q.measure == "revenue", ~q.overlay) if r.approvals]
+        found: dict[tuple[str, str], int] = defaultdict(int)
+        below = {leaf.above[1] if len(leaf.above) > 1 else f"user:{leaf.user_key}" for leaf in leaves}
+        for quota in as_approved(self._connection, quotas, self._now, world.zone):
+            kind, key = quota.holder
+            value = world.exchange.value(quota.target, quota.currency or world.currency, world.currency, self._now)
+            if quota.period_key not in known or isinstance(value, Missing) or kind not in ("user", "team"):
+                continue
+            found[quota.period_key, f"{kind}:{key}"] += value[0]
+            if f"{kind}:{key}" in below:
+                found[quota.period_key, COMPANY] += value[0]
+        return [Quota(period, node, found[period, node]) for period, node in sorted(found)]
+
+
+def _shares(owner: str, stage: str, splits: str) -> Iterable[tuple[str, int]]:
+    if splits == "[]":
+        return ((owner, BP_WHOLE),)
+    said = {"splits": msgspec.json.decode(splits), "overlays": []}
+    deal = {"owner_key": owner, "stage_key": stage, "amount_minor": None, "currency": None, **said}
+    return [(part.user_key, part.share_bp) for part in parts_of(deal)]
+
+
+def day_of(number: int) -> str:
+    return date.fromordinal(number).isoformat()
+
+
+def _rows_query() -> Prepared:
+    d = _DEALS
+    made_at = select(history.c.at).where(history.c.entity == "deals", history.c.key == d.key, history.c.rev == 1)
+    said = (d.key, d.owner_key, d.stage_key, d.pipeline_key, d.amount_minor, d.currency, d.opened_on)
+    query = select(*said, made_at.scalar_subquery(), d.closed_at, cast(d.splits, Text))
+    lately = or_(d.closed_at.is_(None), d.closed_at >= bindparam("since", type_=BigInteger))
+    return Prepared(query.where(~d.gone, lately).order_by(d.key))
+
+
+def _history_query() -> Prepared:
+    h = history.c
+    query = select(h.key, h.at, cast(h.changes, Text)).where(h.entity == "deals")
+    return Prepared(query.order_by(h.key, h.rev))
+
+
+def _credits_query() -> Prepared:
+    c = credited.c
+    amount = case((c.reversal, -c.amount_minor), else_=c.amount_minor)
+    query = select(c.user_key, c.at, c.rated_at, amount, c.currency)
+    return Prepared(query.where(~c.overlay, c.at >= bindparam("since", type_=BigInteger)))
+
+
+_ROWS, _HISTORY, _CREDITS = _rows_query(), _history_query(), _credits_query()

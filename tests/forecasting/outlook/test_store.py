@@ -1,0 +1,135 @@
+"""Runs are claimed once, taken over when their process dies, and end once."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import Connection, select
+
+from forecasting.outlook import store
+from forecasting.outlook.store import ATTEMPTS_MAX, CANCELLED, DONE, FAILED, KEPT_DAYS, RUNNING, STALE_MS, WAITING
+from forecasting.outlook.values import Answer, DealOutlook, NodeOutlook, Outlook, Score
+from sfa.core.errors import Refused
+from sfa.db.database import Database
+from sfa.db.tables import outlook_found
+
+DAY, NOW = "2026-02-16", 1_771_200_000_000
+QUARTER = Outlook(period_key="q1", won_minor=1, open_minor=2, new_minor=3, adjusted_minor=0, range=None, views=[])
+DEAL = DealOutlook(key="d", win_bp=1, within_bp=[1], expected_minor=[2], reasons=[], similar=None)
+SCORE = Score(
+    node="company", view="blend", days=30, periods=4, wape_bp=1, bias_bp=0, pinball_minor=2, held_bp=3, few=True
+)
+FOUND = Answer(learnt=None, nodes=[NodeOutlook("company", [QUARTER])], deals={"ana": [DEAL]}, scores=[SCORE])
+ANSWER = msgspec.json.encode(FOUND)
+
+
+def newest(database: Database, day: str | None = None) -> int | None:
+    found = database.read(store.newest, day)
+    return found.number if found is not None else None
+
+
+def write(database: Database, work: Any, *said: Any) -> Any:
+    return database.write(work, *said)
+
+
+@pytest.fixture
+def claimed(database: Database) -> Database:
+    """One run, claimed by `me`, its question kept."""
+    write(database, store.ask, NOW, DAY)
+    assert write(database, store.claim, NOW, "me").state == RUNNING
+    assert write(database, store.began, 1, "me", 7, "EUR", b"{}")
+    return database
+
+
+def test_who_asks_twice_on_a_day_asks_once_while_it_is_under_way(database: Database) -> None:
+    first, is_new = write(database, store.ask, NOW, DAY, "mia")
+    assert (first.number, first.state, is_new) == (1, WAITING, True)
+    assert write(database, store.ask, NOW, DAY, "bob") == (first, False)
+    assert write(database, store.ask, NOW, "2026-02-17")[0].number == 2
+
+
+def test_a_run_is_claimed_by_one_process_alone(claimed: Database) -> None:
+    assert write(claimed, store.claim, NOW + STALE_MS, "other") is None
+    assert not write(claimed, store.beat, NOW, 1, "other", "work", 5)
+    assert not write(claimed, store.finish, NOW, 1, "other", ANSWER)
+    assert write(claimed, store.beat, NOW, 1, "me", "work", 5)
+
+
+def test_what_was_found_is_stored_with_the_end_of_the_run(claimed: Database) -> None:
+    assert write(claimed, store.finish, NOW + 9, 1, "me", ANSWER)
+    run = claimed.read(store.newest)
+    assert run is not None
+    assert (run.number, run.state, run.ended_at, run.seq, run.currency) == (1, DONE, NOW + 9, 7, "EUR")
+    assert (run.digest, run.found_digest) == (store.digest_of(b"{}"), store.digest_of(ANSWER))
+    assert claimed.read(store.nodes, 1, ["company", "team:x"]) == {"company": FOUND.nodes[0]}
+    assert claimed.read(store.deals, 1, ["ana"]) == FOUND.deals
+    assert claimed.read(store.scores, 1, ["company"]) == {"company": [SCORE]}
+    assert not write(claimed, store.finish, NOW + 9, 1, "me", ANSWER)  # it ends once
+
+
+def test_a_run_whose_process_died_is_taken_over_and_the_dead_one_stores_nothing(claimed: Database) -> None:
+    later = NOW + STALE_MS + 1
+    taken = write(claimed, store.claim, later, "other")
+    assert (taken.number, taken.claimed_by, taken.attempts) == (1, "other", 2)
+    assert not write(claimed, store.finish, later, 1, "me", ANSWER)
+    assert write(claimed, store.began, 1, "other", 8, "EUR", b"[]")  # asked anew: the question of before is gone
+    assert write(claimed, store.finish, later, 1, "other", ANSWER)
+
+
+def test_a_run_that_kills_every_process_is_given_up(database: Database) -> None:
+    write(database, store.ask, NOW, DAY)
+    for attempt in range(ATTEMPTS_MAX):
+        assert write(database, store.claim, NOW + attempt * 2 * STALE_MS, f"p{attempt}") is not None
+    assert write(database, store.claim, NOW + ATTEMPTS_MAX * 2 * STALE_MS, "last") is None
+    run = database.read(store.numbered, 1)
+    assert (run.state, run.code) == (FAILED, "worker_died")
+
+
+def test_a_run_is_cancelled_while_it_is_under_way_and_stores_nothing_then(claimed: Database) -> None:
+    assert write(claimed, store.cancel, NOW, 1).state == CANCELLED
+    assert write(claimed, store.cancel, NOW, 1).state == CANCELLED
+    assert not write(claimed, store.beat, NOW, 1, "me", "work", 5)
+    assert not write(claimed, store.finish, NOW, 1, "me", ANSWER)
+    assert claimed.read(store.newest) is None
+    assert claimed.read(store.nodes, 1, ["company"]) == {}
+
+
+@pytest.mark.parametrize(("number", "code"), [(1, "run_ended"), (9, "not_found")])
+def test_what_is_over_is_cancelled_no_more(claimed: Database, number: int, code: str) -> None:
+    write(claimed, store.finish, NOW, 1, "me", ANSWER)
+    with pytest.raises(Refused) as refused:
+        write(claimed, store.cancel, NOW, number)
+    assert refused.value.code == code
+
+
+def test_a_run_that_failed_says_why_and_what_was_found_before_is_served(claimed: Database) -> None:
+    write(claimed, store.finish, NOW, 1, "me", ANSWER)
+    write(claimed, store.ask, NOW, "2026-02-17")
+    write(claimed, store.claim, NOW, "me")
+    assert write(claimed, store.fail, NOW, 2, "me", "timed_out")
+    assert (claimed.read(store.numbered, 2).code, newest(claimed)) == ("timed_out", 1)
+
+
+def test_of_a_day_the_last_run_that_is_not_younger_is_told(claimed: Database) -> None:
+    write(claimed, store.finish, NOW, 1, "me", ANSWER)
+    assert claimed.read(store.newest, "2026-02-15") is None
+    assert newest(claimed, DAY) == 1
+    assert newest(claimed, "2026-03-01") == 1
+
+
+def test_of_old_runs_one_a_week_keeps_its_deals_and_its_question_and_all_keep_their_ranges(database: Database) -> None:
+    days = ["2026-02-15", "2026-02-16", "2026-02-17", "2026-02-22", "2026-02-23"]  # a Sunday, a week, a Monday
+    for number, day in enumerate(days, 1):
+        write(database, store.ask, NOW, day)
+        write(database, store.claim, NOW, "me")
+        write(database, store.began, number, "me", 7, "EUR", b"{}")
+        write(database, store.finish, NOW, number, "me", ANSWER)
+    assert write(database, store.forget, NOW + KEPT_DAYS * store.DAY_MS) == "0 documents"
+    assert write(database, store.forget, NOW + KEPT_DAYS * store.DAY_MS + 1) == "4 documents"
+
+    def kept(connection: Connection, kind: str) -> list[int]:
+        query = select(outlook_found.c.number).where(outlook_found.c.kind == kind).order_by(outlook_found.c.number)
+        return list(connection.execute(query).scalars())
+
+    assert database.read(kept, "deals") == database.read(kept, "question") == [1, 2, 5]
+    assert database.read(kept, "node") == [1, 2, 3, 4, 5]

@@ -1,0 +1,115 @@
+import asyncio
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from forecasting.outlook.process import Step
+from forecasting.outlook.values import Answer, DealColumns, Question
+from forecasting.outlook.worker import ROOT, Failed, Worker
+
+NOBODY = Question(
+    until=737_425,
+    currency="EUR",
+    seed=1,
+    spans=[],
+    ahead=[],
+    leaves=[],
+    deals=DealColumns([], [], [], [], [], {}, [], [], [], [], []),
+    parts=[],
+    credits=[],
+    calls=[],
+    quotas=[],
+)
+PROGRAM = f"""
+import os, sys, threading, time
+sys.path.insert(0, {str(ROOT)!r})
+from forecasting.outlook import process, work
+process.limit_memory(int(sys.argv[1]))
+def answer(question, tell):
+    tell(str(os.getpid()), 1)
+    WHAT
+work.answer = answer
+process.main()
+"""
+SLEEPS = PROGRAM.replace("WHAT", "time.sleep(600)")
+
+
+def runs(pid: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1][:3] if Path("/proc").is_dir() else True
+    return False
+
+
+async def asked(worker: Worker, told: list[Step]) -> bytes:
+    async def note(step: Step) -> None:
+        told.append(step)
+
+    return await worker.answer(msgspec.json.encode(NOBODY), note)
+
+
+def test_a_company_without_history_is_answered_with_a_code_by_a_real_process() -> None:
+    told: list[Step] = []
+    found = msgspec.json.decode(asyncio.run(asked(Worker(), told)), type=Answer)
+    assert found.code == "no_history"
+    assert [step.name for step in told] == ["reading"]
+
+
+def test_who_wants_an_answer_no_more_ends_the_process() -> None:
+    async def story() -> int:
+        first = asyncio.get_running_loop().create_future()
+
+        async def note(step: Step) -> None:
+            first.set_result(int(step.name))
+
+        task = asyncio.create_task(Worker(program=SLEEPS).answer(msgspec.json.encode(NOBODY), note))
+        pid = await first
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return int(pid)
+
+    assert not runs(asyncio.run(story()))
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        (SLEEPS, "timed_out"),
+        (PROGRAM.replace("WHAT", "os._exit(9)"), "worker_died"),
+        (PROGRAM.replace("WHAT", "bytearray(10 << 30)"), "out_of_memory"),
+        (PROGRAM.replace("WHAT", "raise ValueError('odd')"), "engine_failed"),
+        ("raise SystemExit", "worker_died"),
+    ],
+    ids=["late", "died", "memory", "failed", "never began"],
+)
+def test_what_goes_wrong_in_the_process_is_a_failure_with_a_code(program: str, code: str) -> None:
+    with pytest.raises(Failed) as failed:
+        asyncio.run(asked(Worker(within_s=3.0 if code == "timed_out" else 60.0, program=program), []))
+    assert failed.value.code == code
+
+
+def test_the_process_ends_with_who_started_it() -> None:
+    """The server is killed: nobody is left to read, and nobody is left to work."""
+
+    async def story() -> int:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            SLEEPS,
+            "4096",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        data = msgspec.json.encode(NOBODY)
+        process.stdin.write(len(data).to_bytes(4, "big") + data)
+        await process.stdin.drain()
+        process.stdin.close()
+        return await asyncio.wait_for(process.wait(), 30)
+
+    assert asyncio.run(story()) == 1
