@@ -2,8 +2,8 @@
 
 Tested on the last 8 quarters and from 2 and 4 quarters earlier. The method is chosen at each origin by what was known
 there, from forecasts that were made at earlier origins (every second quarter): nothing of the test is looked at.
-Forecasts of single series are the plain mean of AutoETS, AutoCES and the optimised Theta. SFA_BENCH_CACHE names a folder
-that keeps them.
+Forecasts of single series are the plain mean of AutoETS, AutoCES and the optimised Theta. SFA_BENCH_CACHE names a
+folder that keeps them.
 """
 
 import csv
@@ -145,7 +145,7 @@ def measure(report: Report, data_folder: Path) -> None:
     _points(report, hierarchy, tests, said)
     for known, choice in choices.items():
         ratios = choice.ratios[choice.method]
-        told = {"method": choice.method, "origins": choice.origins}
+        told: dict[str, float | str] = {"method": choice.method, "origins": choice.origins}
         report.add("tourism: chosen", f"after {known} quarters", told | {k: round(v, 3) for k, v in ratios.items()})
     _ranges(report, hierarchy, values, made, {known: choice.method for known, choice in choices.items()})
     measure_views(report, hierarchy, values, {origin: each.alone for origin, each in made.items()})
@@ -168,8 +168,8 @@ def _points(
                 "425 series": round(float(np.mean(mase)), 3),
                 "6 levels": round(float(np.mean(list(levels.values()))), 3),
                 **{level: round(value, 3) for level, value in levels.items()},
-                "worst level %": round(100 * max(whole), 1),
-                "of one origin %": round(100 * max(single), 1),
+                "worst level %": round(100 * float(max(whole)), 1),
+                "of one origin %": round(100 * float(max(single)), 1),
                 "gap": f"{max(hierarchy.gap(values) for values in by_origin.values()):.0e}",
             },
         )
@@ -199,8 +199,10 @@ def _ranges(
             scaled = (found / test.scale[:, None, None]).reshape(-1, len(LEVELS))
             lost[name].append(scores.pinball(scaled, test.came / test.scale[:, None], LEVELS).value or 0.0)
     for name, by_level in inside.items():
-        cells = {level: "{:.0f} / {:.0f}".format(*(100 * np.mean(each, axis=0))) for level, each in by_level.items()}
-        told = {
+        cells: dict[str, float | str] = {
+            level: "{:.0f} / {:.0f}".format(*(100 * np.mean(each, axis=0))) for level, each in by_level.items()
+        }
+        told: dict[str, float | str] = {
             "pinball / scale": round(float(np.mean(lost[name])), 4),
             "gap": f"{gap:.0e}" if name != names[0] else "",
         }

@@ -38,7 +38,7 @@ def measure_views(report: Report, hierarchy: Hierarchy, values: Floats, made: Ma
     ):
         found[name] = np.empty((JUDGED, len(levels)))
         for row, at in enumerate(judged):
-            over = [n for n, origin in enumerate(origins) if origin + AHEAD <= origins[at]]
+            over = np.array([n for n, origin in enumerate(origins) if origin + AHEAD <= origins[at]])
             for nodes in groups:
                 past = {view: each[np.ix_(over, nodes)] for view, each in said.items()}
                 blend = weigh(past, came[np.ix_(over, nodes)], baselines=(LAST_YEAR, LAST_QUARTER))
@@ -50,7 +50,7 @@ def measure_views(report: Report, hierarchy: Hierarchy, values: Floats, made: Ma
             cells[level] = _wape(each[:, levels == level], came[judged][:, levels == level])
         by = picks.get(name, [])
         baseline = sum(pick in (LAST_YEAR, LAST_QUARTER) for pick in by)
-        told = {"a baseline spoke, %": round(100 * baseline / len(by), 1)} if by else {}
+        told: dict[str, float | str] = {"a baseline spoke, %": round(100 * baseline / len(by), 1)} if by else {}
         report.add(f"tourism: the next year, WAPE % over {JUDGED} origins", name, cells | told)
 
 
