@@ -2,8 +2,8 @@
 
 Tested on the last 8 quarters and from 2 and 4 quarters earlier. The method is chosen at each origin by what was known
 there, from forecasts that were made at earlier origins (every second quarter): nothing of the test is looked at.
-Forecasts of single series are the plain mean of AutoETS, AutoCES and the optimised Theta. SFA_BENCH_CACHE names a
-folder that keeps them.
+Forecasts of single series are the plain mean of AutoETS, AutoCES and the optimised Theta. BENCH_CACHE names a folder
+that keeps them.
 """
 
 import csv
@@ -84,7 +84,7 @@ def forecast(values: Floats, steps: int, season: int) -> Made:
 
 
 def made_at(values: Floats, origins: Sequence[int]) -> dict[int, Made]:
-    kept = os.environ.get("SFA_BENCH_CACHE")
+    kept = os.environ.get("BENCH_CACHE")
     found = {}
     for origin in origins:
         path = Path(kept or ".") / f"tourism-{origin}.npz"
