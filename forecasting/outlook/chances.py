@@ -10,6 +10,9 @@ from forecasting.engine.newcomers import Newcomers, NoArrivals, expect, learn_ar
 from forecasting.engine.simulate import Split
 from forecasting.engine.values import Chances, Deals, Floats, Ints
 from forecasting.engine.winrate import Model, NotComputable, chances, fit
+from forecasting.engine.winrate.reasons import Reason as Why
+from forecasting.engine.winrate.reasons import Similar as Alike
+from forecasting.engine.winrate.reasons import reasons, similar
 from forecasting.outlook.looking import Pipeline
 from forecasting.outlook.shape import Tree, summed, whole
 from forecasting.outlook.values import DealOutlook, Question, Reason, Similar, Span
@@ -107,24 +110,37 @@ def told(found: Open, tree: Tree, ahead: Sequence[str]) -> dict[str, list[DealOu
         expected.append(whole(chance * worth_of(found.near)).tolist())
     people = [tree.names[node].removeprefix("user:") for node in tree.leaf_node]
     said: dict[str, list[DealOutlook]] = {}
+    why, like = explained(found)
     for n in sorted(range(len(ever.keys)), key=ever.keys.__getitem__):
         if owner[n] < 0:
             continue
-        reasons, similar = explained(found, n)
         deal = DealOutlook(
             key=ever.keys[n],
             win_bp=round(10_000 * float(win[n])),
             within_bp=[of[n] for of in within],
             expected_minor=[of[n] for of in expected],
-            reasons=reasons,
-            similar=similar,
+            reasons=why[n],
+            similar=like[n],
         )
         said.setdefault(people[owner[n]], []).append(deal)
     return dict(sorted(said.items()))
 
 
-def explained(_found: Open, _deal: int) -> tuple[list[Reason], Similar | None]:
-    return [], None
+def explained(found: Open) -> tuple[list[list[Reason]], list[Similar | None]]:
+    """Of each open deal, what moves its chance to be won at all, and what became of those like it."""
+    if not isinstance(found.model, Model) or found.chances is None:
+        return [], []
+    why = reasons(found.model, found.deals, int(found.chances.edges[-1]))
+    like = similar(found.model, found.deals)
+    return [[_reason(one) for one in of] for of in why], [_similar(one) for one in like]
+
+
+def _reason(one: Why) -> Reason:
+    return Reason(one.code, round(10_000 * (one.chance - one.without)), one.value or None)
+
+
+def _similar(one: Alike) -> Similar | None:
+    return Similar(one.deals, one.won, None if one.days is None else round(one.days)) if one.deals else None
 
 
 def _owners(split: Split, count: int) -> Ints:
