@@ -1,0 +1,288 @@
+"""What the engine answers: figures that add up, the same each time, and a code where nothing can be said."""
+
+import asyncio
+from functools import cache
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from forecasting.outlook import work
+from forecasting.outlook.process import Step
+from forecasting.outlook.values import (
+    COMPANY,
+    Answer,
+    Call,
+    Credit,
+    DealColumns,
+    Leaf,
+    Outlook,
+    Part,
+    Question,
+    Quota,
+    Span,
+)
+from forecasting.outlook.worker import Worker
+from tests.forecasting.outlook.asked import question_of
+
+DAY = 739_000
+LEAST_DRAWS = 400
+
+
+@cache
+def asked() -> Question:
+    return question_of(3, calls=True)
+
+
+@cache
+def found() -> Answer:
+    return work.answer(asked(), lambda *_: None)
+
+
+def tree(answer: Answer) -> dict[str, list[str]]:
+    """Each node with those directly below it."""
+    return {
+        node.node: [other.node for other in answer.nodes if other.above[-1:] == [node.node]] for node in answer.nodes
+    }
+
+
+def adds_up(answer: Answer) -> None:
+    by = {node.node: node.periods for node in answer.nodes}
+    for node, below in tree(answer).items():
+        for n, period in enumerate(by[node]):
+            parts = [by[other][n] for other in below]
+            for name in ("won_minor", "open_minor", "new_minor", "adjusted_minor") if below else ():
+                assert getattr(period, name) == sum(getattr(part, name) for part in parts), (node, name)
+            if period.range is not None and below:
+                assert period.range.mean_minor == sum(part.range.mean_minor for part in parts if part.range)
+            well_formed(period)
+
+
+def well_formed(period: Outlook) -> None:
+    assert (period.range is None) == (period.code is not None)
+    for seen in period.views:
+        assert (seen.mean_minor is None) == (seen.code is not None)
+    if period.range is None:
+        return
+    found = period.range
+    assert found.p10_minor <= found.p50_minor <= found.p90_minor
+    parts = period.won_minor + period.open_minor + period.new_minor + period.adjusted_minor
+    assert found.mean_minor == parts
+    assert (found.quota_minor is None) == (found.reach_bp is None)
+    assert found.reach_bp is None or 0 <= found.reach_bp <= 10_000
+    assert sum(seen.weight_bp for seen in period.views) in (0, 10_000)
+
+
+def test_every_node_is_the_sum_of_those_below_it_to_the_minor_unit() -> None:
+    assert [node.node for node in found().nodes][:3] == [COMPANY, "team:0", "user:rep-00"]
+    adds_up(found())
+
+
+def test_what_is_expected_of_deals_is_what_is_expected_of_the_company() -> None:
+    company = found().nodes[0].periods
+    for n, period in enumerate(company):
+        assert sum(deal.expected_minor[n] for of in found().deals.values() for deal in of) == period.open_minor
+    deals = [deal for of in found().deals.values() for deal in of]
+    assert len(deals) == len(asked().parts)
+    assert all(deal.win_bp >= sum(deal.within_bp) - 2 for deal in deals)
+    assert any(deal.reasons for deal in deals)
+    assert any(deal.similar is not None for deal in deals)
+
+
+def test_the_range_lies_around_what_is_won_and_a_higher_quota_is_reached_less_often() -> None:
+    company = found().nodes[0].periods[0]
+    assert company.range is not None
+    assert company.won_minor < company.range.p10_minor < company.range.mean_minor < company.range.p90_minor
+    reached = []
+    for quota in (company.won_minor, company.range.p50_minor, company.range.p90_minor, 10 * company.range.p90_minor):
+        question = structs.replace(asked(), quotas=[Quota(asked().ahead[0], COMPANY, quota)])
+        said = work.answer(question, lambda *_: None).nodes[0].periods[0].range
+        assert said is not None
+        reached.append(said.reach_bp or 0)
+    assert reached[0] == 10_000
+    assert reached[1] == pytest.approx(5_000, abs=50)
+    assert reached[2] == pytest.approx(1_000, abs=50)
+    assert reached[3] == 0
+
+
+def test_the_blend_of_a_company_with_history_is_weighed_by_the_past_and_never_worse_than_all_of_its_views() -> None:
+    scores = {(score.view, score.days): score for score in found().scores if score.node == COMPANY}
+    assert {days for _, days in scores} == {60, 30, 14, 7} | {days for days in (90,) if ("blend", 90) in scores}
+    for days in (60, 30, 14, 7):
+        blend = scores["blend", days]
+        views = [scores[view, days].wape_bp or 0 for view in ("pipeline", "series", "last_period")]
+        assert blend.wape_bp is not None
+        assert blend.wape_bp <= max(views)
+        assert blend.held_bp is not None
+        assert scores["call", days].held_bp is None
+        assert blend.periods >= 5
+        assert not blend.few
+
+
+def test_the_same_question_has_the_same_bytes_in_another_process() -> None:
+    told: list[Step] = []
+
+    async def note(step: Step) -> None:
+        told.append(step)
+
+    other = asyncio.run(Worker().answer(msgspec.json.encode(asked()), note))
+    assert other == msgspec.json.encode(found())
+    steps = [step.progress for step in told]
+    assert steps == sorted(steps)
+    assert len(set(steps)) > 8
+
+
+def test_another_seed_is_another_luck_and_the_same_means() -> None:
+    other = work.answer(structs.replace(asked(), seed=5), lambda *_: None)
+    for mine, theirs in zip(found().nodes, other.nodes, strict=True):
+        for one, two in zip(mine.periods, theirs.periods, strict=True):
+            assert one.range is not None
+            assert two.range is not None
+            assert one.range.mean_minor == two.range.mean_minor
+    assert other != found()
+
+
+def test_a_person_who_closed_more_than_he_calls_is_expected_to_end_with_what_he_closed_at_least() -> None:
+    question = structs.replace(asked(), calls=[Call(asked().ahead[0], "user:rep-00", asked().until, 1)])
+    for node in work.answer(question, lambda *_: None).nodes:
+        period = node.periods[0]
+        assert period.range is not None
+        assert period.range.p10_minor >= period.won_minor
+
+
+# -- bad input --------------------------------------------------------------------------------------------------------
+
+NONE = DealColumns([], [], [], [], [], {"owner": []}, [], [], [], [], [])
+
+
+def small(**said: object) -> Question:
+    spans = [Span(f"P{n}", DAY - 300 + 30 * n, DAY - 270 + 30 * n) for n in range(14)]
+    empty: dict[str, object] = {
+        "until": DAY, "currency": "EUR", "seed": 1, "spans": spans, "ahead": ["P10", "P11"],
+        "leaves": [Leaf("ana", [COMPANY])], "deals": NONE, "parts": [], "credits": [], "calls": [], "quotas": [],
+    }  # fmt: skip
+    return Question(**(empty | said))  # type: ignore[arg-type]
+
+
+def one_deal(ended_on: int, *, won: bool, amount: int | None) -> DealColumns:
+    columns = (["d"], [DAY - 50], [ended_on], [won], [amount], {"owner": ["ana"]}, ["lead"])
+    return DealColumns(*columns, [0], [DAY - 50], [1], [amount])
+
+
+def said(question: Question) -> Answer:
+    answer = work.answer(question, lambda *_: None)
+    assert msgspec.json.decode(msgspec.json.encode(answer), type=Answer) == answer
+    adds_up(answer)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [
+        (small(), "no_history"),
+        (small(credits=[Credit(DAY - 9, 0, 5)], leaves=[]), "no_people"),
+        (small(credits=[Credit(DAY - 9, 0, 5)], spans=[]), "no_periods"),
+        (small(credits=[Credit(DAY - 9, 0, 5)], ahead=[]), "no_periods"),
+    ],
+)
+def test_what_cannot_be_computed_at_all_has_a_code(question: Question, code: str) -> None:
+    assert said(question).code == code
+
+
+def test_a_period_that_nobody_knows_or_that_is_years_off_has_a_code() -> None:
+    spans = [Span("P", DAY - 30, DAY + 5), Span("far", DAY + 3_000, DAY + 3_030)]
+    periods = said(small(spans=spans, ahead=["P", "far", "who"], credits=[Credit(DAY - 9, 0, 5)])).nodes[0].periods
+    assert [period.code for period in periods][1:] == ["too_far", "no_period"]
+
+
+def test_one_deal_that_is_open_and_nothing_else_is_no_history() -> None:
+    answer = said(small(deals=one_deal(0, won=False, amount=100), parts=[Part(0, 0, 10_000)]))
+    assert [period.code for period in answer.nodes[0].periods] == ["no_history", "no_history"]
+    assert answer.learnt is not None
+    assert "no_history" in answer.learnt.said
+
+
+def test_a_single_won_deal_has_wide_ranges_and_says_that_it_is_few() -> None:
+    answer = said(small(deals=one_deal(DAY - 20, won=True, amount=100), credits=[Credit(DAY - 20, 0, 100)]))
+    assert answer.learnt is not None
+    assert {"few", "one_outcome"} <= answer.learnt.said.keys()
+    assert all(period.code is None for period in answer.nodes[0].periods)
+
+
+def test_the_last_day_of_a_period_leaves_what_is_won() -> None:
+    spans = [Span("P", DAY - 30, DAY + 1), Span("Q", DAY + 1, DAY + 31)]
+    period = said(small(spans=spans, ahead=["P", "Q"], credits=[Credit(DAY - 9, 0, 70)])).nodes[0].periods[0]
+    assert period.range is not None
+    assert (period.won_minor, period.range.p10_minor, period.range.p90_minor) == (70, 70, 70)
+
+
+def test_a_call_alone_is_believed_where_nothing_was_ever_closed() -> None:
+    deals = one_deal(0, won=False, amount=100)
+    period = said(small(deals=deals, calls=[Call("P10", "user:ana", DAY, 5_000)])).nodes[0].periods[0]
+    assert period.range is not None
+    assert period.range.mean_minor == pytest.approx(5_000, abs=1)
+    assert period.range.p10_minor < 5_000 < period.range.p90_minor
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> Question:
+    """Deals, credits, trees, periods and calls that no company would have."""
+    days = st.integers(DAY - 400, DAY + 40)
+    money = st.one_of(st.none(), st.integers(-1_000, 100_000), st.just(0), st.just(10**15))
+    count = draw(st.integers(0, 8))
+    people = draw(st.lists(st.sampled_from("abc"), min_size=0, max_size=4))
+    teams = st.lists(st.sampled_from(["team:x", "team:y", "team:z", COMPANY, "user:a"]), max_size=3)
+    starts = sorted(draw(st.lists(days, max_size=8)))
+    spans = [Span(f"P{n}", start, start + draw(st.integers(-2, 95))) for n, start in enumerate(starts)]
+    keys = [span.key for span in spans]
+    pick = st.sampled_from(keys) if keys else st.just("P0")
+    changes = draw(st.lists(st.tuples(st.integers(0, 8), days, st.integers(0, 2), money), max_size=10))
+    ended = [draw(st.one_of(st.just(0), days)) for _ in range(count)]
+    return Question(
+        until=DAY,
+        currency="EUR",
+        seed=draw(st.integers(-5, 5)),
+        spans=spans,
+        ahead=draw(st.lists(pick, max_size=2, unique=True)),
+        leaves=[Leaf(name, [COMPANY, *draw(teams)]) for name in people],
+        deals=DealColumns(
+            keys=[f"d{n}" for n in range(count)],
+            opened_on=[draw(days) for _ in range(count)],
+            ended_on=ended,
+            won=[draw(st.booleans()) for _ in range(count)],
+            amount_minor=[draw(money) for _ in range(count)],
+            features={"owner": [draw(st.sampled_from("abcd")) for _ in range(count)]} if draw(st.booleans()) else {},
+            stages=draw(st.sampled_from([[], ["lead"], ["lead", "offer"]])),
+            change_deal=[row[0] for row in changes],
+            change_day=[row[1] for row in changes],
+            change_kind=[row[2] for row in changes],
+            change_value=[row[3] for row in changes],
+        ),
+        parts=[
+            Part(draw(st.integers(0, 8)), draw(st.integers(0, 3)), draw(st.sampled_from([0, 5_000, 10_000, 12_000])))
+            for _ in range(count)
+        ],
+        credits=[
+            Credit(draw(days), draw(st.integers(0, 4)), draw(st.integers(-5_000, 50_000)))
+            for _ in range(draw(st.integers(0, 12)))
+        ],
+        calls=[
+            Call(draw(pick), draw(st.sampled_from(["user:a", "team:x", COMPANY, "?"])), draw(days), 700)
+            for _ in range(draw(st.integers(0, 3)))
+        ],
+        quotas=[Quota(draw(pick), COMPANY, draw(st.integers(-5, 90_000)))],
+    )
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(question=questions())
+def test_whatever_is_asked_is_answered_with_figures_that_add_up_or_with_codes(
+    monkeypatch: pytest.MonkeyPatch, question: Question
+) -> None:
+    monkeypatch.setattr(work, "DRAWS", LEAST_DRAWS)
+    answer = said(question)
+    assert answer.code is not None or {period.period_key for node in answer.nodes for period in node.periods} == set(
+        question.ahead
+    )
