@@ -75,9 +75,9 @@ def sized(sizes: Sizes, amounts: Floats) -> Floats:
     return np.where(np.isfinite(amounts), steps, 0.0)
 
 
-def blocks_of(names: Sequence[str], panel: Panel, stages: int, features: dict[str, tuple[Ints, int]], size: Floats) -> (
-    list[Block]
-):
+def blocks_of(
+    names: Sequence[str], panel: Panel, stages: int, features: dict[str, tuple[Ints, int]], size: Floats
+) -> list[Block]:
     """`features`: of each one the level of each row and the number of levels; `size`: of each row."""
     found = []
     for name in names:

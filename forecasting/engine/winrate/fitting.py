@@ -55,8 +55,7 @@ def fit(deals: Deals, day: int, quarters: Ints | None = None, seed: int = 0) -> 
         move=learnt.move,
         push=learnt.push,
         moves=_moves(known),
-        win_level=verdict.win_level,
-        lose_level=verdict.lose_level,
+        level=verdict.level,
         amounts=fit_amounts(known),
     )
 

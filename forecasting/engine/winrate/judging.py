@@ -23,8 +23,8 @@ AHEAD = 91  # days after each trial that are judged
 SEEN = 30  # ends before the first trial
 MOST_ROWS = 40_000  # that a trial learns from and is judged on
 HALF_LIVES = (365, 120, 45)
-CLOCKS = ((), ("age",), ("age", "month"), ("age", "month", "age_month"), ("age", "week"))
-CLOCKS_AFTER = (("age", "month", "week", "age_month"),)
+CLOCKS: tuple[tuple[str, ...], ...] = ((), ("age",), ("age", "month"), ("age", "month", "age_month"), ("age", "week"))
+CLOCKS_AFTER: tuple[tuple[str, ...], ...] = (("age", "month", "week", "age_month"),)
 LEVEL_PRIOR = 15.0  # ends that say a level is right
 
 
@@ -39,8 +39,7 @@ class Trial(Struct, frozen=True, eq=False):
 class Verdict(Struct, frozen=True):
     scheme: Scheme
     judged: tuple[Judged, ...]
-    win_level: float
-    lose_level: float
+    level: float
 
 
 def trials_of(rows: Rows, day: int, seed: int) -> list[Trial]:
@@ -84,7 +83,7 @@ def judge(rows: Rows, day: int, seed: int = 0) -> Verdict:
     """The scheme that the past earned. Without trials: age alone, and nothing is judged."""
     trials = trials_of(rows, day, seed)
     if not trials:
-        return Verdict(Scheme(("age",)), (), 1.0, 1.0)
+        return Verdict(Scheme(("age",)), (), 1.0)
     judged: list[Judged] = []
     best = tried(trials, Scheme(CLOCKS[0]))
     for blocks in CLOCKS[1:]:
@@ -94,15 +93,17 @@ def judge(rows: Rows, day: int, seed: int = 0) -> Verdict:
             best = _better(trials, best, Scheme(blocks), "+".join(blocks), judged)
     for block in _progress(rows):
         best = _with(trials, best, block, judged)
-    for name in [*(["amount"] if np.isfinite(rows.amount).any() else []), *(FEATURE + n for n in rows.features)]:
+    told = [*(["amount"] if np.isfinite(rows.amount).any() else []), *(FEATURE + n for n in rows.features), "cohort"]
+    for name in told:
+        best = _paced(trials, best, name, judged)
+    for name in told:
         best = _with(trials, best, name, judged)
-    best = _with(trials, best, "cohort", judged)
     for half_life in HALF_LIVES:
         if day - half_life > int(rows.panel.day.min(initial=day)):
-            scheme = Scheme(best.scheme.blocks, half_life)
+            scheme = Scheme(best.scheme.blocks, best.scheme.pace, half_life)
             best = _better(trials, best, scheme, f"half-life {half_life}", judged)
-    win, lose = _levels(trials, best, judged)
-    return Verdict(best.scheme, tuple(judged), win, lose)
+    level = _mended(trials, best, judged)
+    return Verdict(best.scheme, tuple(judged), level)
 
 
 def _progress(rows: Rows) -> list[str]:
@@ -112,8 +113,14 @@ def _progress(rows: Rows) -> list[str]:
 
 
 def _with(trials: Sequence[Trial], best: Said, block: str, judged: list[Judged]) -> Said:
-    scheme = Scheme((*best.scheme.blocks, block), best.scheme.half_life)
+    pace = tuple(name for name in best.scheme.pace if name != block)
+    scheme = Scheme((*best.scheme.blocks, block), pace, best.scheme.half_life)
     return _better(trials, best, scheme, block, judged)
+
+
+def _paced(trials: Sequence[Trial], best: Said, block: str, judged: list[Judged]) -> Said:
+    scheme = Scheme(best.scheme.blocks, (*best.scheme.pace, block), best.scheme.half_life)
+    return _better(trials, best, scheme, f"pace of {block}", judged)
 
 
 def _better(trials: Sequence[Trial], best: Said, scheme: Scheme, name: str, judged: list[Judged]) -> Said:
@@ -137,37 +144,36 @@ def _gain(trials: Sequence[Trial], best: Said, other: Said) -> tuple[float, floa
 
 def _ended(trial: Trial) -> Floats:
     happened = trial.later.panel.happened
-    return ((happened == WON) | (happened == LOST)).astype(np.float64)
+    ended: Floats = ((happened == WON) | (happened == LOST)).astype(np.float64)
+    return ended
 
 
 def _losses(trial: Trial, win: Floats, lose: Floats) -> Floats:
     later = trial.later.panel
     events = (later.happened == WON) * np.log(win) + (later.happened == LOST) * np.log(lose)
-    return (later.days * (win + lose) - events) * trial.later.weight
+    losses: Floats = (later.days * (win + lose) - events) * trial.later.weight
+    return losses
 
 
-def _levels(trials: Sequence[Trial], best: Said, judged: list[Judged]) -> tuple[float, float]:
+def _mended(trials: Sequence[Trial], best: Said, judged: list[Judged]) -> float:
     """By what the rates are multiplied, where the levels of the trials before would have mended each later one."""
     if len(trials) < 2:
-        return 1.0, 1.0
+        return 1.0
     mended_win, mended_lose = list(best.win), list(best.lose)
     for n in range(1, len(trials)):
-        win, lose = _level(trials[:n], best, trials[n].day)
-        mended_win[n], mended_lose[n] = best.win[n] * win, best.lose[n] * lose
+        level = _level(trials[:n], best, trials[n].day)
+        mended_win[n], mended_lose[n] = best.win[n] * level, best.lose[n] * level
     gain, error = _gain(trials, best, Said(best.scheme, mended_win, mended_lose, best.learnt))
     judged.append(Judged("level", gain, error, gain > error))
-    return _level(trials, best, trials[-1].day + AHEAD) if gain > error else (1.0, 1.0)
+    return _level(trials, best, trials[-1].day + AHEAD) if gain > error else 1.0
 
 
-def _level(trials: Sequence[Trial], best: Said, until: int) -> tuple[float, float]:
+def _level(trials: Sequence[Trial], best: Said, until: int) -> float:
     """By what the rates of the trials were too low, on days to `until` of each one's later rows."""
-    found = []
-    for what, rates in ((WON, best.win), (LOST, best.lose)):
-        seen = meant = 0.0
-        for trial, rate in zip(trials, rates, strict=False):
-            later = trial.later.panel
-            counted = (later.day <= until) * trial.later.weight
-            seen += float(((later.happened == what) * counted).sum())
-            meant += float((later.days * rate * counted).sum())
-        found.append((seen + LEVEL_PRIOR) / (meant + LEVEL_PRIOR))
-    return found[0], found[1]
+    seen = meant = LEVEL_PRIOR
+    for n, trial in enumerate(trials):
+        later = trial.later.panel
+        counted = (later.day <= until) * trial.later.weight
+        seen += float((_ended(trial) * counted).sum())
+        meant += float((later.days * (best.win[n] + best.lose[n]) * counted).sum())
+    return seen / meant

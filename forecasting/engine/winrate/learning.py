@@ -36,6 +36,7 @@ class Learnt(Struct, frozen=True, eq=False):
     move: Effects
     push: Effects
     sizes: Sizes
+    pace: Effects | None
 
 
 def rows_of(deals: Deals, panel: Panel, words: Sequence[Words]) -> Rows:
@@ -91,22 +92,47 @@ def learn(rows: Rows, scheme: Scheme, day: int, ends_only: bool = False, near: L
         weight = weight * 0.5 ** ((day - panel.day) / scheme.half_life)
     blocks = blocks_of(scheme.blocks, panel, rows.stages, rows.features, sized(sizes, rows.amount))
     days = panel.days * weight
+    shared = _pace(rows, scheme, blocks, sizes, weight, None if near is None else near.pace)
+    paced = days if shared is None else days * np.exp(log_rates(shared[0], shared[1], len(panel)))
     # A row on which something happened stands for itself even where it is thinned; its weight is that of recency.
     begin = (None, None) if near is None else (near.win, near.lose)
     ends = zip((WON, LOST), begin, strict=True)
-    fitted = [fit_rates(blocks, (panel.happened == what) * weight, days, at) for what, at in ends]
+    win, lose = (fit_rates(blocks, (panel.happened == what) * weight, paced, at) for what, at in ends)
+    if shared is not None:
+        win, lose = _joined(win, shared[0]), _joined(lose, shared[0])
     moves = [] if ends_only else [block for block in blocks if block.name in OF_MOVES]
     pushes = [] if ends_only else [block for block in blocks if block.name in OF_PUSHES]
     return Learnt(
-        *fitted,
+        win,
+        lose,
         fit_rates(moves, (panel.happened == MOVED) * weight, days),
         fit_rates(pushes, (panel.happened == PUSHED) * weight, days),
         sizes,
+        None if shared is None else shared[2],
     )
 
 
+def _pace(
+    rows: Rows, scheme: Scheme, blocks: list[Block], sizes: Sizes, weight: Floats, near: Effects | None
+) -> tuple[Effects, list[Block], Effects] | None:
+    """What hastens or slows all ends alike: effects of the pace blocks alone, the blocks, and the whole fit."""
+    if not scheme.pace:
+        return None
+    panel = rows.panel
+    own = blocks_of(scheme.pace, panel, rows.stages, rows.features, sized(sizes, rows.amount))
+    ended = ((panel.happened == WON) | (panel.happened == LOST)) * weight
+    found = fit_rates([*blocks, *own], ended, panel.days * weight, near)
+    n = len(blocks)
+    alone = Effects(0.0, found.names[n:], found.effects[n:], found.variances[n:])
+    return alone, own, found
+
+
+def _joined(of: Effects, shared: Effects) -> Effects:
+    return Effects(of.constant, of.names + shared.names, of.effects + shared.effects, of.variances + shared.variances)
+
+
 def blocks_for(rows: Rows, scheme: Scheme, sizes: Sizes) -> list[Block]:
-    return blocks_of(scheme.blocks, rows.panel, rows.stages, rows.features, sized(sizes, rows.amount))
+    return blocks_of((*scheme.blocks, *scheme.pace), rows.panel, rows.stages, rows.features, sized(sizes, rows.amount))
 
 
 def rates_on(rows: Rows, scheme: Scheme, learnt: Learnt) -> tuple[Floats, Floats]:

@@ -36,14 +36,19 @@ class Words(Struct, frozen=True):
 
 
 class Scheme(Struct, frozen=True):
-    """What the rates depend on: names of blocks (`design`), and after how many days the past counts half (0: never)."""
+    """What the rates depend on: names of blocks (`design`), and after how many days the past counts half (0: never).
+
+    `blocks` have effects of their own on winning and on losing; those of `pace` have one effect on both, so that they
+    say how soon a deal ends and nothing of how.
+    """
 
     blocks: tuple[str, ...]
+    pace: tuple[str, ...] = ()
     half_life: int = 0
 
 
 class Judged(Struct, frozen=True):
-    """A choice that was made on the past: what was tried, the gain in nats for a deal that ended, how sure, taken or not.
+    """A choice made on the past: what was tried, the gain in nats for a deal that ended, how sure, whether taken.
 
     `gain` is on days after those it was learnt from, beside the same without it; `error` is the gain's standard error.
     """
@@ -57,9 +62,9 @@ class Judged(Struct, frozen=True):
 class Model(Struct, frozen=True, eq=False):
     """`day` is the cut-off: nothing later was seen. `said`: stable codes of what a reader must know.
 
-    `few` (under 30 ends), `one_outcome`, `dates_wrong` (ended before they opened, left out), `no_signal` (deals of the
-    same age have the same chances, nothing told of them earned its place), `not_judged` (too short a past to judge on).
-    `moves[a, b]` is the share of moves out of stage a that go to b. `win_level` and `lose_level` multiply the rates.
+    `few` (under 30 ends), `one_outcome`, `dates_wrong` (ended before they opened, left out), `no_signal` (nothing
+    that is told of deals, beside dates, says which will be won), `not_judged` (too short a past to judge on).
+    `moves[a, b]` is the share of moves out of stage a that go to b. `level` multiplies the rates to end.
     """
 
     version: int
@@ -81,8 +86,7 @@ class Model(Struct, frozen=True, eq=False):
     move: Effects
     push: Effects
     moves: Floats
-    win_level: float
-    lose_level: float
+    level: float
     amounts: Amounts
 
 

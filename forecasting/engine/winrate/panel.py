@@ -3,14 +3,14 @@
 A row begins where a deal's stage, its pushes, its age bin, the week or the month of the quarter or its time in the
 stage change; so a model of rates a day needs a row, not a day. What happens on a day belongs to what was known at the
 end of the day before. Days before the first end that is known do not count: a file that begins there has lost the deals
-that ended earlier. A deal that ended on the day it opened was never seen open, one that ended before it opened is wrong;
-neither has rows.
+that ended earlier. A deal that ended on the day it opened was never seen open, one that ended before it opened is
+wrong; neither has rows.
 """
 
 import numpy as np
 from msgspec import Struct
 
-from forecasting.engine.values import EXPECTED, NEVER, STAGE, Deals, Floats, Ints
+from forecasting.engine.values import EXPECTED, NEVER, STAGE, Bools, Deals, Floats, Ints
 from forecasting.engine.winrate.quarters import Places
 
 NONE, WON, LOST, MOVED, PUSHED = range(5)
@@ -18,8 +18,7 @@ MOST_PUSHES = 3
 COHORTS = 120
 # First days of bins: fixed, so that no later day chooses them. Ages in a quarter are told apart by about a tenth.
 AGES = np.array(
-    [*(1, 2, 3, 5, 8, 11, 14, 18, 23, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 140, 160, 180, 210, 240, 300, 365)]
-    + [480, 730, 1095],
+    [1, 2, 3, 5, 8, 11, 14, 18, 23, *range(30, 120, 10), *range(120, 180, 20), 180, 210, 240, 300, 365, 480, 730, 1095],
     dtype=np.int64,
 )
 SPANS = np.array([1, 14, 30, 60, 90, 140, 365], dtype=np.int64)  # coarse ages, for what belongs together with age
@@ -137,7 +136,8 @@ def pushes_before(deals: Deals, deal: Ints, day: Ints) -> Ints:
     counted = np.concatenate([[0], np.cumsum(later)])
     first = np.searchsorted(expected.key, deal * REACH, side="left")
     reached = np.searchsorted(expected.key, deal * REACH + day, side="left")
-    return np.minimum(counted[reached] - counted[first], MOST_PUSHES)
+    pushes: Ints = np.minimum(counted[reached] - counted[first], MOST_PUSHES)
+    return pushes
 
 
 def _of_calendar(places: Places, deal: Ints, begin: Ints, end: Ints) -> list[tuple[Ints, Ints]]:
@@ -149,9 +149,7 @@ def _of_calendar(places: Places, deal: Ints, begin: Ints, end: Ints) -> list[tup
     return [(np.repeat(deal, counts), new[at])]
 
 
-def _happened(
-    deals: Deals, deal: Ints, on: Ints, last: np.ndarray, stages: Told, stage: Ints, expected: Told
-) -> Ints:
+def _happened(deals: Deals, deal: Ints, on: Ints, last: Bools, stages: Told, stage: Ints, expected: Told) -> Ints:
     """What happened on the last day of each row; an end outweighs a move, a move a push."""
     ended = last & (deals.ended_on[deal] == on)
     moved = _changed_on(stages, deal, on)
@@ -163,8 +161,9 @@ def _happened(
     return np.where(ended, np.where(deals.won[deal], WON, LOST), found).astype(np.int64)
 
 
-def _changed_on(told: Told, deal: Ints, on: Ints) -> np.ndarray:
+def _changed_on(told: Told, deal: Ints, on: Ints) -> Bools:
     at = np.searchsorted(told.key, deal * REACH + on, side="left")
     if not len(told.key):
         return np.zeros(len(deal), dtype=np.bool_)
-    return told.key[np.minimum(at, len(told.key) - 1)] == deal * REACH + on
+    found: Bools = told.key[np.minimum(at, len(told.key) - 1)] == deal * REACH + on
+    return found

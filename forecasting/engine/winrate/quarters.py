@@ -19,7 +19,7 @@ MONTHS = 3
 
 
 class Places(Struct, frozen=True, eq=False):
-    """Of each day from `first`: its month of the quarter (0 to 2) and its week counted back from the end (0 is last)."""
+    """Of each day from `first`: its month of the quarter (0 to 2) and its week back from the end (0 is the last)."""
 
     first: int
     month: Ints

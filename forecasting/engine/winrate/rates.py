@@ -1,7 +1,8 @@
 """Rates a day as a product of factors, each pulled to 1 as strongly as the data themselves ask (empirical Bayes).
 
 log rate = sum of blocks; a block is an effect for each level (kind `ridge`: levels are alike and independent; `walk`:
-levels are in order and neighbours are alike; `flat`: not pulled) or a slope. Poisson likelihood on rows of days at risk,
+levels are in order and what
+comes next goes on as before; `flat`: not pulled) or a slope. Poisson likelihood on rows of days at risk,
 Newton steps on the pairwise tables of levels, so the work is a few counts over the rows. How far levels differ (the
 variance of a block) is learnt with them: a block without signal shrinks to nothing by itself.
 """
@@ -68,7 +69,7 @@ def fit_rates(blocks: Sequence[Block], events: Floats, days: Floats, near: Effec
             scaled = pull / (variances[n] if n else 1.0)
             slope[part] -= scaled @ found[part]
             bend[part, part] += scaled
-        spread = np.linalg.inv(bend)
+        spread: Floats = np.asarray(np.linalg.inv(bend), dtype=np.float64)
         step = spread @ slope
         step *= min(1.0, LONGEST / max(float(np.abs(step).max()), 1e-12))
         found = found + step
@@ -93,11 +94,10 @@ def _grouped(blocks: Sequence[Block], events: Floats, days: Floats) -> tuple[lis
             values, code = np.unique(code, return_inverse=True)
             bound = max(len(values), 1)
     _, first, group = np.unique(code, return_index=True, return_inverse=True)
-    fewer = [
-        Block(b.name, b.kind, b.level[first], b.size, None if b.by is None else b.by[first]) for b in blocks
-    ]
+    fewer = [Block(b.name, b.kind, b.level[first], b.size, None if b.by is None else b.by[first]) for b in blocks]
     count = len(first)
-    return fewer, np.bincount(group, events, count), np.bincount(group, days, count)
+    summed = [np.bincount(group, column, count).astype(np.float64) for column in (events, days)]
+    return fewer, summed[0], summed[1]
 
 
 def _begin_at(near: Effects, every: Sequence[Block], begins: Ints, found: Floats, variances: list[float]) -> None:
@@ -149,17 +149,22 @@ def _derivatives(blocks: Sequence[Block], begins: Ints, wrong: Floats, weight: F
 
 
 def _pull(block: Block) -> Floats:
-    """By what matrix a block is pulled at variance 1; a walk also a little to 1, so that it has one solution."""
+    """By what matrix a block is pulled at variance 1: a walk to a line, and a little to nothing."""
     if block.kind == "flat":
         return np.eye(block.size) * 1e-6
     if block.kind == "walk":
-        steps = np.diff(np.eye(block.size), axis=0)
-        return steps.T @ steps + 0.02 * np.eye(block.size)
+        bends = np.diff(np.eye(block.size), n=2, axis=0)
+        return bends.T @ bends + 0.001 * np.eye(block.size)
     return np.eye(block.size)
 
 
 def _relearn(
-    blocks: Sequence[Block], pulls: Sequence[Floats], begins: Ints, found: Floats, spread: Floats, variances: list[float]
+    blocks: Sequence[Block],
+    pulls: Sequence[Floats],
+    begins: Ints,
+    found: Floats,
+    spread: Floats,
+    variances: list[float],
 ) -> float:
     """One step of expectation and maximisation for the variances; by how much the largest one moved, on a log scale."""
     moved = 0.0

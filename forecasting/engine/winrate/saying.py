@@ -45,14 +45,17 @@ def follow(model: Model, stood: Standing, edges: Ints) -> tuple[Floats, Floats]:
     place = places(covering(model.quarters, first, last + 1), first, last + 1)
     win, lose = np.zeros((len(stood.row), len(edges) - 1)), np.zeros((len(stood.row), len(edges) - 1))
     flow = _begin(model, stood, first)
-    sources = [(effects, lasting_effects(effects, stood, model.since)) for effects in (model.win, model.lose, model.move, model.push)]
+    sources = [
+        (effects, lasting_effects(effects, stood, model.since))
+        for effects in (model.win, model.lose, model.move, model.push)
+    ]
     step, day = 0, first + 1
     while day <= last:
         step += int(day > edges[step + 1])
         days = _stride(day - first, day, int(edges[step + 1]), place)
         rates = [_rates(effects, fixed, flow, stood, day, place) for effects, fixed in sources]
-        rates[0] *= model.win_level
-        rates[1] *= model.lose_level
+        rates[0] *= model.level
+        rates[1] *= model.level
         won, lost = _advance(flow, rates, model.moves, days)
         win[:, step] += won
         lose[:, step] += lost
