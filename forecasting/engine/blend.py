@@ -33,8 +33,8 @@ class Blend(Struct, frozen=True, eq=False):
     """`weights` add up to 1, empty where `code` is `no_view`. `by` names what was chosen: fitted, equal or one view.
 
     `scores` has the WAPE of each candidate over all periods, and under `chosen` that of choosing as it is chosen here,
-    each time with what was known before (equal parts in the first `LEAST_PERIODS`). `off` is what was chosen by: how far
-    each candidate was off in all, in the unit of what came, earlier periods counting less.
+    each time with what was known before (equal parts in the first `LEAST_PERIODS`). `off` is what was chosen by: how
+    far each candidate was off in all, in the unit of what came, earlier periods counting less.
     """
 
     weights: Mapping[str, float]
