@@ -58,10 +58,10 @@ def test_the_job_reads_no_figures_of_periods_that_are_over(desk: Desk, monkeypat
     """Of which there are more with each quarter, every minute."""
     said(desk, "ana", ANA, amount=1)
     desk.office.clock.advance(200 * 86_400_000)
-    read, judged = overriding.read_overrides, []
+    judged: list[int] = []
 
     def watched(*args: Any) -> list[Stored]:
-        found = read(*args)
+        found = read_overrides(*args)
         judged.append(len(found))
         return found
 
