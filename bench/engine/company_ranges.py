@@ -6,6 +6,7 @@ taught. Printed is how often P10 to P90 held, how wide it was for its mean, and 
 """
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
@@ -74,7 +75,7 @@ def _said(draws: Floats) -> Floats:
     return np.array([found.p10, found.p90, found.mean])
 
 
-def measure(report: Report, count: int = QUARTERS) -> None:
+def measure(report: Report, _data: Path, count: int = QUARTERS) -> None:
     """Beside the range stand the others for one company in `SAMPLE`, and the range of the same ones."""
     seen = [judge(seed, seed % SAMPLE == 0) for seed in range(count)]
     whole = figures(seen, RANGE)

@@ -22,6 +22,8 @@ PRIOR = 4.0  # events that a factor of 1 weighs
 STAGE_PRIOR = 0.1  # stages differ
 MOST = 0.33  # a day, of each kind
 ROUNDS = 6
+STAGES, AGE = 1, 2  # axes of what is counted: size, stage, age, third
+OLD = np.array([121, 151, 181, 226, 271, 366, 541, 731], dtype=np.int64)  # bins begin there too, whatever ended
 
 
 class Ageing(Struct, frozen=True, eq=False):
@@ -176,11 +178,15 @@ def _stays(known: Deals, depth: int) -> _Stays:
 
 
 def _bins(ends: Ints) -> Ints:
-    """First days of bins of age; the last begins after the oldest end that was ever seen."""
+    """First days of bins of age; the last begins after the oldest end that was ever seen. Few ends are spread over the
+    ages of the last of them, so that is cut at `OLD`: what is far older than most that ended must not count as they do.
+    """
     ends = np.sort(ends[ends >= 1])
     count = int(np.clip(len(ends) // ENDS, 1, BINS))
     inner = ends[(len(ends) * np.arange(1, count)) // count] if len(ends) else ends
-    return np.unique(np.concatenate([[1], inner + 1, ends[-1:] + 1])).astype(np.int64)
+    last = ends[-1:] + 1
+    tail = OLD[np.isin(OLD, np.arange(inner[-1:].sum() + 1, last.sum()))]
+    return np.unique(np.concatenate([[1], inner + 1, tail, last])).astype(np.int64)
 
 
 def _risk(stays: _Stays, opened: Ints, size: Ints, ages: Ints, quarters: Ints, depth: int, first: int) -> Floats:
@@ -219,9 +225,20 @@ def _rates(counts: Floats, risk: Floats) -> tuple[Floats, Floats]:
     for _ in range(ROUNDS):
         for axis in range(4):
             others = tuple(other for other in range(4) if other != axis)
-            prior = STAGE_PRIOR if axis == 1 else PRIOR
             plain = expected().sum(others) / factors[axis]
-            factors[axis] = (counts.sum(others) + prior) / (plain + prior)
+            factors[axis] = _drawn(counts.sum(others), plain, axis)
     cells = (counts.sum((0, 1)) + PRIOR) / (expected().sum((0, 1)) + PRIOR)
     rate = whole * factors[1][:, None, None] * factors[2][:, None] * factors[3] * cells
     return np.minimum(rate, MOST), factors[0]
+
+
+def _drawn(counts: Floats, plain: Floats, axis: int) -> Floats:
+    """Factors, of few events drawn to 1; those of ages each to the younger one's, for the very old hardly ever end."""
+    if axis != AGE:
+        prior = STAGE_PRIOR if axis == STAGES else PRIOR
+        return np.asarray((counts + prior) / (plain + prior), dtype=np.float64)
+    found, younger = np.empty(len(counts)), 1.0
+    for n in range(len(counts)):
+        younger = (counts[n] + PRIOR * younger) / (plain[n] + PRIOR)
+        found[n] = younger
+    return found

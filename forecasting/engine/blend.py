@@ -53,7 +53,7 @@ class Blended(Struct, frozen=True):
 
 def weigh(said: Mapping[str, ArrayLike], came: ArrayLike, *, baselines: Sequence[str] = ()) -> Blend:
     """`came` (periods,) or (periods, nodes), NaN where it is not known; each of `said` the same shape, NaN for nothing
-    said. `baselines` are those of `said` that are never part of a mixture: they speak alone or not at all."""
+    said. `baselines` are those of `said` that take no part in equal parts: they weigh what was fitted."""
     actual = _columns(came)
     views = {name: _columns(values) for name, values in said.items()}
     if wrong := sorted(name for name, values in views.items() if values.shape != actual.shape):
@@ -67,8 +67,7 @@ def weigh(said: Mapping[str, ArrayLike], came: ArrayLike, *, baselines: Sequence
     counted = max(int(np.isfinite(actual).sum()), 1)
     kept = [name for name in views if not periods or there[name].sum() >= SEEN * counted]
     left_out = tuple(name for name in views if name not in kept)
-    mixed = [name for name in kept if name not in baselines]
-    speaking = mixed or kept
+    speaking = [name for name in kept if name not in baselines] or kept
     if not speaking:
         return Blend({}, EQUAL, periods, {}, left_out, NO_VIEW)
     equal = {name: 1 / len(speaking) for name in speaking}
@@ -76,13 +75,14 @@ def weigh(said: Mapping[str, ArrayLike], came: ArrayLike, *, baselines: Sequence
         code = TOO_SHORT if periods else NO_HISTORY
         return Blend(equal, EQUAL, periods, {}, left_out, code)
     stack = np.stack([views[name][known] for name in kept])
-    tried = _tried(stack, actual, [kept.index(name) for name in speaking], kept)
+    parts = np.array([equal.get(name, 0.0) for name in kept])
+    tried = _tried(stack, actual, parts, kept)
     chosen = _best(tried, actual, periods)
     scores = {name: wape(values, actual) for name, values in tried.items()}
     scores["chosen"] = wape(_as_chosen(tried, actual), actual)
     if chosen == FITTED:
-        weights = _fit(stack[[kept.index(name) for name in speaking]], actual)
-        found = {name: float(weight) for name, weight in zip(speaking, weights, strict=True)}
+        weights = _fit(stack, actual)
+        found = {name: float(weight) for name, weight in zip(kept, weights, strict=True) if weight > 0}
     else:
         found = equal if chosen == EQUAL else {chosen: 1.0}
     return Blend(found, chosen, periods, scores, left_out)
@@ -128,16 +128,13 @@ def _columns(values: ArrayLike) -> Floats:
     return found[:, None] if found.ndim == 1 else found
 
 
-def _tried(stack: Floats, actual: Floats, mixing: list[int], kept: Sequence[str]) -> dict[str, Floats]:
-    """What each candidate would have said of each period, with what was known before it; the simplest come last, so
-    that of equals the first is a mixture."""
-    mixed = stack[mixing]
+def _tried(stack: Floats, actual: Floats, parts: Floats, names: Sequence[str]) -> dict[str, Floats]:
+    """What each candidate would have said of each period, with what was known before it; mixtures come first, so that
+    of equals the first is one. `parts` (views,) are equal ones of those that are no baselines."""
     fitted = np.full_like(actual, np.nan)
     for period in range(len(actual)):
-        weights = _fit(mixed[:, :period], actual[:period])
-        fitted[period] = _mean(mixed[:, period], weights)
-    found = {FITTED: fitted, EQUAL: _mean(mixed, np.full(len(mixed), 1 / len(mixed)))}
-    return found | {name: stack[n] for n, name in enumerate(kept)}
+        fitted[period] = _mean(stack[:, period], _fit(stack[:, :period], actual[:period]))
+    return {FITTED: fitted, EQUAL: _mean(stack, parts)} | {name: stack[n] for n, name in enumerate(names)}
 
 
 def _mean(views: Floats, weights: Floats) -> Floats:
@@ -148,14 +145,16 @@ def _mean(views: Floats, weights: Floats) -> Floats:
     spread = np.where(whole > 0, spread, there.astype(np.float64))
     whole = spread.sum(axis=0)
     sums = (spread * np.where(there, views, 0.0)).sum(axis=0)
-    return np.divide(sums, whole, out=np.full_like(sums, np.nan), where=whole > 0)
+    found: Floats = np.divide(sums, whole, out=np.full_like(sums, np.nan), where=whole > 0)
+    return found
 
 
 def _fit(views: Floats, actual: Floats) -> Floats:
     """Weights of least squares on the simplex, drawn to equal parts. (views, periods, nodes) -> (views,). Nodes count
     alike, each by the size of what came there; what was not said is taken for the mean of what was."""
     count = len(views)
-    filled = np.where(np.isfinite(views), views, _mean(views, np.full(count, 1 / count)))
+    parts = np.full(count, 1 / count)
+    filled = np.where(np.isfinite(views), views, _mean(views, parts))
     came = np.isfinite(actual)
     size = np.where(came, np.abs(actual), 0.0).sum(axis=0) / np.maximum(came.sum(axis=0), 1)
     errors = (actual - filled) / np.where(size > 0, size, 1.0)
@@ -163,10 +162,10 @@ def _fit(views: Floats, actual: Floats) -> Floats:
     gram = errors @ errors.T / max(errors.shape[1], 1)
     pull = PULL / max(len(actual), 1) * float(np.trace(gram)) / count
     if not pull > 0:
-        return np.full(count, 1 / count)
+        return parts
     root = np.linalg.cholesky(gram + pull * np.eye(count)).T
     heavy = 1e4 * float(np.abs(root).max())  # weights add up to 1 as nearly as this can make them; then exactly
-    aim = np.append(np.linalg.solve(root.T, np.full(count, pull / count)), heavy)
+    aim = np.append(np.linalg.solve(root.T, pull * parts), heavy)
     found, _ = nnls(np.vstack([root, np.full((1, count), heavy)]), aim)
     return np.asarray(found / found.sum(), dtype=np.float64)
 

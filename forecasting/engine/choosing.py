@@ -116,4 +116,5 @@ def _means(hierarchy: Hierarchy, errors: Floats, scale: Floats) -> Floats:
     whole = np.isfinite(by_node)
     sums = np.bincount(of_node, np.where(whole, by_node, 0.0).sum(axis=1), len(at))
     counts = np.bincount(of_node, whole.sum(axis=1), len(at))
-    return np.divide(sums, counts, out=np.full(len(at), np.nan), where=counts > 0)
+    found: Floats = np.divide(sums, counts, out=np.full(len(at), np.nan), where=counts > 0)
+    return found

@@ -182,4 +182,5 @@ def _weights(tried: list[tuple[Floats, float, int]], views: int) -> Floats:
         errors += (expected - came) ** 2
         total += (came + 1) ** 2
     score = (errors + 0.02 * total / max(len(tried), 1) + 1e-9) if tried else np.ones(views)
-    return (1 / score**2) / (1 / score**2).sum()
+    weights: Floats = score**-2.0
+    return np.asarray(weights / weights.sum(), dtype=np.float64)

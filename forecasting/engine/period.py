@@ -101,7 +101,7 @@ def revenue(deals: Deals, after: int, until: int) -> float:
 
 def shifted(quarters: Ints, day: int, back: int) -> int:
     """The day at the same place of the quarter `back` quarters before that of the day after `day`."""
-    n = int(np.searchsorted(quarters, day + 1, side="right")) - 1
+    n = min(int(np.searchsorted(quarters, day + 1, side="right")) - 1, len(quarters) - 2)
     if n - back < 0:
         return NEVER
     gone = (day + 1 - quarters[n]) / (quarters[n + 1] - quarters[n])

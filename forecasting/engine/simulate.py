@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
+from scipy.special import ndtri
 
 from forecasting.engine.newcomers import Newcomers
 from forecasting.engine.spread import CERTAIN, Spread, factors
@@ -20,6 +21,9 @@ from forecasting.engine.values import Chances, Floats, Ints
 
 DRAWS = 10_000
 EXACT = 400.0  # newcomers of a group in one draw; more are drawn as one sum
+LEAST_ELASTIC, GRAINS = 0.3, 20  # of the factor's elasticity: a deal more or less does not change it
+LOTS = ndtri((np.arange(10_007) + 0.5) / 10_007)  # normal ones; a prime number of them, so that every pace visits all
+SURE = 1 - 1e-9
 NODES = 512  # of the factor's distribution, to keep each deal's chance what it was
 HAZARDS = np.concatenate([[0.0], np.geomspace(1e-7, 1e4, 600)])
 
@@ -77,7 +81,8 @@ def simulate(
         raise ValueError("a window within the steps, and at least one draw")
     # The bias was seen in money, so money is moved by it; what varies about it varies the chances.
     bias = float(spread.weight @ spread.bias)
-    common = factors(spread, draws, _stream(seed, "common", "")) / bias
+    stretch = 1 / _elasticity(chances, newcomers)
+    common = factors(spread, draws, _stream(seed, "common", ""), stretch) / bias
     shape = (len(groups), draws)
     from_open, filling = np.zeros(shape), np.zeros((after - first, draws))
     _open_deals(chances, split, common, (first, after), seed, from_open, filling)
@@ -114,6 +119,21 @@ def expectation(chances: Chances, window: tuple[int, int] | None = None) -> tupl
     return float(mean.sum()), float((square - mean * mean).sum())
 
 
+def _elasticity(chances: Chances, newcomers: Newcomers | None) -> float:
+    """By how many per cent money moves if the common factor moves by one: deals that are nearly sure move little.
+
+    How much money varies together was learnt from money, so the factor must vary by as much more. Over all steps, so
+    that every window has the same factor.
+    """
+    chance = np.clip(chances.win.sum(axis=1), 0.0, SURE)
+    worth = _worth(chances)
+    moved, whole = float((1 - chance) * -np.log1p(-chance) @ worth), float(chance @ worth)
+    if newcomers is not None and len(newcomers.amounts):
+        new = float(newcomers.rate.sum() * (newcomers.weights @ newcomers.amounts) / newcomers.weights.sum())
+        moved, whole = moved + new, whole + new
+    return max(round(moved / whole * GRAINS) / GRAINS, LEAST_ELASTIC) if whole > 0 else 1.0
+
+
 def _worth(chances: Chances) -> Floats:
     """An amount that is missing, zero or negative brings nothing; who asks says so beside the range."""
     return np.where(np.isfinite(chances.amount) & (chances.amount > 0), chances.amount, 0.0)
@@ -136,12 +156,12 @@ def _open_deals(
         stream = _stream(seed, "deal", chances.keys[n])
         patience = stream.standard_exponential(len(common), dtype=np.float32)
         patience /= factor
-        hit = np.flatnonzero(patience < hazard[n, -1])
-        width = float(chances.spread[n])
-        amount = worth[n] * np.exp(stream.standard_normal(len(hit)) * width - width * width / 2)
-        if edges[0] > 0 or after < len(hazard[n]) - 1:  # each win has its amount whatever window is asked for
-            inside = (patience[hit] >= edges[0]) & (patience[hit] < edges[-1])
-            hit, amount = hit[inside], amount[inside]
+        hit = np.flatnonzero(patience < edges[-1])
+        if edges[0] > 0:
+            hit = hit[patience[hit] >= edges[0]]
+        width, begin, pace = float(chances.spread[n]), *stream.integers(1, len(LOTS), 2).tolist()
+        # Each draw has its place among the lots, whatever window is asked for and whichever draws are won.
+        amount = worth[n] * np.exp(LOTS[(hit * pace + begin) % len(LOTS)] * width - width * width / 2)
         step = np.searchsorted(edges[1:], patience[hit], side="right")
         filling[step, hit] += amount
         for row in order[begins[n] : begins[n + 1]]:
@@ -154,7 +174,7 @@ def _hazards(chance: Floats, common: Floats) -> Floats:
     sample /= sample.mean()
     reached = -np.expm1(-np.outer(HAZARDS, sample)).mean(axis=1)
     reached, kept = np.unique(reached, return_index=True)
-    found: Floats = np.interp(np.minimum(chance, 1.0), reached, HAZARDS[kept])
+    found: Floats = np.where(chance >= SURE, np.inf, np.interp(chance, reached, HAZARDS[kept]))
     return found
 
 
@@ -193,13 +213,20 @@ def _each(
 ) -> None:
     counts = stream.poisson(rates.sum() * varied)
     draw = np.repeat(np.arange(len(varied)), counts)
-    reached = np.cumsum(newcomers.weights)
-    pick = np.searchsorted(reached, stream.random(len(draw)) * reached[-1], side="right")
-    amount = newcomers.amounts[np.minimum(pick, len(reached) - 1)]
+    amount = newcomers.amounts[_picked(newcomers.weights, stream.random(len(draw)))]
     found += np.bincount(draw, weights=amount, minlength=len(varied))
     until = np.cumsum(rates)
     step = np.minimum(np.searchsorted(until, stream.random(len(draw)) * until[-1], side="right"), len(rates) - 1)
     filling += np.bincount(step * len(varied) + draw, weights=amount, minlength=filling.size).reshape(filling.shape)
+
+
+def _picked(weights: Floats, at: Floats) -> Ints:
+    """Positions by weight, of evenly drawn numbers in [0, 1)."""
+    if (weights == weights[0]).all():
+        found: Ints = (at * len(weights)).astype(np.int64)
+        return found
+    reached = np.cumsum(weights)
+    return np.minimum(np.searchsorted(reached, at * reached[-1], side="right"), len(weights) - 1)
 
 
 def _sums(newcomers: Newcomers, rate: Floats, stream: np.random.Generator) -> Floats:

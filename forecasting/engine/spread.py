@@ -69,15 +69,15 @@ def _log_density(came: float, mean: Floats, variance: Floats) -> Floats:
     return found
 
 
-def factors(spread: Spread, draws: int, rng: np.random.Generator) -> Floats:
-    """The common factor of each draw, shuffled."""
+def factors(spread: Spread, draws: int, rng: np.random.Generator, stretch: float = 1.0) -> Floats:
+    """The common factor of each draw, shuffled. `stretch` multiplies how far it goes from its bias."""
     reached = np.cumsum(spread.weight)
     # Evenly over the pairs and evenly over each one's distribution (a lattice), so that little is left to luck.
     begin = rng.random(2)
     even = (np.arange(draws) + begin[0]) / draws
     other = np.clip((np.arange(draws) * GOLDEN + begin[1]) % 1.0, 1e-9, 1 - 1e-9)
     pick = np.minimum(np.searchsorted(reached, even * reached[-1], side="right"), len(reached) - 1)
-    shape = 1 / np.maximum(spread.deviation[pick], 1e-3) ** 2
+    shape = 1 / np.maximum(spread.deviation[pick] * stretch, 1e-3) ** 2
     drawn = np.where(spread.deviation[pick] > 0, gammaincinv(shape, other) / shape, 1.0) * spread.bias[pick]
     found: Floats = rng.permutation(drawn)
     return found

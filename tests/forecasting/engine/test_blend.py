@@ -77,9 +77,13 @@ def test_a_baseline_that_is_better_than_all_effort_is_what_is_said() -> None:
     assert blended(found, {"pipeline": 1.0, "last_year": 9.0}).value == 9.0
 
 
-def test_a_baseline_is_never_part_of_a_mixture() -> None:
-    said, came = noisy(2, {"pipeline": 50, "series": 50, "last_year": 55})
-    assert set(weigh(said, came, baselines=["last_year"]).weights) <= {"pipeline", "series"}
+def test_a_baseline_weighs_in_a_mixture_what_the_past_says_and_no_more() -> None:
+    said, came = noisy(2, {"pipeline": 50, "series": 50, "last_year": 50}, 60)
+    good = weigh(said, came, baselines=["last_year"])
+    assert good.by == FITTED
+    assert 0.2 < good.weights["last_year"] < good.weights["pipeline"] + good.weights["series"]
+    said["last_year"] = came + np.random.default_rng(3).normal(0, 900, 60)
+    assert weigh(said, came, baselines=["last_year"]).weights.get("last_year", 0.0) < 0.02
 
 
 def test_views_that_are_off_independently_are_mixed_and_are_better_together() -> None:
@@ -156,10 +160,10 @@ def test_what_comes_later_changes_nothing_of_what_was_said_before() -> None:
     said, came = noisy(9, {"pipeline": 50, "series": 90, "last_year": 70}, 20)
     stack = np.stack([values[:, None] for values in said.values()])
     actual = came[:, None]
-    one = blend._as_chosen(blend._tried(stack, actual, [0, 1], list(said)), actual)
+    one = blend._as_chosen(blend._tried(stack, actual, np.array([0.5, 0.5, 0.0]), list(said)), actual)
     stack[:, 12:] *= 7
     actual[12:] *= -3
-    other = blend._as_chosen(blend._tried(stack, actual, [0, 1], list(said)), actual)
+    other = blend._as_chosen(blend._tried(stack, actual, np.array([0.5, 0.5, 0.0]), list(said)), actual)
     assert np.array_equal(one[:12], other[:12], equal_nan=True)
     assert not np.array_equal(one[12:], other[12:])
 
