@@ -23,7 +23,7 @@ from forecasting.engine.winrate import Model, chances, fit
 SUBJECT = "companies: winning, beside the oracle"
 DAYS = (date(2025, 3, 17), date(2025, 8, 5))
 WITHIN = {"30 days": 30, "91 days": 91, "ever": EVER}
-SIZES = {"1 deal a day": (1.0, 30), "5 deals a day": (5.0, 8), "15 deals a day": (15.0, 3)}  # arrivals, companies
+SIZES = {"1 deal a day": (1.0, 10), "5 deals a day": (5.0, 4), "15 deals a day": (15.0, 1)}  # arrivals, companies
 FIRST_SEED = 100
 ASKED = 1.02
 LEAST = 1e-9
@@ -43,19 +43,18 @@ def measure(report: Report, _data: Path) -> None:
         for seed in range(FIRST_SEED, FIRST_SEED + count):
             of = company(seed, arrivals=arrivals)
             deals = grow(of).deals
-            for day in DAYS:
-                for within, seen in judged(of, deals, day.toordinal()).items():
-                    found[within].append(seen)
+            for day in (day.toordinal() for day in DAYS):
+                model = fit(deals, day, quarters(of.fiscal_month, of.opened_on, of.until))
+                if isinstance(model, Model):
+                    for within, seen in judged(of, deals, day, model).items():
+                        found[within].append(seen)
         for within, parts in found.items():
             report.add(SUBJECT, f"{name}, won {within}", row(parts))
 
 
-def judged(of: Company, deals: Deals, day: int) -> dict[str, Seen]:
-    """What is said of the deals open on a day, for each horizon; nothing where nothing can be learnt yet."""
+def judged(of: Company, deals: Deals, day: int, model: Model) -> dict[str, Seen]:
+    """What a model says of the deals open on a day, for each horizon."""
     known = as_known(deals, day)
-    model = fit(known, day, quarters(of.fiscal_month, of.opened_on, of.until))
-    if not isinstance(model, Model):
-        return {}
     edges = np.array([day, *(day + days for days in WITHIN.values())], dtype=np.int64)
     said, true = chances(model, known, edges), true_chances(of, deals, edges)
     place = {key: n for n, key in enumerate(deals.keys)}

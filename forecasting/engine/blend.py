@@ -3,9 +3,9 @@
 Weights are parts of one (none below 0), fitted to past periods and drawn towards equal parts, the more the fewer
 periods there are. Whether they are used is asked of the past as well: period by period, each candidate (the fitted
 weights, equal parts, each view alone, and the baselines "same period of the last quarter or year") is judged by what it
-would have said with what was known before. The best so far speaks; so where a baseline is better than all that was made
-with effort, the baseline is what is said. With fewer than `LEAST_PERIODS` nothing is fitted: equal parts, and
-`too_short` says so.
+would have said with what was known before, late periods more than early ones. The best so far speaks; so where a
+baseline is better than all that was made with effort, the baseline is what is said. With fewer than `LEAST_PERIODS`
+nothing is fitted: equal parts, and `too_short` says so.
 
 A view that is missing in a period (nobody called) leaves its weight to the others there. Views and what came are in the
 same unit; periods are in the order of time. Several nodes may be judged together: more history, one set of weights.
@@ -23,6 +23,7 @@ from forecasting.engine.values import Floats
 
 LEAST_PERIODS = 4  # with fewer nothing is chosen: a year of quarters is the least that a choice can stand on
 PULL = 4.0  # periods that equal parts weigh against what was seen
+HALF = 8.0  # periods: what was right then counts half, as companies change
 SEEN = 0.5  # of the periods: a view that was there less often cannot be judged, and is left out
 FITTED, EQUAL = "fitted", "equal"
 TOO_SHORT, NO_HISTORY, NO_VIEW, SILENT = "too_short", "no_history", "no_view", "silent"
@@ -32,13 +33,15 @@ class Blend(Struct, frozen=True, eq=False):
     """`weights` add up to 1, empty where `code` is `no_view`. `by` names what was chosen: fitted, equal or one view.
 
     `scores` has the WAPE of each candidate over all periods, and under `chosen` that of choosing as it is chosen here,
-    each time with what was known before (equal parts in the first `LEAST_PERIODS`).
+    each time with what was known before (equal parts in the first `LEAST_PERIODS`). `off` is what was chosen by: how
+    far each candidate was off in all, in the unit of what came, earlier periods counting less.
     """
 
     weights: Mapping[str, float]
     by: str
     periods: int
     scores: Mapping[str, Score]
+    off: Mapping[str, float]
     left_out: tuple[str, ...] = ()
     code: str | None = None
 
@@ -69,15 +72,16 @@ def weigh(said: Mapping[str, ArrayLike], came: ArrayLike, *, baselines: Sequence
     left_out = tuple(name for name in views if name not in kept)
     speaking = [name for name in kept if name not in baselines] or kept
     if not speaking:
-        return Blend({}, EQUAL, periods, {}, left_out, NO_VIEW)
+        return Blend({}, EQUAL, periods, {}, {}, left_out, NO_VIEW)
     equal = {name: 1 / len(speaking) for name in speaking}
     if periods < LEAST_PERIODS:
         code = TOO_SHORT if periods else NO_HISTORY
-        return Blend(equal, EQUAL, periods, {}, left_out, code)
+        return Blend(equal, EQUAL, periods, {}, {}, left_out, code)
     stack = np.stack([views[name][known] for name in kept])
     parts = np.array([equal.get(name, 0.0) for name in kept])
     tried = _tried(stack, actual, parts, kept)
-    chosen = _best(tried, actual, periods)
+    off = _off(tried, actual, periods)
+    chosen = min(off, key=lambda name: off[name])
     scores = {name: wape(values, actual) for name, values in tried.items()}
     scores["chosen"] = wape(_as_chosen(tried, actual), actual)
     if chosen == FITTED:
@@ -85,7 +89,7 @@ def weigh(said: Mapping[str, ArrayLike], came: ArrayLike, *, baselines: Sequence
         found = {name: float(weight) for name, weight in zip(kept, weights, strict=True) if weight > 0}
     else:
         found = equal if chosen == EQUAL else {chosen: 1.0}
-    return Blend(found, chosen, periods, scores, left_out)
+    return Blend(found, chosen, periods, scores, off, left_out)
 
 
 def blended(blend: Blend, said: Mapping[str, float | None]) -> Blended:
@@ -158,9 +162,12 @@ def _fit(views: Floats, actual: Floats) -> Floats:
     came = np.isfinite(actual)
     size = np.where(came, np.abs(actual), 0.0).sum(axis=0) / np.maximum(came.sum(axis=0), 1)
     errors = (actual - filled) / np.where(size > 0, size, 1.0)
-    errors = errors[:, np.isfinite(errors).all(axis=0)]
-    gram = errors @ errors.T / max(errors.shape[1], 1)
-    pull = PULL / max(len(actual), 1) * float(np.trace(gram)) / count
+    weights = _weights(len(actual))
+    errors = errors * np.sqrt(weights)[:, None]
+    whole = np.isfinite(errors).all(axis=0)
+    errors = errors[:, whole]
+    gram = errors @ errors.T / max(float((whole * weights[:, None]).sum()), 1e-9)
+    pull = PULL / max(float(weights.sum()), 1e-9) * float(np.trace(gram)) / count
     if not pull > 0:
         return parts
     root = np.linalg.cholesky(gram + pull * np.eye(count)).T
@@ -170,22 +177,29 @@ def _fit(views: Floats, actual: Floats) -> Floats:
     return np.asarray(found / found.sum(), dtype=np.float64)
 
 
-def _best(tried: Mapping[str, Floats], actual: Floats, until: int) -> str:
-    """The candidate with the least WAPE over the periods before `until`. Where a view was silent the worse of the two
-    mixtures is held against it: nobody wins by being silent where it was hard."""
+def _weights(periods: int) -> Floats:
+    """Of periods in the order of time: the last one counts whole, and each `HALF` earlier half as much."""
+    return np.asarray(0.5 ** (np.arange(periods)[::-1] / HALF), dtype=np.float64)
+
+
+def _off(tried: Mapping[str, Floats], actual: Floats, until: int) -> dict[str, float]:
+    """How far each candidate was off in the periods before `until`; the least is the best. Where a view was silent the
+    worse of the two mixtures is held against it: nobody wins by being silent where it was hard."""
     came = actual[:until]
     off = {name: np.abs(values[:until] - came) for name, values in tried.items()}
     both = np.isfinite(off[EQUAL]) & np.isfinite(off[FITTED])
     found: dict[str, float] = {}
     for name, each in off.items():
         silent = both & ~np.isfinite(each)
-        found[name] = float(np.where(silent, np.maximum(off[EQUAL], off[FITTED]), each)[both].sum())
-    return min(found, key=lambda name: found[name])
+        kept = np.where(silent, np.maximum(off[EQUAL], off[FITTED]), each)
+        found[name] = float((np.where(both, kept, 0.0) * _weights(until)[:, None]).sum())
+    return found
 
 
 def _as_chosen(tried: Mapping[str, Floats], actual: Floats) -> Floats:
     said = tried[EQUAL].copy()
     for period in range(LEAST_PERIODS, len(actual)):
-        best = tried[_best(tried, actual, period)][period]
+        before = _off(tried, actual, period)
+        best = tried[min(before, key=lambda name: before[name])][period]
         said[period] = np.where(np.isfinite(best), best, said[period])
     return said
