@@ -1,7 +1,7 @@
 """Run-rate series (docs/outlook.md, Series): points and ranges of public competitions, beside the named baselines.
 
-Only `split == train` is read by the engine; the last steps, `test`, judge it. Points: sMAPE and MASE by the rules of the
-M4 competition, OWA against Naive2. Ranges: the share of steps that came within them. The halves of M1, M3 and the
+The engine sees `split == train` only; the last steps, `test`, judge it. Points: sMAPE and MASE by the rules of the M4
+competition, OWA against Naive2. Ranges: the share of steps that came within them. The halves of M1, M3 and the
 tourism competition are asked for as one batch for each frequency, as the two samples of M4 are.
 """
 
@@ -103,16 +103,16 @@ def _points_of(report: Report, subject: str, pairs: Sequence[tuple[Judged, objec
         ("seasonal naive", [seasons.seasonal_naive(one.train, one.season, one.horizon) for one in judged]),
         ("Naive2", naive2),
     ]
-    floor_s, floor_m = _errors(judged, naive2)
+    floor_s, floor_m = errors(judged, naive2)
     for name, said in rows:
-        off_s, off_m = _errors(judged, said)
+        off_s, off_m = errors(judged, said)
         owa = scores.owa(off_s, off_m, floor_s, floor_m).value
         figures: Figures = {"series": len(judged), "sMAPE": round(100 * float(np.nanmean(off_s)), 2)}
         figures |= {"MASE": round(float(np.nanmean(off_m)), 3), "OWA": round(owa, 4) if owa is not None else ""}
         report.add(subject, name, figures)
 
 
-def _errors(judged: list[Judged], said: Said) -> tuple[Floats, Floats]:
+def errors(judged: list[Judged], said: Said) -> tuple[Floats, Floats]:
     smapes = [scores.smape(f[: one.horizon], one.test).value for one, f in zip(judged, said, strict=True)]
     mases = [
         scores.mase(f[: one.horizon], one.test, one.train, one.season).value

@@ -140,7 +140,7 @@ def _run(values: ArrayLike, season: int, horizon: int, floor: float | None) -> _
         return NoForecast(part)
     kind = kinds.kind_of(part.values)
     notes = part.notes
-    if kind == kinds.REGULAR and 1 < season and len(part.values) < 2 * season:
+    if kind == kinds.REGULAR and season > 1 and len(part.values) < 2 * season:
         season, notes = 1, (*notes, kinds.SEASON_TOO_SHORT)
     ahead = horizon + part.behind
     run = _averaged(part.values, season, ahead, notes) if kind == kinds.REGULAR else None
