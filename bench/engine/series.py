@@ -10,7 +10,7 @@ import gzip
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -159,7 +159,13 @@ def _of_ets(one: Judged) -> tuple[Floats, Floats, Floats, Floats]:
 def _of_arima(one: Judged) -> tuple[Floats, Floats, Floats, Floats]:
     from statsforecast.models import AutoARIMA
 
-    settings = {"approximation": True, "nmodels": models.ARIMA_TRIED, "max_order": 4, "max_P": 1, "max_Q": 1}
+    settings: dict[str, Any] = {
+        "approximation": True,
+        "nmodels": models.ARIMA_TRIED,
+        "max_order": 4,
+        "max_P": 1,
+        "max_Q": 1,
+    }
     return _own(lambda: AutoARIMA(season_length=one.season, start_p=1, start_q=1, **settings), one)
 
 

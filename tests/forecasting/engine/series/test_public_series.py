@@ -19,9 +19,9 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_some_quarterly_series_of_m4_are_forecast_better_than_by_naive2_and_ranges_hold() -> None:
-    judged = [one for one in read(FOLDER) if one.season == 4][:40]
+    judged = [one for one in read(FOLDER) if one.season == 4][::5]
     told = [f for f in forecast_many([one.train for one in judged], 4, 8).forecasts if isinstance(f, SeriesForecast)]
-    assert len(told) == 40
+    assert len(told) == 20
     said, floor = errors(judged, [f.points for f in told]), errors(judged, [naive2(j.train, 4, 8) for j in judged])
     owa = scores.owa(*said, *floor).value
     assert owa is not None
