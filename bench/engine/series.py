@@ -1,8 +1,8 @@
 """Run-rate series (docs/outlook.md, Series): points and ranges of public competitions, beside the named baselines.
 
-Only `split == train` is read by the engine; the last steps, `test`, judge it. Points: sMAPE and MASE by the rules of the
-M4 competition, OWA against Naive2. Ranges: the share of steps that came within them. The halves of M1, M3 and the
-tourism competition are asked for as one batch for each frequency, as the two samples of M4 are.
+The engine sees `split == train` only; the last steps, `test`, judge it. Points: sMAPE and MASE by the rules of the M4
+competition, OWA against Naive2. Ranges: the share of steps that came within them. The halves of M1, M3 and the
+tourism competition are asked for as one batch for each frequency and horizon, as the two samples of M4 are.
 """
 
 import csv
@@ -10,7 +10,7 @@ import gzip
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,15 +40,16 @@ Ranges = Sequence[tuple[Floats, Floats, Floats, Floats]]  # low and high at 80 %
 def measure(report: Report, data: Path) -> None:
     forecast_many([np.arange(WARM, dtype=np.float64) % 5 + 1], 4, 2)
     owas: list[tuple[list[Judged], Batch]] = []
-    for name, source, season in (
-        ("M4 monthly", "m4_sample", 12),
-        ("M4 quarterly", "m4_sample", 4),
-        ("M1, M3, tourism monthly", "m3_tourism_sample", 12),
-        ("M1, M3, tourism quarterly", "m3_tourism_sample", 4),
+    for name, source, season, horizon in (
+        ("M4 monthly", "m4_sample", 12, 18),
+        ("M4 quarterly", "m4_sample", 4, 8),
+        ("M1, M3 monthly", "m3_tourism_sample", 12, 18),
+        ("tourism monthly", "m3_tourism_sample", 12, 24),
+        ("M1, M3, tourism quarterly", "m3_tourism_sample", 4, 8),
     ):
-        judged = [one for one in read(data / source) if one.season == season]
+        judged = [one for one in read(data / source) if (one.season, one.horizon) == (season, horizon)]
         start = time.process_time()
-        batch = forecast_many([one.train for one in judged], season, max(one.horizon for one in judged))
+        batch = forecast_many([one.train for one in judged], season, horizon)
         spent = time.process_time() - start
         owas.append((judged, batch))
         _points(report, f"series: points, {name}", judged, batch)
@@ -103,16 +104,16 @@ def _points_of(report: Report, subject: str, pairs: Sequence[tuple[Judged, objec
         ("seasonal naive", [seasons.seasonal_naive(one.train, one.season, one.horizon) for one in judged]),
         ("Naive2", naive2),
     ]
-    floor_s, floor_m = _errors(judged, naive2)
+    floor_s, floor_m = errors(judged, naive2)
     for name, said in rows:
-        off_s, off_m = _errors(judged, said)
+        off_s, off_m = errors(judged, said)
         owa = scores.owa(off_s, off_m, floor_s, floor_m).value
         figures: Figures = {"series": len(judged), "sMAPE": round(100 * float(np.nanmean(off_s)), 2)}
         figures |= {"MASE": round(float(np.nanmean(off_m)), 3), "OWA": round(owa, 4) if owa is not None else ""}
         report.add(subject, name, figures)
 
 
-def _errors(judged: list[Judged], said: Said) -> tuple[Floats, Floats]:
+def errors(judged: list[Judged], said: Said) -> tuple[Floats, Floats]:
     smapes = [scores.smape(f[: one.horizon], one.test).value for one, f in zip(judged, said, strict=True)]
     mases = [
         scores.mase(f[: one.horizon], one.test, one.train, one.season).value
@@ -159,7 +160,13 @@ def _of_ets(one: Judged) -> tuple[Floats, Floats, Floats, Floats]:
 def _of_arima(one: Judged) -> tuple[Floats, Floats, Floats, Floats]:
     from statsforecast.models import AutoARIMA
 
-    settings = {"approximation": True, "nmodels": models.ARIMA_TRIED, "max_order": 4, "max_P": 1, "max_Q": 1}
+    settings: dict[str, Any] = {
+        "approximation": True,
+        "nmodels": models.ARIMA_TRIED,
+        "max_order": 4,
+        "max_P": 1,
+        "max_Q": 1,
+    }
     return _own(lambda: AutoARIMA(season_length=one.season, start_p=1, start_q=1, **settings), one)
 
 

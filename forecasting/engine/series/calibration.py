@@ -66,7 +66,7 @@ def learn(pasts: Sequence[Past], usual: Learned = USUAL) -> Learned:
         by = _weights(scores)
         for at in range(len(scores)):
             others = np.arange(len(scores)) != at
-            found.append(scores[at] / (size * _factor(scores[others], by[others], size)))
+            found.append(scores[at] / (size * _factor(scores[others], size)))
             weights.append(by[at])
     curve = _quantiles(np.concatenate(found), np.concatenate(weights), LEVELS)
     curve = share * curve + (1 - share) * usual.curve
@@ -77,7 +77,7 @@ def widths(past: Past, learned: Learned) -> Floats:
     """By steps, in units: what the curve is multiplied with, for this series."""
     count = past.scores.shape[1]
     flat = past.scores / steps(count, learned.growth)
-    factor = _factor(flat, _weights(flat), learned.size)
+    factor = _factor(flat, learned.size)
     return learned.size * factor * steps(count, learned.growth)
 
 
@@ -126,7 +126,7 @@ def _growth(told: Sequence[Floats], otherwise: float) -> float:
     return float(np.clip(np.sum(by * x * y) / np.sum(by * x * x), 0.0, 1.0))
 
 
-def _factor(flat: Floats, weights: Floats, size: float) -> float:
+def _factor(flat: Floats, size: float) -> float:
     """How much more wrong than usual a series was, shrunk towards 1 by how few origins there are."""
     there = np.isfinite(flat).any(axis=1)
     if not there.any():

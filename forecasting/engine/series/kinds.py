@@ -1,8 +1,8 @@
 """What sort of series it is, and which of its values count.
 
-Gaps are NaN (or infinite). Those before the first value are cut, and so are zeros before the first sale. A gap inside
-is filled between its neighbours. What is missing at the end is forecast as well and then left out, so the answer begins
-after the last step that was given, whether or not it had a value.
+Gaps are NaN (or infinite). Those before the first value are cut, and so are zeros before the first sale of a product
+that sells since. A gap inside is filled between its neighbours. What is missing at the end is forecast as well and then
+left out, so the answer begins after the last step that was given, whether or not it had a value.
 """
 
 import numpy as np
@@ -16,6 +16,7 @@ CONSTANT, INTERMITTENT, TOO_SHORT, REGULAR = "constant", "intermittent", "too_sh
 GAPS_FILLED, STARTED_LATE, SEASON_TOO_SHORT = "gaps_filled", "started_late", "season_too_short"  # what was done
 
 LEAST = 10  # values that models with four and more parameters need
+BEGUN = 3  # steps from the first sale on, before zeros ahead of it are a time before the product
 GAPS_MOST = 0.5  # of the steps between the first and the last value
 INTERVAL_LEAST = 1.32  # steps between two sales, from which on a series is intermittent (Syntetos and Boylan)
 
@@ -44,8 +45,9 @@ def known(values: ArrayLike) -> Known | str:
         part = np.interp(steps, steps[whole], part[whole])
         notes.append(GAPS_FILLED)
     sold = np.flatnonzero(part)
-    if len(sold) and sold[0] and kind_of(part[sold[0] :]) != INTERMITTENT:
-        part = part[sold[0] :]
+    rest = part[sold[0] :] if len(sold) else part
+    if BEGUN <= len(rest) < len(part) and kind_of(rest) != INTERMITTENT:
+        part = rest
         notes.append(STARTED_LATE)
     return Known(np.ascontiguousarray(part), len(given) - 1 - int(there[-1]), tuple(notes))
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from forecasting.engine.series.seasons import season_of
+from forecasting.engine.series.seasons import is_seasonal, season_of
 from forecasting.engine.values import Floats
 
 NAMES = ("ets", "theta", "ces", "arima")
@@ -30,8 +30,8 @@ NORMAL_80 = 1.2815515655446004
 class Fitted(Struct, frozen=True, eq=False):
     """`points` (models, horizon), `past` (models, origins, horizon): what would have been said at each origin.
 
-    `spread` (horizon,) is one standard deviation as ARIMA sees it: of logarithms where `logs`, else of values; NaN where
-    there is no ARIMA.
+    `spread` (horizon,) is one standard deviation as ARIMA sees it: of logarithms where `logs`, else of values; NaN
+    where there is no ARIMA.
     """
 
     points: Floats
@@ -88,15 +88,18 @@ def _held(said: Floats, values: Floats) -> Floats:
 
 
 def _ets(values: Floats, season: int, horizon: int, form: Form | None) -> tuple[Floats, Form]:
+    """The season is chosen with a damped trend, then the trend for that season: two thirds of the work for the same."""
     from statsforecast.models import AutoETS
 
-    if form is None:
-        kind = "MZZ" if values.min() > 0 else "AZZ"
-        model = AutoETS(season_length=season, model=kind).fit(values)
-        error, trend, repeats, damped = model.model_["components"]
-        form = {"model": error + trend + repeats, "damped": damped == "D"}
-    else:
+    if form is not None:
         model = AutoETS(season_length=season, **form).fit(values)
+        return np.asarray(model.predict(horizon)["mean"], dtype=np.float64), form
+    error = "M" if values.min() > 0 else "A"  # of the two kinds of errors points differ little
+    model = AutoETS(season_length=season, model=f"{error}AZ", damped=True).fit(values)
+    other = AutoETS(season_length=season, model=f"{error}Z{model.model_['components'][2]}", damped=False).fit(values)
+    model = min(model, other, key=lambda one: float(one.model_["aicc"]))
+    _, trend, repeats, damped = model.model_["components"]
+    form = {"model": error + trend + repeats, "damped": damped == "D"}
     return np.asarray(model.predict(horizon)["mean"], dtype=np.float64), form
 
 
@@ -121,7 +124,9 @@ def _arima(values: Floats, season: int, horizon: int, form: Form | None) -> tupl
     if form is not None:
         return np.asarray(form["model"].forward(values, horizon)["mean"], dtype=np.float64), form
     model = AutoARIMA(
-        season_length=season,
+        season_length=season
+        if is_seasonal(values, season)
+        else 1,  # without one, its terms only cost accuracy and time
         approximation=True,
         nmodels=ARIMA_TRIED,
         max_order=4,

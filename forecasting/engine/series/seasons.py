@@ -1,4 +1,4 @@
-"""What repeats with the season: a test whether anything does, indices that take it away, and the baselines that need it.
+"""What repeats with the season: a test whether anything does, indices that take it away, baselines that need it.
 
 The test and the indices are those of the M4 competition: autocorrelation at one season against its 90 % limit, and the
 classical decomposition by a centred moving average. Seasonal indices of a positive series are factors with the mean 1,
@@ -78,7 +78,7 @@ def drift(values: Floats, horizon: int) -> Floats:
 
 
 def naive2(values: Floats, length: int, horizon: int) -> Floats:
-    """The last value without its season, with the season of each step ahead: what the M4 competition measures against."""
+    """The last value without its season, with the season of each step ahead: the M4 competition's measure."""
     season = season_of(values, length)
     if season is None:
         return naive(values, horizon)
