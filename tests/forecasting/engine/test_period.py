@@ -29,6 +29,7 @@ from forecasting.engine.ranging import NoRange, Ranged, period_range
 from forecasting.engine.simulate import say, total
 from forecasting.engine.truth.company import company, quarters
 from forecasting.engine.truth.growth import Grown, grow
+from forecasting.engine.truth.oracle import true_chances
 from forecasting.engine.values import Changes, Deals, Ints, as_known
 from tests.forecasting.engine.strategies import LAST, deals
 
@@ -211,6 +212,17 @@ def test_ranges_of_small_companies_hold_about_as_often_as_they_say() -> None:
     seen = figures([judge(seed) for seed in range(16)], "range")
     assert 9 <= float(seen["held_%"]) * 16 / 100 <= 15.5
     assert float(seen["WAPE"]) < 0.4
+
+
+def test_chances_of_single_deals_from_elsewhere_share_out_what_the_views_expect(grown: Grown, ranged: Ranged) -> None:
+    of = grown.company
+    starts = calendar_of(quarters(of.fiscal_month, of.opened_on, of.until), grown.deals, END)
+    told = true_chances(of, grown.deals, EDGES)
+    found = period_range(grown.deals, EDGES, starts, chances=told, draws=1000, seed=3)
+    assert isinstance(found, Ranged)
+    assert found.chances.win.tobytes() == told.win.tobytes() != ranged.chances.win.tobytes()
+    assert found.prospect.mean == ranged.prospect.mean
+    assert total(found.outcome).mean() == pytest.approx(total(ranged.outcome).mean(), rel=0.04)
 
 
 @pytest.mark.skipif(not DATA, reason="SFA_SAMPLE_DATA names no folder")
