@@ -23,7 +23,7 @@ from forecasting.engine.winrate import Model, chances, fit
 SUBJECT = "companies: winning, beside the oracle"
 DAYS = (date(2025, 3, 17), date(2025, 8, 5))
 WITHIN = {"30 days": 30, "91 days": 91, "ever": EVER}
-SIZES = {"1 deal a day": (1.0, 30), "5 deals a day": (5.0, 8), "15 deals a day": (15.0, 3)}  # arrivals, companies
+SIZES = {"1 deal a day": (1.0, 10), "5 deals a day": (5.0, 4), "15 deals a day": (15.0, 1)}  # arrivals, companies
 FIRST_SEED = 100
 ASKED = 1.02
 LEAST = 1e-9

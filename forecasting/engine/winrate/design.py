@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from forecasting.engine.values import AMOUNT, Deals, Floats, Ints
 from forecasting.engine.winrate.model import Words
-from forecasting.engine.winrate.panel import AGES, COHORTS, SPANS, WAITS, Panel, last_before, told_of
+from forecasting.engine.winrate.panel import AGES, SPANS, WAITS, Panel, last_before, told_of
 from forecasting.engine.winrate.quarters import MONTHS, WEEKS
 from forecasting.engine.winrate.rates import Block
 
@@ -108,7 +108,7 @@ def _clock_block(name: str, panel: Panel, stages: int) -> Block:
     if name == "stage_age":
         return Block(name, "ridge", panel.stage * len(SPANS) + panel.span, stages * len(SPANS))
     if name == "cohort":
-        return Block(name, "ridge", panel.cohort, COHORTS)
+        return Block(name, "ridge", panel.cohort, int(panel.cohort.max(initial=0)) + 1)
     if name == "wait":
         return Block(name, "walk", panel.wait, len(WAITS))
     raise ValueError(name)

@@ -6,7 +6,7 @@ from forecasting.engine.values import NEVER, STAGE, Deals, Floats, Ints, as_know
 from forecasting.engine.winrate.amounts import fit_amounts
 from forecasting.engine.winrate.design import FEATURE, PROGRESS, words_of
 from forecasting.engine.winrate.judging import Verdict, judge
-from forecasting.engine.winrate.learning import learn, rows_of, thinned
+from forecasting.engine.winrate.learning import MOST_ROWS, learn, learn_ways, rows_of, thinned
 from forecasting.engine.winrate.model import VERSION, Model, NotComputable
 from forecasting.engine.winrate.panel import panel_of, told_of
 from forecasting.engine.winrate.quarters import covering, places
@@ -33,7 +33,9 @@ def fit(deals: Deals, day: int, quarters: Ints | None = None, seed: int = 0) -> 
     words = words_of(known, np.flatnonzero(ended))
     rows = rows_of(known, panel, words)
     verdict = judge(rows, day, seed)
-    learnt = learn(thinned(rows, np.random.default_rng([seed, 9])), verdict.scheme, day)
+    rng = np.random.default_rng([seed, 9])
+    ends = learn(thinned(rows, rng), verdict.scheme, day)
+    learnt = learn_ways(thinned(rows, rng, MOST_ROWS // 3), verdict.scheme, day, ends)
     won, lost = int((ended & known.won).sum()), int((ended & ~known.won).sum())
     return Model(
         version=VERSION,

@@ -25,6 +25,7 @@ MOST_ROWS = 40_000  # that a trial learns from and is judged on
 HALF_LIVES = (365, 120, 45)
 CLOCKS: tuple[tuple[str, ...], ...] = ((), ("age",), ("age", "month"), ("age", "month", "age_month"), ("age", "week"))
 CLOCKS_AFTER: tuple[tuple[str, ...], ...] = (("age", "month", "week", "age_month"),)
+LEAST_GAIN = 1e-4  # nats for a deal that ended, below which nothing is worth a place
 LEVEL_PRIOR = 15.0  # ends that say a level is right
 
 
@@ -74,7 +75,7 @@ def tried(trials: Sequence[Trial], scheme: Scheme, near: Said | None = None) -> 
     both, learnt = [], []
     for n, trial in enumerate(trials):
         begin = None if near is None else near.learnt[n]
-        learnt.append(learn(trial.past, scheme, trial.day, ends_only=True, near=begin))
+        learnt.append(learn(trial.past, scheme, trial.day, begin))
         both.append(rates_on(trial.later, scheme, learnt[-1]))
     return Said(scheme, [win for win, _ in both], [lose for _, lose in both], learnt)
 
@@ -126,8 +127,9 @@ def _paced(trials: Sequence[Trial], best: Said, block: str, judged: list[Judged]
 def _better(trials: Sequence[Trial], best: Said, scheme: Scheme, name: str, judged: list[Judged]) -> Said:
     other = tried(trials, scheme, best)
     gain, error = _gain(trials, best, other)
-    judged.append(Judged(name, gain, error, gain > error))
-    return other if gain > error else best
+    earned = gain > max(error, LEAST_GAIN)
+    judged.append(Judged(name, gain, error, earned))
+    return other if earned else best
 
 
 def _gain(trials: Sequence[Trial], best: Said, other: Said) -> tuple[float, float]:

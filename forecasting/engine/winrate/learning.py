@@ -1,15 +1,14 @@
 """Fitting the rates of a scheme on the rows of a panel, and what they say of other rows.
 
-Large panels are thinned: every row on which something happened stays, and of the others so many that they are still
-more than three times as many, each counting for those it stands for.
+Large panels are thinned: rows on which a deal ended stay, of the others some, each counting for those it stands for.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from forecasting.engine.values import Deals, Floats, Ints
+from forecasting.engine.values import Bools, Deals, Floats, Ints
 from forecasting.engine.winrate.design import FEATURE, Sizes, amounts_before, blocks_of, levels_of, sized, sizes_of
 from forecasting.engine.winrate.model import Scheme, Words
 from forecasting.engine.winrate.panel import LOST, MOVED, NONE, PUSHED, WON, Panel
@@ -17,7 +16,8 @@ from forecasting.engine.winrate.rates import Block, Effects, fit_rates, log_rate
 
 OF_MOVES = ("age", "month", "week", "stage", "stage_age", "wait")  # blocks that moves between stages may have
 OF_PUSHES = ("age", "stage")
-MOST_ROWS = 250_000
+MOST_ROWS = 300_000
+NOTHING = Effects(-30.0, (), (), ())
 
 
 class Rows(Struct, frozen=True, eq=False):
@@ -69,47 +69,63 @@ def until(rows: Rows, day: int) -> Rows:
 
 
 def thinned(rows: Rows, rng: np.random.Generator, most: int = MOST_ROWS) -> Rows:
-    count = len(rows.panel)
+    """At most about so many rows: all on which a deal ended, or of some deals only where those are too many."""
+    ends = int(_ended(rows.panel).sum())
+    if 3 * ends > most:
+        deals = np.unique(rows.panel.deal)
+        chosen = np.zeros(int(deals[-1]) + 1, dtype=np.bool_)
+        chosen[deals[rng.random(len(deals)) < most / (3 * ends)]] = True
+        rows = taken(rows, np.flatnonzero(chosen[rows.panel.deal]))
+    count, loud = len(rows.panel), _ended(rows.panel)
     if count <= most:
         return rows
-    quiet = rows.panel.happened == NONE
-    loud = int((~quiet).sum())
-    share = min(1.0, max(most - loud, 3 * loud) / max(count - loud, 1))
-    kept = ~quiet | (rng.random(count) < share)
-    at = np.flatnonzero(kept)
-    return taken(rows, at, np.where(quiet[at], rows.weight[at] / share, rows.weight[at]))
+    share = (most - int(loud.sum())) / (count - int(loud.sum()))
+    at = np.flatnonzero(loud | (rng.random(count) < share))
+    return taken(rows, at, np.where(loud[at], rows.weight[at], rows.weight[at] / share))
 
 
-def learn(rows: Rows, scheme: Scheme, day: int, ends_only: bool = False, near: Learnt | None = None) -> Learnt:
-    """Rates by what is known at the end of `day`. With `ends_only` those of moves and pushes stay plain.
+def _ended(panel: Panel) -> Bools:
+    return np.asarray((panel.happened == WON) | (panel.happened == LOST))
+
+
+def learn(rows: Rows, scheme: Scheme, day: int, near: Learnt | None = None) -> Learnt:
+    """Rates to be won and lost by what is known at the end of `day`; those of moves and pushes stay plain.
 
     `near` was learnt from nearly the same, and only makes it quicker.
     """
     panel = rows.panel
     sizes = sizes_of(rows.amount)
-    weight = rows.weight
-    if scheme.half_life:
-        weight = weight * 0.5 ** ((day - panel.day) / scheme.half_life)
+    weight = _weights(rows, scheme, day)
     blocks = blocks_of(scheme.blocks, panel, rows.stages, rows.features, sized(sizes, rows.amount))
     days = panel.days * weight
     shared = _pace(rows, scheme, blocks, sizes, weight, None if near is None else near.pace)
     paced = days if shared is None else days * np.exp(log_rates(shared[0], shared[1], len(panel)))
-    # A row on which something happened stands for itself even where it is thinned; its weight is that of recency.
     begin = (None, None) if near is None else (near.win, near.lose)
     ends = zip((WON, LOST), begin, strict=True)
     win, lose = (fit_rates(blocks, (panel.happened == what) * weight, paced, at) for what, at in ends)
     if shared is not None:
         win, lose = _joined(win, shared[0]), _joined(lose, shared[0])
-    moves = [] if ends_only else [block for block in blocks if block.name in OF_MOVES]
-    pushes = [] if ends_only else [block for block in blocks if block.name in OF_PUSHES]
-    return Learnt(
-        win,
-        lose,
-        fit_rates(moves, (panel.happened == MOVED) * weight, days),
-        fit_rates(pushes, (panel.happened == PUSHED) * weight, days),
-        sizes,
-        None if shared is None else shared[2],
+    return Learnt(win, lose, NOTHING, NOTHING, sizes, None if shared is None else shared[2])
+
+
+def learn_ways(rows: Rows, scheme: Scheme, day: int, ends: Learnt) -> Learnt:
+    """Adds the rates to move to another stage, and to be pushed."""
+    panel, weight = rows.panel, _weights(rows, scheme, day)
+    blocks = blocks_of(scheme.blocks, panel, rows.stages, rows.features, sized(ends.sizes, rows.amount))
+    move = [block for block in blocks if block.name in OF_MOVES]
+    push = [block for block in blocks if block.name in OF_PUSHES]
+    return structs.replace(
+        ends,
+        move=fit_rates(move, (panel.happened == MOVED) * weight, panel.days * weight),
+        push=fit_rates(push, (panel.happened == PUSHED) * weight, panel.days * weight),
     )
+
+
+def _weights(rows: Rows, scheme: Scheme, day: int) -> Floats:
+    if not scheme.half_life:
+        return rows.weight
+    recent: Floats = rows.weight * 0.5 ** ((day - rows.panel.day) / scheme.half_life)
+    return recent
 
 
 def _pace(
@@ -120,7 +136,7 @@ def _pace(
         return None
     panel = rows.panel
     own = blocks_of(scheme.pace, panel, rows.stages, rows.features, sized(sizes, rows.amount))
-    ended = ((panel.happened == WON) | (panel.happened == LOST)) * weight
+    ended = _ended(panel) * weight
     found = fit_rates([*blocks, *own], ended, panel.days * weight, near)
     n = len(blocks)
     alone = Effects(0.0, found.names[n:], found.effects[n:], found.variances[n:])
@@ -142,4 +158,16 @@ def rates_on(rows: Rows, scheme: Scheme, learnt: Learnt) -> tuple[Floats, Floats
     return np.exp(np.minimum(win, 2.0)), np.exp(np.minimum(lose, 2.0))
 
 
-__all__ = ["FEATURE", "Learnt", "Rows", "blocks_for", "learn", "rates_on", "rows_of", "taken", "thinned", "until"]
+__all__ = [
+    "FEATURE",
+    "Learnt",
+    "Rows",
+    "blocks_for",
+    "learn",
+    "learn_ways",
+    "rates_on",
+    "rows_of",
+    "taken",
+    "thinned",
+    "until",
+]

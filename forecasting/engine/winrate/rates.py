@@ -114,7 +114,8 @@ def log_rates(effects: Effects, blocks: Sequence[Block], rows: int) -> Floats:
     for block in blocks:
         part = effects.of(block.name)
         if part is not None:
-            total += part[block.level] if block.by is None else part[block.level] * block.by
+            at = part[np.minimum(block.level, len(part) - 1)]
+            total += at if block.by is None else at * block.by
     return total
 
 
@@ -166,14 +167,15 @@ def _relearn(
     spread: Floats,
     variances: list[float],
 ) -> float:
-    """One step of expectation and maximisation for the variances; by how much the largest one moved, on a log scale."""
+    """One step for the variances; by how much the largest one moved, on a log scale."""
     moved = 0.0
     for n in range(1, len(blocks)):
         if blocks[n].kind == "flat":
             continue
         part = slice(begins[n], begins[n + 1])
-        size = float(found[part] @ pulls[n] @ found[part] + np.sum(pulls[n] * spread[part, part]))
-        new = float(np.clip(size / blocks[n].size, LEAST, MOST))
+        # As many effects as the data tell, of all that there are, share what was found (MacKay's fixed point).
+        told = blocks[n].size - float(np.sum(pulls[n] * spread[part, part])) / variances[n]
+        new = float(np.clip(found[part] @ pulls[n] @ found[part] / max(told, 0.01), LEAST, MOST))
         moved = max(moved, abs(np.log(new / variances[n])) * min(1.0, new))
         variances[n] = new
     return moved

@@ -51,7 +51,7 @@ def lasting_effects(effects: Effects, stood: Standing, since: int) -> Floats:
     total = np.full(len(stood.row), effects.constant)
     for name, part in zip(effects.names, effects.effects, strict=True):
         if name == "cohort":
-            total += part[cohort_of(stood.opened, since)]
+            total += part[np.minimum(cohort_of(stood.opened, since), len(part) - 1)]
         elif name == "amount":
             total += part[0] * stood.size
         elif name.startswith(FEATURE):
