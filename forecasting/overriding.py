@@ -33,6 +33,7 @@ from sfa.core.ids import is_key
 from sfa.core.rules import check_values
 from sfa.crm.edits import Who
 from sfa.crm.online import begin, check_rev
+from sfa.db import scope
 from sfa.db.tables import ROWS, history
 from sfa.db.writes import Door, Origin
 
@@ -198,17 +199,16 @@ def _shown(connection: Connection, key: str) -> Override:
 def supersede(connection: Connection, now_ms: int) -> int:
     """Write down which overrides of periods that are not over stand no more and why -> how many. A run that finds all
     as it should writes nothing."""
-    standing = read_overrides(connection, OVERRIDES.c.status == STANDING)
+    periods = ROWS["fiscal_periods"].c
+    over = select(periods.key).where(~periods.gone, periods.end_on <= scope.today(connection, now_ms))
+    standing = read_overrides(connection, OVERRIDES.c.status == STANDING, OVERRIDES.c.period_key.not_in(over))
     if not standing:
         return 0
     world = read_world(connection, now_ms=now_ms)
-    periods = _periods(connection, {one.period_key for one in standing})
+    spans = _periods(connection, {one.period_key for one in standing})
     ended: dict[str, tuple[int, str]] = {}
     for one in standing:
-        period = periods.get(one.period_key)
-        if period is not None and period.end_on <= world.today:
-            continue
-        cause = cause_of(one, world, period)
+        cause = cause_of(one, world, spans.get(one.period_key))
         if cause is not None:
             ended[one.key] = one.rev, cause
     door, origin = Door(connection, now_ms), Origin(author_key=None, at=now_ms, stored_at=now_ms)

@@ -169,7 +169,7 @@ class Forecasts:
         base, warm = self._made_already(gathered.place, whole), True
         if base is None:
             async with self._making:  # of many who ask at once one reads the deals and makes it
-                gathered = await self.screens.read(self._gather, user_key, wanted, whole)
+                gathered = await self._gathered(user_key, wanted, whole, gathered.place)
                 base = gathered.base
                 if base is None:
                     base, warm = await asyncio.to_thread(_made, gathered), False
@@ -196,6 +196,12 @@ class Forecasts:
             period = find_period(connection, wanted.period, as_of, world.period_kind)
             place = Place(world.seq, as_of, period.key, wanted.currency or world.currency, by, False)
         return _Gathered(who, world, place, period)
+
+    async def _gathered(self, user_key: str, wanted: Wanted, whole: bool, place: Place) -> _Gathered:
+        """Of a day that is over apart: what was frozen is read document by document."""
+        if place.is_over:
+            return await self.screens.reckon(self._gather, user_key, wanted, whole)
+        return await self.screens.read(self._gather, user_key, wanted, whole)
 
     def _gather(self, connection: Connection, user_key: str | None, wanted: Wanted, whole: bool) -> _Gathered:
         """Everything in one snapshot; deals only where no base of them is kept."""
@@ -235,7 +241,7 @@ class Forecasts:
         value: int | None = None  # nobody reckons with a node that is not in the tree
         if named.node in found.base.basis.nodes:
             base = found.base
-            counted = await asyncio.to_thread(would_stand, base.basis, base.ledger, base.standing, cell)
+            counted = await asyncio.to_thread(would_stand, base.basis, base.ledger, base.standing, cell, base.world)
             if counted is None:
                 raise Refused("rate_missing", "what the figure would stand in the place of cannot be converted")
             value = counted

@@ -10,13 +10,13 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, select
 
-from forecasting.answers import Basis, Override, PeriodTold, Place
+from forecasting.answers import Basis, NodeRow, Override, PeriodTold, Place
 from forecasting.ledger import Ledger
 from forecasting.reading import World
-from forecasting.rollup import Cell, Standing, adjust
-from forecasting.spots import grow
+from forecasting.rollup import LEVELS, Cell, Standing, adjust
+from forecasting.spots import Spot, grow
 from forecasting.tree import above
-from sfa.core.days import plus_days, start_of_ms
+from sfa.core.days import local_day, plus_days, start_of_ms
 from sfa.db.tables import ROWS
 
 STANDING = "standing"
@@ -151,7 +151,7 @@ def stood(stored: Iterable[Stored], world: World, basis: Basis, found: Ledger) -
             else:
                 causes[one.key] = cause
     values = {cell: _value(one, world, basis.currency) for cell, one in here.items()}
-    without = _without(basis, found, values)
+    without = _without(basis, found, values, world, here)
     same = {cell for cell, one in here.items() if one.currency == basis.currency}
     said = {cell: told(one, without.get(cell) if cell in same else None) for cell, one in here.items()}
     return Stood(Standing(values, said, _deciders(here)), causes)
@@ -161,15 +161,65 @@ def _deciders(here: Mapping[Cell, Stored]) -> dict[Cell, str]:
     return {cell: f"team:{one.seen_by}" for cell, one in here.items() if one.seen_by is not None}
 
 
-def _without(basis: Basis, found: Ledger, values: Mapping[Cell, int | None]) -> dict[Cell, int | None]:
+def _without(
+    basis: Basis, found: Ledger, values: Mapping[Cell, int | None], world: World, here: Mapping[Cell, Stored]
+) -> dict[Cell, int | None]:
+    """`here` are those that were set before; the others are set today."""
     grown = grow(basis, found, COMPANY) if values else None
-    return adjust(grown, found, Standing(values)) if grown is not None else {}
+    if grown is None:
+        return {}
+    without = adjust(grown, found, Standing(values))
+    if not world.shown:
+        set_on = {cell: local_day(one.set_at, world.zone) for cell, one in here.items()}
+        for node, view, level in values:
+            row = basis.nodes.get(node) if node.startswith("user:") and level == "manager" else None
+            if row is not None:
+                _leave_out(grown.root, row, view, without, world, set_on)
+    return without
 
 
-def would_stand(basis: Basis, found: Ledger, standing: Standing, cell: Cell) -> int | None:
+def _leave_out(
+    root: Spot, row: NodeRow, view: str, without: dict[Cell, int | None], world: World, set_on: Mapping[Cell, str]
+) -> None:
+    """Who manages a team, or one above it, reads on what its figures stand: what was said of himself, where he is below
+    it as well, is not in that (R25), but his own figure. Where a figure stands between, nothing of it is above. Whether
+    he managed it is asked of the day on which a figure was set, so that it does not become stale by his coming."""
+    way = _way(root, (*row.parents, row.node))
+    four = way[-1].four[view] if way else None
+    if four is None or four.manager_adjusted is None or four.own_adjusted is None:
+        return
+    hidden, user = four.manager_adjusted - four.own_adjusted, _key(row.node)
+    for n, team in reversed(list(enumerate(row.parents))):
+        cell = next((cell for level in LEVELS if (cell := (team, view, level)) in without), None)
+        if cell is None:
+            continue
+        day, readers = set_on.get(cell, world.today), row.parents[: n + (cell[2] == "own")]
+        value = without[cell]
+        if value is not None and any(user in world.tree.managers(_key(of), day) for of in readers):
+            without[cell] = value - hidden
+        return  # the figure of who manages what is above stands on this one
+
+
+def _key(node: str) -> str:
+    return node.partition(":")[2]
+
+
+def _way(root: Spot, nodes: Iterable[str]) -> list[Spot]:
+    """The spots down to a node; none where it does not stand there."""
+    way: list[Spot] = []
+    for node in nodes:
+        below = root.children.get(node)
+        if below is None:
+            return []
+        root = below
+        way.append(below)
+    return way
+
+
+def would_stand(basis: Basis, found: Ledger, standing: Standing, cell: Cell, world: World) -> int | None:
     """What stands in the place of an override that is about to be set, with all others; None where some of that cannot
     be converted."""
-    return _without(basis, found, {**standing.values, cell: 0}).get(cell)
+    return _without(basis, found, {**standing.values, cell: 0}, world, {}).get(cell)
 
 
 def in_currency(standing: Standing, world: World, currency: str) -> Standing:

@@ -18,6 +18,7 @@ from forecasting.movement import Stand
 from forecasting.reading import SELLS
 from forecasting.spots import Sight
 from forecasting.tree import Stay, Tree
+from sfa.core.days import plus_days
 from sfa.core.exchange import Applied
 from sfa.core.forecast import CLOSED, OMITTED, bucket_of, weighted
 from sfa.core.hierarchy import Edge
@@ -64,6 +65,11 @@ class Around(Struct, frozen=True):
     def is_running(self) -> bool:
         return self.period.start_on <= self.today < self.period.end_on
 
+    @property
+    def stands_on(self) -> str:
+        """The day of the tree: the snapshot's, of a period that was over its last one, as live rows have it."""
+        return min(self.today, plus_days(self.period.end_on, -1))
+
 
 def tree_of(people: Mapping[str, Named], teams: Mapping[str, Named], territories: Mapping[str, Named]) -> Tree:
     stays = (
@@ -85,26 +91,30 @@ def nodes_of(around: Around, with_money: Set[str]) -> dict[str, NodeRow]:
     nodes = [f"{kind}:{key}" for kind, of in (*named, ("product", around.products)) for key in of]
     rows = {node: row for node in nodes if (row := node_row(node, around)) is not None}
     for key, person in around.people.items():
-        is_there = person.active and (person.role in SELLS or rows[f"user:{key}"].parents)
-        if key not in with_money and not is_there:
+        if key not in with_money and not (person.active and _stands(key, person, rows[f"user:{key}"], around)):
             rows.pop(f"user:{key}", None)
     return rows
 
 
+def _stands(key: str, person: Named, row: NodeRow, around: Around) -> bool:
+    """Whether who has no money is told; who came into a team after the period is not in it."""
+    return bool(row.parents) or (person.role in SELLS and not around.tree.place(key, around.today).path)
+
+
 def node_row(node: str, around: Around) -> NodeRow | None:
-    """A node on the snapshot's day; None where nothing has that name, or has it no longer."""
+    """A node as it stands (`Around.stands_on`); None where nothing has that name, or has it no longer."""
     kind, _, key = node.partition(":")
     named = {"user": around.people, "team": around.teams, "territory": around.territories, "product": around.products}
     found = named.get(kind, {}).get(key)
     if found is None or found.gone:
         return None
     if kind == "user":
-        place = around.tree.place(key, around.today)
+        place = around.tree.place(key, around.stands_on)
         return NodeRow(node, found.name, place.path, place.manages)
     if kind == "product":
         return NodeRow(node, found.name)
     path = around.tree.team_path if kind == "team" else around.tree.territory_path
-    return NodeRow(node, found.name, path(key, around.today)[:-1])
+    return NodeRow(node, found.name, path(key, around.stands_on)[:-1])
 
 
 # -- facts ------------------------------------------------------------------------------------------------------------

@@ -43,19 +43,18 @@ def measure(report: Report, _data: Path) -> None:
         for seed in range(FIRST_SEED, FIRST_SEED + count):
             of = company(seed, arrivals=arrivals)
             deals = grow(of).deals
-            for day in DAYS:
-                for within, seen in judged(of, deals, day.toordinal()).items():
-                    found[within].append(seen)
+            for day in (day.toordinal() for day in DAYS):
+                model = fit(deals, day, quarters(of.fiscal_month, of.opened_on, of.until))
+                if isinstance(model, Model):
+                    for within, seen in judged(of, deals, day, model).items():
+                        found[within].append(seen)
         for within, parts in found.items():
             report.add(SUBJECT, f"{name}, won {within}", row(parts))
 
 
-def judged(of: Company, deals: Deals, day: int) -> dict[str, Seen]:
-    """What is said of the deals open on a day, for each horizon; nothing where nothing can be learnt yet."""
+def judged(of: Company, deals: Deals, day: int, model: Model) -> dict[str, Seen]:
+    """What a model says of the deals open on a day, for each horizon."""
     known = as_known(deals, day)
-    model = fit(known, day, quarters(of.fiscal_month, of.opened_on, of.until))
-    if not isinstance(model, Model):
-        return {}
     edges = np.array([day, *(day + days for days in WITHIN.values())], dtype=np.int64)
     said, true = chances(model, known, edges), true_chances(of, deals, edges)
     place = {key: n for n, key in enumerate(deals.keys)}

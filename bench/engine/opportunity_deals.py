@@ -9,6 +9,7 @@ Beside it: every open deal at list price times the share won so far (what a weig
 deals open 30 or 90 days earlier that were won in that time (the base rate of the question).
 """
 
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class Ended(Struct, frozen=True, eq=False):
 
 
 def measure(report: Report, data: Path) -> None:
-    asked, ended = walk(read_deals(data), EVERY)
+    asked, ended = walk_on(read_deals(data), range(FIRST, LAST_DAY - min(HORIZONS) + 1, EVERY))
     for horizon, limit in HORIZONS.items():
         days = asked[horizon]
         report.add(REVENUE, f"{horizon} days: chances of deals", _revenue(days, [day.said for day in days], limit))
@@ -62,12 +63,12 @@ def measure(report: Report, data: Path) -> None:
     report.add(WINNING, "won, of those that ended", row)
 
 
-def walk(deals: Deals, every: int) -> tuple[dict[int, list[Asked]], list[Ended]]:
-    """All questions, asked on every so many days."""
+def walk_on(deals: Deals, days: Iterable[int]) -> tuple[dict[int, list[Asked]], list[Ended]]:
+    """All questions, asked on each of the days."""
     asked: dict[int, list[Asked]] = {horizon: [] for horizon in HORIZONS}
     ended = []
     place = {key: n for n, key in enumerate(deals.keys)}
-    for day in range(FIRST, LAST_DAY - min(HORIZONS) + 1, every):
+    for day in days:
         known = as_known(deals, day)
         model = fit(known, day)
         if not isinstance(model, Model):

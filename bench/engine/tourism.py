@@ -2,7 +2,7 @@
 
 Tested on the last 8 quarters and from 2 and 4 quarters earlier. The method is chosen at each origin by what was known
 there, from forecasts that were made at earlier origins (every second quarter): nothing of the test is looked at.
-Forecasts of single series are the plain mean of AutoETS, AutoCES and the optimised Theta. RECON_CACHE names a folder
+Forecasts of single series are the plain mean of AutoETS, AutoCES and the optimised Theta. BENCH_CACHE names a folder
 that keeps them.
 """
 
@@ -15,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import asdict
 
+from bench.engine.tourism_views import measure_views
 from bench.report import Report
 from forecasting.engine import scores
 from forecasting.engine.choosing import Choice, Origin, choose, level_errors, past_errors
@@ -33,10 +35,12 @@ DRAWS = 2000
 
 
 class Made(Struct, frozen=True, eq=False):
-    """Forecasts of all nodes at an origin (nodes, steps), and errors of the next step within the history."""
+    """Forecasts of all nodes at an origin (nodes, steps), errors of the next step within the history, and the forecasts
+    of each model alone (models, nodes, steps)."""
 
     base: Floats
     one_step: Floats
+    alone: Floats
 
 
 def read(folder: Path) -> tuple[Hierarchy, Floats]:
@@ -68,19 +72,19 @@ def forecast(values: Floats, steps: int, season: int) -> Made:
     """Each series alone. (nodes, times) -> forecasts, and what they were off by within the history."""
     from statsforecast.models import AutoCES, AutoETS, DynamicOptimizedTheta
 
-    base = np.zeros((len(values), steps))
-    fitted = np.zeros_like(values)
     kinds = (AutoETS, AutoCES, DynamicOptimizedTheta)
+    alone = np.zeros((len(kinds), len(values), steps))
+    fitted = np.zeros_like(values)
     for n, series in enumerate(values):
-        for kind in kinds:
+        for k, kind in enumerate(kinds):
             model = kind(season_length=season).fit(series)
-            base[n] += model.predict(steps)["mean"] / len(kinds)
+            alone[k, n] = model.predict(steps)["mean"]
             fitted[n] += model.predict_in_sample()["fitted"] / len(kinds)
-    return Made(base, (values - fitted)[:, 2 * season :])
+    return Made(alone.mean(axis=0), (values - fitted)[:, 2 * season :], alone)
 
 
 def made_at(values: Floats, origins: Sequence[int]) -> dict[int, Made]:
-    kept = os.environ.get("RECON_CACHE")
+    kept = os.environ.get("BENCH_CACHE")
     found = {}
     for origin in origins:
         path = Path(kept or ".") / f"tourism-{origin}.npz"
@@ -91,7 +95,7 @@ def made_at(values: Floats, origins: Sequence[int]) -> dict[int, Made]:
             warnings.simplefilter("ignore")
             found[origin] = forecast(values[:, :origin], STEPS, SEASON)
         if kept:
-            np.savez(path, base=found[origin].base, one_step=found[origin].one_step)
+            np.savez(path, **asdict(found[origin]))
     return found
 
 
@@ -141,9 +145,10 @@ def measure(report: Report, data_folder: Path) -> None:
     _points(report, hierarchy, tests, said)
     for known, choice in choices.items():
         ratios = choice.ratios[choice.method]
-        told = {"method": choice.method, "origins": choice.origins}
+        told: dict[str, float | str] = {"method": choice.method, "origins": choice.origins}
         report.add("tourism: chosen", f"after {known} quarters", told | {k: round(v, 3) for k, v in ratios.items()})
     _ranges(report, hierarchy, values, made, {known: choice.method for known, choice in choices.items()})
+    measure_views(report, hierarchy, values, {origin: each.alone for origin, each in made.items()})
 
 
 def _points(
@@ -163,8 +168,8 @@ def _points(
                 "425 series": round(float(np.mean(mase)), 3),
                 "6 levels": round(float(np.mean(list(levels.values()))), 3),
                 **{level: round(value, 3) for level, value in levels.items()},
-                "worst level %": round(100 * max(whole), 1),
-                "of one origin %": round(100 * max(single), 1),
+                "worst level %": round(100 * float(max(whole)), 1),
+                "of one origin %": round(100 * float(max(single)), 1),
                 "gap": f"{max(hierarchy.gap(values) for values in by_origin.values()):.0e}",
             },
         )
@@ -194,21 +199,23 @@ def _ranges(
             scaled = (found / test.scale[:, None, None]).reshape(-1, len(LEVELS))
             lost[name].append(scores.pinball(scaled, test.came / test.scale[:, None], LEVELS).value or 0.0)
     for name, by_level in inside.items():
-        cells = {level: "{:.0f} / {:.0f}".format(*(100 * np.mean(each, axis=0))) for level, each in by_level.items()}
-        told = {
+        cells: dict[str, float | str] = {
+            level: "{:.0f} / {:.0f}".format(*(100 * np.mean(each, axis=0))) for level, each in by_level.items()
+        }
+        told: dict[str, float | str] = {
             "pinball / scale": round(float(np.mean(lost[name])), 4),
             "gap": f"{gap:.0e}" if name != names[0] else "",
         }
         report.add("tourism: within P10-P90 / P2.5-P97.5, %", name, cells | told)
 
 
-def draws_at(hierarchy: Hierarchy, test: Origin, past: Sequence[Origin], method: str) -> Floats:
+def draws_at(hierarchy: Hierarchy, test: Origin, past: Sequence[Origin], method: str, count: int = DRAWS) -> Floats:
     errors = past_errors(hierarchy, past, method)
     off = off_by(hierarchy, errors, test.scale, LEVELS)
     assert off is not None
     points = reconciled(hierarchy, reconciler(hierarchy, method, test.evidence), test.base)
     by = reconciler(hierarchy, BOTTOM_UP, test.evidence)
-    return draws(hierarchy, by, points, LEVELS, off, errors, DRAWS, np.random.SeedSequence(8))
+    return draws(hierarchy, by, points, LEVELS, off, errors, count, np.random.SeedSequence(8))
 
 
 def _came(values: Floats, origin: int, known: int) -> Floats:

@@ -47,11 +47,13 @@ def choose(
     past: Sequence[Origin],
     methods: Sequence[str] = METHODS,
     *,
+    now: Evidence | None = None,
     worse: float = WORSE,
     fallback: str = OLS,
     non_negative: bool = False,
 ) -> Choice:
-    """`past` are origins in any order; one of which nothing is known yet is passed over."""
+    """`past` are origins in any order; one of which nothing is known yet is passed over. What cannot be computed with
+    the evidence of `now`, where that is given, is not chosen."""
     told = [origin for origin in past if np.isfinite(origin.came).any()]
     if len(told) < LEAST_ORIGINS:
         return Choice(fallback, len(told), {}, TOO_SHORT)
@@ -60,6 +62,8 @@ def choose(
     judged = np.isfinite(base)
     ratios: dict[str, dict[str, float]] = {}
     for method in methods:
+        if now is not None and reconciler(hierarchy, method, now).to_leaves is None:
+            continue
         found = [_tried(hierarchy, origin, method, non_negative) for origin in told]
         known = [each for each in found if each is not None]
         if len(known) == len(told):
@@ -116,4 +120,5 @@ def _means(hierarchy: Hierarchy, errors: Floats, scale: Floats) -> Floats:
     whole = np.isfinite(by_node)
     sums = np.bincount(of_node, np.where(whole, by_node, 0.0).sum(axis=1), len(at))
     counts = np.bincount(of_node, whole.sum(axis=1), len(at))
-    return np.divide(sums, counts, out=np.full(len(at), np.nan), where=counts > 0)
+    found: Floats = np.divide(sums, counts, out=np.full(len(at), np.nan), where=counts > 0)
+    return found

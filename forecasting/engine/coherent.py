@@ -83,8 +83,8 @@ def where(errors: Floats, count: int, rng: np.random.Generator) -> Floats:
     origin = turn % origins
     rounds = -(-count // origins)
     within = (turn // origins + rng.random(count)) / rounds
-    places = (ranks[:, origin].transpose(0, 2, 1) + within) / origins
-    return np.clip(places, MARGIN, 1 - MARGIN)
+    places: Floats = (ranks[:, origin].transpose(0, 2, 1) + within) / origins
+    return places.clip(MARGIN, 1 - MARGIN)
 
 
 def read(levels: Floats, quantiles: Floats, places: Floats) -> Floats:

@@ -12,7 +12,7 @@ import msgspec
 from forecasting.outlook import store
 from forecasting.outlook.process import Step
 from forecasting.outlook.reading import Read, read
-from forecasting.outlook.store import Run
+from forecasting.outlook.store import Run, Said
 from forecasting.outlook.worker import Failed, Worker
 from sfa.core.clock import Clock
 from sfa.core.ids import KeyMaker
@@ -62,8 +62,8 @@ class Outlooks:
     async def _answered(self, number: int, seed: int) -> None:
         asked: Read = await self._database.read_apart_async(read, self._clock.now_ms(), seed)
         question = await asyncio.to_thread(msgspec.json.encode, asked.question)
-        currency = asked.question.currency
-        self._check(await self._database.write_async(store.began, number, self._me, asked.seq, currency, question))
+        said = Said(asked.as_of, asked.seq, asked.question.currency)
+        self._check(await self._database.write_async(store.began, number, self._me, said, question))
         answer = await self._beating(number, question)
         now_ms = self._clock.now_ms()
         self._check(await self._database.write_async(store.finish, now_ms, number, self._me, answer))

@@ -61,6 +61,14 @@ class Run(Struct, frozen=True):
     learnt: dict[str, Any] | None
 
 
+class Said(Struct, frozen=True):
+    """Of what a question is: the local day, the clock's number, the currency."""
+
+    as_of: str
+    seq: int
+    currency: str
+
+
 # -- asking -----------------------------------------------------------------------------------------------------------
 
 
@@ -117,9 +125,10 @@ def beat(connection: Connection, now_ms: int, number: int, me: str, step: str, p
     return _mine(connection, number, me, beat_at=now_ms, step=step, progress=progress)
 
 
-def began(connection: Connection, number: int, me: str, seq: int, currency: str, question: bytes) -> bool:
-    """The question is kept before it is answered."""
-    if not _mine(connection, number, me, seq=seq, currency=currency, digest=digest_of(question)):
+def began(connection: Connection, number: int, me: str, said: Said, question: bytes) -> bool:
+    """The question is kept before it is answered; it is of the day on which it was read, for a run may wait."""
+    read = {"as_of": said.as_of, "seq": said.seq, "currency": said.currency}
+    if not _mine(connection, number, me, **read, digest=digest_of(question)):
         return False
     connection.execute(delete(outlook_found).where(_F.number == number))
     _put(connection, number, [(QUESTION, "", question)])

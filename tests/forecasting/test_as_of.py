@@ -1,10 +1,17 @@
 """A roll-up as of a day that is over: the snapshot of that day, equal to what the roll-up said that day (R27)."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from forecasting import frozen
+from forecasting.answers import Basis
+from forecasting.service import Forecasts, Wanted
+from sfa.crm.online import Online
+from sfa.db.database import open_database
 from tests.builders import DAY_MS, NOW
 from tests.crm.desk import Desk, opened
 from tests.forecasting.selling import DOLLARS, Q1, Q2, order, shares, take
@@ -42,22 +49,76 @@ def asked(desk: Desk, query: str = "", user: str = "fay") -> dict[str, Any]:
     return found
 
 
+def told_alike(found: dict[str, Any]) -> dict[str, Any]:
+    """What a frozen roll-up and a live one both say."""
+    for name in ABOUT:
+        found.pop(name)
+    for node in found["nodes"]:
+        for view in node["views"].values():
+            for name in ("own_adjusted", "manager_adjusted", "code"):
+                view.pop(name)
+    return found
+
+
 @pytest.mark.parametrize("by", ["owner", "territory", "product"])
 @pytest.mark.parametrize("period", [Q1, Q2])
 def test_a_frozen_roll_up_is_what_the_live_one_was_that_day_r27(desk: Desk, by: str, period: str) -> None:
     live = asked(desk, f"period={period}&by={by}")
     take(desk.office)
     next_day(desk)
-    frozen = asked(desk, f"period={period}&by={by}&as_of=2026-01-05")
-    assert frozen["as_of_snapshot"] == 1
-    for found in (live, frozen):
-        for name in ABOUT:
-            found.pop(name)
-        for node in found["nodes"]:
-            for view in node["views"].values():
-                for name in ("own_adjusted", "manager_adjusted", "code"):
-                    view.pop(name)
-    assert frozen == live
+    past = asked(desk, f"period={period}&by={by}&as_of=2026-01-05")
+    assert past["as_of_snapshot"] == 1
+    assert told_alike(past) == told_alike(live)
+
+
+def test_a_period_that_was_over_stands_as_on_its_last_day_frozen_and_live_r27(desk: Desk) -> None:
+    """Bob, who closed in it, and Ana, who did not, come to the south after it; so does a team."""
+    day = "2026-04-02"
+    desk.office.clock.advance(100 * DAY_MS)
+    desk.forget_tokens()
+    for user in ("ana", "bob"):
+        desk.office.put(("team_members", f"m-{user}", {"valid_to": day}))
+        desk.office.put(
+            ("team_members", f"m-{user}-2", {"team_key": "south", "user_key": user, "valid_from": day}),
+        )
+    desk.office.put(
+        ("teams", "new", {"name": "New"}),
+        ("users", "nils", {"name": "Nils", "email": "nils@example.com", "role": "rep"}),
+    )
+    desk.office.put(
+        ("team_edges", "e-new", {"team_key": "new", "parent_key": "south", "valid_from": day}),
+        ("team_members", "m-nils", {"team_key": "new", "user_key": "nils", "valid_from": day}),
+    )
+    live = {period: asked(desk, f"period={period}") for period in (Q1, Q2)}
+    take(desk.office, 100)
+    next_day(desk)
+    for period, stands, own in ((Q1, "team:north", False), (Q2, "team:south", True)):
+        past = asked(desk, f"period={period}&as_of=2026-04-15")
+        parents = {node["node"]: node["parent"] for node in past["nodes"]}
+        assert (parents["user:ana"], parents["user:bob"], "user:nils" in parents) == (stands, stands, own)
+        assert told_alike(past) == told_alike(live[period])
+
+
+def test_what_was_frozen_is_read_apart_from_who_answers_r27(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(desk.office)
+    next_day(desk)
+    threads: list[str] = []
+
+    def watched(*args: Any) -> Basis:
+        threads.append(threading.current_thread().name.rpartition("_")[0])
+        return frozen.past(*args)
+
+    async def ask() -> None:
+        database = open_database(desk.office.database.url, durable=False)
+        try:
+            forecasts = Forecasts(Online(database, desk.office.clock, {}), watched)
+            told, warm = await forecasts.rollup("root", Wanted(period=Q1, as_of="2026-01-05"))
+            assert (told.as_of_snapshot, warm) == (1, False)
+        finally:
+            await database.close_async()
+
+    asyncio.run(ask())
+    assert threads == ["sfa-reader" if desk.office.database.dialect == "sqlite" else "sfa-apart"]
 
 
 def test_the_past_does_not_follow_what_changes_r27(desk: Desk) -> None:

@@ -115,3 +115,57 @@ def test_by_territory_there_are_no_figures_to_hide_r25(desk: Desk) -> None:
         for node in nodes(rollup(desk, person, by="territory", node="territory:t-north")).values():
             four = node["views"]["commit"]
             assert (four["own_adjusted"], four["manager_adjusted"], four["code"]) == (500_000, 500_000, None)
+
+
+def manage(desk: Desk, day: str = "2026-01-01") -> None:
+    """Ana, who is in the north, manages what is above it as well."""
+    row = {"team_key": "all-sales", "user_key": "ana", "role": "manager", "valid_from": day}
+    desk.office.put(("team_members", "m-ana-2", row))
+
+
+def bases(desk: Desk) -> dict[tuple[str, str], tuple[int, int | None]]:
+    """(node, level) -> what a figure was based on, and by how much that is another now."""
+    told = [override for node in nodes(rollup(desk)).values() for override in node["views"]["commit"]["overrides"]]
+    return {(one["node"], one["level"]): (one["based_on_minor"], one["delta_minor"]) for one in told}
+
+
+def test_what_is_said_of_who_manages_a_team_is_not_in_what_its_figures_stand_on_r25(desk: Desk) -> None:
+    """Neither on a screen nor on his device, and not by what changes of it."""
+    manage(desk)
+    said(desk, "mia", "user:bob", amount=40, level="manager")
+    said(desk, "mia", ANA, amount=SECRET, level="manager")
+    said(desk, "dirk", "team:all-sales", amount=8)
+    said(desk, "dirk", NORTH, amount=10, level="manager")
+    assert bases(desk)[NORTH, "manager"] == (500_040, None)
+    said(desk, "mia", NORTH, amount=9)
+    assert bases(desk)[NORTH, "own"] == (500_040, None)
+    assert bases(desk)[NORTH, "manager"] == (500_040, 9 - 500_040)
+    assert bases(desk)["team:all-sales", "own"] == (500_040, 10 - 500_040)
+    assert put(desk, "mia", ANA, SECRET + 5, level="manager", rev=1).status_code == 200
+    said(desk, "ana", ANA, amount=500_001)
+    assert bases(desk)[NORTH, "own"] == (500_040, 1)
+    assert put(desk, "mia", "user:bob", 43, level="manager", rev=1).status_code == 200
+    assert bases(desk)[NORTH, "own"] == (500_040, 4)
+    phone = desk.office.phone("ana")
+    phone.catch_up()
+    assert len(phone.keys("forecast_overrides")) == 4
+    for hidden in (SECRET, SECRET + 5, SECRET + 40, SECRET + 45):
+        assert str(hidden) not in str(phone.held)
+
+
+def test_all_figures_of_others_are_in_what_a_figure_stands_on_r26(desk: Desk) -> None:
+    """And that one of them comes to manage the team moves none of it."""
+    said(desk, "mia", ANA, amount=SECRET, level="manager")
+    said(desk, "mia", NORTH, amount=9)
+    assert bases(desk)[NORTH, "own"] == (SECRET, None)
+    desk.office.clock.advance(86_400_000)
+    desk.forget_tokens()
+    manage(desk, "2026-01-06")
+    assert bases(desk)[NORTH, "own"] == (SECRET, None)
+
+
+def test_where_managers_figures_are_shown_a_teams_figure_stands_on_all_of_them_r25(desk: Desk) -> None:
+    desk.office.put(("forecast_policies", "p", {"name": "P", "manager_figures": "shown"}))
+    manage(desk)
+    said(desk, "mia", ANA, amount=SECRET, level="manager")
+    assert said(desk, "mia", NORTH, amount=9)["based_on_minor"] == SECRET

@@ -1,9 +1,11 @@
 """When a figure stands no more, who finds that first, and what stays as it was (R26)."""
 
+from typing import Any
+
 import pytest
 
 from forecasting import overriding
-from forecasting.standing import OVERRIDES, read_overrides
+from forecasting.standing import OVERRIDES, Stored, read_overrides
 from tests.crm.desk import Desk
 from tests.forecasting.telling import code, nodes, rollup
 from tests.forecasting.test_hidden_figures import move
@@ -50,6 +52,21 @@ def test_a_period_that_is_over_keeps_its_figures_r26(desk: Desk) -> None:
     assert supersede(desk) == 0
     assert {item["override"]["status"] for item in listed(desk)} == {"standing"}
     assert four(desk, NORTH)[2] == 888
+
+
+def test_the_job_reads_no_figures_of_periods_that_are_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which there are more with each quarter, every minute."""
+    said(desk, "ana", ANA, amount=1)
+    desk.office.clock.advance(200 * 86_400_000)
+    judged: list[int] = []
+
+    def watched(*args: Any) -> list[Stored]:
+        found = read_overrides(*args)
+        judged.append(len(found))
+        return found
+
+    monkeypatch.setattr(overriding, "read_overrides", watched)
+    assert (supersede(desk), judged) == (0, [0])
 
 
 def test_who_moved_before_the_period_was_over_took_his_figure_out_of_it_r26(desk: Desk) -> None:

@@ -80,7 +80,7 @@ class Quarter:
 
     def _target(self, values: dict[str, Any]) -> str:
         """The quota of this person or team, period and measure: the company has some, and none of them twice."""
-        found = self.day.database.read(_quota_of, values)
+        found = self.day.database.read(quota_of, values)
         return found or str(self._ask("finance", "POST", "/api/quotas", row=values)["key"])
 
     def _move(self, mine: str) -> None:
@@ -224,7 +224,7 @@ class Quarter:
 
     def _headers(self, role: str) -> dict[str, str]:
         if role not in self._tokens:
-            email = self.day.database.read(_email_of, role)
+            email = self.day.database.read(email_of, role)
             device = {"name": "console", "platform": "demo", "app_version": "1"}
             login = {"email": email, "password": self.day.password, "device": device}
             answer = self.web.post("/auth/login", json=login).raise_for_status()
@@ -240,12 +240,12 @@ def _some(parts: list[Part]) -> str:
     return f"{len(parts)} contribution{'s' if len(parts) != 1 else ''}"
 
 
-def _email_of(connection: Connection, role: str) -> str:
+def email_of(connection: Connection, role: str) -> str:
     users = ROWS["users"].c
     return str(connection.execute(select(users.email).where(users.role == role).order_by(users.key).limit(1)).scalar())
 
 
-def _quota_of(connection: Connection, values: Mapping[str, Any]) -> str | None:
+def quota_of(connection: Connection, values: Mapping[str, Any]) -> str | None:
     quotas = ROWS["quotas"].c
     same = (
         quotas[name] == values[name] for name in ("user_key", "team_key", "period_key", "measure") if name in values

@@ -25,7 +25,8 @@ def hierarchies(draw: st.DrawFn) -> Hierarchy:
 def forecasts(hierarchy: Hierarchy, rng: np.random.Generator, steps: int = 3) -> Floats:
     """Sums of what is said of leaves, and off by something each; some are 0, some negative, some large."""
     leaves = rng.normal(50, 60, (hierarchy.summing.shape[1], steps)) * rng.choice([0.0, 1.0, 1e6])
-    return hierarchy.total(leaves) + rng.normal(0, 20, (len(hierarchy), steps)) * rng.choice([0.0, 1.0, 1e4])
+    off: Floats = rng.normal(0, 20, (len(hierarchy), steps)) * rng.choice([0.0, 1.0, 1e4])
+    return hierarchy.total(leaves) + off
 
 
 def evidence(hierarchy: Hierarchy, rng: np.random.Generator) -> Evidence:

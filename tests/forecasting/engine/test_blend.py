@@ -59,10 +59,8 @@ def test_nothing_that_was_judged_was_better_than_what_is_chosen(company: tuple[d
     said, came = {name: np.nan_to_num(values) for name, values in company[0].items()}, np.nan_to_num(company[1])
     found = weigh(said, came, baselines=[name for name in BASELINES if name in said])
     if found.code is None:
-        best = found.scores[found.by].value
-        rest = [score.value for name, score in found.scores.items() if name != "chosen"]
-        assert best == min(rest, key=lambda value: value if value is not None else math.inf)
-        assert len(rest) == len(said) + 2
+        assert set(found.off) == said.keys() | {FITTED, EQUAL} == found.scores.keys() - {"chosen"}
+        assert found.off[found.by] == min(found.off.values())
 
 
 def test_a_baseline_that_is_better_than_all_effort_is_what_is_said() -> None:
@@ -77,9 +75,13 @@ def test_a_baseline_that_is_better_than_all_effort_is_what_is_said() -> None:
     assert blended(found, {"pipeline": 1.0, "last_year": 9.0}).value == 9.0
 
 
-def test_a_baseline_is_never_part_of_a_mixture() -> None:
-    said, came = noisy(2, {"pipeline": 50, "series": 50, "last_year": 55})
-    assert set(weigh(said, came, baselines=["last_year"]).weights) <= {"pipeline", "series"}
+def test_a_baseline_weighs_in_a_mixture_what_the_past_says_and_no_more() -> None:
+    said, came = noisy(2, {"pipeline": 50, "series": 50, "last_year": 50}, 60)
+    good = weigh(said, came, baselines=["last_year"])
+    assert good.by == FITTED
+    assert 0.2 < good.weights["last_year"] < good.weights["pipeline"] + good.weights["series"]
+    said["last_year"] = came + np.random.default_rng(3).normal(0, 900, 60)
+    assert weigh(said, came, baselines=["last_year"]).weights.get("last_year", 0.0) < 0.02
 
 
 def test_views_that_are_off_independently_are_mixed_and_are_better_together() -> None:
@@ -142,24 +144,34 @@ def test_who_seldom_spoke_is_left_out_and_said() -> None:
 
 
 def test_who_says_nothing_today_leaves_his_weight_to_the_others() -> None:
-    found = Blend({"pipeline": 0.5, "series": 0.3, "call": 0.2}, FITTED, 9, {})
+    found = Blend({"pipeline": 0.5, "series": 0.3, "call": 0.2}, FITTED, 9, {}, {})
     told = blended(found, {"pipeline": 100.0, "series": 200.0, "call": None})
     assert told.value == pytest.approx(100 * 5 / 8 + 200 * 3 / 8)
     assert dict(told.weights) == pytest.approx({"pipeline": 5 / 8, "series": 3 / 8})
-    alone = Blend({"last_year": 1.0}, "last_year", 9, {})
+    alone = Blend({"last_year": 1.0}, "last_year", 9, {}, {})
     assert blended(alone, {"pipeline": 4.0, "last_year": math.nan}) == blend.Blended(
         4.0, {"pipeline": 1.0}, blend.SILENT
     )
+
+
+def test_who_was_right_lately_speaks_rather_than_who_was_right_long_ago() -> None:
+    said, came = noisy(12, {"pipeline": 100, "series": 100}, 40)
+    early = np.arange(40) < 24
+    said["series"][early], said["pipeline"][~early] = came[early] + 1, came[~early] + 1
+    found = weigh(said, came)
+    assert found.off["pipeline"] < found.off["series"]
+    assert found.scores["pipeline"].value > found.scores["series"].value  # type: ignore[operator]
+    assert found.weights["pipeline"] > 0.6
 
 
 def test_what_comes_later_changes_nothing_of_what_was_said_before() -> None:
     said, came = noisy(9, {"pipeline": 50, "series": 90, "last_year": 70}, 20)
     stack = np.stack([values[:, None] for values in said.values()])
     actual = came[:, None]
-    one = blend._as_chosen(blend._tried(stack, actual, [0, 1], list(said)), actual)
+    one = blend._as_chosen(blend._tried(stack, actual, np.array([0.5, 0.5, 0.0]), list(said)), actual)
     stack[:, 12:] *= 7
     actual[12:] *= -3
-    other = blend._as_chosen(blend._tried(stack, actual, [0, 1], list(said)), actual)
+    other = blend._as_chosen(blend._tried(stack, actual, np.array([0.5, 0.5, 0.0]), list(said)), actual)
     assert np.array_equal(one[:12], other[:12], equal_nan=True)
     assert not np.array_equal(one[12:], other[12:])
 

@@ -99,7 +99,15 @@ def test_whatever_the_past_was_like_a_method_that_can_be_computed_is_chosen(foun
     assert all(np.isfinite(value) for by in choice.ratios.values() for value in by.values())
     assert choice.method in METHODS
     for origin in told:
-        assert choice.code == TOO_SHORT or reconciler(found, choice.method, origin.evidence).to_leaves is not None
+        if choice.code is None and np.isfinite(origin.came).any():
+            assert reconciler(found, choice.method, origin.evidence).to_leaves is not None
+
+
+def test_what_cannot_be_computed_today_is_not_chosen() -> None:
+    told = past(teams(), 3.0, 6.0, 4)
+    best = choose(teams(), told, [MINT, BOTTOM_UP])
+    today = choose(teams(), told, [MINT, BOTTOM_UP], now=Evidence())
+    assert (best.method, today.method) == (MINT, BOTTOM_UP)
 
 
 def test_past_errors_are_those_of_what_would_have_been_said() -> None:

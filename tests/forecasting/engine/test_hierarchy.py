@@ -57,14 +57,18 @@ def test_no_node_is_a_hierarchy_too() -> None:
 
 
 def test_what_is_no_hierarchy_is_a_mistake_of_the_caller() -> None:
-    for wrong in (
-        lambda: tree(["a", "b"], ["b", "a"]),
-        lambda: tree(["a", "b", "c"], ["b", "a", "a"]),
-        lambda: tree(["a"], ["nobody"]),
-        lambda: tree(["a", "a"], [None, "a"]),
-        lambda: tree(["a"], [None], levels=["x", "y"]),
-        lambda: grouped(["a"], {"team": ["n", "s"]}),
-        lambda: grouped(["a", "a"], {"team": ["n", "s"]}),
-    ):
+    wrong: list[tuple[list[str], list[str | None]]] = [
+        (["a", "b"], ["b", "a"]),
+        (["a", "b", "c"], ["b", "a", "a"]),
+        (["a"], ["nobody"]),
+        (["a", "a"], [None, "a"]),
+        (["a"], []),
+    ]
+    for names, parents in wrong:
         with pytest.raises(ValueError):
-            wrong()
+            tree(names, parents)
+    with pytest.raises(ValueError):
+        tree(["a"], [None], levels=["x", "y"])
+    for leaves in (["a"], ["a", "a"]):
+        with pytest.raises(ValueError):
+            grouped(leaves, {"team": ["n", "s"]})

@@ -37,7 +37,7 @@ def test_smape_of_zeros_is_no_error() -> None:
 
 def test_owa_is_one_for_naive2_itself_and_a_half_for_what_is_twice_as_good() -> None:
     assert scores.owa([0.1, 0.3], [1, 2], [0.1, 0.3], [1, 2]).value == pytest.approx(1)
-    assert scores.owa([0.1, 0.1], [1, 0.5], [0.1, 0.3], [1, 2]) == Score(pytest.approx(0.5), 2)
+    assert scores.owa([0.1, 0.1], [1, 0.5], [0.1, 0.3], [1, 2]).value == pytest.approx(0.5)
     assert scores.owa([0.1, math.nan], [1, 1], [0.1, 1], [1, 1]) == Score(1.0, 1, 1)
 
 
@@ -48,7 +48,7 @@ def test_pinball_of_the_median_is_half_the_absolute_error() -> None:
 
 def test_a_range_covers_its_ends_and_may_be_open() -> None:
     found = scores.coverage([0, 0, -math.inf, math.nan], [1, 1, 5, 1], [1, 1.1, -9, 0])
-    assert found == Score(pytest.approx(2 / 3), 3, 1)
+    assert found == Score(2 / 3, 3, 1)
 
 
 def test_a_sure_and_wrong_chance_is_bad_but_not_infinitely() -> None:
@@ -97,15 +97,16 @@ def test_nothing_to_divide_by_is_said() -> None:
 
 
 def test_columns_of_different_lengths_are_a_mistake_of_the_caller() -> None:
-    for wrong in (
-        lambda: scores.wape([1], [1, 2]),
-        lambda: scores.pinball([1, 2], [1], 0.5),
-        lambda: scores.coverage([1], [1], [1, 2]),
-        lambda: scores.log_loss_of_kinds([0.5], [1]),
-        lambda: scores.scale([1, 2], 0),
-    ):
-        with pytest.raises(ValueError):
-            wrong()
+    with pytest.raises(ValueError):
+        scores.wape([1], [1, 2])
+    with pytest.raises(ValueError):
+        scores.pinball([1, 2], [1], 0.5)
+    with pytest.raises(ValueError):
+        scores.coverage([1], [1], [1, 2])
+    with pytest.raises(ValueError):
+        scores.log_loss_of_kinds([0.5], [1])
+    with pytest.raises(ValueError):
+        scores.scale([1, 2], 0)
 
 
 @given(columns, st.integers(0, 2**32 - 1), st.integers(1, 13))

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from forecasting.outlook import store
+from forecasting.outlook.store import Said
 from forecasting.outlook.values import Answer, DealOutlook, NodeOutlook, Outlook, Range, Score, Seen
 from tests.crm.desk import Desk, opened
 from tests.forecasting.selling import Q1, order
@@ -43,7 +44,7 @@ def found(office: Office, day: str, outlook: Outlook, **deals: int) -> int:
     def run(connection: Any) -> int:
         number = store.ask(connection, office.clock.now_ms(), day)[0].number
         store.claim(connection, office.clock.now_ms(), "me")
-        store.began(connection, number, "me", 7, "EUR", b"{}")
+        store.began(connection, number, "me", Said(day, 7, "EUR"), b"{}")
         nodes = [NodeOutlook(node, [outlook], above) for node, above in TREE.items()]
         score = Score(
             node="user:bob",

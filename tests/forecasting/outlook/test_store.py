@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from forecasting.outlook import store
-from forecasting.outlook.store import ATTEMPTS_MAX, CANCELLED, DONE, FAILED, KEPT_DAYS, RUNNING, STALE_MS, WAITING
+from forecasting.outlook.store import ATTEMPTS_MAX, CANCELLED, DONE, FAILED, KEPT_DAYS, RUNNING, STALE_MS, WAITING, Said
 from forecasting.outlook.values import Answer, DealOutlook, NodeOutlook, Outlook, Score
 from sfa.core.errors import Refused
 from sfa.db.database import Database
@@ -20,6 +20,7 @@ SCORE = Score(
     node="company", view="blend", days=30, periods=4, wape_bp=1, bias_bp=0, pinball_minor=2, held_bp=3, few=True
 )
 FOUND = Answer(learnt=None, nodes=[NodeOutlook("company", [QUARTER])], deals={"ana": [DEAL]}, scores=[SCORE])
+SAID = Said(DAY, 7, "EUR")
 ANSWER = msgspec.json.encode(FOUND)
 
 
@@ -37,7 +38,7 @@ def claimed(database: Database) -> Database:
     """One run, claimed by `me`, its question kept."""
     write(database, store.ask, NOW, DAY)
     assert write(database, store.claim, NOW, "me").state == RUNNING
-    assert write(database, store.began, 1, "me", 7, "EUR", b"{}")
+    assert write(database, store.began, 1, "me", SAID, b"{}")
     return database
 
 
@@ -72,7 +73,7 @@ def test_a_run_whose_process_died_is_taken_over_and_the_dead_one_stores_nothing(
     taken = write(claimed, store.claim, later, "other")
     assert (taken.number, taken.claimed_by, taken.attempts) == (1, "other", 2)
     assert not write(claimed, store.finish, later, 1, "me", ANSWER)
-    assert write(claimed, store.began, 1, "other", 8, "EUR", b"[]")  # asked anew: the question of before is gone
+    assert write(claimed, store.began, 1, "other", SAID, b"[]")  # asked anew: the question of before is gone
     assert write(claimed, store.finish, later, 1, "other", ANSWER)
 
 
@@ -122,7 +123,7 @@ def test_of_old_runs_one_a_week_keeps_its_deals_and_its_question_and_all_keep_th
     for number, day in enumerate(days, 1):
         write(database, store.ask, NOW, day)
         write(database, store.claim, NOW, "me")
-        write(database, store.began, number, "me", 7, "EUR", b"{}")
+        write(database, store.began, number, "me", Said(day, 7, "EUR"), b"{}")
         write(database, store.finish, NOW, number, "me", ANSWER)
     assert write(database, store.forget, NOW + KEPT_DAYS * store.DAY_MS) == "0 documents"
     assert write(database, store.forget, NOW + KEPT_DAYS * store.DAY_MS + 1) == "4 documents"

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from forecasting.engine.values import AMOUNT, EXPECTED, NEVER, STAGE, Changes, Deals, as_known
 from forecasting.engine.winrate import Model, NotComputable, chances, fit, from_bytes, reasons, similar, to_bytes
+from forecasting.engine.winrate.panel import pushes_before
 from forecasting.engine.winrate.quarters import civil_quarters
 from tests.forecasting.engine.strategies import FIRST, LAST, deals
 
@@ -45,6 +47,13 @@ def steady(count: int = 120, seed: int = 3) -> Deals:
     opened = rng.integers(FIRST, LAST - 120, count)
     closed = [(int(o), int(o + rng.integers(10, 70)), bool(rng.random() < 0.5)) for o in opened]
     return plain(closed + [(LAST - 5 * n, NEVER, False) for n in range(1, 11)])
+
+
+@cache
+def learnt() -> Model:
+    model = fit(steady(), DAY)
+    assert isinstance(model, Model)
+    return model
 
 
 @settings(max_examples=40, deadline=None)
@@ -83,9 +92,7 @@ def test_another_process_learns_the_same_bytes() -> None:
         "from forecasting.engine.winrate import fit, to_bytes; sys.stdout.buffer.write(to_bytes(fit(steady(), DAY)))"
     )
     found = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True).stdout
-    model = fit(steady(), DAY)
-    assert isinstance(model, Model)
-    assert found == to_bytes(model)
+    assert found == to_bytes(learnt())
 
 
 @settings(max_examples=15, deadline=None)
@@ -128,9 +135,8 @@ def test_deals_that_ended_before_they_opened_are_left_out_and_said() -> None:
     right = steady()
     spans = [*zip(right.opened_on.tolist(), right.ended_on.tolist(), right.won.tolist(), strict=True)]
     wrong = plain([*spans, *((DAY - 50, DAY - 90, True) for _ in range(20))])
-    model, other = fit(wrong, DAY), fit(right, DAY)
+    model, other = fit(wrong, DAY), learnt()
     assert isinstance(model, Model)
-    assert isinstance(other, Model)
     assert "dates_wrong" in model.said
     assert "dates_wrong" not in other.said
     edges = np.array([DAY, DAY + 30])
@@ -165,18 +171,14 @@ def test_a_deal_far_older_than_any_that_ended_has_nearly_no_chance() -> None:
 
 
 def test_an_edge_that_is_not_the_last_known_day_is_refused() -> None:
-    found = steady()
-    model = fit(found, DAY)
-    assert isinstance(model, Model)
+    found, model = steady(), learnt()
     for edges in ([DAY + 1, DAY + 2], [DAY], [DAY, DAY], [DAY, DAY + 5, DAY + 3]):
         with pytest.raises(ValueError, match="edges"):
             chances(model, found, np.array(edges))
 
 
 def test_chances_add_up_the_same_however_the_days_are_parted() -> None:
-    found = steady()
-    model = fit(found, DAY)
-    assert isinstance(model, Model)
+    found, model = steady(), learnt()
     whole = chances(model, found, np.array([DAY, DAY + 40]))
     parts = chances(model, found, np.arange(DAY, DAY + 41))
     assert np.allclose(whole.win[:, 0], parts.win.sum(1), atol=1e-12)
@@ -194,8 +196,6 @@ def test_quarters_of_the_company_are_used_and_go_on_beyond_the_given_ones() -> N
 
 
 def test_an_expected_day_that_is_put_off_counts_as_a_push_and_one_brought_forward_does_not() -> None:
-    from forecasting.engine.winrate.panel import pushes_before
-
     found = plain([(DAY - 50, NEVER, False)])
     told = Changes(
         np.zeros(5, dtype=np.int64),
