@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.report import Report
 
-PARTS = ("company_deals", "company_ranges")
+PARTS = ("company_deals", "company_ranges", "range_speed")
 
 
 def measure(report: Report, data: Path) -> None:

@@ -188,9 +188,12 @@ def prospect(deals: Deals, day: int, end: int, quarters: Ints, ask: Asking | Non
         seen.actual,
         _apart(seen),
     )
-    pipeline = now.open + now.new
-    level = float(np.clip(mean / pipeline, *LEVELS)) if pipeline > 0 and np.isfinite(mean) else 1.0
-    return Prospect(now, seen, weights, mean, learn(past, level))
+    return Prospect(now, seen, weights, mean, learn(past, level_of(mean, now.open + now.new)))
+
+
+def level_of(mean: float, pipeline: float) -> float:
+    """What the pipeline's draws are multiplied by, so that their mean is what the views say."""
+    return float(np.clip(mean / pipeline, *LEVELS)) if pipeline > 0 and np.isfinite(mean) else 1.0
 
 
 def _without(looks: tuple[Look, ...], n: int) -> tuple[Look, ...]:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from forecasting.engine.ageing import learn_ageing
 from forecasting.engine.newcomers import Newcomers, NoArrivals, expect, learn_arrivals
-from forecasting.engine.period import Asking, Prospect, calendar_of, plain_chances, prospect
-from forecasting.engine.simulate import DRAWS, Outcome, Split, simulate
+from forecasting.engine.period import Asking, Prospect, calendar_of, level_of, plain_chances, prospect
+from forecasting.engine.simulate import DRAWS, Outcome, Split, expectation, simulate
 from forecasting.engine.values import Chances, Deals, Floats, Ints, as_known
 
 
@@ -43,6 +44,7 @@ def period_range(
     split: Split | None = None,
     won: Floats | None = None,
     ask: Asking | None = None,
+    chances: Chances | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Ranged | NoRange:
@@ -50,7 +52,8 @@ def period_range(
 
     Groups are those that `by` names, unless they are given; `split` says whose the open deals are, in order of the open
     ones of `deals`, `won` what each group has already won in the period. `ask` gives the chances of open deals, now and
-    on past days.
+    on past days, where asking so often is not too dear. `chances` are those of today alone: single deals then have
+    them, and the whole is what the views say that the plain hazards are one of, for those were judged on the past.
     """
     day, end = int(edges[0]), int(edges[-1])
     known = as_known(deals, day)
@@ -59,7 +62,9 @@ def period_range(
     arrivals = learn_arrivals(known, day, calendar, by, ageing)
     if isinstance(arrivals, NoArrivals):
         return NoRange(arrivals.code, arrivals.because)
-    chances = plain_chances(known, edges, ageing) if ask is None else ask(known, edges)
+    given = chances is not None
+    if chances is None:
+        chances = plain_chances(known, edges, ageing) if ask is None else ask(known, edges)
     if chances is None:
         return NoRange("no_history", "no deal has been won or lost yet")
     owner = known.features.get(by, ("",) * len(known))
@@ -67,6 +72,10 @@ def period_range(
     names = sorted({*of_open, *arrivals.owners}) if groups is None else list(groups)
     found = prospect(known, day, end, calendar, ask)
     coming = expect(arrivals, edges, names)
+    if given:
+        pipeline = expectation(chances)[0] + found.look.new
+        level = level_of(found.mean, pipeline)
+        found = replace(found, spread=replace(found.spread, level=level))
     outcome = simulate(
         chances,
         names,

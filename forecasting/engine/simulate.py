@@ -159,7 +159,7 @@ def _open_deals(
         hit = np.flatnonzero(patience < edges[-1])
         if edges[0] > 0:
             hit = hit[patience[hit] >= edges[0]]
-        width, begin, pace = float(chances.spread[n]), *stream.integers(1, len(LOTS), 2).tolist()
+        width, begin, pace = float(chances.spread[n]), stream.integers(1, len(LOTS)), stream.integers(1, len(LOTS))
         # Each draw has its place among the lots, whatever window is asked for and whichever draws are won.
         amount = worth[n] * np.exp(LOTS[(hit * pace + begin) % len(LOTS)] * width - width * width / 2)
         step = np.searchsorted(edges[1:], patience[hit], side="right")
@@ -226,7 +226,8 @@ def _picked(weights: Floats, at: Floats) -> Ints:
         found: Ints = (at * len(weights)).astype(np.int64)
         return found
     reached = np.cumsum(weights)
-    return np.minimum(np.searchsorted(reached, at * reached[-1], side="right"), len(weights) - 1)
+    picked = np.searchsorted(reached, at * reached[-1], side="right")
+    return np.asarray(np.minimum(picked, len(weights) - 1), dtype=np.int64)
 
 
 def _sums(newcomers: Newcomers, rate: Floats, stream: np.random.Generator) -> Floats:

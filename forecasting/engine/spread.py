@@ -14,7 +14,7 @@ from forecasting.engine.values import Floats
 
 FEW = 4
 USUAL_BIAS = 0.10  # prior: spread of the logarithm of what comes by what is expected
-USUAL_SPREAD = 0.16  # prior: scale of the common factor's standard deviation
+USUAL_SPREAD = 0.17  # prior: scale of the common factor's standard deviation
 BIASES = np.exp(np.linspace(-0.45, 0.45, 31))
 GOLDEN = (5**0.5 - 1) / 2
 SPREADS = np.concatenate([[0.005], np.linspace(0.025, 0.8, 32)])
