@@ -38,6 +38,7 @@ LARGE, LARGE_MOST = 300, 6  # nodes from which on fewer methods are judged, on f
 LARGE_METHODS = (BOTTOM_UP, TOP_DOWN, WLS_STRUCTURE, WLS_VARIANCE)
 BASELINES = (LAST_PERIOD, LAST_YEAR)
 LEVELS = np.array([0.1, 0.5, 0.9])
+UNSEEN = learn(Past(np.zeros(0), np.zeros(0), np.zeros(0)))
 
 
 class Seen(Struct, frozen=True, eq=False):
@@ -105,7 +106,7 @@ def judge(seen: Seen, levels: Sequence[str], hierarchy: Hierarchy, choice: Choic
     mean, ranges = np.full((count, nodes), np.nan), np.full((count, nodes, len(LEVELS)), np.nan)
     for period in range(count):
         before = spread_of(seen.until(period), summed[:period])
-        mean[period] = summed[period] * deviations(before)[0]
+        mean[period] = summed[period] * leaning(before)
         ranges[period] = range_of(mean[period], scaled_luck(seen, period, mean[period]), before)
     blends = weigh_levels(seen, levels)
     return Verdict(seen, blends, choice, errors, spread_of(seen, summed), mean, ranges)
@@ -184,9 +185,14 @@ def add_up(hierarchy: Hierarchy, choice: Choice, base: Floats, came: Floats, err
 def spread_of(seen: Seen, mean: Floats) -> Spread:
     """How wrong the company's earlier means were beyond luck: one factor for all who sell."""
     if not len(seen):
-        return learn(Past(np.zeros(0), np.zeros(0), np.zeros(0)))
+        return UNSEEN
     luck = np.array([scaled_luck(seen, n, mean[n])[0] for n in range(len(seen))])
     return learn(Past(mean[:, 0], luck, seen.came[:, 0]))
+
+
+def leaning(spread: Spread) -> float:
+    """By how much more comes than was said, beside what is thought before any past is seen."""
+    return deviations(spread)[0] / deviations(UNSEEN)[0]
 
 
 def scaled_luck(seen: Seen, period: int, mean: Floats) -> Floats:

@@ -1,8 +1,11 @@
-"""The statistical view: what periods brought goes on, node by node, by rules that a handful of periods can carry. Pure.
+"""The statistical view: what periods brought goes on, node by node. Pure.
 
-A period is expected to bring the mean of two things: what the last few did, and what the same one of a year ago did,
-moved by how the company has grown since. Of a period that is running, what still comes is the part that came in the
-same last days of earlier periods. Only periods that were over on the day are seen.
+The company's series is told by the mean of four models (`engine.series`) from `MODELLED` periods on. Everybody else's,
+and a shorter one, by a rule that a handful of periods can carry: the mean of what the last few brought, and of what the
+same one of a year ago did, moved by how the company has grown since. (A thousand people's own models would take more
+time than all else, at each look back; making levels add up hands down what the company's says.) Of a period that is
+running, what still comes is the part that came in the same last days of earlier ones. Only periods that were over on
+the day are seen; models are fitted once for each number of them.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,8 @@ from forecasting.outlook.shape import Money, Tree
 from forecasting.outlook.values import Span
 
 LAST = 4  # periods that the level is of
+MODELLED = 10  # periods that models need
+FURTHEST = 4  # periods ahead that models are asked for
 YEAR = 365.25
 GROWTH = (0.5, 2.0)
 
@@ -29,6 +34,7 @@ class RunRate:
         )
         self.totals = tree.up(self._leaves)
         length = float(np.median([span.end - span.start for span in self._spans])) if self._spans else YEAR
+        self._modelled: dict[int, Floats | None] = {}
         self.season = max(round(YEAR / max(length, 1.0)), 1)
 
     def say(self, span: Span, day: int) -> Floats:
@@ -39,6 +45,25 @@ class RunRate:
         return np.asarray(self._total(span, over) * self._left(span, day, over), dtype=np.float64)
 
     def _total(self, span: Span, over: int) -> Floats:
+        found = self._by_rule(span, over)
+        place = next((n for n, one in enumerate(self._spans) if one.key == span.key), over)
+        models = self._by_models(over) if over <= place < over + FURTHEST else None
+        if models is not None:
+            found[0] = models[place - over]
+        return found
+
+    def _by_models(self, over: int) -> Floats | None:
+        """What the company's next periods will bring; None where models cannot say."""
+        if over < MODELLED:
+            return None
+        if over not in self._modelled:
+            from forecasting.engine.series.forecasting import NoForecast, forecast_series  # heavy
+
+            told = forecast_series(self.totals[0, :over], self.season, FURTHEST, non_negative=True)
+            self._modelled[over] = None if isinstance(told, NoForecast) else told.points
+        return self._modelled[over]
+
+    def _by_rule(self, span: Span, over: int) -> Floats:
         seen = self.totals[:, :over]
         level = seen[:, -LAST:].mean(axis=1)
         same = [n for n in range(over) if abs(self._spans[n].start - span.start + YEAR) <= YEAR / self.season / 2]

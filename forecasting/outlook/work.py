@@ -16,7 +16,7 @@ from forecasting.engine.values import NEVER, Floats
 from forecasting.engine.winrate import Model
 from forecasting.outlook.chances import Open, learn_open, pipeline_of, told
 from forecasting.outlook.drawing import Expected, brought_to, outlooks, silent
-from forecasting.outlook.judging import Verdict, add_up, judge, look_back, speak
+from forecasting.outlook.judging import Verdict, add_up, judge, leaning, look_back, speak
 from forecasting.outlook.looking import SAID, Looker
 from forecasting.outlook.scoring import HORIZONS, scores_of
 from forecasting.outlook.shape import AHEAD, Money, Tree, deals_of, money_of, quarters_of, spans_of, tree_of
@@ -120,7 +120,7 @@ class _Worker:
         if not np.isfinite(base).any():
             return silent(self._tree, key, np.rint(won).astype(np.int64), NO_HISTORY)
         summed = add_up(self._hierarchy, verdict.choice, base, verdict.seen.came, verdict.errors)
-        mean = np.maximum(summed[self._tree.leaf_node] * deviations(verdict.spread)[0], 0.0)
+        mean = np.maximum(summed[self._tree.leaf_node] * leaning(verdict.spread), 0.0)
         drawn = self._drawn(found, key, verdict, mean)
         expected = Expected(span, won, pipeline, mean, look.said, weights)
         return outlooks(self._tree, expected, drawn, quotas)
@@ -157,9 +157,9 @@ class _Worker:
             said[model.code] = 1.0
         for n, span in enumerate(coming):
             verdict = self._verdicts[span.end - 1 - self._question.until]
-            bias, deviation = deviations(verdict.spread)
             said[f"periods:{n}"] = float(len(verdict.seen))
-            said[f"bias:{n}"], said[f"deviation:{n}"] = round(bias, 6), round(deviation, 6)
+            said[f"leaning:{n}"] = round(leaning(verdict.spread), 6)
+            said[f"deviation:{n}"] = round(deviations(verdict.spread)[1], 6)
             said[f"adds_up_by:{verdict.choice.method}"] = 1.0
         return Learnt(
             engine=ENGINE,
