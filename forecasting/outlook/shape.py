@@ -99,9 +99,8 @@ def tree_of(question: Question) -> Tree:
     above: dict[str, tuple[str, ...]] = {COMPANY: ()}
     for leaf in question.leaves:
         way: tuple[str, ...] = (COMPANY,)
-        for node in (*leaf.above, f"user:{leaf.user_key}"):
-            if node == COMPANY or (node.startswith("user:") and node != f"user:{leaf.user_key}"):
-                continue
+        teams = (node for node in leaf.above if node != COMPANY and not node.startswith("user:"))
+        for node in (*teams, f"user:{leaf.user_key}"):
             above.setdefault(node, way)
             way = (*above[node], node)
     names = sorted(above, key=lambda name: (*above[name], name) if name != COMPANY else ())
