@@ -1,6 +1,7 @@
 """Open deals as they stand today: a model of their chances, their parts, and what is told of each. Pure."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import numpy as np
 from msgspec import Struct
@@ -8,7 +9,7 @@ from msgspec import Struct
 from forecasting.engine.ageing import learn_ageing
 from forecasting.engine.newcomers import Newcomers, NoArrivals, expect, learn_arrivals
 from forecasting.engine.simulate import Split
-from forecasting.engine.values import Chances, Deals, Floats, Ints
+from forecasting.engine.values import Chances, Changes, Deals, Floats, Ints
 from forecasting.engine.winrate import Model, NotComputable, chances, fit
 from forecasting.engine.winrate.reasons import Reason as Why
 from forecasting.engine.winrate.reasons import Similar as Alike
@@ -17,6 +18,7 @@ from forecasting.outlook.looking import Pipeline
 from forecasting.outlook.shape import Tree, summed, whole
 from forecasting.outlook.values import DealOutlook, Question, Reason, Similar, Span
 
+LEARNT = 30_000  # deals that the model of chances is fitted on; more make it dearer and hardly better
 EVER = 730  # days after the last period ahead: what is open still is taken to stay open for ever
 
 
@@ -43,7 +45,7 @@ def learn_open(
     place = {int(edge): n for n, edge in enumerate(edges)}
     windows = {span.key: (place[max(span.start - 1, until)], place[span.end - 1]) for span in spans}
     split = split_of(question, deals, tree)
-    model = fit(deals, until, calendar, abs(question.seed))
+    model = fit(sample_of(deals), until, calendar, abs(question.seed))
     if isinstance(model, NotComputable):
         return Open(model, deals, split, None, None, None, windows)
     ever = chances(model, deals, np.append(edges, edges[-1] + EVER))
@@ -54,6 +56,30 @@ def learn_open(
         arrivals = learn_arrivals(deals, until, calendar, ageing=ageing)
         coming = None if isinstance(arrivals, NoArrivals) else expect(arrivals, edges, people)
     return Open(model, deals, split, ever, near, coming, windows)
+
+
+def sample_of(deals: Deals) -> Deals:
+    """At most about `LEARNT` deals, whatever became of them: drawn by their keys, so the same ones tomorrow."""
+    if len(deals) <= LEARNT:
+        return deals
+    share = int(LEARNT / len(deals) * 2**32)
+    drawn = [int.from_bytes(blake2b(key.encode(), digest_size=4).digest()) < share for key in deals.keys]
+    rows = np.flatnonzero(drawn)
+    place = np.full(len(deals), -1, dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    told = deals.changes
+    kept = place[told.deal] >= 0
+    return Deals(
+        until=deals.until,
+        keys=tuple(deals.keys[n] for n in rows),
+        opened_on=deals.opened_on[rows],
+        ended_on=deals.ended_on[rows],
+        won=deals.won[rows],
+        amount=deals.amount[rows],
+        features={name: tuple(texts[n] for n in rows) for name, texts in deals.features.items()},
+        stages=deals.stages,
+        changes=Changes(place[told.deal[kept]], told.day[kept], told.kind[kept], told.value[kept]),
+    )
 
 
 def split_of(question: Question, deals: Deals, tree: Tree) -> Split:

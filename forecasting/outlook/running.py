@@ -13,7 +13,7 @@ from forecasting.outlook import store
 from forecasting.outlook.process import Step
 from forecasting.outlook.reading import Read, read
 from forecasting.outlook.store import Run, Said
-from forecasting.outlook.worker import Failed, Worker
+from forecasting.outlook.worker import Failed, Told, Worker
 from sfa.core.clock import Clock
 from sfa.core.ids import KeyMaker
 from sfa.db.database import Database
@@ -27,9 +27,12 @@ class _NotMine(Exception):
 
 
 class Outlooks:
-    """What one server process runs."""
+    """What one server process runs; `told` hears each step of it."""
 
-    def __init__(self, database: Database, clock: Clock, worker: Worker, beat_s: float = BEAT_S) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, worker: Worker, beat_s: float = BEAT_S, told: Told | None = None
+    ) -> None:
+        self._told = told
         self._database, self._clock, self._worker, self._beat_s = database, clock, worker, beat_s
         self._me = KeyMaker(clock).new()
 
@@ -75,6 +78,8 @@ class Outlooks:
         async def note(told: Step) -> None:
             nonlocal step
             step = told
+            if self._told is not None:
+                await self._told(told)
 
         work = asyncio.create_task(self._worker.answer(question, note))
         try:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "erasures": ("sfa.app.cli_erasures", "Who was erased, and erasing again after a backup was restored."),
     "import": ("sfa.app.cli_data", "Bring in a company's data from files."),
     "migrate": ("sfa.app.cli_serve", "Bring the database to this version's schema."),
+    "outlook": ("sfa.app.cli_outlook", "Ranges of the forecast engine: runs, and an old one made again."),
     "periods": ("sfa.app.cli_periods", "Close periods, and see which figures are others since."),
     "profit": ("sfa.app.cli_profit", "What customers, products and people earn, and the whale curve."),
     "quarantine": ("sfa.app.cli_quarantine", "Review what revoked devices drained."),

@@ -1,5 +1,6 @@
 """Questions of companies whose truth is known: teams of three, what was won is credited to the owner on its day."""
 
+from datetime import date
 from itertools import pairwise
 
 import numpy as np
@@ -14,10 +15,10 @@ IN_TEAM = 3
 
 
 def question_of(
-    seed: int = 1, *, arrivals: float = 1.0, reps: int = 6, before_end: int = 45, calls: bool = False
+    seed: int = 1, *, arrivals: float = 1.0, reps: int = 6, before_end: int = 45, calls: bool = False, years: int = 3
 ) -> Question:
-    """A company three years old, so many days before the end of its running quarter."""
-    of = company(seed, arrivals=arrivals, reps=reps)
+    """A company so many years old, so many days before the end of its running quarter."""
+    of = company(seed, arrivals=arrivals, reps=reps, opened_on=date(2026 - years, 1, 1))
     grown = grow(of)
     starts = quarters(of.fiscal_month, of.opened_on, of.until)
     spans = [Span(f"Q{n}", a, b) for n, (a, b) in enumerate(pairwise(starts.tolist()))]
