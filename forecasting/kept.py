@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from forecasting.documents import (
@@ -29,7 +29,7 @@ from forecasting.documents import (
 from sfa.core.errors import Refused
 from sfa.core.exchange import Applied
 from sfa.db.prepared import Prepared, among, listed
-from sfa.db.tables import ROWS, forecast_snapshots, forecast_versions
+from sfa.db.tables import ROWS, credited, forecast_snapshots, forecast_versions
 
 T = TypeVar("T")
 READ_ROWS = 5_000  # held in memory at a time while a whole snapshot is read
@@ -119,11 +119,13 @@ def current(connection: Connection, kind: str) -> Iterator[tuple[str, str, str]]
     return _of_kind(connection, kind, _V.to_no.is_(None))
 
 
-def closed_by_now() -> Select[Any]:
-    """The keys of deals that are closed and not yet kept as done with."""
+def closed_or_credited() -> Select[Any]:
+    """The keys of deals that are not yet kept as done with, and are closed, or have credits: those may be worth
+    something else by a rate that is new, of a day that was to come."""
     deals = ROWS["deals"].c
+    has_credits = exists().where(credited.c.deal_key == _V.key)
     query = select(_V.key).join_from(forecast_versions, ROWS["deals"], deals.key == _V.key)
-    return query.where(_V.kind == DEAL, _V.to_no.is_(None), deals.closed_at.is_not(None))
+    return query.where(_V.kind == DEAL, _V.to_no.is_(None), or_(deals.closed_at.is_not(None), has_credits))
 
 
 def _of_kind(connection: Connection, kind: str, where: ColumnElement[bool]) -> Iterator[tuple[str, str, str]]:

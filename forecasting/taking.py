@@ -1,10 +1,10 @@
 """A snapshot of today: what every deal, person, tree and period is now, against what the last snapshot kept (R27).
 
-`look` reads, in one snapshot of the database, the deals that are open or of which something changed since the last
-one, and compares; `keep` stores what differs. So a day costs what changed on it, and taking a day twice changes
-nothing: the day's row is the claim. What changed is what the history says, which every write leaves, also one of a row
-that is too old to be in the feed. Where a setting changed by which closed deals are credited or converted, or credits
-were made anew, all are read again.
+`look` reads, in one snapshot of the database, the deals of which something changed since the last one, and compares:
+any other deal is what was kept of it; `keep` stores what differs. So a day costs what changed on it, and taking a day
+twice changes nothing: the day's row is the claim. What changed is what the history says, which every write leaves, also
+one of a row that is too old to be in the feed. Where a setting changed by which deals are staged, credited or
+converted, or credits were made anew, all are read again.
 Does not do: reading a snapshot back (`kept`), what a period makes of it (`stands`).
 """
 
@@ -15,10 +15,11 @@ from heapq import merge
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from forecasting import kept
 from forecasting.documents import (
+    DEAL,
     DONE,
     FORM,
     KINDS,
@@ -47,7 +48,7 @@ from sfa.profit.company.surroundings import read_exchange
 _DEALS, _LINES, _ACCOUNTS, _STAGES = ROWS["deals"], ROWS["deal_lines"], ROWS["accounts"], ROWS["stages"]
 _OF_DEAL = ("name", "owner_key", "account_key", "stage_key", "amount_minor", "currency", "close_on", "closed_at")
 _SHARED = ("splits", "overlays", "closings", "category")
-# what changes closed deals that nobody touched; a rate does where it begins before the last snapshot
+# what changes deals that nobody touched; a rate does where it begins before the last snapshot
 _SETTINGS = ("stages", "organisations", "credit_rules", "rates")
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 _log = logging.getLogger(__name__)
@@ -93,12 +94,9 @@ def look(connection: Connection, now_ms: int, minute: int = 0) -> Taken | None:
         _log.warning("the newest snapshot was taken by a clock that was ahead: everything is read again")
     changed = _changed(connection, last if not ahead else None)
     found = [*_around(connection), ("organisation", "organisation", written(firm))]
-    currencies: set[str] = set()
     for key, deal in _deals(connection, changed, firm, exchange):
         found.append((kind_of(deal, today), key, written(deal)))
-        if deal.state == "open" and deal.currency is not None:
-            currencies.add(deal.currency)
-    rates, missing = _rates(exchange, currencies, firm, today)
+    rates, missing = _rates(exchange, _currencies(connection), firm, today)
     compared = _Compared(found, changed)
     digest = digest_of(compared.documents(connection))
     snapshot = Snapshot(
@@ -130,8 +128,8 @@ def _rates(exchange: Exchange, currencies: Iterable[str], firm: Firm, today: str
 
 
 def _changed(connection: Connection, last: Snapshot | None) -> set[str] | None:
-    """The keys of deals of which something changed since the last snapshot, or that were closed when it was taken and
-    not done with; None: of any it may have. What no device carries takes no number of the clock: what was written
+    """The keys of deals of which something changed since the last snapshot, or that have credits and were not done with
+    when it was taken; None: of any it may have. What no device carries takes no number of the clock: what was written
     since may stand at the very number that the snapshot stood at."""
     if last is None:
         return None
@@ -140,7 +138,7 @@ def _changed(connection: Connection, last: Snapshot | None) -> set[str] | None:
         return None  # credits that a rebuild put right leave no history
     if kept.firm(connection, last.number).form < FORM:
         return None  # it says less of what is done with than it would today
-    return _touched(connection, last.seq).union(connection.execute(kept.closed_by_now()).scalars())
+    return _touched(connection, last.seq).union(connection.execute(kept.closed_or_credited()).scalars())
 
 
 def _touched(connection: Connection, seq: int) -> set[str]:
@@ -228,8 +226,8 @@ class _Compared:
             yield kind, key, text
 
     def _stays(self, kind: str, key: str) -> bool:
-        """Of deals that are done with only those that changed were read."""
-        return kind == DONE and self._changed is not None and key not in self._changed
+        """Of deals only those that changed were read."""
+        return kind in (DEAL, DONE) and self._changed is not None and key not in self._changed
 
 
 # -- rows as documents ------------------------------------------------------------------------------------------------
@@ -241,7 +239,7 @@ def _deals(
     d, keys = _DEALS.c, _keys(connection, changed or ())
     asked: list[ColumnElement[bool]] = [~d.gone]
     if changed is not None:
-        asked.append(or_(d.closed_at.is_(None), among(d.key, "keys")))
+        asked.append(among(d.key, "keys"))
     credits_ = _credits(connection, asked, keys, firm, exchange)
     lines, rules = _lines(connection, asked, keys), ROWS["credit_rules"].c
     later = connection.execute(select(rules.key).where(~rules.gone, rules.event != "won").limit(1)).first() is not None
@@ -257,6 +255,13 @@ def _deals(
         closed_on = day_of(at, firm.zone) if at is not None else None
         of = (lines.get(key, ()), credits_.get(key, ()), row["territory_key"], closed_on)
         yield key, deal_of(row, stages.get(row["stage_key"]), *of, awaits=later)
+
+
+def _currencies(connection: Connection) -> set[str]:
+    """Those of open deals."""
+    d = _DEALS.c
+    query = select(d.currency).distinct().where(~d.gone, d.closed_at.is_(None), d.currency.is_not(None))
+    return set(connection.execute(query).scalars())
 
 
 def _lines(

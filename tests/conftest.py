@@ -12,18 +12,18 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.kept import Kept
 from tests.postgres import Postgres, running_postgres
 
 if TYPE_CHECKING:
     from sfa.db.database import Database
+    from tests.kept import Kept
     from tests.office import Office
 
 # Workers, and the servers and terminals that tests start, read bytecode that was kept: compiling the product anew took
@@ -66,14 +66,16 @@ def postgres_template(postgres: Postgres) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_kept(postgres: Postgres) -> Iterator[Callable[[str, str], str]]:
-    """(name, template) -> the URL of a database like the template, for whoever asks for that name last."""
+def postgres_kept(postgres: Postgres) -> Iterator[Callable[[str, str], "Kept"]]:
+    """(name, template) -> a database like the template, for whoever asks for that name last."""
+    from tests.kept import Kept
+
     found: dict[str, Kept] = {}
 
-    def kept(name: str, template: str) -> str:
+    def kept(name: str, template: str) -> Kept:
         if name not in found:
             found[name] = Kept(postgres, name, template)
-        return found[name].url()
+        return found[name]
 
     yield kept
     for database in found.values():
@@ -81,9 +83,9 @@ def postgres_kept(postgres: Postgres) -> Iterator[Callable[[str, str], str]]:
 
 
 @pytest.fixture
-def postgres_url(postgres_kept: Callable[[str, str], str], postgres_template: str) -> str:
+def postgres_url(postgres_kept: Callable[[str, str], "Kept"], postgres_template: str) -> str:
     """A migrated PostgreSQL database without rows, for this test alone."""
-    return postgres_kept("test", postgres_template)
+    return postgres_kept("test", postgres_template).url()
 
 
 @pytest.fixture
@@ -119,13 +121,19 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database(database_url: str) -> "Iterator[Database]":
+def database(request: pytest.FixtureRequest, database_url: str) -> "Iterator[Database]":
     """An open database, closed after the test. It does not sync to disk and would not survive a power cut."""
+    kept: Kept | None = None
+    if not database_url.startswith("sqlite"):
+        kept = request.getfixturevalue("postgres_kept")("test", request.getfixturevalue("postgres_template"))
+    with _opened(database_url, kept) as opened:
+        yield opened
+
+
+def _opened(url: str, kept: "Kept | None") -> "AbstractContextManager[Database]":
     from sfa.db.database import open_database
 
-    opened = open_database(database_url, durable=False)
-    yield opened
-    opened.close()
+    return kept.opened() if kept is not None else closing(open_database(url, durable=False))
 
 
 @pytest.fixture(scope="session")
@@ -176,9 +184,9 @@ def shared_office(
 def _office(
     kind: str, request: pytest.FixtureRequest, templates: dict[str, str], folders: pytest.TempPathFactory, name: str
 ) -> "Iterator[Office]":
-    from sfa.db.database import open_database
     from tests.office import Office
 
+    kept: Kept | None = None
     if kind == "sqlite":
         if "sqlite" not in templates:
             path = folders.mktemp("filled") / "company.db"
@@ -191,9 +199,7 @@ def _office(
         if "postgresql" not in templates:
             _filled(server.create("company", template=request.getfixturevalue("postgres_template")))
             templates["postgresql"] = "company"
-        url = request.getfixturevalue("postgres_kept")(name, templates["postgresql"])
-    opened = open_database(url, durable=False)
-    try:
+        kept = request.getfixturevalue("postgres_kept")(name, templates["postgresql"])
+        url = kept.url()
+    with _opened(url, kept) as opened:
         yield Office(opened)
-    finally:
-        opened.close()
