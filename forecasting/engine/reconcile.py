@@ -7,8 +7,8 @@ errors some steps ahead too, as they were made: leaves that all miss the same gr
 nothing of that is seen one step ahead. Nodes that hold the same leaves are one node here: what was forecast of them is
 averaged first.
 
-What a method lacks makes it not computable: a code, no exception (`no_history`, `no_root`, `no_shares`, `no_nodes`).
-Which method is best in a hierarchy is chosen in `choosing`; ranges that add up are made in `coherent`.
+What a method lacks makes it not computable: a code, no exception (`no_history`, `no_root`, `no_shares`, `no_nodes`,
+`singular`). Which method is best in a hierarchy is chosen in `choosing`; ranges that add up are made in `coherent`.
 """
 
 import numpy as np
@@ -28,6 +28,7 @@ LEAST_ERRORS = 4  # forecasts of which it is known how wrong they were; fewer sa
 FLOOR = 1e-9  # of the largest variance: a node that was never wrong is not infinitely sure
 LEAST_SHRINKAGE = 1e-3  # keeps the covariance invertible where there are more nodes than errors
 NO_HISTORY, NO_ROOT, NO_SHARES, NO_NODES = "no_history", "no_root", "no_shares", "no_nodes"
+SINGULAR = "singular"
 
 
 class Evidence(Struct, frozen=True, eq=False):
@@ -72,7 +73,11 @@ def reconciler(hierarchy: Hierarchy, method: str, evidence: Evidence) -> Reconci
         weights = np.diag(distinct.sum(axis=1))
     else:
         weights = np.eye(len(distinct))
-    return Reconciler(method, _to_leaves(distinct, weights, bottom_up=method == BOTTOM_UP) @ merge, None, shrinkage)
+    try:
+        to_leaves = _to_leaves(distinct, weights, bottom_up=method == BOTTOM_UP)
+    except np.linalg.LinAlgError:  # errors so unlike in size that numbers cannot hold both
+        return Reconciler(method, None, SINGULAR)
+    return Reconciler(method, to_leaves @ merge, None, shrinkage)
 
 
 def reconciled(hierarchy: Hierarchy, by: Reconciler, base: Floats, *, non_negative: bool = False) -> Floats:

@@ -15,7 +15,7 @@ from forecasting.engine.winrate.reasons import Reason as Why
 from forecasting.engine.winrate.reasons import Similar as Alike
 from forecasting.engine.winrate.reasons import reasons, similar
 from forecasting.outlook.looking import Pipeline
-from forecasting.outlook.shape import Tree, summed, whole
+from forecasting.outlook.shape import LARGEST, Tree, summed, whole
 from forecasting.outlook.values import DealOutlook, Question, Reason, Similar, Span
 
 LEARNT = 30_000  # deals that the model of chances is fitted on; more make it dearer and hardly better
@@ -49,7 +49,7 @@ def learn_open(
     if isinstance(model, NotComputable):
         return Open(model, deals, split, None, None, None, windows)
     ever = chances(model, deals, np.append(edges, edges[-1] + EVER))
-    near = Chances(ever.keys, edges, ever.win[:, :-1], ever.lose[:, :-1], ever.amount, ever.spread)
+    near = Chances(ever.keys, edges, ever.win[:, :-1], ever.lose[:, :-1], worth_of(ever), ever.spread)
     coming = None
     if len(edges) > 1:
         ageing = learn_ageing(deals, calendar)
@@ -99,7 +99,7 @@ def split_of(question: Question, deals: Deals, tree: Tree) -> Split:
 
 
 def worth_of(found: Chances) -> Floats:
-    return np.where(np.isfinite(found.amount) & (found.amount > 0), found.amount, 0.0)
+    return np.clip(np.where(np.isfinite(found.amount), found.amount, 0.0), 0.0, LARGEST)
 
 
 def pipeline_of(found: Open, span: Span, people: int) -> Pipeline | None:

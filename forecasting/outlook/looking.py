@@ -16,7 +16,7 @@ from forecasting.engine.newcomers import NoArrivals, expect, learn_arrivals
 from forecasting.engine.period import calendar_of, plain_chances
 from forecasting.engine.values import NEVER, Deals, Floats, Ints, as_known
 from forecasting.outlook.running_rate import RunRate
-from forecasting.outlook.shape import Money, Tree, summed
+from forecasting.outlook.shape import LARGEST, Money, Tree, summed
 from forecasting.outlook.values import CALL, LAST_PERIOD, LAST_YEAR, PIPELINE, SERIES, Call, Span
 
 SAID = (PIPELINE, SERIES, CALL, LAST_PERIOD, LAST_YEAR)
@@ -120,7 +120,7 @@ class Looker:
         leaf = np.array([self._leaf.get(owner[n], -1) for n in np.flatnonzero(known.is_open)], dtype=np.int64)
         mine = leaf >= 0
         chance = chances.win[:, -1][mine]
-        amount = np.where(np.isfinite(chances.amount) & (chances.amount > 0), chances.amount, 0.0)[mine]
+        amount = np.clip(np.where(np.isfinite(chances.amount), chances.amount, 0.0), 0.0, LARGEST)[mine]
         square = chance * amount**2 * np.exp(np.minimum(chances.spread[mine], 3.0) ** 2) - (chance * amount) ** 2
         count = len(self.people)
         open_ = summed(leaf[mine], chance * amount, count)

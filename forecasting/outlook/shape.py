@@ -18,6 +18,7 @@ from forecasting.outlook.values import COMPANY, DealColumns, Question, Span
 T = TypeVar("T", np.float64, np.int64)
 PEOPLE = "people"
 BACK = 6 * 366  # days of money that are looked at
+LARGEST = 1e15  # minor units: sums of thousands are still whole numbers
 AHEAD = 3 * 366  # days ahead in which a period may end
 
 
@@ -155,7 +156,8 @@ def summed(group: Ints, values: Floats, count: int) -> Floats:
 
 def whole(parts: Floats) -> Ints:
     """Money in whole minor units, of which the sum is the rounded sum: what is left over goes where most of it was cut
-    off, in order where that is equal."""
+    off, in order where that is equal. What is beyond `LARGEST` is that."""
+    parts = np.clip(parts, -LARGEST, LARGEST)
     low = np.floor(parts)
     left = round(float(parts.sum())) - int(low.sum())
     order = np.argsort(-(parts - low), kind="stable")

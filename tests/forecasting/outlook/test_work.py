@@ -6,7 +6,7 @@ from functools import cache
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -277,6 +277,9 @@ def odd_question(seed: int) -> Question:
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@example(seed=39).via("a person above himself")
+@example(seed=197).via("amounts beyond all money")
+@example(seed=493).via("errors too unlike in size")
 @given(seed=st.integers(0, 2**32 - 1))
 def test_whatever_is_asked_is_answered_with_figures_that_add_up_or_with_codes(
     monkeypatch: pytest.MonkeyPatch, seed: int
