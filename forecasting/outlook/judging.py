@@ -199,7 +199,8 @@ def scaled_luck(seen: Seen, period: int, mean: Floats) -> Floats:
     """The variance of luck, where more or less is expected than the pipeline says."""
     pipeline, luck = seen.said[period, 0], seen.luck[period]
     by = np.divide(mean, pipeline, out=np.ones_like(mean), where=np.isfinite(pipeline) & (pipeline > 0))
-    return np.where(np.isfinite(luck), luck, 0.0) * np.clip(np.where(np.isfinite(by), by, 1.0), 0.2, 5.0)
+    found: Floats = np.where(np.isfinite(luck), luck, 0.0) * np.clip(np.where(np.isfinite(by), by, 1.0), 0.2, 5.0)
+    return found
 
 
 def range_of(mean: Floats, luck: Floats, spread: Spread) -> Floats:
