@@ -76,7 +76,7 @@ def test_the_blend_speaks_as_the_engine_blends(seed: int) -> None:
     rng = np.random.default_rng(seed)
     said = np.where(rng.random((len(SAID), 3)) < 0.4, np.nan, rng.normal(0, 9, (len(SAID), 3)))
     weights = np.where(rng.random(len(SAID)) < 0.4, 0.0, rng.random(len(SAID)))
-    blend = Blend(dict(zip(SAID, weights.tolist(), strict=True)), "fitted", 9, {})
+    blend = Blend(dict(zip(SAID, weights.tolist(), strict=True)), "fitted", 9, {}, {})
     values, by = speak({"1": blend}, ["1"] * 3, said)
     for node in range(3):
         told = blended(blend, dict(zip(SAID, said[:, node].tolist(), strict=True)))
