@@ -41,8 +41,6 @@ class Outlook:
             found = self._told(headers)
             self.team = str(found["items"][0]["node"])
             self._set_target(found["items"][0]["periods"][0]["range"]["p50_minor"] * TARGET_GROWTH // 10)
-            self.web.post("/api/forecast/outlook/runs", headers=headers).raise_for_status()
-            self._run(self.day.ana.device.clock)
 
     def after(self) -> None:
         """On Monday, from the run of that day."""
