@@ -223,7 +223,7 @@ def test_an_import_that_was_killed_goes_on_where_it_was(office: Office, monkeypa
 def test_two_imports_of_one_file_at_once_share_the_work(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     office.put(NORTH)
     monkeypatch.setattr(sheets, "BATCH_LINES", 5)
-    with opened(office) as desk:
+    with opened(office, alone=True) as desk:
         desk.token("mia")
         with ThreadPoolExecutor(3) as pool:
             found = list(pool.map(lambda _: send(desk, "mia", "accounts", accounts_file(40).decode()), range(3)))
