@@ -132,7 +132,7 @@ class Looked(Struct, frozen=True):
     @property
     def below(self) -> list[str]:
         """Those directly below it."""
-        ways = [*self.tree[self.node], self.node]
+        ways = [*self.tree.get(self.node, ()), self.node]
         return [other for other, above in self.tree.items() if list(above) == ways]
 
     @property
@@ -152,14 +152,14 @@ def look(connection: Connection, user_key: str, wanted: Wanted) -> Looked:
         waiting = store.under_way(connection)
         raise Refused("outlook_missing", under_way=waiting.number if waiting is not None else None)
     tree, sight = store.tree(connection, run.number), sight_of(who, shown=False)
-    node = wanted.node if wanted.node is not None else _own_place(tree, sight)
+    own = _own_place(tree, sight)
+    node = wanted.node if wanted.node is not None else own
     kind, colon, key = node.partition(":")
     if node != COMPANY and (not colon or kind not in ("user", "team") or not is_key(key)):
         raise Refused("request_invalid", "`node` is company, team:<key> or user:<key>")
     found = Looked(run, tree, node, who, sight)
-    if (node not in tree and run.code is None) or not (node == COMPANY or found.sees(node)):
-        raise Refused("not_found")
-    if node == COMPANY and not found.sees(node):
+    # a run that could not compute anything has no nodes: everybody is told why, at his own place
+    if not (found.sees(node) if node in tree else not tree and node == own):
         raise Refused("not_found")
     return found
 

@@ -159,3 +159,22 @@ def test_runs_are_asked_for_by_those_who_review_and_cancelled_by_who_asked(desk:
     assert code(desk.get("bob", "/api/forecast/outlook/runs/99")) == (404, "not_found")
     found(desk.office, "2026-01-06", period(0, 0, 0))
     assert code(desk.ask("root", "DELETE", f"/api/forecast/outlook/runs/{number + 1}")) == (409, "run_ended")
+
+
+def test_a_run_that_could_not_compute_anything_says_why_to_everybody(desk: Desk) -> None:
+    def run(connection: Any) -> None:
+        now_ms = desk.office.clock.now_ms()
+        store.ask(connection, now_ms, "2026-01-05")
+        store.claim(connection, now_ms, "me")
+        store.began(connection, 1, "me", Said("2026-01-05", 7, "EUR"), b"{}")
+        answer = Answer(learnt=None, nodes=[], deals={}, scores=[], code="no_history")
+        assert store.finish(connection, now_ms, 1, "me", msgspec.json.encode(answer))
+
+    desk.office.database.write(run)
+    for who in ("root", "mia", "bob"):
+        told = desk.get(who, "/api/forecast/outlook").json()
+        assert (told["run"]["code"], told["items"], told["hidden"]) == ("no_history", [], 0), who
+        assert desk.get(who, "/api/forecast/outlook/deals").json()["items"] == []
+        assert desk.get(who, "/api/forecast/honesty").json()["items"] == []
+        assert code(desk.get(who, "/api/forecast/outlook/moved"))[1] == "outlook_missing"
+        assert code(desk.get(who, "/api/forecast/outlook?node=user:ana")) == (404, "not_found")
