@@ -71,6 +71,8 @@ def _tried(
     as_logs = logs and model in (_ces, _arima) and flat.min() > 0
     try:
         said, found = model(np.log(flat) if as_logs else flat, 1 if season > LONGEST_SEASON else season, horizon, form)
+    except MemoryError:  # a run says so; it is no fault of the series
+        raise
     except Exception:
         return None
     said = np.exp(np.minimum(said, LARGEST_LOG)) if as_logs else said
