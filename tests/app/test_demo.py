@@ -15,14 +15,20 @@ def play(folder: Path, *more: str) -> None:
     assert "All 27 steps were as they should be." in result.output
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("played") / "demo"
+
+
+@pytest.mark.xdist_group("demo")
+def test_the_demo_plays_its_whole_day_and_every_step_is_right(folder: Path) -> None:
+    play(folder)
+
+
+@pytest.mark.xdist_group("demo")
 @pytest.mark.postgresql
-def test_the_demo_plays_its_whole_day_and_every_step_is_right(tmp_path: Path, postgres_url: str) -> None:
-    play(tmp_path / "demo", "--database", postgres_url)
-
-
-def test_the_demo_plays_it_on_sqlite_again_where_an_earlier_one_left_its_files(tmp_path: Path) -> None:
-    for _ in range(2):
-        play(tmp_path / "demo")
+def test_the_demo_plays_it_on_postgresql_where_an_earlier_one_left_its_files(folder: Path, postgres_url: str) -> None:
+    play(folder, "--database", postgres_url)
 
 
 def test_the_demo_removes_no_other_folder(tmp_path: Path) -> None:

@@ -16,10 +16,13 @@ from forecasting.engine.reconcile import BOTTOM_UP, MINT_AHEAD, reconciled, reco
 from forecasting.engine.values import Floats
 
 FOLDER = Path(os.environ.get("SFA_SAMPLE_DATA", ""))
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("SFA_SAMPLE_DATA") or not (FOLDER / "tourism_hierarchy").is_dir(),
-    reason="SFA_SAMPLE_DATA does not name a folder with the public set tourism_hierarchy",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not os.environ.get("SFA_SAMPLE_DATA") or not (FOLDER / "tourism_hierarchy").is_dir(),
+        reason="SFA_SAMPLE_DATA does not name a folder with the public set tourism_hierarchy",
+    ),
+    pytest.mark.xdist_group("tourism"),  # the method is chosen once
+]
 KNOWN = 72
 
 

@@ -12,6 +12,8 @@ from forecasting.engine.truth.growth import grow
 from forecasting.engine.values import AMOUNT, EXPECTED, STAGE, Changes, Deals, as_known
 from forecasting.engine.winrate import Model, chances, fit, reasons, similar
 
+pytestmark = pytest.mark.xdist_group("chances beside the truth")  # what is learnt is learnt once
+
 DAY = date(2025, 3, 17).toordinal()
 Learnt = tuple[Company, Deals, Model]
 
