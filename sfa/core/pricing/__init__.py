@@ -1,1 +1,1 @@
-"""What an offer comes to: lines, discounts, taxes, what is due when. Pure, for devices and the server alike (R33-R36)."""
+"""What an offer comes to: lines, discounts, taxes, what is due when. Pure, for devices and the server (R33-R36)."""

@@ -15,7 +15,7 @@ Rounds = Annotated[str, Meta(pattern=r"^(half_up|half_even)\Z")]
 RoundsPer = Annotated[str, Meta(pattern=r"^(line|document)\Z")]
 
 
-class Discount(Struct, frozen=True, omit_defaults=True):
+class Discount(Struct, frozen=True):
     """Either `share_bp` of what is left by those before it, or `amount_minor` off; in the order declared (R35)."""
 
     share_bp: Share | None = None
