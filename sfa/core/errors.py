@@ -180,6 +180,7 @@ CATALOGUE: dict[str, Entry] = {
     "picture_invalid": Entry(422, "The picture cannot be read, or is larger than is printed"),
     "document_invalid": Entry(422, "This is no document of a proposal"),
     "preview_failed": Entry(422, "The preview could not be made within its limits: `reason` says why"),
+    "render_queue_full": Entry(429, "Too many drafts of this person wait to be printed: wait for them"),
     "render_missing": Entry(404, "Nothing of this proposal was ordered to be printed"),
     # imports and operations
     "import_invalid": Entry(422, "The import file has errors; nothing was written"),
