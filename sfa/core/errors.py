@@ -175,6 +175,14 @@ CATALOGUE: dict[str, Entry] = {
     "file_type_refused": Entry(422, "This kind of content is not taken, or is not the kind that was declared"),
     "range_invalid": Entry(416, "The file has no such range"),
     "thumbnail_impossible": Entry(422, "No thumbnail can be made of this file"),
+    # proposals
+    "pdf_unavailable": Entry(503, "This server cannot make PDFs: a library that it needs is missing"),
+    "pdf_refused": Entry(422, "The document holds something that is never printed, or more than the limits"),
+    "picture_invalid": Entry(422, "The picture cannot be read, or is larger than is printed"),
+    "document_invalid": Entry(422, "This is no document of a proposal"),
+    "preview_failed": Entry(422, "The preview could not be made within its limits: `reason` says why"),
+    "render_queue_full": Entry(429, "Too many drafts of this person wait to be printed: wait for them"),
+    "render_missing": Entry(404, "Nothing of this proposal was ordered to be printed"),
     # imports and operations
     "import_invalid": Entry(422, "The import file has errors; nothing was written"),
     "import_file_missing": Entry(422, "An import file is missing"),
