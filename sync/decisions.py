@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from sfa.core.access import AUTHORED, BELOW_DEALS
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
+from sfa.core.shapes import PARENTS
 from sfa.crm import commands, edits, suggestions
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
@@ -65,8 +66,9 @@ def decline(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], orig
         raise Refused("command_invalid", f'declining takes {{"reason": text}}, at most {REASON_MAX} characters')
     for mutation, _ in _kept(cell):
         edits.check_rights(who, mutation.entity, (), creating=False)
-        above = mutation.set.get("deal_key") if mutation.entity in BELOW_DEALS else None
-        work = door.cell("deals", above) if is_key(above) else door.cell(mutation.entity, mutation.key)
+        place, field = PARENTS[mutation.entity] if mutation.entity in BELOW_DEALS else ("", "")
+        above = mutation.set.get(field)
+        work = door.cell(place, above) if is_key(above) else door.cell(mutation.entity, mutation.key)
         if work.rev:
             edits.check_owned(door, _together(door, who, cell, mutation), work)
     _decide(door, who, cell, {"status": "declined", "reason": reason}, origin, "suggestion.decline")

@@ -114,6 +114,7 @@ CATALOGUE: dict[str, Entry] = {
     "visit_elsewhere": Entry(422, "The deal belongs to another customer than the visit"),
     "expense_elsewhere": Entry(422, "The deal or visit belongs to another customer than the one that is named"),
     "quote_empty": Entry(422, "A deal is quoted with an amount"),
+    "proposal_invalid": Entry(422, "A list or object of the proposal, line or template is not of the documented form"),
     "splits_invalid": Entry(422, "Revenue splits must total exactly 100 % and include the owner"),
     "quota_owner_invalid": Entry(422, "A quota belongs to exactly one user, team or territory"),
     "quota_twice": Entry(422, "Another quota has this owner, period, measure and filters"),

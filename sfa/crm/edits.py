@@ -76,11 +76,20 @@ def check_rights(who: Who, entity: str, fields: Iterable[str], *, creating: bool
         raise Refused(found[0], f"{entity}.{found[1]} cannot be set here", field=found[1])
 
 
+def work_of(door: Door, cell: Cell) -> Cell:
+    """Of what belongs to a deal the deal, else the row itself."""
+    if cell.entity not in access.BELOW_DEALS:
+        return cell
+    place, field = PARENTS[cell.entity]
+    above = door.cell(place, cell.row[field], "share")
+    return above if place == "deals" else work_of(door, above)
+
+
 def check_owned(door: Door, who: Who, cell: Cell) -> None:
     """Work is changed by its owner, a split partner and the managers above; a deal's lines by who may change it."""
     if who.held is None:
         return
-    work = door.cell("deals", cell.row["deal_key"], "share") if cell.entity in access.BELOW_DEALS else cell
+    work = work_of(door, cell)
     if not access.may_change_row(work.entity, work.row, who.held):
         raise Refused("not_permitted", f"this {cell.entity} row is somebody else's work")
 

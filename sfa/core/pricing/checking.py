@@ -24,7 +24,7 @@ REASONS: dict[str, str] = {
     "discount_too_large": "a discount takes off more than is left",
     "group_choice": "of a group exactly one line is chosen",
     "group_optional": "a line is optional or one of a group, and not both",
-    "quantity_limits": "the limits and the step leave no quantity, or not the one that is offered",
+    "quantity_limits": "the limits and the step do not leave the quantity that is offered, or a credit has no most",
     "deposit_unclear": "a deposit is a share or an amount, and not both",
     "deposit_too_large": "the deposit is more than the total",
     "instalments_total": "instalments total 100 %",
@@ -93,7 +93,9 @@ def _lines(lines: Sequence[Line]) -> None:
                 refuse("group_optional", place, line.key)
             groups[line.group] = groups.get(line.group, 0) + line.chosen
         steps = steps_of(line)
-        if steps is not None and not is_offered(decimal(line.quantity), steps):
+        if steps is not None and (
+            not is_offered(decimal(line.quantity), steps) or (steps[1] is None and line.unit_price_minor < 0)
+        ):
             refuse("quantity_limits", f"{place}.quantity", line.key)
     for group, chosen in groups.items():
         if chosen != 1:

@@ -32,9 +32,9 @@ class Tax(Struct, frozen=True):
 
 class Line(Struct, frozen=True, kw_only=True):
     """One line as it is offered. `chosen` counts for optional lines and for those of a `group`, of which exactly one
-    counts; a line is not both. Where `quantity_min` or `quantity_max` is said, the buyer may choose the quantity between
-    them, in steps of `quantity_step` (1 if not said) from the least (one step if not said). The price is that of one
-    unit, with tax where the offer's prices include it; a credit has a negative one."""
+    counts; a line is not both. Where `quantity_min` or `quantity_max` is said, the buyer may choose the quantity
+    between them, in steps of `quantity_step` (1 if not said) from the least (one step if not said). The price is that
+    of one unit, with tax where the offer's prices include it; a credit has a negative one."""
 
     key: Key
     section: Key | None = None

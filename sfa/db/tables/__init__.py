@@ -20,6 +20,12 @@ from sfa.db.tables.profit import (
     differences,
     reconciliations,
 )
+from sfa.db.tables.proposals import (
+    proposal_approvals,
+    proposal_series,
+    proposal_template_versions,
+    proposal_versions,
+)
 from sfa.db.tables.rest import idempotency_keys, import_runs, name_words
 from sfa.db.tables.rows import METADATA, ROWS, VISIT_AT
 from sfa.db.tables.sync import (
@@ -91,8 +97,12 @@ __all__ = [
     "outlook_found",
     "outlook_runs",
     "plan_horizons",
+    "proposal_approvals",
     "proposal_assets",
     "proposal_renders",
+    "proposal_series",
+    "proposal_template_versions",
+    "proposal_versions",
     "receipts",
     "reconciliations",
     "redirects",
