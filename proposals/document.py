@@ -20,7 +20,7 @@ Colour = Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}\Z")]
 Hex = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Plain = Annotated[str, Meta(max_length=500)]
 Rich = Annotated[str, Meta(max_length=50_000)]
-LINES_MAX, SECTIONS_MAX, PICTURES_MAX = 2_000, 100, 20
+LINES_MAX, SECTIONS_MAX, PICTURES_MAX, ENCLOSURES_MAX = 2_000, 100, 20, 20
 
 
 class Picture(Struct, frozen=True):
@@ -84,6 +84,15 @@ class Section(Struct, frozen=True, kw_only=True):
     pictures: tuple[Picture, ...] = ()
 
 
+class Enclosure(Struct, frozen=True, kw_only=True):
+    """A stored file that goes with the document: named here by its content, so that no other one can take its place."""
+
+    name: Plain
+    media_type: Annotated[str, Meta(max_length=125)]
+    size: Annotated[int, Meta(ge=1)]
+    sha256: Hex
+
+
 class TemplateRef(Struct, frozen=True):
     """Which template prints it: its key, version, and the digest of all its files."""
 
@@ -120,6 +129,7 @@ class Document(Struct, frozen=True, kw_only=True):
     priced: Priced
     terms: Rich = ""
     closing: Rich = ""
+    enclosures: tuple[Enclosure, ...] = ()
 
     @property
     def dues(self) -> tuple[Due, ...]:

@@ -125,6 +125,9 @@ CATALOGUE: dict[str, Entry] = {
     "conflict_closed": Entry(409, "This conflict, suggestion or refusal has been settled"),
     "duplicate_external_id": Entry(422, "Another row has this external id"),
     "duplicate_email": Entry(422, "Another user has this e-mail address"),
+    # offers
+    "offer_invalid": Entry(422, "The offer cannot be priced: `reason` says why, `place` where"),
+    "choice_invalid": Entry(422, "The offer does not leave this choice: `reason` says why, `line` where"),
     # dates, trees, money
     "amount_invalid": Entry(422, "The amount is not a decimal number of this currency"),
     "currency_unknown": Entry(422, "The currency is not known"),

@@ -32,8 +32,9 @@ class Tax(Struct, frozen=True):
 
 class Line(Struct, frozen=True, kw_only=True):
     """One line as it is offered. `chosen` counts for optional lines and for those of a `group`, of which exactly one
-    counts. Where `quantity_min` or `quantity_max` is said, the buyer may choose the quantity between them, in steps of
-    `quantity_step`. The price is that of one unit, with tax where the offer's prices include it."""
+    counts; a line is not both. Where `quantity_min` or `quantity_max` is said, the buyer may choose the quantity
+    between them, in steps of `quantity_step` (1 if not said) from the least (one step if not said). The price is that
+    of one unit, with tax where the offer's prices include it; a credit has a negative one."""
 
     key: Key
     section: Key | None = None
@@ -97,6 +98,8 @@ class PricedLine(Struct, frozen=True, kw_only=True):
 
 
 class TaxGroup(Struct, frozen=True):
+    """The lines of one tax that count. Those without tax are a group too, without a name and the last one."""
+
     name: str
     rate_bp: int
     base_minor: int
@@ -111,7 +114,8 @@ class SectionSum(Struct, frozen=True):
 
 
 class Due(Struct, frozen=True):
-    """`due_days` after acceptance; the deposit is the first, at 0 days. All together are the total, exactly."""
+    """`kind` is deposit, instalment, or balance: what no plan speaks of. `due_days` after acceptance; the deposit is
+    the first and the balance the last, both at 0 days. All together are the total, exactly."""
 
     kind: str
     amount_minor: int
