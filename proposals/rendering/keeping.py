@@ -9,7 +9,7 @@ import hashlib
 import re
 import uuid
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -123,15 +123,21 @@ def tell(connection: Connection, now_ms: int, *renders: Render) -> None:
     door.flush()
 
 
-def of_version(connection: Connection, proposal_key: str, version: int) -> str:
-    """The SHA-256 of what was sent as that version. Refuses `not_found`, and `file_awaited` until it is printed."""
-    where = (proposal_versions.c.proposal_key == proposal_key, proposal_versions.c.version == version)
-    found = connection.execute(select(proposal_versions.c.pdf_sha256).where(*where)).first()
+class Sent(NamedTuple):
+    number: str
+    sha256: str
+
+
+def of_version(connection: Connection, proposal_key: str, version: int) -> Sent:
+    """What was sent as that version. Refuses `not_found`, and `file_awaited` until it is printed."""
+    here = proposal_versions.c
+    query = select(here.number, here.pdf_sha256).where(here.proposal_key == proposal_key, here.version == version)
+    found = connection.execute(query).first()
     if found is None:
         raise Refused("not_found")
     if found.pdf_sha256 is None:
         raise Refused("file_awaited")
-    return str(found.pdf_sha256)
+    return Sent(found.number, found.pdf_sha256)
 
 
 def _tell(door: Door, render: Render, origin: Origin) -> None:

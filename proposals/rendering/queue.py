@@ -200,7 +200,7 @@ def given_up(connection: Connection, now_ms: int) -> list[Render]:
     return [_render(row) for row in connection.execute(query.with_for_update(skip_locked=True)).mappings()]
 
 
-def put(connection: Connection, render: Render, **said: object) -> bool:
+def put(connection: Connection, render: Render, /, **said: object) -> bool:
     """Say something of an order that is still that of who claimed it; -> whether it is."""
     mine = (_R.proposal_key == render.proposal_key, _R.digest == render.digest, _R.state == RENDERING)
     claimed = _R.claimed_by == render.claimed_by

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from proposals.document import Document, Picture
 from proposals.rendering import keeping, queue
 from proposals.rendering.press import Press
-from proposals.rendering.process import RENDER_FAILED
+from proposals.rendering.process import RENDER_FAILED, UNAVAILABLE
 from proposals.rendering.queue import ATTEMPTS_MAX, Printable, Render
 from proposals.rendering.values import ASSETS_BYTES_MAX, Order
 from sfa.core.apart import OUT_OF_MEMORY, TIMED_OUT, WORKER_DIED, Failed
@@ -26,7 +26,6 @@ from sfa.db import news
 from sfa.files.service import Files
 
 BEAT_S, LOOK_S, PAUSE_S, UNAVAILABLE_MS = 5.0, 30.0, 0.05, 60_000
-UNAVAILABLE = "pdf_unavailable"
 AGAIN = (TIMED_OUT, OUT_OF_MEMORY, WORKER_DIED, RENDER_FAILED)
 _log = logging.getLogger("sfa.render")
 

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def read_bytes(folder: Path, sha256: str) -> bytes:
     return b"".join(Folder(folder).read(sha256, 0, 10_000_000))
 
 
-def final(**more: object) -> Asked:
+def final(**more: Any) -> Asked:
     return asked(document=FINAL_PAPER, kind=FINAL, priority=SENT, name="P-2026-000123 v1.pdf", **more)
 
 
@@ -243,11 +244,10 @@ def test_a_running_server_hears_of_an_order_after_the_commit(office: Office, tmp
             await asyncio.sleep(0.05)
             (render,) = await asyncio.to_thread(ordered, office, asked())
             for _ in range(400):
-                found = await database.read_async(queue.read, render.proposal_key, render.digest)
-                if found.state == DONE:
+                if (await database.read_async(queue.read, render.proposal_key, render.digest)).state == DONE:
                     return
                 await asyncio.sleep(0.02)
-            raise AssertionError(f"still {found.state}")
+            raise AssertionError("it was not printed")
 
     asyncio.run(story())
     assert office.row("proposals", "prop-a")["render_state"] == "rendered"
