@@ -1,4 +1,4 @@
-"""What was printed and what it shows, asked over HTTP: for who sees the proposal, and for nobody else is there anything."""
+"""What was printed and what it shows, asked over HTTP: for who sees the proposal, and for nobody else."""
 
 import io
 from collections.abc import Iterator
@@ -52,9 +52,8 @@ def cabinet(shared_office: Office, folder: Path) -> Iterator[Cabinet]:
         "valid_until": "2026-02-01",
         "sent_at": 1,
     }
-    shared_office.database.write(
-        lambda connection: connection.execute(insert(proposal_versions), {**sent, "status": "sent"})
-    )
+    said = {**sent, "status": "sent"}
+    shared_office.database.write(lambda connection: connection.execute(insert(proposal_versions), said))
     place = folder / shared_office.database.dialect
     printed(shared_office, place)
     with opened(shared_office, place) as found:
@@ -165,8 +164,8 @@ def claims_to_be(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize(
     "content",
-    [claims_to_be(4_001, 10), claims_to_be(60_000, 60_000), png()[:60], b"", b"GIF89a", png()[:-20]],
-    ids=["wide", "bomb", "cut", "empty", "gif", "tail"],
+    [claims_to_be(4_001, 10), claims_to_be(60_000, 60_000), png()[:60], b"", b"GIF89a"],
+    ids=["wide", "bomb", "cut", "empty", "gif"],
 )
 def test_a_picture_that_lies_or_is_too_large_is_refused(content: bytes) -> None:
     with pytest.raises(Refused) as refused:
