@@ -5,7 +5,7 @@ guides and discount limits are those that it holds. No cost is needed and none i
 server says when a proposal is submitted. Number, status and PDF come back by sync; the PDF is a file like any other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from fractions import Fraction
 from typing import Any
 
@@ -19,14 +19,16 @@ from sfa.core.pricing.rows import in_order, offer_of
 from sfa.core.pricing.units import unit_prices
 from sfa.core.pricing.values import Offer, Priced, PricedLine
 from sfa.profit.dated import costs_of, price_on
+from sfa.profit.price import offer_limits
 from sfa.profit.price.given import rounded_unit, unit_of
 from sfa.profit.price.guides import Found, Guides, verdict
 from sfa.profit.price.limits import Approval, highest
 from sfa.profit.price.list_prices import of_list_bp
-from sfa.profit.price.offer_limits import Listed, approvals
+from sfa.profit.price.offer_limits import approvals
 from sfa.profit.price.whatif import Unit
 from sfa.quotas import held
 from sync.device.client import Device
+from sync.device.outbox import Queued
 from sync.device.visits import zone_of_company
 
 PROPOSALS, LINES = "proposals", "proposal_lines"
@@ -56,6 +58,19 @@ class LineShown(Struct, frozen=True):
     verdict: str
     guide: Found | None
     approval: Approval | None
+
+
+class Listed(Struct, frozen=True):
+    """A proposal in a list. `total_minor` is null while it cannot be priced; `waiting` what is queued about it."""
+
+    title: str
+    deal: str
+    status: str
+    number: str | None
+    total_minor: int | None
+    currency: str
+    waiting: list[str]
+    refused: int
 
 
 class Shown(Struct, frozen=True):
@@ -171,6 +186,41 @@ def offer(device: Device, key: str) -> Offer:
     return offer_of(_row(device, key), device.list(LINES, {"proposal_key": key}))
 
 
+def listed(device: Device, where: Row | None = None) -> dict[str, Listed]:
+    """key -> a line of the list, by title; `where` names fields and the values they must have."""
+    rows, lines = device.list(PROPOSALS, where), device.list(LINES)
+    below: dict[str, dict[str, Row]] = {key: {} for key in rows}
+    for key, line in lines.items():
+        if line["proposal_key"] in below:
+            below[line["proposal_key"]][key] = line
+    deals, kept, pending = device.list("deals"), refused(device), device.pending()
+    found = {}
+    for key in sorted(rows, key=lambda key: (rows[key]["title"].casefold(), key)):
+        row, mine = rows[key], {key, *below[key]}
+        found[key] = Listed(
+            title=row["title"],
+            deal=(deals.get(row["deal_key"]) or {}).get("name", row["deal_key"]),
+            status=row["status"],
+            number=row["number"],
+            total_minor=_total(offer_of(row, below[key])),
+            currency=row["currency"],
+            waiting=_waiting(pending, mine),
+            refused=sum(problem.key in mine for problem in kept),
+        )
+    return found
+
+
+def _total(offered: Offer) -> int | None:
+    try:
+        return price(offered).total_minor
+    except Refused:
+        return None
+
+
+def _waiting(pending: Sequence[Queued], mine: Set[str]) -> list[str]:
+    return [item.kind for item in pending if item.entity in (PROPOSALS, LINES) and item.key in mine]
+
+
 def shown(device: Device, key: str) -> Shown:
     """Refuses `row_unknown` for a proposal that is not here; one that cannot be priced says why in `problems`."""
     row, lines = _row(device, key), device.list(LINES, {"proposal_key": key})
@@ -195,7 +245,7 @@ def shown(device: Device, key: str) -> Shown:
         approval=highest([line.approval for line in found if line.approval is not None]),
         needs=list(row["needs"]),
         problems=problems,
-        waiting=[item.kind for item in device.pending() if item.entity in (PROPOSALS, LINES) and item.key in mine],
+        waiting=_waiting(device.pending(), mine),
         render_state=row["render_state"],
         pdf=_pdf(device, row),
     )
@@ -221,7 +271,7 @@ class _Judge:
         self.needs: dict[str, Approval] = {}
         if priced is not None:
             role = str((device.get("users", row["author_key"]) or {}).get("role", "rep"))
-            listed = {key: Listed(self._exact(key), self._family(key)) for key in lines}
+            listed = {key: offer_limits.Listed(self._exact(key), self._family(key)) for key in lines}
             limits = device.list("discount_limits").values()
             self.sold = unit_prices(offered)
             self.needs = {each.line_key: each for each in approvals(offered, listed, limits, self.book.day, role)}
