@@ -14,6 +14,7 @@ from tests.deals.conftest import line
 from tests.office import Office
 from tests.profit.price.test_guiding import PRICES, limit
 from tests.profit.selling import guided, won
+from tests.quotas.ledger import rate
 from tests.sync.device.pocket import Pocket, alone, of_scope, pocket
 
 TAX = ("VAT", 2_100)
@@ -211,3 +212,22 @@ def test_a_deal_that_is_not_here_has_no_proposal() -> None:
     with pytest.raises(Refused) as refused:
         proposals.draft(alone(), "deal-a")
     assert refused.value.code == "row_unknown"
+
+
+def test_a_list_price_of_another_currency_converts_by_a_stated_rate_or_says_nothing(office: Office) -> None:
+    """R34: a missing rate is never 1."""
+    phone = pocket(office, "ana")
+    phone.sync()
+    key = proposals.draft(phone, "deal-a", {"currency": "USD"}, lines=False)
+    with pytest.raises(Refused) as refused:
+        proposals.add_line(phone, key, {"product_key": "pump"})
+    assert refused.value.code == "field_required"
+    proposals.add_line(phone, key, {"product_key": "pump", "unit_price_minor": 10_000})
+    (told,) = proposals.shown(phone, key).lines
+    assert (told.list_minor, told.price_bp, told.verdict) == (None, None, "no_list_price")
+    office.put(rate("EUR", "USD", "1.25", "2026-01-01"))
+    phone.sync()
+    (told,) = proposals.shown(phone, key).lines
+    assert (told.list_minor, told.price_bp) == (12_500, 8_000)
+    added = proposals.add_line(phone, key, {"product_key": "pump"})
+    assert phone.list("proposal_lines")[added]["unit_price_minor"] == 12_500
