@@ -15,6 +15,11 @@ from sfa.core.errors import Refused
 FONTS = Path(__file__).parents[1] / "fonts"
 PACKAGES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 FONTCONFIG = "FcConfig * FcConfigCreate (void);"
+# Templates call the Han font by the family of all its kin; the file is the one for simplified Chinese.
+KIN = b"""<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd"><fontconfig>
+<match target="pattern">
+<test name="family"><string>Noto Sans CJK</string></test>
+<edit name="family" mode="append"><string>Noto Sans CJK SC</string></edit></match></fontconfig>"""
 
 
 @cache
@@ -74,6 +79,7 @@ def _bundled() -> Any:
     foreign = import_module("weasyprint.text.ffi")
     foreign.ffi.cdef(FONTCONFIG)
     config = foreign.fontconfig.FcConfigCreate()
+    foreign.fontconfig.FcConfigParseAndLoadFromMemory(config, KIN, True)
     for path in font_files():
         if not foreign.fontconfig.FcConfigAppFontAddFile(config, str(path).encode()):
             raise Refused("pdf_unavailable", f"no PDF can be made here: the font {path.name} cannot be read")
