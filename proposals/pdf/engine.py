@@ -15,6 +15,11 @@ from sfa.core.errors import Refused
 FONTS = Path(__file__).parents[1] / "fonts"
 PACKAGES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 FONTCONFIG = "FcConfig * FcConfigCreate (void);"
+# Templates call the Han font by the family of all its kin; the file is the one for simplified Chinese.
+KIN = b"""<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd"><fontconfig>
+<match target="pattern">
+<test name="family"><string>Noto Sans CJK</string></test>
+<edit name="family" mode="append"><string>Noto Sans CJK SC</string></edit></match></fontconfig>"""
 
 
 @cache
@@ -31,7 +36,22 @@ def weasyprint() -> Any:
         ) from error
     if foreign.harfbuzz_subset is None:
         raise Refused("pdf_unavailable", "no PDF can be made here: libharfbuzz-subset is missing")
+    _mend(import_module("pydyf"))
     return library
+
+
+def _mend(pydyf: Any) -> None:
+    """Its list of pages is made anew for each element of each page, which makes long documents take the square of
+    their length; the same list is now made once for each page that is added."""
+
+    def page_references(pdf: Any) -> tuple[bytes, ...]:
+        kids = pdf.pages["Kids"]
+        known: tuple[bytes, ...] = getattr(pdf, "_references", ())
+        if 3 * len(known) != len(kids):
+            known = pdf._references = tuple(f"{number} 0 R".encode() for number in kids[::3])
+        return known
+
+    pydyf.PDF.page_references = property(page_references)
 
 
 def available() -> str | None:
@@ -41,6 +61,10 @@ def available() -> str | None:
     except Refused as refused:
         return refused.text
     return None
+
+
+def font_files() -> list[Path]:
+    return sorted((*FONTS.glob("*.ttf"), *FONTS.glob("*.otf")))
 
 
 def font_configuration() -> Any:
@@ -55,7 +79,8 @@ def _bundled() -> Any:
     foreign = import_module("weasyprint.text.ffi")
     foreign.ffi.cdef(FONTCONFIG)
     config = foreign.fontconfig.FcConfigCreate()
-    for path in sorted((*FONTS.glob("*.ttf"), *FONTS.glob("*.otf"))):
+    foreign.fontconfig.FcConfigParseAndLoadFromMemory(config, KIN, True)
+    for path in font_files():
         if not foreign.fontconfig.FcConfigAppFontAddFile(config, str(path).encode()):
             raise Refused("pdf_unavailable", f"no PDF can be made here: the font {path.name} cannot be read")
     return config

@@ -9,7 +9,7 @@ import hashlib
 import re
 import uuid
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -24,7 +24,6 @@ from sfa.files.service import Files
 
 PDF = "application/pdf"
 NAME_MAX = 120
-PROPOSAL_GONE = "proposal_gone"
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\/:*?<>|\u200e\u200f\u202a-\u202e\u2066-\u2069]+')
 _STATES = {QUEUED: "queued", RENDERING: "queued", DONE: "rendered", FAILED: "failed"}
 
@@ -32,7 +31,8 @@ _STATES = {QUEUED: "queued", RENDERING: "queued", DONE: "rendered", FAILED: "fai
 def file_name(title: str, number: str | None, version: int) -> str:
     """`P-2026-000123 v1.pdf` of what was sent, the title of a draft."""
     said = f"{number} v{version}" if number is not None else title
-    return f"{_UNSAFE.sub(' ', said).strip(' .')[:NAME_MAX].strip() or 'proposal'}.pdf"
+    safe = " ".join(_UNSAFE.sub(" ", said).split()).strip(" .")
+    return f"{safe[:NAME_MAX].strip() or 'proposal'}.pdf"
 
 
 def said_of(render: Render) -> dict[str, Any]:
@@ -77,9 +77,16 @@ def finish(connection: Connection, now_ms: int, render: Render, content: Content
     attachment = door.cell("attachments", key)
     if not attachment.exists:
         row = {
-            **{"account_key": deal.row["account_key"], "deal_key": deal.key, "proposal_key": proposal.key},
-            **{"author_key": proposal.row["author_key"], "name": render.name, "kind": "document"},
-            **{"media_type": PDF, "size": content.size, "sha256": content.sha256, "taken_at": None},
+            "account_key": deal.row["account_key"],
+            "deal_key": deal.key,
+            "proposal_key": proposal.key,
+            "author_key": proposal.row["author_key"],
+            "name": render.name,
+            "kind": "document",
+            "media_type": PDF,
+            "size": content.size,
+            "sha256": content.sha256,
+            "taken_at": None,
         }
         door.put(attachment, {**row, **told(content)}, origin)
     if is_newest:
@@ -100,24 +107,37 @@ def fail(connection: Connection, now_ms: int, render: Render, code: str, problem
     return True
 
 
-def tell(connection: Connection, now_ms: int, render: Render) -> None:
-    """Say on the proposal where its newest order stands."""
-    newest = queue.newest(connection, render.proposal_key)
-    if newest is not None and newest.digest == render.digest:
-        door = Door(connection, now_ms)
-        _tell(door, newest, Origin(author_key=None, at=now_ms, stored_at=now_ms))
-        door.flush()
+def unavailable(connection: Connection, now_ms: int, render: Render, problem: str) -> None:
+    """Give an order back to who can print, and say of all that wait why they do."""
+    queue.give_back(connection, render)
+    tell(connection, now_ms, *queue.mark_waiting(connection, "pdf_unavailable", problem[:500]))
 
 
-def of_version(connection: Connection, proposal_key: str, version: int) -> str:
-    """The SHA-256 of what was sent as that version. Refuses `not_found`, and `file_awaited` until it is printed."""
-    where = (proposal_versions.c.proposal_key == proposal_key, proposal_versions.c.version == version)
-    found = connection.execute(select(proposal_versions.c.pdf_sha256).where(*where)).first()
+def tell(connection: Connection, now_ms: int, *renders: Render) -> None:
+    """Say on each proposal where its newest order stands."""
+    door, origin = Door(connection, now_ms), Origin(author_key=None, at=now_ms, stored_at=now_ms)
+    for render in sorted(renders, key=lambda render: render.proposal_key):
+        newest = queue.newest(connection, render.proposal_key)
+        if newest is not None and newest.digest == render.digest:
+            _tell(door, newest, origin)
+    door.flush()
+
+
+class Sent(NamedTuple):
+    number: str
+    sha256: str
+
+
+def of_version(connection: Connection, proposal_key: str, version: int) -> Sent:
+    """What was sent as that version. Refuses `not_found`, and `file_awaited` until it is printed."""
+    here = proposal_versions.c
+    query = select(here.number, here.pdf_sha256).where(here.proposal_key == proposal_key, here.version == version)
+    found = connection.execute(query).first()
     if found is None:
         raise Refused("not_found")
     if found.pdf_sha256 is None:
         raise Refused("file_awaited")
-    return str(found.pdf_sha256)
+    return Sent(found.number, found.pdf_sha256)
 
 
 def _tell(door: Door, render: Render, origin: Origin) -> None:

@@ -28,7 +28,7 @@ from sfa.core.frames import send
 
 ANSWERED, REFUSED = b"+", b"!"  # and the next order may come
 LAST, FAILED = b".", b"-"  # and the process has ended
-RENDER_FAILED = "render_failed"
+RENDER_FAILED, UNAVAILABLE = "render_failed", "pdf_unavailable"
 NICE = 5
 GROWN = 0.6  # of its memory: a document that needs nearly all of it finds the rest too small
 FORBIDDEN = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn")
@@ -86,7 +86,8 @@ def answered(order: Order) -> bytes:
     except MemoryError as error:
         return FAILED + encode(Failure(OUT_OF_MEMORY, str(error)))
     except Refused as refused:
-        return REFUSED + encode(Failure(refused.code, refused.text, refused.details))
+        kind = FAILED if refused.code == UNAVAILABLE else REFUSED  # the next process looks for libraries anew
+        return kind + encode(Failure(refused.code, refused.text, refused.details))
     except Exception as error:  # whatever it is, it may have left anything behind
         return FAILED + encode(Failure(RENDER_FAILED, f"{type(error).__name__}: {error}"[:2_000]))
 

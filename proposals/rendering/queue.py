@@ -110,9 +110,19 @@ def ask(connection: Connection, now_ms: int, asked: Asked) -> Render:
         msgspec.msgpack.encode(Printable(canonical(asked.document), asked.template))
     )
     row = {
-        **{"state": QUEUED, "code": None, "problem": None, "attempts": 0, "body": body, "kind": asked.kind},
-        **{"version": asked.document.version, "lines": len(asked.document.items), "name": asked.name},
-        **{"priority": asked.priority, "asked_at": now_ms, "asked_by": asked.asked_by, "due_at": now_ms},
+        "state": QUEUED,
+        "code": None,
+        "problem": None,
+        "attempts": 0,
+        "body": body,
+        "kind": asked.kind,
+        "version": asked.document.version,
+        "lines": len(asked.document.items),
+        "name": asked.name,
+        "priority": asked.priority,
+        "asked_at": now_ms,
+        "asked_by": asked.asked_by,
+        "due_at": now_ms,
         **dict.fromkeys(("claimed_by", "beat_at", "began_at", "ended_at", "sha256", "size", "attachment_key")),
     }
     if found is not None:
@@ -190,11 +200,29 @@ def given_up(connection: Connection, now_ms: int) -> list[Render]:
     return [_render(row) for row in connection.execute(query.with_for_update(skip_locked=True)).mappings()]
 
 
-def put(connection: Connection, render: Render, **said: object) -> bool:
+def put(connection: Connection, render: Render, /, **said: object) -> bool:
     """Say something of an order that is still that of who claimed it; -> whether it is."""
     mine = (_R.proposal_key == render.proposal_key, _R.digest == render.digest, _R.state == RENDERING)
     claimed = _R.claimed_by == render.claimed_by
     return connection.execute(update(proposal_renders).where(*mine, claimed).values(**said)).rowcount == 1
+
+
+def free(connection: Connection, now_ms: int) -> tuple[bool, bool]:
+    """(whether an order may be claimed, whether one is to be given up)"""
+    over = (_R.attempts >= ATTEMPTS_MAX).label("over")
+    found = {bool(each) for each in connection.execute(select(over).where(is_free(now_ms)).distinct()).scalars()}
+    return False in found, True in found
+
+
+def mark_waiting(connection: Connection, code: str, problem: str) -> list[Render]:
+    """Say of every order that waits why it does; -> those that did not say so yet, some hundred at a time."""
+    unsaid = (_R.state == QUEUED, or_(_R.code.is_(None), _R.code != code))
+    query = select(*_COLUMNS).where(*unsaid).order_by(_R.asked_at).limit(200).with_for_update(skip_locked=True)
+    marked = [_render(row) for row in connection.execute(query).mappings()]
+    for render in marked:
+        here = (_R.proposal_key == render.proposal_key, _R.digest == render.digest)
+        connection.execute(update(proposal_renders).where(*here).values(code=code, problem=problem))
+    return marked
 
 
 def next_due(connection: Connection, now_ms: int) -> int | None:
@@ -224,8 +252,8 @@ def newest(connection: Connection, proposal_key: str) -> Render | None:
 
 def waiting(connection: Connection) -> dict[str, int]:
     """How many orders are in each state that is not the end."""
-    query = select(_R.state, func.count()).where(_R.state.in_((QUEUED, RENDERING))).group_by(_R.state)
-    return {state: count for state, count in connection.execute(query)}
+    query = select(_R.state, func.count().label("count")).where(_R.state.in_((QUEUED, RENDERING))).group_by(_R.state)
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _one(connection: Connection, *where: ColumnElement[bool]) -> Render | None:
@@ -250,5 +278,3 @@ def forget(connection: Connection, now_ms: int, kept_ms: int = KEPT_MS) -> int:
 def drop(connection: Connection, proposal_keys: Iterable[str]) -> int:
     """Orders of proposals that are gone."""
     return connection.execute(delete(proposal_renders).where(_R.proposal_key.in_(sorted(proposal_keys)))).rowcount
-
-

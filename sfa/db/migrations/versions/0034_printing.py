@@ -49,8 +49,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sha256", "proposal_key", name=op.f("pk_proposal_assets")),
     )
     op.create_index("ix_proposal_assets_proposal_key", "proposal_assets", ["proposal_key"], unique=False)
+    op.create_index("ix_proposal_versions_pdf_sha256", "proposal_versions", ["pdf_sha256"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_proposal_versions_pdf_sha256", "proposal_versions")
     op.drop_table("proposal_assets")
     op.drop_table("proposal_renders")
