@@ -1,0 +1,43 @@
+"""The HTML of a document: one text, whole in itself, for paper or for a screen.
+
+Promises: the body is the same in both modes but for the addresses of pictures; the only addresses in it are
+`asset:<sha256>` and `font:<file>`; no script; everything that came from people is escaped.
+"""
+
+from functools import lru_cache
+from typing import Literal
+
+from jinja2 import DictLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from proposals.document import Document
+from proposals.templates.faces import faces_css
+from proposals.templates.reading import AddressOf, asset_address, sheet_of
+from proposals.templates.template import BASES, Template, read
+from proposals.templates.words import say_in
+
+Mode = Literal["print", "screen"]
+
+
+@lru_cache(maxsize=1)
+def _environment() -> ImmutableSandboxedEnvironment:
+    loader = DictLoader({path.name: read(path.name) for path in BASES.glob("*.j2")})
+    return ImmutableSandboxedEnvironment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def html_of(document: Document, template: Template, mode: Mode, address_of: AddressOf = asset_address) -> str:
+    """`address_of` says where a screen finds a picture; print has `asset:` addresses always."""
+    sheet = sheet_of(document, mode, address_of if mode == "screen" else asset_address)
+    body = _environment().get_template(f"{template.base}.html.j2").render(sheet=sheet, _=say_in(document.language))
+    styles = [_colours(document), read("paper.css"), read(f"{template.base}.css")]
+    if mode == "print":
+        styles.insert(0, faces_css(body))
+    return body.replace("<!--styles-->", Markup("<style>\n{}\n</style>").format(Markup("\n".join(styles))), 1)
+
+
+def _colours(document: Document) -> str:
+    brand = document.brand
+    return f":root {{ --primary: {brand.primary}; --accent: {brand.accent} }}"
