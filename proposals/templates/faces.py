@@ -35,7 +35,7 @@ SCRIPTS: tuple[tuple[str, dict[tuple[int, str], str], tuple[tuple[int, int], ...
     ),
     (
         "Noto Sans CJK",
-        {(400, "normal"): "NotoSansCJK-Regular.otf"},
+        {(400, "normal"): "NotoSansCJK-Regular.ttf"},
         ((0x1100, 0x11FF), (0x2E80, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF)),
     ),
     (

@@ -11,6 +11,7 @@ from sfa.db.tables.figures import (
 from sfa.db.tables.files import blobs, upload_parts, uploads
 from sfa.db.tables.forecast import forecast_locks, forecast_snapshots, forecast_versions
 from sfa.db.tables.outlook import outlook_found, outlook_runs
+from sfa.db.tables.printing import proposal_assets, proposal_renders
 from sfa.db.tables.profit import (
     commission_entries,
     customer_values,
@@ -97,6 +98,8 @@ __all__ = [
     "outlook_runs",
     "plan_horizons",
     "proposal_approvals",
+    "proposal_assets",
+    "proposal_renders",
     "proposal_series",
     "proposal_template_versions",
     "proposal_versions",

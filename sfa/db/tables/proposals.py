@@ -38,7 +38,7 @@ proposal_versions = Table(
     Column("ended_at", BigInteger),
     Column("ended_by", KEY),
     Column("cause", Text),
-    Column("pdf_sha256", Text),
+    Column("pdf_sha256", Text, index=True),
     Column("pdf_key", KEY),
     Column("pdf_size", BigInteger),
     Index("uq_proposal_versions_number", "series", "ordinal", "version", unique=True),
