@@ -102,11 +102,12 @@ def draft(
     device: Device, deal: str, values: Row | None = None, *, tax: tuple[str, int] | None = None, lines: bool = True
 ) -> str:
     """Begin a proposal of a deal, with the deal's own lines unless told otherwise; it lands whole or not at all (S20).
-    -> its key. `values` are fields of proposals; the title is that of the deal, and so is the currency."""
+    -> its key. `values` are fields of proposals; title, currency, contact and payment are the deal's."""
     row = device.get("deals", deal)
     if row is None:
         raise Refused("row_unknown", f"there is no deals row {deal!r} on this device", entity="deals", key=deal)
     said: dict[str, Any] = {"deal_key": deal, "title": row["name"], "currency": row["currency"] or _currency(device)}
+    said |= {field: row[field] for field in ("contact_key", "payment_days")}
     with device.unit():
         made = device.create(PROPOSALS, {**said, **(values or {})})
         below = device.list("deal_lines", {"deal_key": deal}) if lines else {}
