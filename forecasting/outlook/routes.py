@@ -10,17 +10,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from msgspec import structs
 
-from forecasting.outlook import moved, telling
+from forecasting.outlook import moved, open_deals, telling
 from forecasting.outlook.moved import Moved
-from forecasting.outlook.telling import (
-    LIMIT_DEFAULT,
-    DealsTold,
-    OutlookTold,
-    RunsTold,
-    RunTold,
-    ScoresTold,
-    Wanted,
-)
+from forecasting.outlook.open_deals import LIMIT_DEFAULT, DealsTold
+from forecasting.outlook.telling import OutlookTold, RunsTold, RunTold, ScoresTold, Wanted
 from sfa.crm.online import Online
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
@@ -78,13 +71,13 @@ def _deals(screens: Online, places: Places) -> Sequence[HTTPRouteHandler]:
         user = request.user.user_key
         about = json.dumps(["forecast/outlook/deals", user, node, as_of])
         place = places.open(after, about) if after is not None else None
-        found = await screens.read(telling.deals, user, Wanted(node, None, as_of), place, limit)
+        found = await screens.read(open_deals.deals, user, Wanted(node, None, as_of), place, limit)
         return structs.replace(found, next=places.seal(found.next, about)) if found.next is not None else found
 
     @get("/api/forecast/outlook/deals/{key:str}", tags=["forecast"])
     async def deal(request: Caller, key: FromPath[str]) -> DealsTold:
         """One open deal with its chances and why."""
-        return await screens.read(telling.deal, request.user.user_key, key)
+        return await screens.read(open_deals.deal, request.user.user_key, key)
 
     return [deals, deal]
 

@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
+from sqlalchemy import Connection
 
 from forecasting.outlook import store, telling
 from forecasting.outlook.store import DONE, Run, Said
@@ -11,6 +12,7 @@ from forecasting.outlook.telling import Wanted
 from forecasting.outlook.values import COMPANY, Answer
 from forecasting.outlook.work import ENGINE, answer
 from forecasting.outlook.worker import START
+from tests.builders import DAY_MS
 from tests.forecasting.outlook.asked import question_of
 from tests.forecasting.outlook.test_running import run, served
 from tests.forecasting.selling import Q1, order, selling
@@ -21,6 +23,7 @@ __all__ = ["selling"]
 
 def test_a_company_that_sells_has_a_range_of_the_quarter_once_its_first_deal_is_won(selling: Office) -> None:
     order(selling, "deal.win", "deal-b", day=1)
+    selling.clock.advance(DAY_MS)
     assert asyncio.run(served(selling, START)) == 1
     found = run(selling)
     assert (found.state, found.code, found.engine) == (DONE, None, ENGINE)
@@ -44,11 +47,11 @@ def made() -> tuple[bytes, Answer]:
 def kept(office: Office, made: tuple[bytes, Answer]) -> Run:
     now_ms = office.clock.now_ms()
 
-    def work(connection: object) -> None:
-        store.ask(connection, now_ms, "2026-11-22")  # type: ignore[arg-type]
-        store.claim(connection, now_ms, "me")  # type: ignore[arg-type]
-        store.began(connection, 1, "me", Said("2026-11-22", 5, "EUR"), made[0])  # type: ignore[arg-type]
-        store.finish(connection, now_ms, 1, "me", msgspec.json.encode(made[1]))  # type: ignore[arg-type]
+    def work(connection: Connection) -> None:
+        store.ask(connection, now_ms, "2026-11-22")
+        store.claim(connection, now_ms, "me")
+        store.began(connection, 1, "me", Said("2026-11-22", 5, "EUR"), store.packed_question(made[0]))
+        store.finish(connection, now_ms, 1, "me", store.packed_answer(msgspec.json.encode(made[1])))
 
     office.database.write(work)
     return run(office)
