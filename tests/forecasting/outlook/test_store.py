@@ -182,8 +182,8 @@ def test_the_run_of_a_week_that_is_kept_is_one_that_found_something(database: Da
 def test_the_last_run_keeps_its_deals_for_as_long_as_it_is_told(database: Database) -> None:
     for day in ("2026-02-16", "2026-02-17", "2026-02-18"):
         ran(database, NOW, day)
-    for day in range(3):  # the engine stands still for months
-        write(database, store.forget, NOW + (60 + day) * store.DAY_MS)
+    for days in (60, 61):  # the engine stands still for months
+        write(database, store.forget, NOW + days * store.DAY_MS)
     assert kept(database, "deals") == [1, 3]
     ran(database, NOW + 63 * store.DAY_MS, "2026-04-20")
     write(database, store.forget, NOW + 64 * store.DAY_MS)
