@@ -10,11 +10,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from msgspec import structs
 
+from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
 from forecasting.outlook import moved, open_deals, telling
 from forecasting.outlook.moved import Moved
 from forecasting.outlook.open_deals import LIMIT_DEFAULT, DealsTold
+from forecasting.outlook.tables import honesty_table, outlook_table
 from forecasting.outlook.telling import OutlookTold, RunsTold, RunTold, ScoresTold, Wanted
 from sfa.crm.online import Online
+from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
 
@@ -27,15 +30,18 @@ def outlook_routes(screens: Online, places: Places) -> Sequence[HTTPRouteHandler
 
 
 def _told(screens: Online) -> Sequence[HTTPRouteHandler]:
-    @get("/api/forecast/outlook", tags=["forecast"])
+    @get("/api/forecast/outlook", tags=["forecast"], opt={ALSO: AS_FILES})
     async def outlook(
         request: Caller,
         node: FromQuery[str | None] = None,
         period: FromQuery[str | None] = None,
         as_of: FromQuery[str | None] = None,
-    ) -> OutlookTold:
+        form: Format = JSON,
+    ) -> Response[OutlookTold]:
         """The range of a node and of those directly below it, as the last run says."""
-        return await screens.read(telling.outlook, request.user.user_key, Wanted(node, period, as_of))
+        form_of(form)
+        found = await screens.read(telling.outlook, request.user.user_key, Wanted(node, period, as_of))
+        return await answered(found, form, lambda: outlook_table(found))
 
     @get("/api/forecast/outlook/moved", tags=["forecast"])
     async def why(
@@ -48,12 +54,17 @@ def _told(screens: Online) -> Sequence[HTTPRouteHandler]:
         """Why the range is another than it was."""
         return await screens.read(moved.moved, request.user.user_key, Wanted(node, period, as_of), since)
 
-    @get("/api/forecast/honesty", tags=["forecast"])
+    @get("/api/forecast/honesty", tags=["forecast"], opt={ALSO: AS_FILES})
     async def honesty(
-        request: Caller, node: FromQuery[str | None] = None, as_of: FromQuery[str | None] = None
-    ) -> ScoresTold:
+        request: Caller,
+        node: FromQuery[str | None] = None,
+        as_of: FromQuery[str | None] = None,
+        form: Format = JSON,
+    ) -> Response[ScoresTold]:
         """How right every view of a node was, in periods that are over."""
-        return await screens.read(telling.scores, request.user.user_key, Wanted(node, None, as_of))
+        form_of(form)
+        found = await screens.read(telling.scores, request.user.user_key, Wanted(node, None, as_of))
+        return await answered(found, form, lambda: honesty_table(found))
 
     return [outlook, why, honesty]
 
