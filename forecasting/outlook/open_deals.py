@@ -68,7 +68,8 @@ class Here(Struct, frozen=True):
 
 
 def deals(connection: Connection, user_key: str, wanted: Wanted, after: str | None, limit: int) -> DealsTold:
-    """`after` is (run, how many were told) of the page before, so that pages are of one run."""
+    """`after` is (run, how many were told) of the page before, so that pages are of one run. Refuses as an outlook
+    does, and `outlook_missing` where the run keeps its deals no more."""
     if not 1 <= limit <= LIMIT_MAX:
         raise Refused("request_invalid", f"`limit` is 1 to {LIMIT_MAX}")
     found = look(connection, user_key, wanted)
@@ -77,7 +78,10 @@ def deals(connection: Connection, user_key: str, wanted: Wanted, after: str | No
         run, tree = store.numbered(connection, number), store.tree(connection, number)
         found = Looked(run, tree, found.node, found.who, found.sight)
     seen = [user for user in found.people if found.sees(f"user:{user}")]
-    every = [here.outlook for here in lying_with(connection, number, seen) or ()]
+    lying = lying_with(connection, number, seen)
+    if lying is None:
+        raise Refused("outlook_missing", f"the run of {found.run.as_of} keeps its deals no more", day=found.run.as_of)
+    every = [here.outlook for here in lying]
     every.sort(key=lambda deal: (-(deal.expected_minor[0] if deal.expected_minor else 0), deal.key))
     page = every[start : start + limit]
     rows = rows_of(connection, [deal.key for deal in page], found.who)

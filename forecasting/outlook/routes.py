@@ -52,7 +52,7 @@ def _told(screens: Online) -> Sequence[HTTPRouteHandler]:
         since: FromQuery[str | None] = None,
     ) -> Moved:
         """Why the range is another than it was."""
-        return await screens.read(moved.moved, request.user.user_key, Wanted(node, period, as_of), since)
+        return await screens.reckon(moved.moved, request.user.user_key, Wanted(node, period, as_of), since)
 
     @get("/api/forecast/honesty", tags=["forecast"], opt={ALSO: AS_FILES})
     async def honesty(
@@ -82,7 +82,7 @@ def _deals(screens: Online, places: Places) -> Sequence[HTTPRouteHandler]:
         user = request.user.user_key
         about = json.dumps(["forecast/outlook/deals", user, node, as_of])
         place = places.open(after, about) if after is not None else None
-        found = await screens.read(open_deals.deals, user, Wanted(node, None, as_of), place, limit)
+        found = await screens.reckon(open_deals.deals, user, Wanted(node, None, as_of), place, limit)
         return structs.replace(found, next=places.seal(found.next, about)) if found.next is not None else found
 
     @get("/api/forecast/outlook/deals/{key:str}", tags=["forecast"])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecasting.outlook import store
 from forecasting.outlook.open_deals import Here
 from tests.crm.desk import Desk
 from tests.forecasting.outlook.test_routes import TREE, chance, desk, found, period
@@ -98,6 +99,17 @@ def test_what_a_node_was_before_is_told_to_who_saw_all_of_it_then(desk: Desk) ->
     found(desk.office, "2026-01-20", period(0, 0, 0))
     assert moved(desk, "root", node="company")["deals"] == []
     assert code(desk.get("dirk", f"{MOVED}?node=company")) == (404, "outlook_missing")
+
+
+def test_deals_of_a_run_that_keeps_them_no_more_are_no_empty_list(desk: Desk) -> None:
+    for day in ("2026-01-05", "2026-01-06", "2026-01-07"):
+        found(desk.office, day, period(0, 150, 0), deal_b=150)
+    late = desk.office.clock.now_ms() + (store.KEPT_DAYS + 1) * store.DAY_MS
+    desk.office.database.write(store.forget, late)
+    assert code(desk.get("root", f"{DEALS}?as_of=2026-01-06")) == (404, "outlook_missing")
+    assert keys(desk, "root", as_of="2026-01-05") == keys(desk, "root") == ["deal-b"]
+    told = moved(desk, "root", as_of="2026-01-07", since="2026-01-06", node="team:north")
+    assert (told["steps"], told["hidden"]) == ([], 0)
 
 
 def test_who_came_after_the_run_is_told_that_it_does_not_know_him(desk: Desk) -> None:
