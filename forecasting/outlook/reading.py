@@ -16,7 +16,7 @@ from datetime import date
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, Text, bindparam, case, cast, or_, select
+from sqlalchemy import BigInteger, Connection, Text, bindparam, case, cast, or_, select, tuple_
 
 from forecasting.outlook.past import DECODER, Days, Row, Written, columns, ordinal
 from forecasting.outlook.values import COMPANY, Call, Credit, DealColumns, Leaf, Part, Question, Quota, Span
@@ -33,6 +33,7 @@ from sfa.quotas.targets import as_approved, read_quotas
 
 YEARS_BACK, AHEAD = 5, 2
 MORNING_MS = 12 * 3_600_000
+PAGE = 20_000  # revisions that are read at once
 FIRST_DAY = "1990-01-01"
 _FIRST = ordinal(FIRST_DAY)
 _DEALS, _STAGES, _PERIODS = ROWS["deals"].c, ROWS["stages"].c, ROWS["fiscal_periods"].c
@@ -122,10 +123,15 @@ class _Reader:
     def _history(self, wanted: Set[str]) -> Mapping[str, Sequence[tuple[int, Written]]]:
         """Of the deals that are asked about: those that ended long ago, or were deleted, have a history as well."""
         found: dict[str, list[tuple[int, Written]]] = defaultdict(list)
-        for key, at, changes in _HISTORY.rows(self._connection):
-            if key in wanted:
-                found[key].append((self._day(at), DECODER.decode(changes)))
-        return found
+        after = "", 0
+        while True:  # page by page: the texts of all at once would be the most of what a run takes of the server
+            page = _HISTORY.rows(self._connection, key=after[0], rev=after[1], page=PAGE)
+            for key, _, at, changes in page:
+                if key in wanted:
+                    found[key].append((self._day(at), DECODER.decode(changes)))
+            if len(page) < PAGE:
+                return found
+            after = page[-1][0], page[-1][1]
 
     def _worth(self, amount_minor: int | None, currency: str | None) -> int | None:
         if amount_minor is None or currency is None:
@@ -265,8 +271,9 @@ def _rows_query() -> Prepared:
 
 def _history_query() -> Prepared:
     h = history.c
-    query = select(h.key, h.at, cast(h.changes, Text)).where(h.entity == "deals")
-    return Prepared(query.order_by(h.key, h.rev))
+    after = tuple_(bindparam("key", type_=Text), bindparam("rev", type_=BigInteger))
+    query = select(h.key, h.rev, h.at, cast(h.changes, Text)).where(h.entity == "deals", tuple_(h.key, h.rev) > after)
+    return Prepared(query.order_by(h.key, h.rev).limit(bindparam("page", type_=BigInteger)))
 
 
 def _credits_query() -> Prepared:

@@ -39,9 +39,9 @@ outlook_runs = Table(
     Index("ix_outlook_runs_as_of", "as_of"),
 )
 
-# `kind` is node (key: the node), deals (key: the owner), where (deal: under which owner), parts (who shares in deals that
-# are not one person's alone), scores (key: the node), tree (what lies where) or question (what was asked); `doc` is
-# JSON, compressed by zstd.
+# `kind` is node (key: the node), deals (key: the owner), where (deal: under which owner), parts (who shares in deals
+# that are not one person's alone), scores (key: the node), tree (what lies where) or question (what was asked); `doc`
+# is JSON, compressed by zstd.
 outlook_found = Table(
     "outlook_found",
     METADATA,

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
+from forecasting.outlook import reading
 from forecasting.outlook.past import ordinal
 from forecasting.outlook.reading import Read, read
 from forecasting.outlook.values import COMPANY, Call, Quota
@@ -86,6 +87,15 @@ def test_the_question_of_a_day_is_the_same_bytes_each_time(selling: Office) -> N
     assert msgspec.json.encode(asked(selling).question) == first
     selling.clock.advance(NOW + DAY_MS - selling.clock.now_ms())
     assert msgspec.json.encode(asked(selling).question) != first
+
+
+def test_the_past_of_deals_is_the_same_read_page_by_page(selling: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    order(selling, "deal.win", "deal-b", day=1)
+    first = asked(selling).question
+    assert len(first.deals.change_deal) > 4
+    for page in (1, 2, 3):
+        monkeypatch.setattr(reading, "PAGE", page)
+        assert asked(selling).question == first
 
 
 # -- when the day is over ---------------------------------------------------------------------------------------------
