@@ -89,7 +89,7 @@ class Outlooks:
     async def _asked(self, seed: int) -> tuple[bytes, Said, Packed]:
         asked: Read = await self._database.read_apart_async(read, self._clock.now_ms(), seed)
         question = await asyncio.to_thread(msgspec.json.encode, asked.question)
-        kept = await asyncio.to_thread(store.packed_question, question, asked.shared)
+        kept = await asyncio.to_thread(store.packed_question, question, asked.shared, asked.unrated)
         return question, Said(asked.as_of, asked.seq, asked.question.currency), kept
 
     async def _store(self, number: int, answer: Packed) -> None:

@@ -24,6 +24,7 @@ from sfa.db.tables import outlook_found, outlook_runs
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 UNDER_WAY = (WAITING, RUNNING)
 NODE, DEALS, SCORES, QUESTION, TREE, PARTS, WHERE = "node", "deals", "scores", "question", "tree", "parts", "where"
+UNRATED = "unrated"
 OF_DEALS = (DEALS, PARTS, WHERE, QUESTION)  # what is forgotten of old runs
 STALE_MS = 90_000  # a process that has not beaten for so long is dead
 TURNED_MS = 3_600_000  # a beat so far ahead is of a clock that was turned back since, and of a process that is dead
@@ -179,9 +180,11 @@ def _put(connection: Connection, number: int, packed: Packed) -> None:
 # -- packing ----------------------------------------------------------------------------------------------------------
 
 
-def packed_question(question: bytes, shared: Mapping[str, Mapping[str, int]] | None = None) -> Packed:
-    """`shared`: who has how much of open deals that are not one person's alone, of 10,000."""
-    return _packed(question, [(QUESTION, "", question), (PARTS, "", _encode(shared or {}))])
+def packed_question(question: bytes, shared: Mapping[str, Mapping[str, int]] | None = None, unrated: int = 0) -> Packed:
+    """`shared`: who has how much of open deals that are not one person's alone, of 10,000; `unrated`: how many deals
+    and credits are in no figure, for want of a rate."""
+    beside = [(PARTS, "", _encode(shared or {})), (UNRATED, "", _encode(unrated))]
+    return _packed(question, [(QUESTION, "", question), *beside])
 
 
 def packed_answer(answer: bytes) -> Packed:
@@ -253,6 +256,11 @@ def where(connection: Connection, number: int) -> dict[str, str] | None:
 def shared(connection: Connection, number: int) -> dict[str, dict[str, int]]:
     """Deals that are not one person's alone: who has how much of each, of 10,000."""
     return _documents(connection, number, PARTS, [""], dict[str, dict[str, int]]).get("", {})
+
+
+def unrated(connection: Connection, number: int) -> int:
+    """How many deals and credits of the company are in no figure of a run."""
+    return _documents(connection, number, UNRATED, [""], int).get("", 0)
 
 
 def scores(connection: Connection, number: int, among: Iterable[str]) -> dict[str, list[Score]]:

@@ -25,6 +25,7 @@ def outlook_table(told: OutlookTold) -> Table:
         (node.node, node.name, node.depth, *_period(period, views)) for node in told.items for period in node.periods
     ]
     about = [("what", "Outlook"), *_run(told.run), ("hidden nodes", str(told.hidden))]
+    about += [("without a rate", str(told.unrated))]
     return Table("forecast-outlook", told.currency, told.run.as_of, about, columns, rows)
 
 

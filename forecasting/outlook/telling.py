@@ -66,13 +66,15 @@ class NodeTold(Struct, frozen=True):
 
 class OutlookTold(Struct, frozen=True, kw_only=True):
     """The node that was asked for, then those directly below it that the caller sees all of; `hidden` counts the
-    others. `under_way` is a run that is being made."""
+    others. `under_way` is a run that is being made. `unrated` counts deals and credits of the whole company without a
+    rate into its currency, which are in no figure (R34)."""
 
     run: RunTold
     under_way: RunTold | None
     currency: str
     items: list[NodeTold]
     hidden: int
+    unrated: int
 
 
 class ScoresTold(Struct, frozen=True, kw_only=True):
@@ -177,6 +179,7 @@ def outlook(connection: Connection, user_key: str, wanted: Wanted) -> OutlookTol
         currency=found.run.currency or "",
         items=items,
         hidden=len(found.below) - len(seen),
+        unrated=store.unrated(connection, found.run.number),
     )
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from forecasting.outlook import running, store
+from forecasting.outlook import running, store, telling
 from forecasting.outlook.running import Outlooks
 from forecasting.outlook.store import CANCELLED, DONE, FAILED, RUNNING, Run
+from forecasting.outlook.telling import Wanted
 from forecasting.outlook.values import Answer, Learnt
 from forecasting.outlook.worker import Worker
 from sfa.core.errors import Refused
@@ -20,6 +21,7 @@ from tests.office import Office
 
 FOUND = "return work.Answer(learnt=None, nodes=[], deals={}, scores=[], code='no_history')"
 NOTHING = msgspec.json.encode(Answer(learnt=None, nodes=[], deals={}, scores=[], code="no_history"))
+OF_ANA = {"name": "Deal", "owner_key": "ana", "stage_key": "lead"}
 FINDS_NOTHING = PROGRAM.replace("WHAT", FOUND)
 
 
@@ -149,6 +151,12 @@ def test_rows_that_cannot_be_read_fail_the_run_with_a_code(office: Office, monke
     monkeypatch.setattr(running, "read", circle)
     asyncio.run(played(office, Quick()))
     assert (run(office).state, run(office).code) == (FAILED, "engine_failed")
+
+
+def test_how_much_money_has_no_rate_is_told_with_the_figures_that_it_is_not_in(office: Office) -> None:
+    office.put(("deals", "francs", {**OF_ANA, "amount_minor": 5, "currency": "CHF"}), ("deals", "none", OF_ANA))
+    asyncio.run(played(office, Quick()))
+    assert office.database.read(telling.outlook, "root", Wanted()).unrated == 1
 
 
 def test_a_database_that_is_busy_for_a_while_costs_no_work(office: Office) -> None:

@@ -114,7 +114,7 @@ NODES = st.builds(
 def test_every_figure_of_any_answer_is_in_its_row_and_what_is_not_known_is_empty(
     items: list[NodeTold], currency: str
 ) -> None:
-    table = outlook_table(OutlookTold(run=RUN, under_way=None, currency=currency, items=items, hidden=2))
+    table = outlook_table(OutlookTold(run=RUN, under_way=None, currency=currency, items=items, hidden=2, unrated=5))
     lines = read(as_csv(table))
     periods = [one for node in items for one in node.periods]
     assert len(lines) == len(periods)
@@ -131,13 +131,13 @@ def test_every_figure_of_any_answer_is_in_its_row_and_what_is_not_known_is_empty
             assert row[view] == ("" if value is None else format_minor(value, currency))
             assert row[f"{view}_weight_bp"] == ("" if seen is None else str(seen.weight_bp))
         assert not any(cell.startswith("=") for cell in row.values())
-    assert ("hidden nodes", "2") in table.about
+    assert {("hidden nodes", "2"), ("without a rate", "5")} <= set(table.about)
     assert ("asked", DIGEST) in table.about
 
 
 def test_a_run_that_could_not_compute_anything_says_why_beside_an_empty_table() -> None:
     run = structs.replace(RUN, code="no_history", engine=None)
-    empty = outlook_table(OutlookTold(run=run, under_way=None, currency="EUR", items=[], hidden=0))
+    empty = outlook_table(OutlookTold(run=run, under_way=None, currency="EUR", items=[], hidden=0, unrated=0))
     assert read(as_csv(empty)) == []
     assert as_xlsx(empty)
     assert {("code", "no_history"), ("engine", "none")} <= set(empty.about)
