@@ -40,8 +40,8 @@ outlook_runs = Table(
 )
 
 # `kind` is node (key: the node), deals (key: the owner), where (deal: under which owner), parts (who shares in deals
-# that are not one person's alone), scores (key: the node), tree (what lies where) or question (what was asked); `doc`
-# is JSON, compressed by zstd.
+# that are not one person's alone), scores (key: the node), tree (what lies where), question (what was asked) or
+# unrated (how much money has no rate); `doc` is JSON, compressed by zstd.
 outlook_found = Table(
     "outlook_found",
     METADATA,

@@ -1,12 +1,14 @@
 """A run to its end: read off rows, answered by a real process, stored, and told."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
 from sqlalchemy import Connection
 
 from forecasting.outlook import store, telling
+from forecasting.outlook.reading import read
 from forecasting.outlook.store import DONE, Run, Said
 from forecasting.outlook.telling import Wanted
 from forecasting.outlook.values import COMPANY, Answer
@@ -69,3 +71,36 @@ def test_what_was_answered_is_kept_whole_and_told_as_it_was_answered(
     assert honest.items == [score for score in made[1].scores if score.node == "user:rep-03"]
     assert {score.view for score in honest.items} >= {"pipeline", "series", "last_period", "blend"}
     assert office.database.read(store.deals, 1, ["rep-00"]) == {"rep-00": made[1].deals["rep-00"]}
+
+
+def test_rows_that_no_company_would_have_are_answered_with_figures_or_codes(selling: Office) -> None:
+    """Money below zero and beyond all money, dates in the wrong order and of other ages, no rate, leavers."""
+    office, now_ms = selling, selling.clock.now_ms()
+    odd: dict[str, dict[str, Any]] = {
+        "nothing": {"amount_minor": 0},
+        "below": {"amount_minor": -70_000},
+        "beyond": {"amount_minor": 10**15},
+        "francs": {"amount_minor": 5, "currency": "CHF"},
+        "backwards": {"amount_minor": 100, "opened_on": "2026-01-04", "close_on": "2025-12-01"},
+        "old": {"amount_minor": 100, "opened_on": "0001-01-01", "close_on": "9999-12-31"},
+        "to come": {"amount_minor": 100, "opened_on": "2027-06-01"},
+        "bare": {"amount_minor": None, "currency": None},
+    }
+    base = {"owner_key": "bob", "stage_key": "lead", "currency": "EUR"}
+    office.put(*(("deals", f"x-{n}", {"name": name, **base, **row}) for n, (name, row) in enumerate(odd.items())))
+    for n in range(0, len(odd), 2):
+        office.put_server_row("deals", f"x-{n}", {"closed_at": now_ms - n * 40 * DAY_MS, "stage_key": "won"})
+    order(office, "deal.win", "x-1")
+    order(office, "deal.lose", "x-5", reason="price")
+    office.put_server_row("users", "bob", {"active": False})
+    office.clock.advance(3 * DAY_MS)
+    found = office.database.read(read, office.clock.now_ms(), 1)
+    said = answer(found.question, lambda *_: None)
+    assert msgspec.json.decode(msgspec.json.encode(said), type=Answer) == said
+    assert found.unrated == 1
+    assert said.code is None
+    for node in said.nodes:
+        for period in node.periods:
+            assert (period.range is None) == (period.code is not None), node.node
+            if period.range is not None:
+                assert period.range.p10_minor <= period.range.p50_minor <= period.range.p90_minor

@@ -172,3 +172,41 @@ def test_what_is_not_stored_in_time_is_left_to_who_takes_it_over(office: Office)
     office.clock.advance(store.STALE_MS + 1)
     asyncio.run(played(office, Quick()))
     assert (run(office).state, run(office).attempts) == (DONE, 2)
+
+
+def test_of_two_servers_one_makes_the_run(office: Office) -> None:
+    async def both() -> list[int]:
+        async with server(office, FINDS_NOTHING) as (one, _), server(office, FINDS_NOTHING) as (two, _):
+            worker: Any = Quick(after_s=0.1)
+            servers = [Outlooks(database, office.clock, worker, beat_s=0.02) for database in (one, two)]
+            asked = await asyncio.gather(*(outlooks.ask_daily() for outlooks in servers))
+            assert sorted(asked) == [False, True]
+            return await asyncio.gather(*(outlooks.run_all() for outlooks in servers))
+
+    assert sorted(asyncio.run(both())) == [0, 1]
+    assert (run(office).state, run(office).attempts) == (DONE, 1)
+    assert office.database.read(store.listing, None, 9) == [run(office)]
+
+
+class Cancelled(Busy):
+    """A database in which somebody takes the run back in the moment in which its answer is stored."""
+
+    async def write_async(self, work: Any, *said: Any) -> Any:
+        if work is store.finish:
+            await self._of.write_async(store.cancel, 1, 1)
+        return await self._of.write_async(work, *said)
+
+
+def test_who_cancels_in_the_last_moment_is_not_told_that_the_run_came_to_its_end(office: Office) -> None:
+    async def story() -> None:
+        async with server(office, FINDS_NOTHING) as (database, _):
+            troubled: Any = Cancelled(database)
+            worker: Any = Quick()
+            outlooks = Outlooks(troubled, office.clock, worker)
+            await outlooks.ask_daily()
+            await outlooks.run_all()
+
+    asyncio.run(story())
+    assert run(office).state == CANCELLED
+    assert office.database.read(store.newest) is None
+    assert office.database.read(store.where, 1) is None
