@@ -85,9 +85,10 @@ class Packed(Struct, frozen=True):
 
 
 def ask(connection: Connection, now_ms: int, as_of: str, asked_by: str | None = None) -> tuple[Run, bool]:
-    """-> (the run of that day that is under way, else a new one; whether it is new). Two that ask at once meet at the
-    number, and the database tries the second again."""
-    found = _one(connection, _R.as_of == as_of, _R.state.in_(UNDER_WAY))
+    """-> (the run that waits, which will be of the day on which somebody makes it; else that of this day that is being
+    made, else a new one; whether it is new). Two that ask at once meet at the number, and the database tries the second
+    again."""
+    found = _one(connection, _R.state == WAITING) or _one(connection, _R.as_of == as_of, _R.state == RUNNING)
     if found is not None:
         return found, False
     number = (connection.execute(select(func.max(_R.number))).scalar() or 0) + 1
@@ -97,7 +98,7 @@ def ask(connection: Connection, now_ms: int, as_of: str, asked_by: str | None = 
 
 
 def ask_daily(connection: Connection, now_ms: int, minute: int = 0) -> bool:
-    """Today's, once, whatever comes of it, from a minute of the day on."""
+    """Today's, once, whatever comes of it, from a minute of the day on; none where one waits that nobody made yet."""
     today = scope.today(connection, now_ms)
     if now_ms - start_of_ms(today, scope.zone(connection)) < minute * MINUTE_MS:
         return False

@@ -6,6 +6,7 @@ is what it was on the day of the run; whether the caller may see that is asked o
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
@@ -249,7 +250,7 @@ def told(run: Run) -> RunTold:
         digest=run.digest,
         found_digest=run.found_digest,
         code=run.code,
-        learnt=Learnt(**run.learnt) if run.learnt is not None else None,
+        learnt=msgspec.convert(run.learnt, Learnt) if run.learnt is not None else None,
     )
 
 

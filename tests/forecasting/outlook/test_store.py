@@ -46,7 +46,17 @@ def test_who_asks_twice_on_a_day_asks_once_while_it_is_under_way(database: Datab
     first, is_new = write(database, store.ask, NOW, DAY, "mia")
     assert (first.number, first.state, is_new) == (1, WAITING, True)
     assert write(database, store.ask, NOW, DAY, "bob") == (first, False)
+    assert write(database, store.ask, NOW, "2026-02-17") == (first, False)  # it will be of the day that makes it
+    write(database, store.claim, NOW, "me")
+    assert write(database, store.ask, NOW, DAY, "bob")[0].number == 1
     assert write(database, store.ask, NOW, "2026-02-17")[0].number == 2
+
+
+def test_days_on_which_nobody_makes_a_run_do_not_pile_up(database: Database) -> None:
+    asked = [write(database, store.ask_daily, NOW + day * store.DAY_MS) for day in range(30)]
+    assert asked == [True, *[False] * 29]
+    assert write(database, store.claim, NOW + 30 * store.DAY_MS, "me").number == 1
+    assert write(database, store.claim, NOW + 30 * store.DAY_MS, "me") is None
 
 
 def test_a_run_is_claimed_by_one_process_alone(claimed: Database) -> None:

@@ -9,7 +9,7 @@ from msgspec import structs
 from forecasting.outlook.store import Run
 from forecasting.outlook.tables import honesty_table, outlook_table
 from forecasting.outlook.telling import NodeTold, OutlookTold, ScoresTold, told
-from forecasting.outlook.values import VIEWS, Outlook, Range, Score, Seen
+from forecasting.outlook.values import VIEWS, Learnt, Outlook, Range, Score, Seen
 from forecasting.sheets import as_csv, as_xlsx
 from sfa.core.money import format_minor
 from tests.crm.desk import Desk
@@ -83,6 +83,12 @@ def test_a_file_is_refused_as_the_answer_is(desk: Desk) -> None:
         assert code(refused) == (404, "not_found")
         assert refused.headers["content-type"] == "application/problem+json"
         assert code(desk.get("bob", f"/api/forecast/{path}?format=pdf")) == (400, "request_invalid")
+
+
+def test_what_a_run_of_another_version_learnt_is_told_as_far_as_it_is_known() -> None:
+    learnt = {"engine": "0", "cut_off": 1, "closed_deals": 2, "signal": False, "said": {"won": 1.0}, "since": "then"}
+    kept: dict[str, Any] = {**dict.fromkeys(Run.__struct_fields__), "number": 1, "state": "done", "learnt": learnt}
+    assert told(Run(**kept)).learnt == Learnt(engine="0", cut_off=1, closed_deals=2, signal=False, said={"won": 1.0})
 
 
 MINOR = st.integers(-(10**15), 10**15)
