@@ -104,7 +104,7 @@ class Versions(Struct, frozen=True):
 
 
 class TemplateVersion(Struct, frozen=True, kw_only=True):
-    """A version of a template: when it came to be and by whom; `digest` and `sent_at` once something was sent with it."""
+    """A version of a template: when it came to be and by whom; `digest` and `sent_at` once one was sent with it."""
 
     version: int
     at: int
@@ -265,7 +265,7 @@ def _seen(door: Door, who: Who, entity: str, key: str) -> Cell:
 
 def _summary(door: Door, cell: Cell) -> Summary:
     row: Mapping[str, Any] = cell.row
-    totals: dict[str, int | None] = {"net_minor": None, "tax_minor": None, "total_minor": row["total_minor"]}
+    totals: dict[str, Any] = dict.fromkeys(("net_minor", "tax_minor", "total_minor"))
     code = None
     try:
         if row["status"] in OPEN:
@@ -274,7 +274,7 @@ def _summary(door: Door, cell: Cell) -> Summary:
             priced = store.document_of(door.connection, cell.key, row["version"]).priced
         totals = {name: getattr(priced, name) for name in totals}
     except Refused as refused:
-        code, totals = refused.code, dict.fromkeys(totals)
+        code = refused.code
     names = ("deal_key", "title", "author_key", "status", "number", "version", "currency", "valid_until", "needs")
     same = {name: row[name] for name in (*names, "render_state", "sent_at")}
     return Summary(key=cell.key, rev=cell.rev, code=code, **same, **totals)

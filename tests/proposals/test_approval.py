@@ -198,7 +198,8 @@ def test_whatever_a_phone_says_of_prices_the_server_holds_it_to_its_limits(offic
     assert [(r.outcome, r.code) for r in receipts[2:]] == [("applied", None), ("refused", "approval_needed")]
     (refusal,) = office.rows("refusals")
     assert (refusal["code"], refusal["row_key"], refusal["author_key"]) == ("approval_needed", "p1", "ana")
-    for field, value in {"status": "approved", "number": "P-1", "version": 7, "needs": [], "digest": "0" * 64}.items():
+    said: dict[str, Any] = {"status": "approved", "number": "P-1", "version": 7, "needs": [], "digest": "0" * 64}
+    for field, value in said.items():
         assert ana.edit("proposals", "p1", **{field: value}).code == "field_read_only"
     assert order(office.phone("mia"), "approve").outcome == "applied"
     assert order(ana, "send").outcome == "applied"
