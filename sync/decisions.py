@@ -8,6 +8,7 @@ two in the place of those that know duplicates only.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -36,8 +37,10 @@ from sync.versions import VERSIONS
 REASON_MAX = 2_000
 
 
-def accept(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin: Origin) -> None:
-    """Do what is suggested."""
+def _accept(
+    work: Mapping[str, Command], door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin: Origin
+) -> None:
+    """Do what is suggested; handed-over mutations may be any of these commands."""
     if cell.row["kind"] != "handover":
         suggestions.accept(door, who, cell, arguments, origin)
         return
@@ -48,7 +51,7 @@ def accept(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origi
     for mutation, at in _kept(cell):
         own = _together(door, who, cell, mutation)
         until = _went_on(door, cell, mutation)
-        taker = Taker(door, own, cell.row["device_key"], WORK, until=until)
+        taker = Taker(door, own, cell.row["device_key"], work, until=until)
         receipt = taker.take(Numbered(mutation.n, "", b"", mutation, None), _authored(cell, who, mutation, at, origin))
         if receipt.outcome == "refused":
             raise Refused(receipt.code or "", receipt.text or "", **(receipt.details or {}))
@@ -143,8 +146,16 @@ WORK: dict[str, Command] = {
     **closing.COMMANDS,
     **QUOTE_COMMANDS,
 }
-COMMANDS: dict[str, Command] = {
-    **WORK,
-    "suggestion.accept": Command("suggestions", accept),
-    "suggestion.decline": Command("suggestions", decline),
-}
+
+
+def joined(more: Mapping[str, Command]) -> dict[str, Command]:
+    """All of these and `more`, of a wing that this one does not know; what was handed over may be any of them."""
+    work = {**WORK, **more}
+    decided = {
+        "suggestion.accept": Command("suggestions", partial(_accept, work)),
+        "suggestion.decline": Command("suggestions", decline),
+    }
+    return {**work, **decided}
+
+
+COMMANDS: dict[str, Command] = joined({})

@@ -37,6 +37,7 @@ from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
 from proposals.rendering.values import Limits
 from sfa.app.api_words import RAW, SUMMARIES
+from sfa.app.commands import COMMANDS
 from sfa.app.file_service import file_service
 from sfa.app.jobs import scheduler
 from sfa.app.reconcile_routes import reconcile_routes
@@ -82,7 +83,6 @@ from sfa.web.sealed import Places
 from sfa.web.secret import Secret
 from sfa.web.sessions import Sessions
 from sfa.web.tokens import AccessTokens, TokenCache
-from sync.decisions import COMMANDS
 from sync.device_routes import device_routes, explain_route
 from sync.live import Live
 from sync.live_routes import live_handler
