@@ -118,7 +118,7 @@ def test_everything_that_is_ordered_of_an_offer_is_queued_without_signal(
     ana.run("proposal", "withdraw", "Offer", "--reason", "too dear")
     ana.run("proposal", "approve", "Offer", "--text", "good")
     ana.run("proposal", "reject", "Offer", "not like this")
-    queued = [(item["kind"], item["set"]) for item in ana.json("pending")]
+    queued = [(item["kind"], item.get("set", {})) for item in ana.json("pending")]
     assert queued == [
         ("proposal.submit", {}),
         ("proposal.render", {}),
