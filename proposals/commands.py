@@ -25,6 +25,7 @@ from proposals.starting import propose
 from proposals.templates.template import BUILT_IN, Template
 from sfa.core.access import ROLES
 from sfa.core.errors import Refused
+from sfa.core.fields import Instant
 from sfa.core.transitions import NoArguments
 from sfa.crm import edits
 from sfa.crm.commands import Act, Command
@@ -40,9 +41,11 @@ Text = Annotated[str, Meta(max_length=2_000)]
 
 
 class Approve(Struct, frozen=True, forbid_unknown_fields=True):
-    """`values`: the digest of what was looked at; where it is said, nothing else is approved."""
+    """`values`: the digest of what was looked at, or `submitted_at`: what the row said of it when it was; where one is
+    said, nothing else is approved. A phone says the latter, which it has without the rows that the digest is of."""
 
     values: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")] | None = None
+    submitted_at: Instant | None = None
     text: Text | None = None
 
 
@@ -83,6 +86,8 @@ def approve(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Orig
         if mine:
             return  # his step is done, and waits for somebody above
         raise Refused("approval_not_yours", f"this waits for the approval of a {needs[0]}", needs=needs)
+    if asked.submitted_at is not None and asked.submitted_at != cell.row["submitted_at"]:
+        raise Refused("approval_changed", key=cell.key)
     made = drawn(door, cell.key, cell.row, origin.at)
     need = needed(door, cell.row, made, role_of_submitter(door, cell), origin.at)
     if asked.values is not None and asked.values != need.digest:
