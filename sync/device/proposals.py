@@ -5,9 +5,10 @@ guides and discount limits are those that it holds. No cost is needed and none i
 server says when a proposal is submitted. Number, status and PDF come back by sync; the PDF is a file like any other.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -30,19 +31,24 @@ from sfa.quotas import held
 from sync.device.client import Device
 from sync.device.outbox import Queued
 from sync.device.visits import zone_of_company
+from sync.protocol import UNIT_SIZE_MAX
 
 PROPOSALS, LINES = "proposals", "proposal_lines"
+Result = TypeVar("Result")
+EDITS = ("create", "update", "delete")
 Row = Mapping[str, Any]
 
 
 class Problem(Struct, frozen=True):
-    """Why there is no price, or why the server did not take a change: `refusal` is the row that keeps it."""
+    """Why there is no price, or why the server did not take a change: `refusal` is the row that keeps it, `kind` what
+    it was (create, update, delete, or a command)."""
 
     code: str
     text: str
     entity: str = PROPOSALS
     key: str = ""
     refusal: str | None = None
+    kind: str | None = None
 
 
 class LineShown(Struct, frozen=True):
@@ -101,25 +107,38 @@ class Shown(Struct, frozen=True):
 def draft(
     device: Device, deal: str, values: Row | None = None, *, tax: tuple[str, int] | None = None, lines: bool = True
 ) -> str:
-    """Begin a proposal of a deal, with the deal's own lines unless told otherwise; it lands whole or not at all (S20).
-    -> its key. `values` are fields of proposals; the title is that of the deal, and so is the currency."""
+    """Begin a proposal of a deal, with the deal's own lines unless told otherwise; it lands whole or not at all (S20),
+    as far as a unit goes: lines beyond that follow in units of their own, and not without the proposal.
+    -> its key. `values` are fields of proposals; title, currency, contact and payment are the deal's."""
     row = device.get("deals", deal)
     if row is None:
         raise Refused("row_unknown", f"there is no deals row {deal!r} on this device", entity="deals", key=deal)
     said: dict[str, Any] = {"deal_key": deal, "title": row["name"], "currency": row["currency"] or _currency(device)}
-    with device.unit():
-        made = device.create(PROPOSALS, {**said, **(values or {})})
-        below = device.list("deal_lines", {"deal_key": deal}) if lines else {}
-        for key in in_order(below):
-            _copied(device, made, below[key], tax)
+    said |= {field: row[field] for field in ("contact_key", "payment_days")}
+    below = device.list("deal_lines", {"deal_key": deal}) if lines else {}
+    made, ordered = device.ids.new(), in_order(below)
+    steps = [partial(device.create, PROPOSALS, {**said, **(values or {})}, made)]
+    steps += [partial(_copied, device, made, below[key], tax) for key in ordered]
+    _in_units(device, steps)
     return made
 
 
-def _copied(device: Device, proposal: str, line: Row, tax: tuple[str, int] | None) -> None:
+def _in_units(device: Device, steps: Sequence[Callable[[], Result]]) -> list[Result]:
+    """All of them or none are queued, in units as large as the wire takes."""
+    done: list[Result] = []
+    with device.store.transaction():
+        for first in range(0, len(steps), UNIT_SIZE_MAX):
+            with device.unit():
+                done += [step() for step in steps[first : first + UNIT_SIZE_MAX]]
+    return done
+
+
+def _copied(device: Device, proposal: str, line: Row, tax: tuple[str, int] | None) -> str:
     values = {name: line[name] for name in ("position", "quantity", "unit_price_minor")}
     if line["discount_bp"]:
         values["discounts"] = [{"share_bp": line["discount_bp"]}]
-    device.create(LINES, {"proposal_key": proposal, **_of_product(device, line["product_key"]), **values, **_tax(tax)})
+    said = {"proposal_key": proposal, **_of_product(device, line["product_key"]), **values, **_tax(tax)}
+    return device.create(LINES, said)
 
 
 def add_line(device: Device, proposal: str, values: Row, tax: tuple[str, int] | None = None) -> str:
@@ -322,21 +341,23 @@ def refused(device: Device, key: str | None = None) -> list[Problem]:
         content: Row = row["mutation"] if isinstance(row["mutation"], dict) else {}
         about = row["row_key"] if row["entity"] == PROPOSALS else _parent(device, row["row_key"], content)
         if key in (None, about):
-            found.append(Problem(row["code"], row["text"], row["entity"], row["row_key"], refusal))
+            found.append(Problem(row["code"], row["text"], row["entity"], row["row_key"], refusal, row["kind"]))
     return found
 
 
 def resend(device: Device, key: str, values: Row | None = None) -> list[int]:
-    """Send again, as one unit, everything that was refused of a proposal: the proposal itself with other `values`, then
-    its lines, each as it was. -> the mutations' numbers."""
-    found = refused(device, key)
-    ordered = sorted(found, key=lambda problem: problem.entity == LINES)  # else as they were typed
-    with device.unit():
-        return [
-            device.repair(problem.refusal, (values or {}) if problem.entity == PROPOSALS else {})
-            for problem in ordered
-            if problem.refusal is not None
-        ]
+    """Send again everything that was refused of a proposal: as one unit the proposal itself with other `values`, then
+    its lines, each as it was; after them what was ordered of it. -> the mutations' numbers."""
+    found = [problem for problem in refused(device, key) if problem.refusal is not None]
+    edits = [problem for problem in found if problem.kind in EDITS]
+    edits.sort(key=lambda problem: problem.entity == LINES)  # else as they were typed
+    steps = [partial(_repeated, device, each, values if each.entity == PROPOSALS else None) for each in edits]
+    return _in_units(device, steps) + [_repeated(device, problem) for problem in found if problem.kind not in EDITS]
+
+
+def _repeated(device: Device, problem: Problem, values: Row | None = None) -> int:
+    assert problem.refusal is not None
+    return device.repair(problem.refusal, values or {})
 
 
 def _parent(device: Device, line: str, content: Row) -> str:
