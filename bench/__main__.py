@@ -43,19 +43,8 @@ from sfa.web.secret import Secret
 from sfa.web.tokens import AccessTokens
 from tests.postgres import durable_postgres
 
-SUBJECTS = (
-    "first",
-    "delta",
-    "poll",
-    "push",
-    "live",
-    "versions",
-    "seed",
-    "attainment",
-    "profit",
-    "forecast",
-    "proposals",
-)
+SUBJECTS: tuple[str, ...] = ("first", "delta", "poll", "push", "live", "versions", "seed")
+SUBJECTS += ("attainment", "profit", "forecast", "proposals")
 APART = {"seed", "attainment", "profit", "forecast", "proposals"}  # of companies of their own
 LIVE_RUNS = 20
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
