@@ -8,6 +8,7 @@ two in the place of those that know duplicates only.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from sqlalchemy import func, select
 from sfa.core.access import AUTHORED, BELOW_DEALS
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
+from sfa.core.shapes import PARENTS
 from sfa.crm import commands, edits, suggestions
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
@@ -35,8 +37,10 @@ from sync.versions import VERSIONS
 REASON_MAX = 2_000
 
 
-def accept(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin: Origin) -> None:
-    """Do what is suggested."""
+def _accept(
+    work: Mapping[str, Command], door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origin: Origin
+) -> None:
+    """Do what is suggested; handed-over mutations may be any of these commands."""
     if cell.row["kind"] != "handover":
         suggestions.accept(door, who, cell, arguments, origin)
         return
@@ -47,7 +51,7 @@ def accept(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], origi
     for mutation, at in _kept(cell):
         own = _together(door, who, cell, mutation)
         until = _went_on(door, cell, mutation)
-        taker = Taker(door, own, cell.row["device_key"], WORK, until=until)
+        taker = Taker(door, own, cell.row["device_key"], work, until=until)
         receipt = taker.take(Numbered(mutation.n, "", b"", mutation, None), _authored(cell, who, mutation, at, origin))
         if receipt.outcome == "refused":
             raise Refused(receipt.code or "", receipt.text or "", **(receipt.details or {}))
@@ -65,8 +69,9 @@ def decline(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], orig
         raise Refused("command_invalid", f'declining takes {{"reason": text}}, at most {REASON_MAX} characters')
     for mutation, _ in _kept(cell):
         edits.check_rights(who, mutation.entity, (), creating=False)
-        above = mutation.set.get("deal_key") if mutation.entity in BELOW_DEALS else None
-        work = door.cell("deals", above) if is_key(above) else door.cell(mutation.entity, mutation.key)
+        place, field = PARENTS[mutation.entity] if mutation.entity in BELOW_DEALS else ("", "")
+        above = mutation.set.get(field)
+        work = door.cell(place, above) if is_key(above) else door.cell(mutation.entity, mutation.key)
         if work.rev:
             edits.check_owned(door, _together(door, who, cell, mutation), work)
     _decide(door, who, cell, {"status": "declined", "reason": reason}, origin, "suggestion.decline")
@@ -141,8 +146,16 @@ WORK: dict[str, Command] = {
     **closing.COMMANDS,
     **QUOTE_COMMANDS,
 }
-COMMANDS: dict[str, Command] = {
-    **WORK,
-    "suggestion.accept": Command("suggestions", accept),
-    "suggestion.decline": Command("suggestions", decline),
-}
+
+
+def joined(more: Mapping[str, Command]) -> dict[str, Command]:
+    """All of these and `more`, of a wing that this one does not know; what was handed over may be any of them."""
+    work = {**WORK, **more}
+    decided = {
+        "suggestion.accept": Command("suggestions", partial(_accept, work)),
+        "suggestion.decline": Command("suggestions", decline),
+    }
+    return {**work, **decided}
+
+
+COMMANDS: dict[str, Command] = joined({})

@@ -214,7 +214,7 @@ class HandOver:
         return edits.is_visible(self.door, self.who, cell)
 
     def _may_work_on(self, cell: Cell) -> bool:
-        work = self.door.cell("deals", cell.row["deal_key"], "share") if cell.entity in access.BELOW_DEALS else cell
+        work = edits.work_of(self.door, cell)
         return self._sees(cell) and access.may_change_row(work.entity, work.row, self.who.held or frozenset())
 
     # -- what it builds on ----------------------------------------------------------------------------------------

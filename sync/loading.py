@@ -48,6 +48,9 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
     if "deal_contacts" in written:
         deals = door.peek("deal_contacts", "deal_key", written["deal_contacts"])
         written.setdefault("deals", set()).update(deals)
+    if "proposals" in written:  # what is sent of one freezes the deal's quote
+        deals = door.peek("proposals", "deal_key", written["proposals"])
+        written.setdefault("deals", set()).update(deals)
     for entity in ("accounts", "deals"):
         door.load(entity, written.get(entity, ()))
     above: dict[str, set[str]] = {}
@@ -55,11 +58,11 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
         if entity in written:
             found = door.peek(entity, field, written[entity])
             above.setdefault(parent, set()).update(found)
-    for entity, (parent, field) in (("visits", PARENTS["visits"]), ("contacts", PARENTS["contacts"])):
+    for entity, (parent, field) in ((e, PARENTS[e]) for e in ("proposals", "visits", "contacts")):
         further = named.get(entity, set()) | above.get(entity, set())
         if further:  # a storey more: what they hang on is shared before them
             above.setdefault(parent, set()).update(door.peek(entity, field, further))
-    for entity in ("accounts", "deals", "contacts", "visits"):
+    for entity in ("accounts", "deals", "contacts", "visits", "proposals"):
         door.load(entity, (named.pop(entity, set()) | above.get(entity, set())) - written.get(entity, set()), "share")
     for entity in ENTITIES:
         door.load(entity, written.get(entity, ()))

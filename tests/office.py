@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
+from sfa.app.commands import COMMANDS
 from sfa.core.clock import VirtualClock
 from sfa.core.shapes import SHAPES
 from sfa.crm import edits
@@ -17,7 +18,6 @@ from sfa.db import feed, scope
 from sfa.db.database import Database
 from sfa.db.tables import ROWS, devices, history
 from sfa.db.writes import Door, Origin
-from sync.decisions import COMMANDS
 from sync.protocol import CONTRACT_MAX, Item, Page, PushAnswer, Receipt, SyncAnswer
 from sync.round import Caller, Round
 from tests.builders import EVERYONE, NOW, delete_row, put_rows, register

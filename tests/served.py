@@ -13,11 +13,11 @@ from typing import Any, cast
 from argon2 import PasswordHasher
 from litestar import Litestar
 
+from sfa.app.commands import COMMANDS
 from sfa.app.factory import Services, application, connect
 from sfa.app.settings import Settings
 from sfa.core.clock import Clock
 from sfa.db.database import Database
-from sync.decisions import COMMANDS
 
 MADE_WITH = {"commands": COMMANDS, "services": {}}  # what routes keep of services: the same for every test
 

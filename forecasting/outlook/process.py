@@ -6,18 +6,17 @@ whoever is gone, or wants it no more, closes the pipe. The engine is imported he
 """
 
 import os
-import resource
 import sys
-import threading
 from typing import IO
 
 import msgspec
 
-from forecasting.frames import receive, send
 from forecasting.outlook.values import Question
+from sfa.core.apart import OUT_OF_MEMORY, only_answers, orders
+from sfa.core.frames import send
 
 ANSWERED, TOLD, FAILED = b"+", b"p", b"-"
-OUT_OF_MEMORY, ENGINE_FAILED = "out_of_memory", "engine_failed"
+ENGINE_FAILED = "engine_failed"
 NICE = 10
 ENCODER = msgspec.json.Encoder()
 
@@ -38,14 +37,8 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
 
 def main() -> None:
     os.nice(NICE)
-    asked = sys.stdin.buffer
-    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
-        data = receive(asked)
-        if data is None:
-            return
-        threading.Thread(target=_end_with, args=(asked,), daemon=True).start()
-        send(out, _answered(data, out))
+    with only_answers() as out:
+        send(out, _answered(next(orders(sys.stdin.buffer)), out))
         out.flush()
         os._exit(0)  # the thread waits for a pipe that is still open
 
@@ -64,15 +57,3 @@ def _answered(data: bytes, out: IO[bytes]) -> bytes:
 
 def _tell(out: IO[bytes], step: Step) -> None:
     send(out, TOLD + ENCODER.encode(step))
-
-
-def _end_with(asked: IO[bytes]) -> None:
-    """Who asked has closed the pipe, or died."""
-    asked.read()
-    os._exit(1)
-
-
-def limit_memory(megabytes: int) -> None:
-    """What is beyond it is refused to this process and what it starts, where the system knows such a limit."""
-    if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))

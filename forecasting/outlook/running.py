@@ -13,7 +13,8 @@ from forecasting.outlook import store
 from forecasting.outlook.process import Step
 from forecasting.outlook.reading import Read, read
 from forecasting.outlook.store import Run, Said
-from forecasting.outlook.worker import Failed, Told, Worker
+from forecasting.outlook.worker import Told, Worker
+from sfa.core.apart import Failed
 from sfa.core.clock import Clock
 from sfa.core.ids import KeyMaker
 from sfa.db.database import Database

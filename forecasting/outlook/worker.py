@@ -11,8 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from forecasting.frames import LENGTH
 from forecasting.outlook.process import ANSWERED, TOLD, Failure, Step
+from sfa.core.apart import TIMED_OUT, WORKER_DIED, Failed
+from sfa.core.frames import LENGTH
 
 ROOT = Path(__file__).parents[2]
 # One core is what it may have; and sums made by several threads would not be the same bytes each time.
@@ -20,22 +21,14 @@ START = f"""
 import os, sys
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 sys.path.insert(0, {str(ROOT)!r})
-from forecasting.outlook.process import limit_memory, main
+from forecasting.outlook.process import main
+from sfa.core.apart import limit_memory
 limit_memory(int(sys.argv[1]))
 main()
 """
 WITHIN_S, MEMORY_MB = 1800.0, 4096
-TIMED_OUT, WORKER_DIED = "timed_out", "worker_died"
 
 Told = Callable[[Step], Awaitable[None]]
-
-
-class Failed(Exception):
-    """No answer; `code` says why."""
-
-    def __init__(self, code: str, text: str = "") -> None:
-        super().__init__(f"{code}: {text}" if text else code)
-        self.code, self.text = code, text
 
 
 class Worker:

@@ -6,15 +6,15 @@ first order. Nothing is fetched: a specification holds its own data, no address 
 this file. Equal orders give equal bytes.
 """
 
-import os
 import sys
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from forecasting.frames import receive, send
 from forecasting.pictures.values import AccuracyPicture, MovementPicture, Picture, RollupPicture
+from sfa.core.apart import only_answers
+from sfa.core.frames import receive, send
 
 FONTS = Path(__file__).parent / "fonts"
 FORMS = {"vl": "application/vnd.vegalite.v6+json", "svg": "image/svg+xml", "png": "image/png"}
@@ -62,8 +62,7 @@ _fonts: list[Path] = []  # those that this process has registered; twice would b
 
 def main() -> None:
     orders = sys.stdin.buffer
-    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as pictures:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is not a picture
+    with only_answers() as pictures:
         while (data := receive(orders)) is not None:
             try:
                 send(pictures, DRAWN + draw(msgspec.json.decode(data, type=Order)))

@@ -18,9 +18,9 @@ from threading import Event, Timer
 
 import msgspec
 
-from forecasting.frames import receive, send
 from forecasting.pictures.drawing import DRAWN, Order
 from sfa.core.errors import Refused
+from sfa.core.frames import receive, send
 
 WAITING_MAX, WITHIN_S, IDLE_S = 8, 30.0, 300.0
 KEPT_MAX, KEPT_BYTES_MAX = 64, 16_000_000

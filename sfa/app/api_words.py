@@ -53,6 +53,8 @@ SUMMARIES: dict[str, str] = {
     "GET /api/forecast/movement/deals": "List the deals behind a bridge",
     "GET /api/forecast/coverage": "Compare open deals with what is missing of a target",
     "GET /api/forecast/changes": "List what changed of deals, when and by whom",
+    "GET /api/proposals/{key}/render": "Read where the printing of a proposal stands",
+    "GET /api/proposal-pictures": "List the pictures that proposals may show",
     "GET /api/pricing/guides": "List what prices are measured against",
     "POST /api/deals/{key}/what-if": "Compare a deal with what it would be at another price",
     "GET /api/reconciliation": "Read what the last reconciliation found",
@@ -148,6 +150,11 @@ ATTACHMENT = _said("key", "path", KEY, "The key of the attachment's row.")
 LENGTH = _said("Upload-Length", "header", "182044", "Bytes of the whole file.")
 METADATA = _said("Upload-Metadata", "header", "attachment MDE5ZjJhN2U=", "What file it is, in base64.")
 OFFSET = _said("Upload-Offset", "header", "524288", "Where these bytes begin.")
+PROPOSAL = _said("key", "path", KEY, "The key of the proposal.")
+DIGEST = _said("sha256", "path", "9f86d081884c7d65", "The digest of the picture.")
+OF_PROPOSAL = _said("proposal", "query", KEY, "Whose picture it is; the company's without.", required=False)
+PICTURE_NAME = _said("name", "query", "logo", "What people call it.", required=False)
+PICTURE = {"sha256": "9f86d081884c7d65", "media_type": "image/png", "width": 640, "height": 160, "size": 18_204}
 RANGE = _said("Range", "header", "bytes=0-1023", "A part of the file.", required=False)
 NOTHING = {"204": {"description": "Done; headers say where the upload stands"}}
 PUSHED = {"n": 1, "entity": "contacts", "key": "c-1", "kind": "create", "at": 1767600000000, "base": 0}
@@ -156,15 +163,15 @@ ANSWER = {"now": 1767600000100, "epoch": "019f2a7e", "push": None, "page": None}
 DRAIN = {"user": "u-1", "now": 1767600000000, "contract": 2, "mutations": [PUSHED]}
 
 
-def _file(what: str) -> Json:
+def _file(what: str, named: Json = ATTACHMENT, tag: str = "files") -> Json:
     bytes_ = {"description": "The bytes", **_content(BYTES, "…")}
     part = {"description": "The part that was asked for", **_content(BYTES, "…")}
     known = {"304": {"description": "The content is known: `If-None-Match`"}}
     answers = {"200": bytes_, "206": part, **known, "416": {"description": "No such part"}}
     head = {"200": {"description": "Size, type and digest in headers"}, **known}
     return {
-        "get": _operation("files", f"Read {what}", answers, ATTACHMENT, RANGE),
-        "head": _operation("files", f"Ask about {what}", head, ATTACHMENT),
+        "get": _operation(tag, f"Read {what}", answers, named, RANGE),
+        "head": _operation(tag, f"Ask about {what}", head, named),
     }
 
 
@@ -218,4 +225,15 @@ RAW: dict[str, Json] = {
     "/files/uploads/{upload}": _upload(),
     "/files/{key}": _file("a file"),
     "/files/{key}/thumbnail": _file("a small picture of a file"),
+    "/api/proposals/{key}/pdf": _file("the PDF of a proposal", PROPOSAL, "proposals"),
+    "/api/proposal-pictures": {
+        "post": _operation(
+            "proposals",
+            "Add a picture that proposals may show",
+            {"201": {"description": "The picture as it is kept", **_content(JSON_TYPE, PICTURE)}},
+            *(OF_PROPOSAL, PICTURE_NAME),
+            takes=_content("image/png", "…"),
+        )
+    },
+    "/api/proposal-pictures/{sha256}": _file("a picture of a proposal", DIGEST, "proposals"),
 }

@@ -1,7 +1,8 @@
 """`sfa device …`: the reference device in the terminal, one local store for each user and server.
 
-Every command but `login`, `logout`, `sync` and `wait` works without signal. Errors end in one line with their stable
-code: exit code 1 for what was refused, 3 when there was no connection. What is decided is in `cli_device_decisions`.
+Every command but `login`, `logout`, `sync`, `wait` and `download` works without signal. Errors end in one line with
+their stable code: exit code 1 for what was refused, 3 when there was no connection. What is decided is in
+`cli_device_decisions`.
 """
 
 import os
@@ -360,6 +361,7 @@ from sfa.app import (  # noqa: E402 - their commands join the group above
     cli_device_files,  # noqa: F401
     cli_device_forecast,  # noqa: F401
     cli_device_pricing,  # noqa: F401
+    cli_device_proposals,  # noqa: F401
     cli_device_quotas,  # noqa: F401
     cli_device_route,  # noqa: F401
     cli_device_visits,  # noqa: F401

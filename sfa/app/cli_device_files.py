@@ -1,4 +1,4 @@
-"""`sfa device attach` and `sfa device files`: files that hang on customers, attached without signal."""
+"""`sfa device attach`, `files` and `download`: files that hang on customers, attached without signal."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import msgspec
 
 from sfa.app.cli_device import Desk, as_json, device, on_desk
 from sfa.app.cli_device_words import find
+from sync.device import Device
 from sync.device.files import Attached
 
 KINDS = ("photo", "receipt", "document", "signature", "recording", "other")
@@ -43,6 +44,24 @@ def files(desk: Desk, is_json: bool) -> None:
         click.echo(f"{item.key}  {item.size:>12,}  {_standing(item)}  {item.name}")
     if not waiting:
         click.echo("no files wait")
+
+
+@device.command()
+@click.argument("attachment")
+@click.argument("path", type=click.Path(path_type=Path))
+@on_desk
+def download(desk: Desk, attachment: str, path: Path) -> None:
+    """Bring a file that the server keeps to PATH, or to its own name in that folder."""
+    found = desk.device()
+    key = find(found, "attachments", attachment)
+    click.echo(f"{fetched(found, key, path)}")
+
+
+def fetched(found: Device, key: str, path: Path) -> Path:
+    """Where the content of an attachment is now."""
+    target = path / Path(found.list("attachments")[key]["name"]).name if path.is_dir() else path
+    found.fetch(key, target)
+    return target
 
 
 def _standing(item: Attached) -> str:

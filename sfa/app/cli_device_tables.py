@@ -49,6 +49,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "priced lines": (
         *("product", "quantity", "price_bp", "verdict", "target_bp", "norm_bp", "floor_bp", "of", "approval"),
     ),
+    "proposals shown": ("title", "deal", "status", "number", "total", "currency", "waiting", "refused"),
+    "proposal_lines": ("proposal_key", "position", "name", "quantity", "unit_price_minor", "optional", "group_key"),
+    "offered lines": (
+        *("name", "quantity", "price", "discount", "amount", "tax", "of_list_bp", "verdict", "approval", "counts"),
+    ),
+    "refused changes": ("entity", "row", "code", "text"),
     "what if": ("before", "after", "code"),
     "expenses": ("kind", "amount_minor", "currency", "spent_on", "account_key", "deal_key", "product_key", "text"),
     "work_entries": ("kind", "minutes", "done_on", "account_key", "deal_key", "text"),

@@ -13,12 +13,12 @@ from sync.device import Device
 
 
 def find(found: Device, entity: str, text: str) -> str:
-    """The key of the one row that is meant by a key, a name, or the beginning or end of a key."""
+    """The key of the one row that is meant by a key, a name or title, or the beginning or end of a key."""
     rows = found.list(entity)
     if text in rows:
         return text
     wanted = text.casefold()
-    named = [key for key, row in rows.items() if str(row.get("name") or "").casefold() == wanted]
+    named = [key for key, row in rows.items() if str(row.get("name") or row.get("title") or "").casefold() == wanted]
     parts = [key for key in rows if key.startswith(text) or key.endswith(text)]
     meant = named or parts
     if len(meant) != 1:

@@ -9,9 +9,10 @@ from forecasting.outlook import store
 from forecasting.outlook.process import Step
 from forecasting.outlook.running import Outlooks
 from forecasting.outlook.store import DONE, Run
-from forecasting.outlook.worker import MEMORY_MB, Failed, Worker
+from forecasting.outlook.worker import MEMORY_MB, Worker
 from sfa.app.cli_database import current_database, database_url
 from sfa.app.settings import Settings
+from sfa.core.apart import Failed
 from sfa.core.clock import SystemClock
 from sfa.core.errors import Refused
 from sfa.db import scope

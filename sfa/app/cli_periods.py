@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from sfa.app.cli_database import current_database, user_key_of
+from sfa.app.commands import COMMANDS
 from sfa.core.clock import SystemClock
 from sfa.core.money import MINOR_DIGITS, format_minor
 from sfa.crm.online import Order, order
 from sfa.db import scope
 from sfa.quotas import closed_periods, restatement
 from sfa.quotas.closed import PAGE_MAX
-from sync.decisions import COMMANDS
 
 AS = click.option("--as", "email", required=True, metavar="EMAIL", help="Who closes, or looks.")
 MICRO = 1_000_000

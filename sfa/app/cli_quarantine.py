@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from sfa.app.cli_database import current_database, user_key_of
+from sfa.app.commands import COMMANDS
 from sfa.core.clock import SystemClock
 from sfa.core.errors import Refused
 from sfa.db import scope
@@ -19,7 +20,6 @@ from sfa.db.database import Database
 from sfa.db.tables import ROWS
 from sync import quarantine as kept
 from sync import registrations, review
-from sync.decisions import COMMANDS
 from sync.quarantine import DrainView, QuarantineView
 from sync.review import Decision
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection, make_url
 
+from sfa.app.commands import COMMANDS
 from sfa.core.clock import Clock, VirtualClock
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
@@ -20,7 +21,6 @@ from sfa.db.database import Database, open_database
 from sfa.db.migrations import upgrade_database
 from sfa.web import auth
 from sfa.web.auth_messages import DeviceInfo
-from sync.decisions import COMMANDS
 from sync.device import trace
 from sync.device.replay import Target
 from sync.round import Caller, Round

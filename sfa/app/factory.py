@@ -32,7 +32,12 @@ from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
+from proposals.rendering.press import Press
+from proposals.rendering.routes import rendering_routes
+from proposals.rendering.running import Renders
+from proposals.rendering.values import Limits
 from sfa.app.api_words import RAW, SUMMARIES
+from sfa.app.commands import COMMANDS
 from sfa.app.file_service import file_service
 from sfa.app.jobs import scheduler
 from sfa.app.reconcile_routes import reconcile_routes
@@ -78,7 +83,6 @@ from sfa.web.sealed import Places
 from sfa.web.secret import Secret
 from sfa.web.sessions import Sessions
 from sfa.web.tokens import AccessTokens, TokenCache
-from sync.decisions import COMMANDS
 from sync.device_routes import device_routes, explain_route
 from sync.live import Live
 from sync.live_routes import live_handler
@@ -119,14 +123,17 @@ class Services(Struct, frozen=True):
     forecasts: Forecasts
     movements: Movements
     studio: Studio
+    renders: Renders
 
 
 class Health(Struct, frozen=True):
-    """`status` is "ok", or "failing" with status 503."""
+    """`status` is "ok", or "failing" with status 503. `pdf` is "ok", "unavailable" while this machine cannot print
+    proposals, or "off"; everything else works without."""
 
     status: str
     version: str
     database: bool
+    pdf: str
 
 
 class _Whole(Router):
@@ -186,6 +193,8 @@ def connect(
     rounds = Round(database, clock, NO_SECRET_YET, COMMANDS, settings.lease_s * 1000, versions=versions)
     live = Live(database)
     screens = Online(database, clock, COMMANDS)
+    files = file_service(settings, database, clock)
+    press = Press(settings.render_workers, Limits(memory_mb=settings.render_memory_mb))
     return Services(
         settings=settings,
         database=database,
@@ -202,10 +211,11 @@ def connect(
         rounds=rounds,
         live=live,
         waker=Waker(database, clock, live, rounds.seen, pushes),
-        files=file_service(settings, database, clock),
+        files=files,
         forecasts=Forecasts(screens, frozen.past),
         movements=Movements(screens),
         studio=Studio(),
+        renders=Renders(files, press),
     )
 
 
@@ -240,6 +250,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *route_routes(services.screens, services.planner),
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
+        *rendering_routes(services.files, door, services.screens),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
@@ -260,11 +271,11 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         api_page,
-        _health(services.database),
+        _health(services.database, services.renders),
     ]
 
 
-def _health(database: Database) -> HTTPRouteHandler:
+def _health(database: Database, renders: Renders) -> HTTPRouteHandler:
     @get("/health", opt=PUBLIC, tags=["operations"])
     async def health() -> Response[Health]:
         """Whether the database answers, for load balancers."""
@@ -273,7 +284,7 @@ def _health(database: Database) -> HTTPRouteHandler:
         except (SQLAlchemyError, OSError):
             answers = False
         status = "ok" if answers else "failing"
-        return Response(Health(status, VERSION, answers), status_code=200 if answers else 503)
+        return Response(Health(status, VERSION, answers, renders.state), status_code=200 if answers else 503)
 
     return health
 
@@ -310,6 +321,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         services.passwords.close()
         services.planner.close()
         services.studio.close()
+        await services.renders.close()
         services.files.close()
         await services.database.close_async()
 
@@ -332,6 +344,7 @@ async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     outlooks = Outlooks(services.database, services.clock, Worker(memory_mb=megabytes)) if megabytes else None
     running = scheduler(services.database, services.clock, services.files, minute, outlooks)
     running.start()
+    services.renders.start()
     try:
         yield
     finally:

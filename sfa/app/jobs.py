@@ -19,6 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from forecasting import locking, overriding, reminding, taking
 from forecasting.outlook import store as runs
 from forecasting.outlook.running import Outlooks
+from proposals.rendering import queue
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
@@ -100,6 +101,11 @@ def collect_files(connection: Connection, now_ms: int, grace_ms: int = FileLimit
 
 def forget_idempotency_keys(connection: Connection, now_ms: int) -> str:
     return f"{repeats.forget(connection, now_ms)} keys"
+
+
+def forget_renders(connection: Connection, now_ms: int) -> str:
+    """How drafts were printed, long ago."""
+    return f"{queue.forget(connection, now_ms)} orders"
 
 
 def find_duplicates(connection: Connection, now_ms: int) -> str:
@@ -190,6 +196,7 @@ JOBS: dict[str, Job] = {
         Job("make_outlook", MINUTE_S, ask_for_outlook),
         Job("forget_outlooks", DAY_S, forget_outlooks),
         Job("forget_old_runs", DAY_S, forget_old_runs),
+        Job("forget_renders", DAY_S, forget_renders),
         Job("forget_idempotency_keys", HOUR_S, forget_idempotency_keys),
     )
 }

@@ -42,6 +42,8 @@ VARIABLES: dict[str, str] = {
     "SFA_FILES_GRACE_S": "files_grace_s",
     "SFA_FORECAST_SNAPSHOT_MINUTE": "forecast_snapshot_minute",
     "SFA_OUTLOOK_MEMORY_MB": "outlook_memory_mb",
+    "SFA_RENDER_WORKERS": "render_workers",
+    "SFA_RENDER_MEMORY_MB": "render_memory_mb",
 }
 
 DatabaseUrl = Annotated[str, Meta(pattern=r"^(sqlite:///|postgresql(\+[a-z0-9]+)?://)")]
@@ -53,7 +55,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     `trusted_proxies` are the addresses, comma-separated, whose X-Forwarded-For is believed. What
     follows is for wakes (S33): each service is off while its settings are empty. `files_*` are for the bytes of
     attachments: without a URL they lie in a folder beside the SQLite file. `outlook_memory_mb` is what a run of the
-    forecast engine may take; 0 leaves runs to other processes."""
+    forecast engine may take; 0 leaves runs to other processes. `render_workers` is how many documents are printed at
+    once, each in a process of at most `render_memory_mb`; 0 leaves printing to other servers."""
 
     database_url: DatabaseUrl = "sqlite:///./var/sfa.db"
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
@@ -82,6 +85,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     files_grace_s: Annotated[int, Meta(ge=3600, le=4000 * 24 * 3600)] = 30 * 24 * 3600
     forecast_snapshot_minute: Annotated[int, Meta(ge=0, le=1_320)] = 10
     outlook_memory_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 4_096
+    render_workers: Annotated[int, Meta(ge=0, le=64)] = 2
+    render_memory_mb: Annotated[int, Meta(ge=256, le=100_000)] = 1_024
 
     @staticmethod
     def from_environment(environ: Mapping[str, str]) -> "Settings":

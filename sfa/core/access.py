@@ -12,6 +12,15 @@ from msgspec import Struct
 
 from sfa.core.hierarchy import Edge
 from sfa.core.layers import with_past
+from sfa.core.writable import ADMINS_SET as ADMINS_SET
+from sfa.core.writable import ALWAYS_READ_ONLY as ALWAYS_READ_ONLY
+from sfa.core.writable import AUTHORED as AUTHORED
+from sfa.core.writable import MANAGERS_SET as MANAGERS_SET
+from sfa.core.writable import NEVER_DELETED as NEVER_DELETED
+from sfa.core.writable import OWNED as OWNED
+from sfa.core.writable import READ_ONLY as READ_ONLY
+from sfa.core.writable import SERVER_ONLY_ENTITIES as SERVER_ONLY_ENTITIES
+from sfa.core.writable import SET_ONCE as SET_ONCE
 
 ROLES = ("rep", "manager", "director", "finance", "admin")
 SEES_COST = frozenset({"director", "finance"})
@@ -48,9 +57,12 @@ EVERYBODY = frozenset(
         "price_guides",
         "campaigns",
         "forecast_policies",
+        "proposal_templates",
     }
 )
-COSTS = frozenset({"unit_costs", "cost_rates", "campaign_costs"})  # only who sees cost has and writes them (R45)
+COSTS = frozenset(
+    {"unit_costs", "cost_rates", "campaign_costs", "margin_floors"}
+)  # only who sees cost has and writes them (R45)
 CHARGED_OPENLY = frozenset({"goods_return", "credit_note"})  # what the customer knows of too; other charges are cost
 # A change of these changes who sees what.
 DECIDES_SCOPE = frozenset(
@@ -60,7 +72,7 @@ DECIDES_SCOPE = frozenset(
 
 FIELD_WORK = frozenset(
     {"accounts", "contacts", "visits", "notes", "attachments", "tasks", "deals", "deal_lines", "deal_contacts"}
-    | {"customer_needs", "calls", "consents"}
+    | {"customer_needs", "calls", "consents", "proposals", "proposal_lines"}
     | {"visit_plans", "signals", "travel_legs", "expenses", "work_entries", "campaign_touches"}
 )
 CALLED = frozenset({"forecast_calls"})  # what people say of themselves or of their team
@@ -72,80 +84,15 @@ CATALOGUE_DATA = frozenset(
     | {"pipelines", "lost_reasons", "competitors", "credit_rules", "fiscal_calendars"}
 )
 TERMS = frozenset({"rebate_agreements", "campaigns"})
+TEMPLATES = frozenset({"proposal_templates"})
 PAY = frozenset({"commission_plans", "commission_assignments", "discount_limits", "forecast_policies"})
 PEOPLE_DATA = frozenset(
     {"organisations", "device_profiles", "users", "teams", "team_edges", "team_members", "territories"}
     | {"territory_edges", "territory_members"}
 )
 
-# Only a command or the server sets these.
-READ_ONLY: dict[str, frozenset[str]] = {
-    "accounts": frozenset({"tier_since"}),
-    "visits": frozenset(
-        {"status", "checked_in_at", "checked_out_at", "latitude", "longitude", "accuracy_m"}
-        | {"verdict", "distance_m", "submitted", "submitted_at"}
-    ),
-    "deals": frozenset(
-        {"closed_at", "lost_reason", "lost_reason_key", "competitor_key"}
-        | {"signed_at", "invoiced_at", "stage_since", "closings"}
-    ),
-    "quotas": frozenset({"status", "approvals"}),
-    "attachments": frozenset({"stored", "sniffed_type", "width", "height"}),
-    "forecast_calls": frozenset({"called_at", "status"}),
-}
-# A create may say these, a later update may not: a command moves a deal through its stages, other bytes are another
-# attachment, a consent is a fact.
-SET_ONCE: dict[str, frozenset[str]] = {
-    "deals": frozenset({"stage_key", "pipeline_key"}),
-    "attachments": frozenset({"media_type", "size", "sha256"}),
-    "consents": frozenset({"contact_key", "purpose", "channel", "granted", "decided_at", "source", "evidence"}),
-    "deal_charges": frozenset({"deal_key", "kind"}),
-    "commission_plans": frozenset({"measure"}),  # what it pays by says who sees it
-    "commission_assignments": frozenset({"plan_key", "user_key"}),
-    "forecast_calls": frozenset(
-        {"period_key", "user_key", "team_key", "author_key", "due_on", "commit_minor", "likely_minor"}
-        | {"best_case_minor", "currency", "note", "based_on"}
-    ),
-}
-NEVER_DELETED = frozenset({"consents", "forecast_calls"})
-ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})
-SERVER_ONLY_ENTITIES = frozenset(
-    {"refusals", "conflicts", "suggestions", "handovers", "visit_amendments"}
-    | {"period_closings", "quota_versions", "quota_challenges", "price_guides", "forecast_overrides"}
-)
-# Moving a customer or its work to somebody else is a manager's decision.
-MANAGERS_SET: dict[str, frozenset[str]] = {
-    "accounts": frozenset({"territory_key"}),
-    "deals": frozenset({"owner_key"}),
-    "visits": frozenset({"owner_key"}),
-    "tasks": frozenset({"owner_key"}),
-    "notes": frozenset({"author_key"}),
-    "attachments": frozenset({"author_key"}),
-    "visit_plans": frozenset({"owner_key"}),
-    "signals": frozenset({"author_key"}),
-    "travel_legs": frozenset({"owner_key"}),
-    "calls": frozenset({"owner_key"}),
-    "expenses": frozenset({"owner_key"}),
-    "work_entries": frozenset({"owner_key"}),
-}
-# What nobody may give himself.
-ADMINS_SET: dict[str, frozenset[str]] = {"users": frozenset({"role", "email"})}
-# Work that belongs to one person: seeing it through a territory does not allow to change it.
-OWNED: dict[str, str] = {
-    "deals": "owner_key",
-    "visits": "owner_key",
-    "tasks": "owner_key",
-    "calls": "owner_key",
-    "visit_plans": "owner_key",
-    "signals": "author_key",
-    "travel_legs": "owner_key",
-    "expenses": "owner_key",
-    "work_entries": "owner_key",
-}
 # What belongs to a deal is changed by who may change the deal.
-BELOW_DEALS = frozenset({"deal_lines", "deal_contacts"})
-# Whose a new row is unless it says so: the work of its owner, and what its author said or made.
-AUTHORED: dict[str, str] = {**OWNED, "notes": "author_key", "attachments": "author_key", "forecast_calls": "author_key"}
+BELOW_DEALS = frozenset({"deal_lines", "deal_contacts", "proposals", "proposal_lines"})
 
 
 class Membership(Struct, frozen=True):
@@ -372,7 +319,7 @@ def may_write(role: str, entity: str) -> bool:
         return role in ("manager", "director", "finance")
     if entity in CATALOGUE_DATA or entity in PAY:
         return role in ("finance", "director")
-    return entity in PEOPLE_DATA and role == "director"
+    return (entity in PEOPLE_DATA or entity in TEMPLATES) and role == "director"
 
 
 def may_change_row(entity: str, row: Mapping[str, Any], held: frozenset[str] | set[str]) -> bool:

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from sfa.core import checklists, criteria
+from sfa.core import checklists, criteria, proposal_rows
+from sfa.core.broken import Broken as Broken
 from sfa.core.days import zone_of
 from sfa.core.deal_states import DEAL_TRANSITIONS
 from sfa.core.errors import Refused
@@ -39,16 +40,8 @@ MEASURES = (*DEAL_MEASURES, *CONTACT_MEASURES, "new_accounts")
 # What profit is reckoned from: its currency is one of ISO 4217.
 REAL_MONEY = frozenset(
     {"cost_rates", "deal_charges", "expenses", "rebate_agreements", "commission_plans", "campaign_costs"}
-    | {"forecast_calls"}
+    | {"forecast_calls", "proposals"}
 )
-
-
-class Broken(Struct, frozen=True):
-    """`details` list what is missing, for whoever repairs it."""
-
-    code: str
-    text: str
-    details: dict[str, Any] = {}
 
 
 # -- values ----------------------------------------------------------------------------------------------------------
@@ -370,6 +363,7 @@ _ROW_RULES: dict[str, Callable[[Mapping[str, Any]], Broken | None]] = {
     "rebate_agreements": _rebate,
     "commission_plans": _plan_of_commission,
     "campaigns": _campaign,
+    **proposal_rows.RULES,
     "forecast_calls": lambda row: None if names_one(row) else Broken("forecast_node_invalid", ""),
 }
 

@@ -26,6 +26,8 @@ PARENTS: dict[str, tuple[str, str]] = {
     "rebate_agreements": ("accounts", "account_key"),
     "campaign_touches": ("accounts", "account_key"),
     "deal_charges": ("deals", "deal_key"),
+    "proposals": ("deals", "deal_key"),
+    "proposal_lines": ("proposals", "proposal_key"),
     "quota_versions": ("quotas", "quota_key"),
     "quota_challenges": ("quotas", "quota_key"),
 }
@@ -78,6 +80,20 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "rebate_agreements": {"terms": ("mode", "tiers", "currency")},
     "commission_plans": {"terms": ("mode", "tiers", "of_quota", "currency")},
     "campaign_costs": {"amount": ("amount_minor", "currency")},
+    "proposals": {
+        "money": ("currency", "tax_inclusive", "rounding", "rounding_per"),
+        "payment": ("deposit", "instalments", "payment_days"),
+        "state": ("status", "needs", "decided", "submitted_at", "submitted_by"),
+        "sent": ("number", "version", "digest", "total_minor", "sent_at", "sent_by", "withdrawn_at"),
+        "pdf": ("pdf_key", "pdf_digest", "render_state", "render_problem"),
+    },
+    "proposal_lines": {
+        "price": ("unit_price_minor", "discounts"),
+        "quantity": ("quantity", "quantity_min", "quantity_max", "quantity_step"),
+        "tax": ("tax_name", "tax_rate_bp"),
+        "choice": ("optional", "group_key", "chosen"),
+    },
+    "proposal_templates": {"look": ("layout", "source", "css")},
     "forecast_calls": {"call": ("commit_minor", "likely_minor", "best_case_minor", "currency", "based_on")},
     "forecast_overrides": {"figure": ("amount_minor", "currency", "based_on_minor", "based_on")},
 }

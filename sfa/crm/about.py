@@ -27,7 +27,12 @@ def rows_about(door: Door, entity: str, keys: Iterable[str]) -> dict[str, set[st
 
 
 def lock_first(door: Door, entity: str, key: str) -> None:
-    """Before one of them is locked: the rows above its rows shared, then its rows to be changed."""
+    """Before one of them is locked: the rows above its rows shared, then its rows to be changed. Of a proposal the
+    deal, whose quote is frozen with it."""
+    if entity == "proposals":
+        deals = door.peek(entity, "deal_key", (key,))
+        door.load("accounts", door.peek("deals", "account_key", deals), "share")
+        door.load("deals", deals)
     for of, keys in sorted(rows_about(door, entity, (key,)).items()):
         above, field = PARENTS.get(of, ("", ""))
         if above:

@@ -18,7 +18,7 @@ from sfa.core.errors import Refused
 from sfa.core.periods import FiscalCalendars
 from sfa.core.rules import QUOTA_FILTERS as FILTERS
 from sfa.core.rules import QUOTA_OWNERS as OWNERS
-from sfa.crm import paying
+from sfa.crm import paying, proposing
 from sfa.crm.rivals import Rivals, rivals
 from sfa.db import scope
 from sfa.db.cells import Cell
@@ -58,6 +58,7 @@ def check_free(door: Door, cell: Cell, values: Mapping[str, Any] | None) -> None
     deletion."""
     if cell.entity == "quotas":
         _check_kept(door, cell, values)
+    proposing.check_free(door, cell, values)
     paying.check_kept(door, cell, values)
     if cell.entity != "fiscal_periods" or not cell.exists:
         return
@@ -130,7 +131,7 @@ def check_written(door: Door, cell: Cell, before: Mapping[str, Any], sees: Calla
                 check_membership(door, cell)
         case "fiscal_calendars":
             check_calendars(door)
-        case "discount_limits":
+        case "discount_limits" | "margin_floors":
             check_limit(door, cell)
         case "commission_assignments" | "commission_plans":
             paying.check_apart(door, cell, before)
@@ -216,8 +217,8 @@ def memberships(door: Door) -> Rivals:
 
 
 def check_limit(door: Door, cell: Cell) -> None:
-    """A role has one limit for a family on a day: nobody need ask which of two counts."""
-    found = rivals(door, "discount_limits", ("role",), scope.lock_organisation).others(cell)
+    """A role has one limit, or one floor, for a family on a day: nobody need ask which of two counts."""
+    found = rivals(door, cell.entity, ("role",), scope.lock_organisation).others(cell)
     family = cell.row["family"] or None
     alike = {key: row for key, row in found.items() if (row["family"] or None) == family}
     met = [(on, key) for key, row in alike.items() if (on := first_shared_day(cell.row, row)) is not None]

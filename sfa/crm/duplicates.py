@@ -26,7 +26,7 @@ NAMED_BY = {
     "contacts": tuple(
         (e, "contact_key")
         for e in (
-            *("visits", "visit_plans", "deals", "deal_contacts"),
+            *("visits", "visit_plans", "deals", "deal_contacts", "proposals"),
             *("customer_needs", "calls", "consents", "campaign_touches"),
         )
     ),

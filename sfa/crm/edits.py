@@ -18,7 +18,7 @@ from sfa.core.ids import check_key, is_key
 from sfa.core.rules import Broken, broken, check_required, check_values
 from sfa.core.shapes import PARENTS, SHAPES
 from sfa.core.targets import with_unit
-from sfa.crm import beside, buying, calling, open_visits, rates, rights, spending, stages, trees
+from sfa.crm import beside, buying, calling, open_visits, proposing, rates, rights, spending, stages, trees
 from sfa.db import erasures, scope
 from sfa.db.cells import Cell
 from sfa.db.looking import looking
@@ -76,11 +76,20 @@ def check_rights(who: Who, entity: str, fields: Iterable[str], *, creating: bool
         raise Refused(found[0], f"{entity}.{found[1]} cannot be set here", field=found[1])
 
 
+def work_of(door: Door, cell: Cell) -> Cell:
+    """Of what belongs to a deal the deal, else the row itself."""
+    if cell.entity not in access.BELOW_DEALS:
+        return cell
+    place, field = PARENTS[cell.entity]
+    above = door.cell(place, cell.row[field], "share")
+    return above if place == "deals" else work_of(door, above)
+
+
 def check_owned(door: Door, who: Who, cell: Cell) -> None:
     """Work is changed by its owner, a split partner and the managers above; a deal's lines by who may change it."""
     if who.held is None:
         return
-    work = door.cell("deals", cell.row["deal_key"], "share") if cell.entity in access.BELOW_DEALS else cell
+    work = work_of(door, cell)
     if not access.may_change_row(work.entity, work.row, who.held):
         raise Refused("not_permitted", f"this {cell.entity} row is somebody else's work")
 
@@ -188,7 +197,7 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
         raise Refused("field_not_permitted", f"{entity}.{owner} must be you or one of your people", field=owner)
     if entity == "quotas":
         values = with_unit({}, values)
-    values = spending.completed(door, entity, {}, values)
+    values = proposing.completed(entity, {}, spending.completed(door, entity, {}, values))
     values = calling.completed(door, who.user_key if who.held is not None else None, entity, key, values, origin)
     if entity == "deals" and who.held is not None:
         values = deal_states.begun(values, origin.at, looking(door))
@@ -204,8 +213,10 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
         buying.check(door, cell)
     if entity == "quotas" and who.held is not None:
         rights.check_sets_target(who.role, who.user_key, who.held, cell.row)
+    proposing.check_new(door, cell)
     revive_parent(door, who, cell, origin)
     _finish(door, who, cell, {})
+    proposing.follow(door, cell, origin)
     calling.settle(door, cell, origin)
     return cell
 
@@ -243,7 +254,7 @@ def update(
     origin, values = through(cell.entity, values, followed, origin), followed
     if cell.entity == "quotas":
         values = with_unit(cell.row, values)
-    values = spending.completed(door, cell.entity, cell.row, values)
+    values = proposing.completed(cell.entity, cell.row, spending.completed(door, cell.entity, cell.row, values))
     check_unlocked(who, cell, values)
     rights.check_change(door, who.role, who.user_key, who.held, cell, values)
     was_gone, before = cell.gone, cell.row
@@ -263,6 +274,7 @@ def update(
     if was_gone or PARENTS.get(cell.entity, ("", ""))[1] in values:
         revive_parent(door, who, cell, origin)
     _finish(door, who, cell, {} if was_gone else before)
+    proposing.follow(door, cell, origin)
     if cell.entity == "visits" and kind not in open_visits.COMMANDS:
         decides = any(field in values and values[field] != before[field] for field in open_visits.DECIDE)
         if was_gone or decides:
@@ -288,7 +300,7 @@ def imported(
     stated = follow_references(door, TRUSTED, entity, stated)
     if entity == "quotas":
         stated = with_unit(cell.row, stated)
-    stated = dict(spending.completed(door, entity, cell.row, stated))
+    stated = dict(proposing.completed(entity, cell.row, spending.completed(door, entity, cell.row, stated)))
     if cell.rev > 0 and all(cell.row[f] == v for f, v in stated.items()):
         return "unchanged"
     outcome, before = "created" if cell.rev == 0 else "updated", cell.row
@@ -320,4 +332,5 @@ def delete(door: Door, who: Who, cell: Cell, origin: Origin) -> None:
         open_visits.settle_again(door, cell, cell.row, origin, "update")
     if cell.entity in trees.TREES:
         trees.check(door, cell.entity)
+    proposing.follow(door, cell, origin)
     beside.check_deleted(door, cell)

@@ -14,6 +14,15 @@ from sfa.core.profiles import DAY_MS, Profiles, profiles_of
 from sfa.db.tables import ROWS, bucket_heads
 
 HISTORY_DAYS_DEFAULT = 548  # 18 months
+# Rows that are on devices for as long as another one is, and by which column they name it.
+AGES_WITH: dict[str, tuple[str, str]] = {
+    "deal_lines": ("deals", "deal_key"),
+    "deal_contacts": ("deals", "deal_key"),
+    "deal_charges": ("deals", "deal_key"),
+    "proposals": ("deals", "deal_key"),
+    "proposal_lines": ("proposals", "proposal_key"),
+    "visit_amendments": ("visits", "visit_key"),
+}
 
 
 def read_profiles(connection: Connection) -> Profiles:

@@ -39,7 +39,14 @@ CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "contacts": (("consents", "contact_key"),),
     "visits": (("visit_amendments", "visit_key"),),
-    "deals": (("deal_lines", "deal_key"), ("deal_contacts", "deal_key"), ("deal_charges", "deal_key")),
+    "deals": (
+        ("deal_lines", "deal_key"),
+        ("deal_contacts", "deal_key"),
+        ("deal_charges", "deal_key"),
+        ("proposals", "deal_key"),
+        ("attachments", "deal_key"),
+    ),
+    "proposals": (("proposal_lines", "proposal_key"),),
     "quotas": (("quota_versions", "quota_key"), ("quota_challenges", "quota_key")),
 }
 
@@ -113,6 +120,8 @@ def parents_of(cell: Cell) -> tuple[tuple[str, str], ...]:
     if cell.entity in ABOUT_ROWS:
         keys = (cell.row["row_key"], cell.row["other_key"] if cell.entity in ABOUT_PAIRS else None)
         return tuple((cell.row["entity"], key) for key in dict.fromkeys(keys) if key)
+    if cell.entity == "attachments" and cell.row.get("proposal_key") and cell.row["deal_key"]:
+        return (("deals", cell.row["deal_key"]),)  # a proposal printed is seen by who sees the deal
     target, field = PARENTS.get(cell.entity, ("", ""))
     return ((target, cell.row[field]),) if target and cell.row.get(field) is not None else ()
 

@@ -17,7 +17,7 @@ from sfa.core.access import DECIDES_SCOPE, Parent, ages_since, buckets_of
 from sfa.core.profiles import DAY_MS, PROFILE_DAYS_MIN, Profiles, is_online_only
 from sfa.core.shapes import ABOUT_ROWS, SHAPES
 from sfa.db import feed, names, past, scope, storing
-from sfa.db.ageing import read_profiles
+from sfa.db.ageing import AGES_WITH, read_profiles
 from sfa.db.alike import Indexes
 from sfa.db.bulk import inserting
 from sfa.db.cells import Cell, Lock, of_pair, parents_of, read_cells, read_children, read_column, read_where
@@ -268,14 +268,14 @@ class Door:
         return found
 
     def _load_parents(self, cells: list[Cell]) -> None:
-        """Two storeys up (a line's deal, an amendment's visit, a consent's contact; its account), each in one query for
-        all of them."""
+        """Every storey above (a line's proposal, its deal; an amendment's visit, a consent's contact; its account),
+        each in one query for all of them."""
         named: dict[str, dict[str, None]] = {}
         for cell in cells:
             if not of_pair(cell):
                 for entity, key in parents_of(cell):
                     named.setdefault(entity, {})[key] = None
-        for above in ("visits", "deals", "contacts", "quotas", "accounts"):
+        for above in ("visits", "proposals", "deals", "contacts", "quotas", "accounts"):
             keys = named.get(above, {})
             self.load(above, keys, "share")
             for key in keys:
@@ -306,12 +306,13 @@ class Door:
         settled: list[tuple[Cell, tuple[str, ...]]] = []
         waiting = [cell for cell in self._cells.values() if cell.moved]
         placed: dict[Cell, tuple[str, ...]] = {}
-        order = {"accounts": 0, "deals": 1, "visits": 1, "contacts": 1, "quotas": 1, **dict.fromkeys(ABOUT_ROWS, 3)}
+        above = {"accounts": 0, "deals": 1, "visits": 1, "contacts": 1, "quotas": 1, "proposals": 2}
+        order = {**above, **dict.fromkeys(ABOUT_ROWS, 4)}
         rounds = 0
         known: dict[Cell, tuple[str, ...]] = {}
         while waiting:
             rounds += 1
-            cells, waiting = sorted(waiting, key=lambda c: order.get(c.entity, 2)), []
+            cells, waiting = sorted(waiting, key=lambda c: order.get(c.entity, 3)), []
             changed: dict[str, list[str]] = {}
             known = {}  # of this round: in the next one more rows have moved
             for cell in cells:
@@ -340,8 +341,8 @@ class Door:
 
     def _layers(self, cell: Cell) -> tuple[str, ...] | None:
         """Whose devices still carry a row (S10); a deal's lines and a visit's corrections go with it."""
-        if cell.entity in _AGES_WITH:
-            above, field = _AGES_WITH[cell.entity]
+        if cell.entity in AGES_WITH:
+            above, field = AGES_WITH[cell.entity]
             return self.cell(above, cell.row[field], "share").layers
         if is_online_only(cell.entity, cell.row):
             return ()
@@ -391,10 +392,4 @@ class Door:
 
 
 _BLANK: dict[str, dict[str, Any]] = {e: {**dict.fromkeys(s.types), **s.defaults} for e, s in SHAPES.items()}
-_AGES_WITH = {
-    "deal_lines": ("deals", "deal_key"),
-    "deal_contacts": ("deals", "deal_key"),
-    "deal_charges": ("deals", "deal_key"),
-    "visit_amendments": ("visits", "visit_key"),
-}
 _TEXTS = inserting(note_updates)

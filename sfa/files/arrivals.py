@@ -9,9 +9,9 @@ arrive) `link_waiting` finds within a minute.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, insert, literal, select, update
+from sqlalchemy import Connection, and_, exists, insert, literal, or_, select, update
 
-from sfa.db.tables import ROWS, blobs, uploads
+from sfa.db.tables import ROWS, blobs, proposal_assets, proposal_versions, uploads
 from sfa.db.writes import Door, Origin
 from sfa.files.rules import Content, differs, told
 
@@ -114,8 +114,11 @@ def let_go(connection: Connection, locked: Collection[str]) -> list[str]:
 
 
 def in_use() -> Any:
-    """Whether any row that is not deleted has the content."""
-    return exists(select(literal(1)).where(and_(_rows.c.sha256 == blobs.c.sha256, ~_rows.c.gone, _rows.c.stored)))
+    """Whether any row that is not deleted has the content, or proposals show it."""
+    attached = exists(select(literal(1)).where(and_(_rows.c.sha256 == blobs.c.sha256, ~_rows.c.gone, _rows.c.stored)))
+    shown = exists(select(literal(1)).where(proposal_assets.c.sha256 == blobs.c.sha256))
+    sent = exists(select(literal(1)).where(proposal_versions.c.pdf_sha256 == blobs.c.sha256))
+    return or_(attached, shown, sent)
 
 
 def _kept(connection: Connection, sha256: str) -> Content | None:

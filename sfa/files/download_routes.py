@@ -5,6 +5,7 @@ streamed from their place; no file is ever whole in memory.
 """
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -34,6 +35,9 @@ class Found(Struct, frozen=True):
     name: str
 
 
+Find = Callable[[Connection, str, Asked], Found]
+
+
 def download_routes(files: Files, door: Door) -> list[HTTPRouteHandler]:
     serving_files = Serving(files)
 
@@ -48,8 +52,11 @@ def download_routes(files: Files, door: Door) -> list[HTTPRouteHandler]:
 
 
 class Serving:
-    def __init__(self, files: Files) -> None:
-        self._files = files
+    """`find` says which content a request is about, and whether its asker may have it; if it is not said, that of an
+    attachment by its key."""
+
+    def __init__(self, files: Files, find: Find | None = None) -> None:
+        self._files, self._find_content = files, find or _of_attachment
 
     async def handle(self, asked: Asked, send: Send, door: Door, *, small: bool) -> None:
         started = False
@@ -74,8 +81,7 @@ class Serving:
             await refuse(send, error, more, silent=asked.method == "HEAD")
 
     async def _find(self, asked: Asked, who: Principal) -> Found:
-        key = str(asked.parameters["key"])
-        return await self._files.database.read_async(find, who.user_key, key)
+        return await self._files.database.read_async(self._find_content, who.user_key, asked)
 
     async def _whole(self, asked: Asked, who: Principal, send: Send) -> None:
         found, files = await self._find(asked, who), self._files
@@ -139,6 +145,10 @@ class Serving:
         return content
 
 
+def _of_attachment(connection: Connection, user: str, asked: Asked) -> Found:
+    return find(connection, user, str(asked.parameters["key"]))
+
+
 def find(connection: Connection, user: str, key: str) -> Found:
     """`not_found` alike for no attachment, a deleted one and one out of scope; `file_awaited` while it has no bytes."""
     rows = ROWS["attachments"]
@@ -146,8 +156,15 @@ def find(connection: Connection, user: str, key: str) -> Found:
     row = connection.execute(select(*columns).where(rows.c.key == key, ~rows.c.gone)).first() if is_key(key) else None
     if row is None or scopes.held_now(connection, user).isdisjoint(row.buckets):
         raise Refused("not_found")
-    query = select(blobs.c.size, blobs.c.media_type).where(blobs.c.sha256 == row.sha256, blobs.c.state == "kept")
-    content = connection.execute(query).first() if row.stored else None
+    if not row.stored:
+        raise Refused("file_awaited")
+    return kept(connection, row.sha256, row.name)
+
+
+def kept(connection: Connection, sha256: str, name: str) -> Found:
+    """A content by its digest; `file_awaited` where it is not kept."""
+    query = select(blobs.c.size, blobs.c.media_type).where(blobs.c.sha256 == sha256, blobs.c.state == "kept")
+    content = connection.execute(query).first()
     if content is None:
         raise Refused("file_awaited")
-    return Found(row.sha256, content.size, content.media_type, row.name)
+    return Found(sha256, content.size, content.media_type, name)

@@ -14,7 +14,8 @@ The story of one `sync()`, in order:
 10. Again from 3 until the queue is sent and a page says `caught_up`.
 11. `wait()` does so again whenever the server says that there is news, and is patient without signal (`waiting`).
 12. `sync(check=True)` compares digests then, and fetches again only the buckets that differ (`agree`).
-13. `upload()` sends the bytes of files whose rows the server has, and goes on where it was cut (`files`).
+13. `upload()` sends the bytes of files whose rows the server has, and goes on where it was cut (`files`); `fetch()`
+    brings those that it keeps, alike (`fetching`).
 
 Modules: `store` (the local SQLite file), `outbox`, `pages`, `overlay` (pure), `view`, `edits`, `settle`, `session`
 (login, tokens), `trace` and `replay` (a session recorded and played elsewhere), `ending` (revoked, wiped), `waiting`

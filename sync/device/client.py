@@ -13,7 +13,7 @@ from typing import Any
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
-from sync.device import edits, ending, files, outbox, session, view, waiting
+from sync.device import edits, ending, fetching, files, outbox, session, view, waiting
 from sync.device.files import Attached
 from sync.device.outbox import Queued
 from sync.device.session import DeviceInfo, ServerRefused
@@ -154,6 +154,12 @@ class Device:
         """Send the bytes of files whose rows are synced; each is told when it ended. Raises `ConnectionLost`, and
         goes on from there when it is called again."""
         return files.upload(self.store, self.transport, self.clock.now_ms())
+
+    def fetch(self, key: str, target: Path) -> int:
+        """Bring the content of an attachment to this place; -> its size. The place holds all of it or is not there;
+        raises `ConnectionLost`, and goes on from there when it is called again."""
+        self._check_lease()
+        return fetching.fetch(self.store, self.transport, key, target)
 
     def repair(
         self,

@@ -42,6 +42,13 @@ SERVER_COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "quota.decide": ("quotas", {}),
     "quota.spread": ("quotas", {}),
     "deal.quote": ("deals", {}),
+    "proposal.submit": ("proposals", {}),
+    "proposal.approve": ("proposals", {}),
+    "proposal.reject": ("proposals", {}),
+    "proposal.render": ("proposals", {}),
+    "proposal.send": ("proposals", {}),
+    "proposal.withdraw": ("proposals", {}),
+    "proposal.revise": ("proposals", {}),
 }
 UNTOLD = frozenset({"created_at", "created_by"})  # set by the server: no edit of anybody
 STAYS = (None, "applied", "merged")  # any other outcome: what the server made of it is on its way

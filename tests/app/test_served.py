@@ -19,6 +19,7 @@ KEPT = {
     ("sfa.files.upload_routes", "Uploading"),  # requests that take bytes now: each takes itself out
     ("sfa.files.upload_routes", "dict"),  # what answers each method
     ("sfa.files.download_routes", "Serving"),
+    ("proposals.rendering.routes", "Serving"),
     ("sync.wakes.routes", "dict"),  # push services: none
     ("sync.wakes.routes", "list"),
 }

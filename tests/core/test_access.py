@@ -212,7 +212,9 @@ def test_every_row_lies_in_buckets_of_a_known_kind(entity: str) -> None:
     assert list(found) == sorted(set(found))
     kinds = {bucket.partition(":")[0] for bucket in found}
     assert kinds <= {"all", "territory", "user", "book", "team", "manage", "cost", "unassigned"}
-    assert ("cost" in kinds) == (entity in {"unit_costs", "cost_rates", "campaign_costs", "deal_charges"})
+    assert ("cost" in kinds) == (
+        entity in {"unit_costs", "cost_rates", "campaign_costs", "margin_floors", "deal_charges"}
+    )
 
 
 @pytest.mark.parametrize(("measure", "place"), [("revenue", "all"), ("margin", "cost:all")])

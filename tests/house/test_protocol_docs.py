@@ -4,10 +4,10 @@ import re
 
 import msgspec
 
+from sfa.app.commands import COMMANDS
 from sfa.core.access import AGES_BY
 from sfa.core.rules import TRANSITIONS
 from sync import cursor, numbers, policy, protocol, pull
-from sync.decisions import COMMANDS
 from tests.house.tree import document, python_files
 
 ROW = re.compile(r"^\| *`([^`]+)` *\| *([^|]*?) *\|", re.MULTILINE)

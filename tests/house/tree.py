@@ -23,6 +23,7 @@ NOT_TEXT = {
     ".zst",
     ".db",
     ".sqlite",
+    ".mo",
 }
 
 

@@ -43,6 +43,7 @@ from sfa.core.entities.costing import (
 )
 from sfa.core.entities.customers import Account, AccountMember, Contact, Note, Task, Visit
 from sfa.core.entities.forecasting import ForecastCall, ForecastOverride, ForecastPolicy
+from sfa.core.entities.proposing import MarginFloor, Proposal, ProposalLine, ProposalTemplate
 from sfa.core.entities.relations import Call, Consent, CustomerNeed
 from sfa.core.entities.rewarding import CommissionAssignment, CommissionPlan
 from sfa.core.entities.row import Row
@@ -86,8 +87,10 @@ ENTITIES: dict[str, type[Row]] = {
     "cost_rates": CostRate,
     "discount_limits": DiscountLimit,
     "price_guides": PriceGuide,
+    "margin_floors": MarginFloor,
     "commission_plans": CommissionPlan,
     "forecast_policies": ForecastPolicy,
+    "proposal_templates": ProposalTemplate,
     "campaigns": Campaign,
     "accounts": Account,
     "account_members": AccountMember,
@@ -112,6 +115,8 @@ ENTITIES: dict[str, type[Row]] = {
     "deal_lines": DealLine,
     "deal_contacts": DealContact,
     "deal_charges": DealCharge,
+    "proposals": Proposal,
+    "proposal_lines": ProposalLine,
     "expenses": Expense,
     "work_entries": WorkEntry,
     "campaign_costs": CampaignCost,

@@ -11,6 +11,7 @@ from sfa.db.tables.figures import (
 from sfa.db.tables.files import blobs, upload_parts, uploads
 from sfa.db.tables.forecast import forecast_locks, forecast_snapshots, forecast_versions
 from sfa.db.tables.outlook import outlook_found, outlook_runs
+from sfa.db.tables.printing import proposal_assets, proposal_renders
 from sfa.db.tables.profit import (
     commission_entries,
     customer_values,
@@ -18,6 +19,12 @@ from sfa.db.tables.profit import (
     deal_quotes,
     differences,
     reconciliations,
+)
+from sfa.db.tables.proposals import (
+    proposal_approvals,
+    proposal_series,
+    proposal_template_versions,
+    proposal_versions,
 )
 from sfa.db.tables.rest import idempotency_keys, import_runs, name_words
 from sfa.db.tables.rows import METADATA, ROWS, VISIT_AT
@@ -90,6 +97,12 @@ __all__ = [
     "outlook_found",
     "outlook_runs",
     "plan_horizons",
+    "proposal_approvals",
+    "proposal_assets",
+    "proposal_renders",
+    "proposal_series",
+    "proposal_template_versions",
+    "proposal_versions",
     "receipts",
     "reconciliations",
     "redirects",

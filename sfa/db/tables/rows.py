@@ -44,6 +44,7 @@ KEY = Text().with_variant(Text(collation="C"), "postgresql")
 # Rows that only some roles carry once they are older: null while everybody does, else the layers by commas (S10).
 LAYERED = frozenset(
     {"visits", "notes", "attachments", "deals", "deal_lines", "deal_contacts", "deal_charges", "visit_amendments"}
+    | {"proposals", "proposal_lines"}
 )
 # What is looked up by question, beside the key: children by their parent, work by its owner.
 INDEXED: dict[str, list[tuple[str, ...]]] = {
@@ -75,7 +76,7 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "signals": [("account_key",), ("said_at",), ("visit_key",)],
     "travel_legs": [("owner_key", "started_at"), ("visit_key",)],
     "notes": [("account_key",), ("visit_key",)],
-    "attachments": [("account_key",), ("sha256",), ("visit_key",)],
+    "attachments": [("account_key",), ("sha256",), ("visit_key",), ("deal_key",)],
     "customer_needs": [("account_key",), ("contact_key",)],
     "calls": [("account_key",), ("contact_key",), ("owner_key", "called_at")],
     "consents": [("contact_key",)],
@@ -90,6 +91,8 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
         ("period_key",),
     ],
     "deal_charges": [("deal_key",), ("booked_on",)],
+    "proposals": [("deal_key",), ("contact_key",), ("status", "sent_at"), ("number",)],
+    "proposal_lines": [("proposal_key",)],
     "expenses": [("owner_key", "spent_on"), ("account_key",), ("deal_key",), ("spent_on",)],
     "work_entries": [("owner_key", "done_on"), ("account_key",), ("deal_key",), ("done_on",)],
     "rebate_agreements": [("account_key",)],

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sfa.app.commands import COMMANDS
 from sfa.core.access import SERVER_ONLY_ENTITIES
 from sfa.core.entities import ENTITIES
 from sfa.core.rules import TRANSITIONS
@@ -14,7 +15,6 @@ from sfa.crm.rest.changes import Asked, create
 from sfa.crm.rest.listing import filters, orders
 from sfa.crm.rest.repeats import forget, repeat_of
 from sfa.crm.rest.routes import commands_of
-from sync.decisions import COMMANDS
 from tests.builders import DAY_MS
 from tests.crm.desk import Desk
 from tests.office import Office

@@ -9,7 +9,8 @@ import pytest
 
 from forecasting.outlook.process import Step
 from forecasting.outlook.values import Answer, DealColumns, Question
-from forecasting.outlook.worker import ROOT, Failed, Worker
+from forecasting.outlook.worker import ROOT, Worker
+from sfa.core.apart import Failed
 
 NOBODY = Question(
     until=737_425,
@@ -28,7 +29,8 @@ PROGRAM = f"""
 import os, sys, threading, time
 sys.path.insert(0, {str(ROOT)!r})
 from forecasting.outlook import process, work
-process.limit_memory(int(sys.argv[1]))
+from sfa.core.apart import limit_memory
+limit_memory(int(sys.argv[1]))
 def answer(question, tell):
     tell(str(os.getpid()), 1)
     WHAT

@@ -1,0 +1,53 @@
+"""Where a proposal and what was sent of it may go (pure, for devices too).
+
+A proposal is a draft, in approval or approved until it is sent; people change it in these states alone, and a change
+makes it a draft again. What was sent is a version of its own: the proposal goes on as a draft when it is revised, and
+with the next sending the older version is superseded (R46). What a prospect does with a version (viewed, accepted,
+declined, expired) ends it as `superseded` and `withdrawn` do; of those four this half of the house only knows that they
+are there.
+"""
+
+from collections.abc import Mapping
+
+from sfa.core.errors import Refused
+
+DRAFT, IN_APPROVAL, APPROVED, SENT, VIEWED = "draft", "in_approval", "approved", "sent", "viewed"
+ACCEPTED, DECLINED, EXPIRED = "accepted", "declined", "expired"
+SUPERSEDED, WITHDRAWN = "superseded", "withdrawn"
+OPEN = (DRAFT, IN_APPROVAL, APPROVED)
+WITH_BUYER = (SENT, VIEWED)  # a version that the buyer may still accept
+OVER = (ACCEPTED, DECLINED, EXPIRED, SUPERSEDED, WITHDRAWN)  # a version stays there
+
+SUBMIT, APPROVE, REJECT, SEND, REVISE, WITHDRAW = "submit", "approve", "reject", "send", "revise", "withdraw"
+FROM: Mapping[str, tuple[str, ...]] = {
+    SUBMIT: (DRAFT,),
+    APPROVE: (IN_APPROVAL,),
+    REJECT: (IN_APPROVAL,),
+    SEND: OPEN,
+    REVISE: (SENT, VIEWED, DECLINED, EXPIRED, WITHDRAWN),
+    WITHDRAW: WITH_BUYER,
+}
+# Who asks for what stands already has got it: twice is once.
+ALREADY: Mapping[str, tuple[str, ...]] = {
+    SUBMIT: (IN_APPROVAL, APPROVED),
+    APPROVE: (APPROVED,),
+    REJECT: (),
+    SEND: WITH_BUYER,
+    REVISE: OPEN,
+    WITHDRAW: (WITHDRAWN,),
+}
+
+
+def goes_on(act: str, status: str) -> bool:
+    """Whether there is anything to do; refuses what the state forbids."""
+    if status in FROM[act]:
+        return True
+    if status in ALREADY[act]:
+        return False
+    raise Refused("illegal_transition", f"proposal.{act}: the proposal is {status}", status=status)
+
+
+def check_open(status: str) -> None:
+    """People change what was not sent; what was is revised first."""
+    if status not in OPEN:
+        raise Refused("proposal_locked", f"the proposal is {status}: revise it first", status=status)

@@ -1,0 +1,154 @@
+"""One printing process at a time, kept for the next order: started, watched, ended, and started anew.
+
+An order has seconds of a processor, which the process counts itself, and `WAIT` times as many by the clock for one that
+hangs without working. Who cancels the task that waits ends the process. Whatever happens to it is a failure of this
+order with a code (`timed_out`, `out_of_memory`, `worker_died`, or what refused it), and of no other order.
+"""
+
+import asyncio
+import shutil
+import signal
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from proposals.rendering.process import ANSWERED, LAST, REFUSED
+from proposals.rendering.values import WAIT, Failure, Limits, Order, Task, decode_failure, encode
+from sfa.core.apart import OUT_OF_MEMORY, TIMED_OUT, WORKER_DIED, Failed
+from sfa.core.frames import LENGTH
+
+ROOT = Path(__file__).parents[2]
+# A printing process has no use for the server's secrets, and its temporary files are its own.
+START = f"""
+import os, sys
+for name in [name for name in os.environ if name.startswith("SFA_")]:
+    del os.environ[name]
+os.environ.update(TMPDIR=sys.argv[3], OMP_NUM_THREADS="1", MALLOC_ARENA_MAX="2")
+sys.path.insert(0, {str(ROOT)!r})
+from proposals.rendering.process import main
+main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4] == "prints")
+"""
+IDLE_S, LEAVES_S = 300.0, 5.0
+
+
+class PrintFailed(Failed):
+    """`details` are those of a refusal."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.code, failure.text)
+        self.details = failure.details
+
+
+class Worker:
+    def __init__(
+        self, limits: Limits | None = None, *, prints: bool = True, program: str = START, idle_s: float = IDLE_S
+    ) -> None:
+        self._limits, self._prints, self._program = limits or Limits(), prints, program
+        self._idle_s = idle_s
+        self._process: asyncio.subprocess.Process | None = None
+        self._folder: Path | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that is kept, for who looks at it from outside."""
+        return self._process.pid if self._process is not None else None
+
+    async def make(self, order: Order, lines: int = 0) -> bytes:
+        """What is ordered; raises `Failed`. One order at a time."""
+        if self._idle is not None:
+            self._idle.cancel()
+        seconds = self._limits.seconds(order.form, lines)
+        is_new = self._process is None or self._process.returncode is not None
+        if is_new:
+            await self._start()
+        is_kept = False
+        try:
+            async with asyncio.timeout(seconds * WAIT + (self._limits.start_s if is_new else 0)):
+                kind, answer = await self._asked(encode(Task(seconds, order)))
+            is_kept = kind in (ANSWERED, REFUSED)
+            if not is_kept:
+                await self._leaves()
+        except TimeoutError:
+            raise Failed(TIMED_OUT, f"no answer within {seconds * WAIT:g} s") from None
+        finally:
+            if is_kept:
+                self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._end_aside)
+            else:
+                await self.end()
+        if kind in (ANSWERED, LAST):
+            return answer
+        raise PrintFailed(decode_failure(answer))
+
+    async def start(self) -> None:
+        """Ahead of the first order."""
+        if self._process is None:
+            await self._start()
+
+    async def end(self) -> None:
+        """The process, and what it left in its folder. What is made next starts another one."""
+        process, self._process = self._process, None
+        folder, self._folder = self._folder, None
+        if process is not None:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+        if folder is not None:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def close(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        await asyncio.gather(*self._ending)
+        await self.end()
+
+    def _end_aside(self) -> None:
+        task = asyncio.get_running_loop().create_task(self.end())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _start(self) -> None:
+        await self.end()
+        self._folder = Path(tempfile.mkdtemp(prefix="sfa-render-"))
+        limits = (str(self._limits.memory_mb), str(self._limits.documents))
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            self._program,
+            *limits,
+            str(self._folder),
+            "prints" if self._prints else "shows",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # a terminal's interrupt is for the server, which ends this one
+        )
+
+    async def _leaves(self) -> None:
+        """It has answered for the last time, and ends by itself."""
+        assert self._process is not None
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), LEAVES_S)
+
+    async def _asked(self, data: bytes) -> tuple[bytes, bytes]:
+        """(what kind of answer, the answer)"""
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(LENGTH.pack(len(data)) + data)
+            await process.stdin.drain()
+            (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
+            answer = await process.stdout.readexactly(length)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise _died(await process.wait()) from None
+        return answer[:1], answer[1:]
+
+
+def _died(code: int) -> Failed:
+    """A library in C that is refused memory ends its process by itself."""
+    if code == -signal.SIGPROF:
+        return Failed(TIMED_OUT, "it used up its seconds of a processor")
+    return Failed(OUT_OF_MEMORY if code == -signal.SIGTRAP else WORKER_DIED, f"exit code {code}")

@@ -1,0 +1,66 @@
+"""What proposals and their parts allow when their rows are written, online and offline alike (R46, R49).
+
+People change what was not sent; a change makes it a draft again, so that an approval is asked for anew. What was sent,
+and its PDF, stay. A template counts its versions.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sfa.core.errors import Refused
+from sfa.db.cells import Cell
+from sfa.db.writes import Door, Origin
+
+PROPOSALS, LINES, TEMPLATES = "proposals", "proposal_lines", "proposal_templates"
+OPEN = ("draft", "in_approval", "approved")
+DRAFT = "draft"
+Values = Mapping[str, Any]
+
+
+def completed(entity: str, before: Values, values: Values) -> Values:
+    """Of a template the number of the version that these values make."""
+    if entity != TEMPLATES or all(before.get(field) == value for field, value in values.items()):
+        return values
+    return {**values, "version": (before.get("version") or 0) + 1}
+
+
+def check_free(door: Door, cell: Cell, values: Values | None) -> None:
+    """What was sent is revised first, and never deleted; a proposal printed is the server's. None is a deletion; what
+    says the same again changes nothing."""
+    if cell.entity == "attachments" and cell.row.get("proposal_key") and _changes(cell, values):
+        raise Refused("proposal_kept", "the server keeps what it printed of a proposal", key=cell.key)
+    if cell.entity not in (PROPOSALS, LINES) or not cell.row or not _changes(cell, values):
+        return
+    proposal = _proposal(door, cell)
+    check_open(proposal)
+    if values is None and cell is proposal and proposal.row["version"]:
+        raise Refused("proposal_kept", key=proposal.key)
+
+
+def check_open(proposal: Cell) -> None:
+    if proposal.rev and proposal.row["status"] not in OPEN:
+        status = proposal.row["status"]
+        raise Refused("proposal_locked", f"the proposal is {status}: revise it first", status=status, key=proposal.key)
+
+
+def check_new(door: Door, cell: Cell) -> None:
+    """A line of what was sent."""
+    if cell.entity == LINES:
+        check_open(_proposal(door, cell))
+
+
+def follow(door: Door, cell: Cell, origin: Origin) -> None:
+    """After a change: what waits for an approval, or has it, is a draft again."""
+    if cell.entity not in (PROPOSALS, LINES):
+        return
+    proposal = _proposal(door, cell)
+    if proposal.exists and proposal.row["status"] in OPEN and proposal.row["status"] != DRAFT:
+        door.put(proposal, {"status": DRAFT, "needs": []}, origin, "follow")
+
+
+def _changes(cell: Cell, values: Values | None) -> bool:
+    return values is None or any(cell.row[field] != value for field, value in values.items())
+
+
+def _proposal(door: Door, cell: Cell) -> Cell:
+    return cell if cell.entity == PROPOSALS else door.cell(PROPOSALS, cell.row["proposal_key"], "share")
