@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_a_machines_own_fonts_are_never_seen() -> None:
 def test_pages_are_named_once_for_each_that_is_added() -> None:
     """The engine's own list, which it makes anew for each element, and ours are the same."""
     engine.weasyprint()
-    import pydyf
+    pydyf = import_module("pydyf")
 
     pdf = pydyf.PDF()
     assert pdf.page_references == ()
