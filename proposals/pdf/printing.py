@@ -56,7 +56,8 @@ def print_pdf(
     if fetcher.refused is not None:
         raise fetcher.refused
     if missing:
-        raise Refused("pdf_refused", "a style shows characters that no font has", reason="glyphs")
+        codes = " ".join(f"U+{code:04X}" for code in sorted(missing)[:10])
+        raise Refused("pdf_refused", f"a style shows characters that no font has: {codes}", reason="glyphs")
     return made
 
 
