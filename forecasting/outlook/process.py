@@ -2,11 +2,14 @@
 
 It reads one question on standard input, tells how far it is, writes the answer to standard output and ends. It gives
 way to everything else on the machine, takes no more memory than it is told, and does not outlive who started it:
-whoever is gone, or wants it no more, closes the pipe. The engine is imported here alone.
+whoever is gone, or wants it no more, closes the pipe. A library that keeps the interpreter to itself would not let that
+be heard, so the system is asked to end it as well, where it knows how. The engine is imported here alone.
 """
 
+import ctypes
 import os
 import resource
+import signal
 import sys
 import threading
 from typing import IO
@@ -19,6 +22,7 @@ from forecasting.outlook.values import Question
 ANSWERED, TOLD, FAILED = b"+", b"p", b"-"
 OUT_OF_MEMORY, ENGINE_FAILED = "out_of_memory", "engine_failed"
 NICE = 10
+END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 ENCODER = msgspec.json.Encoder()
 
 
@@ -38,6 +42,8 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
 
 def main() -> None:
     os.nice(NICE)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(END_WITH_PARENT, signal.SIGKILL)
     asked = sys.stdin.buffer
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
