@@ -99,7 +99,11 @@ def fit_rates(blocks: Sequence[Block], events: Floats, days: Floats, near: Effec
 
 
 def fit_ends(
-    blocks: Sequence[Block], telling: Sequence[str], events: tuple[Floats, Floats], days: Floats, near: Ends | None = None
+    blocks: Sequence[Block],
+    telling: Sequence[str],
+    events: tuple[Floats, Floats],
+    days: Floats,
+    near: Ends | None = None,
 ) -> Ends:
     """The rates of two ends; blocks named in `telling` have a lean."""
     fewer, counted = _grouped(blocks, Counted(days, events))
