@@ -99,7 +99,11 @@ def fit_rates(blocks: Sequence[Block], events: Floats, days: Floats, near: Effec
 
 
 def fit_ends(
-    blocks: Sequence[Block], telling: Sequence[str], events: tuple[Floats, Floats], days: Floats, near: Ends | None = None
+    blocks: Sequence[Block],
+    telling: Sequence[str],
+    events: tuple[Floats, Floats],
+    days: Floats,
+    near: Ends | None = None,
 ) -> Ends:
     """The rates of two ends; blocks named in `telling` have a lean."""
     fewer, counted = _grouped(blocks, Counted(days, events))
@@ -201,7 +205,7 @@ def _sum(columns: Sequence[Column], found: Floats, leans: bool) -> Floats:
 
 
 def _derivatives(columns: Sequence[Column], found: Floats, counted: Counted) -> tuple[Floats, Floats]:
-    """Slope and bend of the likelihood: sums over the ends for what they share, differences for what tells them apart."""
+    """Slope and bend of the likelihood: sums over both ends for paces, differences between them for leans."""
     pace = _sum(columns, found, leans=False)
     signs = (1.0, -1.0)[: len(counted.events)]
     lean = _sum(columns, found, leans=True)
@@ -237,13 +241,13 @@ def _table(
         if one.place == other.place:
             tables[key] = np.diag(np.bincount(a.level, weights=weight, minlength=a.size))
         else:
-            counted = np.bincount(a.level * b.size + b.level, weights=weight, minlength=a.size * b.size)
-            tables[key] = counted.reshape(a.size, b.size)
+            pairs = np.bincount(a.level * b.size + b.level, weights=weight, minlength=a.size * b.size)
+            tables[key] = pairs.reshape(a.size, b.size).astype(np.float64)
     return tables[key]
 
 
 def _pull(block: Block, leans: bool) -> Floats:
-    """By what matrix a block is pulled at variance 1: a walk to a line, its lean to a level, and a little to nothing."""
+    """By what a block is pulled at variance 1: a walk to a line (its lean to a level), and a little to nothing."""
     if block.kind == "flat":
         return np.eye(block.size) * 1e-6
     if block.kind == "walk":
