@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 
 from bench import attainment, company, floors, forecast, forecast_snapshots, live, profit, seeding, subjects, versions
 from bench.company import Device
+from bench.engine import speed as engine_speed
 from bench.report import Report
 from bench.server import SECRET, TTL_S, running
 from bench.subjects import Place
@@ -31,8 +32,8 @@ from sfa.web.secret import Secret
 from sfa.web.tokens import AccessTokens
 from tests.postgres import durable_postgres
 
-SUBJECTS = ("first", "delta", "poll", "push", "live", "versions", "seed", "attainment", "profit", "forecast")
-APART = {"seed", "attainment", "profit", "forecast"}  # of companies of their own
+SUBJECTS = ("first", "delta", "poll", "push", "live", "versions", "seed", "attainment", "profit", "forecast", "engine")
+APART = {"seed", "attainment", "profit", "forecast", "engine"}  # of companies of their own
 LIVE_RUNS = 20
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -249,7 +250,7 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
                 _profit(report, SQLITE, f"sqlite:///{folder / 'profit.db'}", quick)
             if "forecast" in wanted:
                 _forecast(report, SQLITE, f"sqlite:///{folder / 'forecast.db'}", quick)
-        if which in (POSTGRESQL, "both"):
+        if which in (POSTGRESQL, "both") and wanted != {"engine"}:
             with _postgres(folder) as (url, other, postmaster):
                 if wanted - APART:
                     bench = Bench(report, sizes, wanted, POSTGRESQL, url)
@@ -267,6 +268,8 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
             if "forecast" in wanted:
                 with _postgres(folder) as (url, _, _):
                     _forecast(report, POSTGRESQL, url, quick)
+    if "engine" in wanted:  # has no database
+        engine_speed.measure(report, quick)
     report.show()
     if save_to is not None:
         report.save(save_to)
