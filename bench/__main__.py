@@ -32,6 +32,7 @@ from bench import (
     versions,
 )
 from bench.company import Device
+from bench.engine import speed as engine_speed
 from bench.report import Report
 from bench.server import SECRET, TTL_S, running
 from bench.subjects import Place
@@ -44,8 +45,8 @@ from sfa.web.tokens import AccessTokens
 from tests.postgres import durable_postgres
 
 SUBJECTS: tuple[str, ...] = ("first", "delta", "poll", "push", "live", "versions", "seed")
-SUBJECTS += ("attainment", "profit", "forecast", "proposals")
-APART = {"seed", "attainment", "profit", "forecast", "proposals"}  # of companies of their own
+SUBJECTS += ("attainment", "profit", "forecast", "engine", "proposals")
+APART = {"seed", "attainment", "profit", "forecast", "engine", "proposals"}  # of companies of their own
 LIVE_RUNS = 20
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -264,7 +265,7 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
                 _forecast(report, SQLITE, f"sqlite:///{folder / 'forecast.db'}", quick)
             if "proposals" in wanted:
                 _proposals(report, SQLITE, f"sqlite:///{folder / 'proposals.db'}", quick)
-        if which in (POSTGRESQL, "both"):
+        if which in (POSTGRESQL, "both") and wanted != {"engine"}:
             with _postgres(folder) as (url, other, postmaster):
                 if wanted - APART:
                     bench = Bench(report, sizes, wanted, POSTGRESQL, url)
@@ -282,6 +283,8 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
             if "forecast" in wanted:
                 with _postgres(folder) as (url, _, _):
                     _forecast(report, POSTGRESQL, url, quick)
+    if "engine" in wanted:  # has no database
+        engine_speed.measure(report, quick)
     report.show()
     if save_to is not None:
         report.save(save_to)

@@ -8,7 +8,7 @@ from forecasting.engine.winrate.design import words_of
 from forecasting.engine.winrate.judging import Verdict, judge, tells_of_deals
 from forecasting.engine.winrate.learning import MOST_ROWS, learn, learn_ways, rows_of, thinned
 from forecasting.engine.winrate.model import VERSION, Model, NotComputable
-from forecasting.engine.winrate.panel import panel_of, told_of
+from forecasting.engine.winrate.panel import LOST, WON, panel_of, told_of
 from forecasting.engine.winrate.quarters import covering, places
 from forecasting.engine.winrate.trust import odds_of
 
@@ -59,7 +59,7 @@ def fit(deals: Deals, day: int, quarters: Ints | None = None, seed: int = 0) -> 
         push=learnt.push,
         moves=_moves(known),
         level=verdict.level,
-        odds=odds_of(won, lost),
+        odds=odds_of(*(int((panel.happened == end).sum()) for end in (WON, LOST))),
         trust=verdict.trust,
         amounts=fit_amounts(known),
     )

@@ -14,7 +14,7 @@ that of the rates to be won and lost on the rows (Poisson), in nats for each dea
 from collections.abc import Sequence
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from forecasting.engine.values import Floats
 from forecasting.engine.winrate.design import FEATURE, PROGRESS
@@ -108,7 +108,7 @@ def judge(rows: Rows, day: int, seed: int = 0) -> Verdict:
             scheme = Scheme(best.scheme.blocks, best.scheme.pace, half_life)
             best = _better(trials, best, scheme, f"half-life {half_life}", judged)
     level = _mended(trials, best, judged)
-    # Told of deals, leans are many and each is pulled by itself; of dates alone, they are the calendar's, seen few times.
+    # What is told of deals has as many witnesses as there are deals; a place in the calendar was seen a few times.
     trust = 1.0 if tells_of_deals(best.scheme) else trusted(trials, best.win, best.lose)
     return Verdict(best.scheme, tuple(judged), level, trust)
 
@@ -135,13 +135,26 @@ def _of_deals(trials: Sequence[Trial], best: Said, told: tuple[str, ...], judged
     leaning = _better(trials, paced, Scheme((*clock, *told)), "all that is told", judged)
     if leaning is not paced:
         for name in told:
-            leaning = _better(trials, leaning, _without(leaning.scheme, name), f"without {name}", judged)
+            leaning = _spared(trials, leaning, name, f"without {name}", judged)
         return leaning
     for name in paced.scheme.pace:
-        paced = _better(trials, paced, _without(paced.scheme, name), f"without pace of {name}", judged)
+        paced = _spared(trials, paced, name, f"without pace of {name}", judged)
     for name in told:
         paced = _better(trials, paced, _leaned(paced.scheme, name), name, judged)
     return paced
+
+
+def _spared(trials: Sequence[Trial], best: Said, name: str, told: str, judged: list[Judged]) -> Said:
+    """Without a block that does harm. It is learnt anew only where it would be better to have held one's tongue."""
+    scheme = _without(best.scheme, name)
+    silent = [rates_on(trial.later, scheme, learnt) for trial, learnt in zip(trials, best.learnt, strict=True)]
+    gain, error = _gain(
+        trials, best, structs.replace(best, win=[win for win, _ in silent], lose=[lose for _, lose in silent])
+    )
+    if gain <= error:
+        judged.append(Judged(told, gain, error, taken=False))
+        return best
+    return _better(trials, best, scheme, told, judged)
 
 
 def _without(scheme: Scheme, name: str) -> Scheme:

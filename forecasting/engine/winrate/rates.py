@@ -205,49 +205,60 @@ def _sum(columns: Sequence[Column], found: Floats, leans: bool) -> Floats:
 
 
 def _derivatives(columns: Sequence[Column], found: Floats, counted: Counted) -> tuple[Floats, Floats]:
-    """Slope and bend of the likelihood: sums over the ends for what they share, differences for what tells them apart."""
+    """Slope and bend of the likelihood: sums over both ends for paces, differences between them for leans."""
     pace = _sum(columns, found, leans=False)
     signs = (1.0, -1.0)[: len(counted.events)]
     lean = _sum(columns, found, leans=True)
     expected = [counted.days * np.exp(np.minimum(pace + sign * lean, 5.0)) for sign in signs]
     wrong = [seen - meant for seen, meant in zip(counted.events, expected, strict=True)]
-    weights = [np.add.reduce(expected), expected[0] - expected[-1]]
+    weights = [np.add.reduce(expected), expected[0] - expected[-1]][: len(signs)]
     off = [np.add.reduce(wrong), wrong[0] - wrong[-1]]
-    slope, bend = np.zeros(len(found)), np.zeros((len(found), len(found)))
-    tables: dict[tuple[int, int, bool], Floats] = {}
-    for n, column in enumerate(columns):
-        block, of = column.block, off[int(column.leans)]
-        pulled = of if block.by is None else of * block.by
-        slope[column.at] = np.bincount(block.level, weights=pulled, minlength=block.size)
+    paces = [column for column in columns if not column.leans]
+    shared, apart = _tables(paces, weights)
+    of_pace, of_lean = (_counts(paces, part) for part in off)
+    # Leans are of some of the blocks that have a pace: what is counted for those is picked from what was counted.
+    chosen = [
+        np.arange(paces[column.place].at.start, paces[column.place].at.stop) for column in columns if column.leans
+    ]
+    if not chosen:
+        return of_pace, shared
+    at = np.concatenate(chosen)
+    bend = np.block([[shared, apart[:, at]], [apart[at], shared[np.ix_(at, at)]]])
+    return np.concatenate([of_pace, of_lean[at]]), bend
+
+
+def _counts(columns: Sequence[Column], weight: Floats) -> Floats:
+    """The weight of each level of each block."""
+    parts = []
+    for block in (column.block for column in columns):
+        weights = weight if block.by is None else weight * block.by
+        parts.append(np.bincount(block.level, weights=weights, minlength=block.size))
+    return np.concatenate(parts)
+
+
+def _tables(columns: Sequence[Column], weights: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """The weight of each pair of levels, by the sum and by the difference of the ends."""
+    size = columns[-1].at.stop
+    found = np.zeros((len(weights), size, size))
+    for n, one in enumerate(columns):
+        a = one.block
+        scaled = [weight if a.by is None else weight * a.by for weight in weights]
         for other in columns[n:]:
-            apart = column.leans != other.leans
-            table = _table(column, other, weights[int(apart)], apart, tables)
-            bend[column.at, other.at] = table
-            bend[other.at, column.at] = table.T
-    return slope, bend
-
-
-def _table(
-    one: Column, other: Column, weight: Floats, apart: bool, tables: dict[tuple[int, int, bool], Floats]
-) -> Floats:
-    """The weight of each pair of levels; a pair of blocks is counted once for paces and leans."""
-    if one.place > other.place:
-        return _table(other, one, weight, apart, tables).T
-    key = (one.place, other.place, apart)
-    if key not in tables:
-        a, b = one.block, other.block
-        weight = weight if a.by is None else weight * a.by
-        weight = weight if b.by is None else weight * b.by
-        if one.place == other.place:
-            tables[key] = np.diag(np.bincount(a.level, weights=weight, minlength=a.size))
-        else:
-            counted = np.bincount(a.level * b.size + b.level, weights=weight, minlength=a.size * b.size)
-            tables[key] = counted.reshape(a.size, b.size)
-    return tables[key]
+            b = other.block
+            pair = None if other is one else a.level * b.size + b.level
+            for table, weight in zip(found, scaled, strict=True):
+                of_both = weight if b.by is None else weight * b.by
+                if pair is None:
+                    part = np.diag(np.bincount(a.level, weights=of_both, minlength=a.size))
+                else:
+                    part = np.bincount(pair, weights=of_both, minlength=a.size * b.size).reshape(a.size, b.size)
+                table[one.at, other.at] = part
+                table[other.at, one.at] = part.T
+    return found[0], found[-1]
 
 
 def _pull(block: Block, leans: bool) -> Floats:
-    """By what matrix a block is pulled at variance 1: a walk to a line, its lean to a level, and a little to nothing."""
+    """By what a block is pulled at variance 1: a walk to a line (its lean to a level), and a little to nothing."""
     if block.kind == "flat":
         return np.eye(block.size) * 1e-6
     if block.kind == "walk":
