@@ -43,7 +43,7 @@ class Looked(Struct, frozen=True):
 
 
 class Renders:
-    """What one server process prints. `state` is ok, unavailable (no Pango here), or off."""
+    """What one server process prints. `state` is ok, unavailable (no Pango here), or off: it prints nothing."""
 
     def __init__(self, files: Files, press: Press, beat_s: float = BEAT_S) -> None:
         self._files, self.press, self._beat_s = files, press, beat_s
@@ -57,9 +57,14 @@ class Renders:
 
     @property
     def state(self) -> str:
-        if not self.press.workers:
+        if not self._running:
             return "off"
-        return "unavailable" if self._paused_until else "ok"
+        return "ok" if self.can_print else "unavailable"
+
+    @property
+    def can_print(self) -> bool:
+        """As far as this process knows: it has to try to learn more."""
+        return not self._paused_until
 
     def start(self) -> None:
         """On the running event loop; nothing to do where this process prints nothing."""

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from proposals.rendering.process import ANSWERED, LAST, REFUSED
@@ -28,7 +29,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from proposals.rendering.process import main
 main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4] == "prints")
 """
-IDLE_S = 300.0
+IDLE_S, LEAVES_S = 300.0, 5.0
 
 
 class PrintFailed(Failed):
@@ -68,6 +69,8 @@ class Worker:
             async with asyncio.timeout(seconds * WAIT + (self._limits.start_s if is_new else 0)):
                 kind, answer = await self._asked(encode(Task(seconds, order)))
             is_kept = kind in (ANSWERED, REFUSED)
+            if not is_kept:
+                await self._leaves()
         except TimeoutError:
             raise Failed(TIMED_OUT, f"no answer within {seconds * WAIT:g} s") from None
         finally:
@@ -121,6 +124,12 @@ class Worker:
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # a terminal's interrupt is for the server, which ends this one
         )
+
+    async def _leaves(self) -> None:
+        """It has answered for the last time, and ends by itself."""
+        assert self._process is not None
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), LEAVES_S)
 
     async def _asked(self, data: bytes) -> tuple[bytes, bytes]:
         """(what kind of answer, the answer)"""

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "outlook": ("sfa.app.cli_outlook", "Ranges of the forecast engine: runs, and an old one made again."),
     "periods": ("sfa.app.cli_periods", "Close periods, and see which figures are others since."),
     "profit": ("sfa.app.cli_profit", "What customers, products and people earn, and the whale curve."),
+    "proposal": ("sfa.app.cli_proposals", "Proposals as PDF from the terminal, and an offer to begin with."),
     "quarantine": ("sfa.app.cli_quarantine", "Review what revoked devices drained."),
     "seed": ("sfa.app.cli_data", "Make up a company of any size."),
     "reconcile": ("sfa.app.cli_reconcile", "Prove that all money is the same money, and say where it is not."),

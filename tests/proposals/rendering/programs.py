@@ -44,7 +44,7 @@ if said == "loop":
 if said == "memory":
     bytearray(10 << 30)
 if said == "grow":
-    grown = bytearray(200 << 20)
+    process.grown = bytearray(200 << 20)
 if said == "die":
     os._exit(9)
 if said == "trap":

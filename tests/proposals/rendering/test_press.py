@@ -94,7 +94,7 @@ def test_a_process_is_kept_and_another_takes_its_place_after_so_many_documents()
     assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
 
 
-def test_a_document_that_made_the_process_large_was_its_last() -> None:
+def test_a_document_that_left_the_process_large_was_its_last() -> None:
     async def story(worker: Worker) -> list[int]:
         return [pid_in(await worker.make(saying(said))) for said in ("small", "grow", "small")]
 

@@ -171,23 +171,23 @@ def test_without_pango_orders_wait_with_their_reason_and_are_printed_when_it_is_
             raise Failed("pdf_unavailable", "no PDF can be made here: cannot load libpango")
         return paper.title.encode()
 
-    async def story() -> list[str]:
+    async def story() -> list[bool]:
         nonlocal missing
         async with server(office, tmp_path, Hand(lacks)) as (_, running, _files):
-            states = [running.state]
+            states = [running.can_print]
             await running.run_all()
-            states.append(running.state)
+            states.append(running.can_print)
             assert await running.take() == 0  # it leaves them to others
             office.clock.advance(UNAVAILABLE_MS)
             await running.run_all()
             office.clock.advance(UNAVAILABLE_MS)
             missing = False
             await running.run_all()
-            return [*states, running.state]
+            return [*states, running.can_print]
 
     with caplog.at_level(logging.ERROR, "sfa.render"):
         waiting = asyncio.run(story())
-    assert waiting == ["ok", "unavailable", "ok"]
+    assert waiting == [True, False, True]
     assert [record.message.count("libpango") for record in caplog.records] == [1]
     for render in renders:
         assert (standing(office, render).state, standing(office, render).attempts) == (DONE, 1)
