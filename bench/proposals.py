@@ -1,10 +1,10 @@
 """Proposals (docs/proposals.md): from a document to stored bytes against WeasyPrint alone, in one run.
 
 Raw is the library in this process on finished HTML, with the same fonts and the same kind of file, warm, and what was
-imported before frozen: no template, no queue, no accessibility. Ours is everything: the order in the database, templates,
-printing in a process of its own, the bytes in their folder, attachment and proposal. Both are counted by CPU, of the
-server and its processes together, as documents a minute and core. Beside them a table of 500 lines, a stored PDF over
-HTTP, and a preview.
+imported before frozen: no template, no queue, no accessibility. Ours is everything: the order in the database, the
+template, printing in a process of its own, the bytes in their folder, attachment and proposal. Both are counted by CPU,
+of the server and its processes together, as documents a minute and core. Beside them a table of 500 lines, a stored PDF
+over HTTP, and a preview.
 """
 
 import asyncio
