@@ -48,8 +48,8 @@ def check(html: str, document_json: bytes) -> None:
         if tag is None:
             _refuse("markup", f"no tag that is written strictly: {html[found : found + 60]!r}")
         name, end = (tag["name"] or "").lower(), tag.end()
-        tags, rows = tags + 1, rows + (name == "tr")
-        if tags > TAGS_MAX or rows > 2 * ROWS_MAX:
+        tags, rows = tags + 1, rows + (name == "tr" and not tag["end"])
+        if tags > TAGS_MAX or rows > ROWS_MAX:
             _refuse("rows", f"a document has at most {TAGS_MAX} tags and {ROWS_MAX} rows of tables")
         if tag["end"]:
             if not opened or opened.pop() != name:

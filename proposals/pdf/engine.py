@@ -5,10 +5,14 @@ of what is missing. Fonts that happen to be installed are never seen: two machin
 """
 
 import warnings
+from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Any
+
+from PIL import ImageFile
 
 from sfa.core.errors import Refused
 
@@ -26,7 +30,7 @@ KIN = b"""<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts
 def weasyprint() -> Any:
     """The library. Refuses `pdf_unavailable` where it, or a system library that it needs, is missing."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):  # it prints a page about what is missing
             warnings.simplefilter("ignore")  # it warns of machines without fonts: ours are bundled
             library = import_module("weasyprint")
             foreign = import_module("weasyprint.text.ffi")
@@ -37,6 +41,7 @@ def weasyprint() -> Any:
     if foreign.harfbuzz_subset is None:
         raise Refused("pdf_unavailable", "no PDF can be made here: libharfbuzz-subset is missing")
     _mend(import_module("pydyf"))
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # it says yes for the whole process, thumbnails too
     return library
 
 

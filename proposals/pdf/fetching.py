@@ -1,7 +1,8 @@
-"""What a document may load: the bundled fonts by `font:<file>`, stored pictures by `asset:<sha256>`. Nothing else.
+"""What a document may load: stored pictures, by `asset:<sha256>`. Nothing else.
 
 There is no opener behind it that could follow a redirect, read a file or reach a network: an address of any other kind
-is refused before anything is asked, and the whole document with it.
+is refused before anything is asked, and the whole document with it. Fonts are not loaded: the engine has the bundled
+ones, and `font:<file>` in a style is for who shows the same HTML elsewhere.
 """
 
 import re
@@ -10,13 +11,11 @@ from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
-from proposals.pdf.engine import FONTS
 from proposals.pdf.images import cleaned
 from sfa.core.errors import Refused
 
 Assets = Mapping[str, bytes] | Callable[[str], bytes | None]
 ASSET = re.compile(r"asset:([0-9a-f]{64})\Z")
-FONT = re.compile(r"font:([A-Za-z0-9_-]{1,80}\.(?:ttf|otf|woff2))\Z")
 
 
 class Fetcher:
@@ -40,11 +39,6 @@ class Fetcher:
     def _read(self, url: str) -> tuple[bytes, str]:
         if named := ASSET.match(url):
             return self._picture(named[1])
-        if named := FONT.match(url):
-            path = FONTS / named[1]
-            if path.is_file():
-                return path.read_bytes(), "font/ttf"
-            raise Refused("pdf_refused", f"there is no font {named[1]}", reason="font_unknown", address=url)
         shown = url[:100]
         raise Refused(
             "pdf_refused", f"a document loads nothing but its pictures: {shown}", reason="address", address=shown

@@ -17,6 +17,7 @@ PIXELS_MAX = 40_000_000  # decoded, that is 160 MB
 SIDE_MAX = 20_000
 PRINTED_MAX = 2_400  # pixels of a side: A4 at 300 dots an inch
 SIGNATURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
+END_OF_JPEG = b"\xff\xd9"  # after which a file could hold anything
 MODES = {"L", "RGB", "RGBA"}
 WHITE = (255, 255, 255)
 
@@ -40,21 +41,27 @@ def cleaned(content: bytes) -> Picture:
             warnings.simplefilter("ignore")  # of large images: the limit below is ours
             with Image.open(io.BytesIO(content), formats=[kind]) as image:
                 if image.width * image.height > PIXELS_MAX or max(image.size) > SIDE_MAX:
-                    raise Refused("picture_invalid", f"a picture has at most {PIXELS_MAX} pixels", reason="pixels")
+                    raise _too_large()
                 return _redrawn(image, content, kind)
     except Refused:
         raise
+    except Image.DecompressionBombError as error:
+        raise _too_large() from error
     except Exception as error:  # a decoder may fail in any way on hostile bytes
         raise Refused(
             "picture_invalid", f"the picture cannot be read: {type(error).__name__}", reason="broken"
         ) from error
 
 
+def _too_large() -> Refused:
+    return Refused("picture_invalid", f"a picture has at most {PIXELS_MAX} pixels, {SIDE_MAX} a side", reason="pixels")
+
+
 def _redrawn(image: Image.Image, content: bytes, kind: str) -> Picture:
     if max(image.size) > PRINTED_MAX:
         image.draft("RGB", (PRINTED_MAX, PRINTED_MAX))  # a JPEG is then decoded at a fraction of its size
     image.load()
-    if _plain(image):
+    if _plain(image) and (kind == "PNG" or content.endswith(END_OF_JPEG)):
         return Picture(content, f"image/{kind.lower()}", image.width, image.height)
     upright: Image.Image = ImageOps.exif_transpose(image)
     clear = "transparency" in upright.info or upright.mode in ("LA", "PA", "RGBA", "La", "RGBa")

@@ -23,7 +23,8 @@ from proposals.pdf.wording import mend, written
 from sfa.core.errors import Refused
 
 PAGES_MAX = 300
-STYLE = "* { image-rendering: crisp-edges !important }"  # smoothing asks for a flag that PDF/A forbids
+# Smoothing asks for a flag that PDF/A forbids; for lists in lists the engine has bullets that no font has.
+STYLE = "* { image-rendering: crisp-edges !important } ul { list-style-type: disc }"
 OBJECTS_BETWEEN = 100_000  # allocated between two looks for garbage, of which layout makes little
 
 
@@ -43,14 +44,20 @@ def print_pdf(
             made, missing = _made(library, html, about, fetcher)
             if missing:  # fonts have them, but not where and with what they stand
                 made, missing = _made(library, html, about, fetcher, missing)
+        except (Refused, MemoryError):
+            raise
         except BaseException as error:
             if fetcher.refused is not None:  # the engine wraps what it was refused, or goes on without it
                 raise fetcher.refused from error
-            raise
+            if not isinstance(error, Exception):
+                raise
+            said = f"the engine cannot lay this out: {type(error).__name__}: {error}"[:300]
+            raise Refused("pdf_refused", said, reason="engine") from error
     if fetcher.refused is not None:
         raise fetcher.refused
     if missing:
-        raise Refused("pdf_refused", "a style shows characters that no font has", reason="glyphs")
+        codes = " ".join(f"U+{code:04X}" for code in sorted(missing)[:10])
+        raise Refused("pdf_refused", f"a style shows characters that no font has: {codes}", reason="glyphs")
     return made
 
 

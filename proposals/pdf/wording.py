@@ -1,8 +1,8 @@
-"""Text as it can be set: only characters that a bundled font has, and no word so long that lines cannot be broken.
+"""Text as it can be set: only characters that a bundled font has, and in pieces that lines can be broken in.
 
-PDF/A and PDF/UA forbid text without a glyph, so what no font has is shown as the sign for that, U+FFFD. Words of
-hundreds of characters get places where a line may break, which are not seen: the engine tries each place of a word
-that has none, and takes minutes.
+PDF/A and PDF/UA forbid text without a glyph, so what no font has is shown as the sign for that, U+FFFD. The engine's
+time grows with the square of a text: it looks at all that is left of it for each line. So long texts become several,
+long words get places where a line may break, which are not seen, and runs of blanks become one.
 """
 
 import re
@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from proposals.pdf.engine import font_files
+from sfa.core.errors import Refused
 
 UNKNOWN = "\ufffd"
 BREAK = "\u200b"
@@ -22,6 +23,9 @@ LONG = re.compile(r"[^\s\u200b-]{200,}")
 LONG_IN_MUCH = re.compile(r"[^\s\u200b-]{40,}")
 MUCH = 2_000  # characters of one text
 STEP = 20
+PIECE = 400
+TEXT_MAX = 100_000
+BLANKS = re.compile(r"[ \t\r\n]{40,}")
 AS_WRITTEN = frozenset(("style", "title"))
 
 
@@ -31,21 +35,46 @@ def written(text: str) -> str:
 
 
 def mend(root: Any, missing: frozenset[int] = frozenset()) -> None:
-    """Changes the texts below the element `root`; `missing` are code points that were found to have no glyph."""
+    """Changes the texts below the element `root`; `missing` are code points that were found to have no glyph. Refuses
+    `pdf_refused` for a text of more than `TEXT_MAX` characters."""
     covered = _covered() - missing if missing else _covered()
-    for element in root.iter():
-        if not isinstance(element.tag, str) or element.tag in AS_WRITTEN:
-            text = None
-        else:
-            text = element.text
-        if text:
-            element.text = _mended(text, covered)
-        if element.tail:
-            element.tail = _mended(element.tail, covered)
+    for element in list(root.iter()):
+        if isinstance(element.tag, str) and element.tag not in AS_WRITTEN and element.text:
+            element.text, *others = _pieces(_mended(element.text, covered))
+            _insert(element, 0, others)
+        children = list(element)
+        for place in range(len(children) - 1, -1, -1):
+            child = children[place]
+            if child.tail:
+                child.tail, *others = _pieces(_mended(child.tail, covered))
+                _insert(element, list(element).index(child) + 1 if others else 0, others)
+
+
+def _insert(parent: Any, place: int, texts: list[str]) -> None:
+    for text in reversed(texts):
+        piece = parent.makeelement("span", {})
+        piece.text = text
+        parent.insert(place, piece)
+
+
+def _pieces(text: str) -> list[str]:
+    """The text, cut behind blanks or breaks into parts of about `PIECE` characters; never none."""
+    if len(text) <= 2 * PIECE:
+        return [text]
+    if len(text) > TEXT_MAX:
+        raise Refused("pdf_refused", f"one text has at most {TEXT_MAX} characters", reason="text")
+    pieces, begin = [], 0
+    while len(text) - begin > 2 * PIECE:
+        behind = max(text.rfind(" ", begin, begin + PIECE), text.rfind(BREAK, begin, begin + PIECE))
+        end = behind + 1 if behind > begin else begin + PIECE
+        pieces.append(text[begin:end])
+        begin = end
+    return [*pieces, text[begin:]]
 
 
 def _mended(text: str, covered: frozenset[int]) -> str:
     if len(text) > 40:
+        text = BLANKS.sub(" ", text)
         text = (LONG_IN_MUCH if len(text) > MUCH else LONG).sub(_broken, text)
     if text.isascii():
         return text

@@ -14,7 +14,7 @@ from sfa.core.errors import Refused
 from sfa.core.money import format_minor
 from sfa.core.pricing import Choices, choose, price
 from sfa.core.pricing.values import Line, Offer, Priced
-from sync.device import Device, proposals
+from sync.device import Device, drafting, proposals
 from sync.device.proposals import LINES, PROPOSALS, LineShown, Problem, Shown
 
 Tax = tuple[str, int]
@@ -52,7 +52,7 @@ def draft(desk: Desk, deal: str, values: tuple[str, ...], *, empty: bool, tax: T
     """Begin a proposal of a deal, with the deal's lines; prints its key."""
     found = desk.device()
     key = find(found, "deals", deal)
-    click.echo(proposals.draft(found, key, fields_of(PROPOSALS, values), tax=tax, lines=not empty))
+    click.echo(drafting.draft(found, key, fields_of(PROPOSALS, values), tax=tax, lines=not empty))
 
 
 @proposal.command("add-line")
@@ -67,7 +67,7 @@ def add_line(desk: Desk, proposal: str, values: tuple[str, ...], product: str | 
     said = fields_of(LINES, values)
     if product is not None:
         said["product_key"] = find(found, "products", product)
-    click.echo(proposals.add_line(found, find(found, PROPOSALS, proposal), said, tax))
+    click.echo(drafting.add_line(found, find(found, PROPOSALS, proposal), said, tax))
 
 
 @proposal.command()
@@ -79,7 +79,7 @@ def resend(desk: Desk, proposal: str, values: tuple[str, ...]) -> None:
     found = desk.device()
     kept = {problem.key: problem for problem in proposals.refused(found) if problem.entity == PROPOSALS}
     key = proposal if proposal in kept else find(found, PROPOSALS, proposal)
-    numbers = proposals.resend(found, key, fields_of(PROPOSALS, values))
+    numbers = drafting.resend(found, key, fields_of(PROPOSALS, values))
     click.echo(f"{len(numbers)} changes are queued again")
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from proposals.document import Document
-from sync.device import proposals
+from sync.device import drafting, proposals
 from sync.device.http import HttpTransport
 from tests.deals.conftest import line
 from tests.files.cabinet import opened
@@ -31,7 +31,7 @@ def ana(office: Office) -> Pocket:
 def drafted(phone: Pocket, discount_bp: int = 0) -> str:
     discounts = [{"share_bp": discount_bp}] if discount_bp else []
     said = {"template_key": "house", "discounts": discounts, "payment_days": 30}
-    return proposals.draft(phone, "deal-a", said, tax=TAX)
+    return drafting.draft(phone, "deal-a", said, tax=TAX)
 
 
 def order(phone: Pocket, act: str, key: str, **arguments: object) -> None:
@@ -83,7 +83,7 @@ def test_what_needs_an_approval_is_not_sent_and_goes_again_when_it_has_it(office
     assert seen is not None
     order(mia, "approve", key, submitted_at=seen["submitted_at"], text="Well done")
     mia.sync()
-    assert len(proposals.resend(ana, key)) == 1
+    assert len(drafting.resend(ana, key)) == 1
     ana.sync()
     told = proposals.shown(ana, key)
     assert (told.status, told.number, told.problems) == ("sent", "Q-2026-00001", [])
@@ -111,6 +111,24 @@ def test_a_manager_approves_only_what_his_phone_has_shown(office: Office, ana: P
     assert [kind for kind, _, _ in steps(office, key)] == ["asked", "asked"]
 
 
+def test_what_is_changed_after_its_approval_is_a_draft_at_once_and_so_at_the_server(
+    office: Office, ana: Pocket
+) -> None:
+    """R49: and with as good values it needs nobody again."""
+    key = drafted(ana, 1_000)
+    order(ana, "submit", key)
+    ana.sync()
+    assert proposals.shown(ana, key).status == "approved"
+    (made,) = ana.list("proposal_lines")
+    ana.update("proposal_lines", made, {"text": "With seals"})
+    assert (proposals.shown(ana, key).status, proposals.listed(ana)[key].status) == ("draft", "draft")
+    ana.sync()
+    assert proposals.shown(ana, key).status == office.row("proposals", key)["status"] == "draft"
+    order(ana, "send", key)
+    ana.sync()
+    assert proposals.shown(ana, key).status == "sent"
+
+
 def test_a_rep_is_told_the_role_that_a_margin_asks_for_and_never_why(office: Office, ana: Pocket) -> None:
     """R45: a pump of 100.00 costs 60.00; with 5 % off, less than the margin that a rep may go down to."""
     floors(office, rep=3_900, manager=3_700, director=0)
@@ -131,7 +149,7 @@ def test_what_was_sent_meanwhile_takes_no_change_and_keeps_what_was_typed(office
     tablet = pocket(office, "ana", device="tablet")
     tablet.sync()
     tablet.update("proposals", key, {"title": "Later title"})
-    added = proposals.add_line(tablet, key, {"product_key": "pump"}, TAX)
+    added = drafting.add_line(tablet, key, {"product_key": "pump"}, TAX)
     order(ana, "send", key)
     ana.sync()
     tablet.sync()
@@ -140,7 +158,7 @@ def test_what_was_sent_meanwhile_takes_no_change_and_keeps_what_was_typed(office
     assert (kept.title, kept.status, len(kept.lines)) == ("Pumps", "sent", 1)
     order(tablet, "revise", key)
     tablet.sync()
-    proposals.resend(tablet, key)
+    drafting.resend(tablet, key)
     order(tablet, "send", key)
     tablet.sync()
     told = proposals.shown(tablet, key)
