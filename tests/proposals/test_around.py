@@ -1,4 +1,4 @@
-"""Proposals among everything else: many at once, transactions that fail, owners that change, merges, erasure, reports."""
+"""Proposals among everything else: many at once, failing transactions, new owners, merges, erasure, reports."""
 
 import threading
 from typing import Any
