@@ -14,7 +14,6 @@ What a method lacks makes it not computable: a code, no exception (`no_history`,
 import numpy as np
 from msgspec import Struct
 from scipy.linalg import solve
-from scipy.optimize import nnls
 
 from forecasting.engine.hierarchy import Hierarchy
 from forecasting.engine.values import Floats
@@ -86,22 +85,6 @@ def reconciled(hierarchy: Hierarchy, by: Reconciler, base: Floats, *, non_negati
         raise ValueError(f"{by.method} is not computable: {by.code}")
     leaves = np.tensordot(by.to_leaves, base, axes=1)
     return hierarchy.total(np.maximum(leaves, 0.0) if non_negative else leaves)
-
-
-def nearest_non_negative(hierarchy: Hierarchy, base: Floats, weights: Floats) -> Floats:
-    """(nodes, steps) -> leaves of 0 or more, summed, that are nearest to what was forecast: least squares under the
-    constraint, each node by its weight (nodes,), one over its variance. For points: too dear for draws."""
-    if len(weights) != len(hierarchy) or not (weights > 0).all():
-        raise ValueError("each node needs a weight above 0")
-    root = np.sqrt(weights / weights.max(initial=1.0))
-    design = hierarchy.summing * root[:, None]
-    leaves = np.zeros((hierarchy.summing.shape[1], base.shape[1]))
-    for step, column in enumerate(base.T):
-        try:
-            leaves[:, step] = nnls(design, root * column)[0]
-        except RuntimeError:  # it found no end: then the leaves' own forecasts, none below 0
-            leaves[:, step] = np.maximum(column[hierarchy.leaves], 0.0)
-    return hierarchy.total(leaves)
 
 
 def shrunk(errors: Floats) -> tuple[Floats, float]:
