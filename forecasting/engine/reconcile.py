@@ -8,7 +8,8 @@ nothing of that is seen one step ahead. Nodes that hold the same leaves are one 
 averaged first.
 
 What a method lacks makes it not computable: a code, no exception (`no_history`, `no_root`, `no_shares`, `no_nodes`,
-`singular`). Which method is best in a hierarchy is chosen in `choosing`; ranges that add up are made in `coherent`.
+`singular`). Which method is best in a hierarchy is chosen in `choosing`; ranges that add up are draws of leaves and no
+business of this module.
 """
 
 import numpy as np
@@ -69,14 +70,15 @@ def reconciler(hierarchy: Hierarchy, method: str, evidence: Evidence) -> Reconci
             return Reconciler(method, None, NO_HISTORY)
         weights, shrinkage = _covariance(merge @ errors, whole=method != WLS_VARIANCE)
     elif method == WLS_STRUCTURE:
-        weights = np.diag(distinct.sum(axis=1))
+        weights = distinct.sum(axis=1)
     else:
-        weights = np.eye(len(distinct))
+        weights = np.ones(len(distinct))
     try:
         to_leaves = _to_leaves(distinct, weights, bottom_up=method == BOTTOM_UP)
     except np.linalg.LinAlgError:  # errors so unlike in size that numbers cannot hold both
         return Reconciler(method, None, SINGULAR)
-    return Reconciler(method, to_leaves @ merge, None, shrinkage)
+    row, part = merge.argmax(axis=0), merge.max(axis=0)  # of each node: to_leaves @ merge, column by column
+    return Reconciler(method, to_leaves[:, row] * part, None, shrinkage)
 
 
 def reconciled(hierarchy: Hierarchy, by: Reconciler, base: Floats, *, non_negative: bool = False) -> Floats:
@@ -150,7 +152,7 @@ def _covariance(errors: Floats, *, whole: bool) -> tuple[Floats, float | None]:
     variances = _mean_squares(errors)
     variances = np.maximum(variances, variances.max() * FLOOR)
     if not whole:
-        return np.diag(variances), None
+        return variances, None
     alike, by = shrunk(errors)
     size = np.sqrt(variances)
     return alike * np.outer(size, size), by
@@ -166,7 +168,8 @@ def _distinct(hierarchy: Hierarchy) -> tuple[Floats, Floats]:
 
 def _to_leaves(summing: Floats, weights: Floats, *, bottom_up: bool) -> Floats:
     """Leaves less what makes sums and parts agree: J - (W C')_leaves (C W C')^-1 C, with C y = 0 where y adds up. The
-    same as (S' W^-1 S)^-1 S' W^-1, but it inverts as many rows as there are sums, and no variance."""
+    same as (S' W^-1 S)^-1 S' W^-1, but it inverts as many rows as there are sums, and no variance. `weights` are a
+    matrix, or its diagonal."""
     single = summing.sum(axis=1) == 1.0
     rows = np.flatnonzero(single)
     leaf_row = rows[np.argsort(summing[rows].argmax(axis=1))]  # the row of each leaf, in order of columns
@@ -175,7 +178,7 @@ def _to_leaves(summing: Floats, weights: Floats, *, bottom_up: bool) -> Floats:
     if bottom_up or not len(sums):
         return pick
     constraint = np.eye(len(summing))[sums] - summing[sums] @ pick
-    weighted = weights @ constraint.T
+    weighted = weights @ constraint.T if weights.ndim == 2 else weights[:, None] * constraint.T
     return np.asarray(pick - weighted[leaf_row] @ solve(constraint @ weighted, constraint, assume_a="pos"))
 
 
