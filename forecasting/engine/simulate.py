@@ -89,9 +89,9 @@ def simulate(
     new = np.zeros(shape)
     if newcomers is not None:
         _newcomers(newcomers, groups, common, (first, after), seed, new, filling)
-    if spread.level * bias != 1.0:
+    if bias != 1.0:
         for drawn in (from_open, new, filling):
-            drawn *= spread.level * bias
+            drawn *= bias
     so_far = np.zeros(len(groups)) if won is None else np.asarray(won, dtype=np.float64)
     return Outcome(tuple(groups), so_far, from_open, new, np.cumsum(filling, axis=0))
 

@@ -41,7 +41,7 @@ class Past(Struct, frozen=True, eq=False):
 
 
 class Spread(Struct, frozen=True, eq=False):
-    """Weights of pairs of a bias and a standard deviation of the common factor; `level` multiplies what is drawn.
+    """Weights of pairs of a bias and a standard deviation of the common factor.
 
     `bias` and `deviation` and `weight` have one position for each pair. `said`: `few` past periods.
     """
@@ -49,7 +49,6 @@ class Spread(Struct, frozen=True, eq=False):
     bias: Floats
     deviation: Floats
     weight: Floats
-    level: float
     periods: int
     said: tuple[str, ...]
 
@@ -61,10 +60,10 @@ class Levels(Struct, frozen=True, eq=False):
     own: Mapping[str, Floats]
 
 
-CERTAIN = Spread(np.ones(1), np.zeros(1), np.ones(1), 1.0, 0, ())
+CERTAIN = Spread(np.ones(1), np.zeros(1), np.ones(1), 0, ())
 
 
-def learn(past: Past, level: float = 1.0) -> Spread:
+def learn(past: Past) -> Spread:
     """What past periods say; those with nothing expected say nothing."""
     usable = np.isfinite(past.expected) & (past.expected > 0) & np.isfinite(past.actual) & np.isfinite(past.variance)
     expected, actual = past.expected[usable], past.actual[usable]
@@ -74,7 +73,7 @@ def learn(past: Past, level: float = 1.0) -> Spread:
         log = log + past.weight * _log_density(came, mean * bias, luck * bias**2 + (mean * bias * deviation) ** 2)
     weight = np.exp(log - log.max())
     count = len(expected)
-    return Spread(bias, deviation, weight / weight.sum(), level, count, ("few",) if count < FEW else ())
+    return Spread(bias, deviation, weight / weight.sum(), count, ("few",) if count < FEW else ())
 
 
 UNSEEN = learn(Past(np.zeros(0), np.zeros(0), np.zeros(0)))
