@@ -1,6 +1,5 @@
-"""What is offered to a prospect: the room for pricing, the proposal's life, its document, signature and delivery.
+"""What is offered to a customer: the life of a proposal, its document, templates, approval, number and PDF.
 
-Planned here: pricing, lifecycle and document as pure rules; render (value in, bytes out, in a child process), which is
-where a PDF is made; templates, signing, delivery, service, store, routes and the prospect's page around them. It never
-imports `sync` or `forecasting`.
+Pricing is in `sfa.core.pricing`, for devices too. Planned here: the prospect's side, with delivery, signing and what a
+buyer makes of a version. It never imports `sync` or `forecasting`.
 """

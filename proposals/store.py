@@ -17,7 +17,7 @@ from proposals.lifecycle import SUPERSEDED, WITH_BUYER
 from proposals.numbering import Number
 from proposals.templates.template import Template
 from sfa.core.errors import Refused
-from sfa.db.tables import proposal_approvals, proposal_template_versions, proposal_versions
+from sfa.db.tables import proposal_approvals, proposal_enclosures, proposal_template_versions, proposal_versions
 
 _V, _A, _T = proposal_versions.c, proposal_approvals.c, proposal_template_versions.c
 ASKED, APPROVED, REJECTED = "asked", "approved", "rejected"
@@ -131,6 +131,15 @@ def keep(
     }
     connection.execute(insert(proposal_versions), row)
     return digest, document.version
+
+
+def keep_enclosures(connection: Connection, key: str, document: Document, attachments: Sequence[str]) -> None:
+    """The contents of files that went with a version stay, whatever becomes of their attachments."""
+    said = {"proposal_key": key, "version": document.version}
+    files = {file.sha256: name for name, file in zip(attachments, document.enclosures, strict=True)}
+    if files:
+        rows = [{**said, "sha256": sha256, "attachment_key": name} for sha256, name in files.items()]
+        connection.execute(insert(proposal_enclosures), rows)
 
 
 def end(

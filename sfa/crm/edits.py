@@ -118,6 +118,10 @@ def follow_references(door: Door, who: Who, entity: str, values: Mapping[str, An
             cell = door.cell(target, survivor, "share")
         if not is_visible(door, who, cell) or (cell.gone and PARENTS.get(entity, ("", ""))[1] != field):
             raise Refused("reference_unknown", f"{entity}.{field} names no row that you may see", field=field, key=key)
+    for key in followed.get("enclosures") or ():
+        if not is_key(key) or not is_visible(door, who, file := door.cell("attachments", key, "share")) or file.gone:
+            text = f"{entity}.enclosures names no file that you may see"
+            raise Refused("reference_unknown", text, field="enclosures", key=key)
     named = [(f, share.get("user_key")) for f in ("splits", "overlays") for share in followed.get(f) or ()]
     named += [("participants", key) for key in followed.get("participants") or ()]
     for field, key in named:

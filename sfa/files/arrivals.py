@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, exists, insert, literal, or_, select, update
 
-from sfa.db.tables import ROWS, blobs, proposal_assets, proposal_versions, uploads
+from sfa.db.tables import ROWS, blobs, proposal_assets, proposal_enclosures, proposal_versions, uploads
 from sfa.db.writes import Door, Origin
 from sfa.files.rules import Content, differs, told
 
@@ -118,7 +118,8 @@ def in_use() -> Any:
     attached = exists(select(literal(1)).where(and_(_rows.c.sha256 == blobs.c.sha256, ~_rows.c.gone, _rows.c.stored)))
     shown = exists(select(literal(1)).where(proposal_assets.c.sha256 == blobs.c.sha256))
     sent = exists(select(literal(1)).where(proposal_versions.c.pdf_sha256 == blobs.c.sha256))
-    return or_(attached, shown, sent)
+    enclosed = exists(select(literal(1)).where(proposal_enclosures.c.sha256 == blobs.c.sha256))
+    return or_(attached, shown, sent, enclosed)
 
 
 def _kept(connection: Connection, sha256: str) -> Content | None:

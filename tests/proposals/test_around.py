@@ -1,4 +1,4 @@
-"""Proposals among everything else: many at once, transactions that fail, owners that change, merges, erasure, reports."""
+"""Proposals among everything else: many at once, failing transactions, new owners, merges, erasure, reports."""
 
 import threading
 from typing import Any
@@ -11,9 +11,11 @@ from sfa.app.commands import COMMANDS
 from sfa.crm.erasure import erase_person
 from sfa.crm.online import Order
 from sfa.crm.online import order as order_online
-from sfa.db.tables import deal_quote_lines, deal_quotes, proposal_renders, proposal_versions
+from sfa.db.tables import blobs, deal_quote_lines, deal_quotes, proposal_renders, proposal_versions
 from sfa.db.writes import Door
 from sfa.db.writes import Origin as By
+from sfa.files import arrivals
+from sfa.files.rules import Content
 from tests.office import Office
 from tests.proposals.selling import given, limits, offered, order, template, versions
 
@@ -183,3 +185,25 @@ def test_limits_that_come_later_touch_no_version(office: Office) -> None:
     order(ana, "revise")
     assert order(ana, "send").code == "approval_needed"
     assert versions(office)[0]["status"] == "sent"
+
+
+def test_files_that_went_with_it_stay_whatever_becomes_of_their_attachments(office: Office) -> None:
+    """R46: named by their content; somebody else's file cannot be named."""
+    content = Content("b" * 64, 7, "application/pdf")
+    file = {"account_key": "acme", "author_key": "ana", "name": "Data sheet.pdf", "media_type": "application/pdf"}
+    row = {**file, "size": 7, "sha256": content.sha256, "stored": True, "sniffed_type": "application/pdf"}
+    office.put_server_row("attachments", "sheet", row)
+    office.put_server_row("attachments", "secret", {**row, "account_key": "zeta", "author_key": "cleo"})
+    ana = offered(office, enclosures=["sheet"])
+    assert ana.edit("proposals", "p1", enclosures=["sheet", "secret"]).code == "reference_unknown"
+    for part in (arrivals.claim, arrivals.keep):
+        office.database.write(part, office.clock.now_ms(), content)
+    assert order(ana, "send").outcome == "applied"
+    before = versions(office)
+    assert b'"enclosures":[{"name":"Data sheet.pdf"' in before[0]["document"]
+    for key in ("sheet", "secret"):
+        office.delete("attachments", key)
+    assert [r["sha256"] for r in office.all(select(blobs.c.sha256).where(arrivals.in_use()))] == [content.sha256]
+    assert versions(office) == before
+    order(ana, "revise")
+    assert order(ana, "send").code == "reference_unknown"

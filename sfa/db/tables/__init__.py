@@ -22,6 +22,7 @@ from sfa.db.tables.profit import (
 )
 from sfa.db.tables.proposals import (
     proposal_approvals,
+    proposal_enclosures,
     proposal_series,
     proposal_template_versions,
     proposal_versions,
@@ -99,6 +100,7 @@ __all__ = [
     "plan_horizons",
     "proposal_approvals",
     "proposal_assets",
+    "proposal_enclosures",
     "proposal_renders",
     "proposal_series",
     "proposal_template_versions",

@@ -46,6 +46,18 @@ proposal_versions = Table(
     Index("ix_proposal_versions_status", "status", "valid_until"),
 )
 
+# Files that went with a version: their contents stay as long as it does, whatever becomes of the attachment.
+proposal_enclosures = Table(
+    "proposal_enclosures",
+    METADATA,
+    Column("proposal_key", KEY, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("sha256", Text, primary_key=True),
+    Column("attachment_key", KEY, nullable=False),
+    Index("ix_proposal_enclosures_sha256", "sha256"),
+    sqlite_with_rowid=False,
+)
+
 # `step` counts the rows of one proposal. `kind` is asked, approved, rejected or voided; `role` the one that an approval
 # is of, or the roles asked for, by commas; `digest` is of `body`, the values that were asked about or approved (R49).
 proposal_approvals = Table(

@@ -14,7 +14,10 @@ depends_on = None
 KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 JSON = sa.JSON(none_as_null=True)
 ROW_TABLES = ("margin_floors", "proposal_templates", "proposals", "proposal_lines")
-KEPT_TABLES = ("proposal_versions", "proposal_approvals", "proposal_series", "proposal_template_versions")
+KEPT_TABLES = (
+    *("proposal_versions", "proposal_enclosures", "proposal_approvals"),
+    *("proposal_series", "proposal_template_versions"),
+)
 
 
 def _row(
@@ -157,6 +160,16 @@ def _kept() -> None:
     op.create_index("uq_proposal_versions_number", "proposal_versions", ["series", "ordinal", "version"], unique=True)
     op.create_index("ix_proposal_versions_deal_key", "proposal_versions", ["deal_key"], unique=False)
     op.create_index("ix_proposal_versions_status", "proposal_versions", ["status", "valid_until"], unique=False)
+    op.create_table(
+        "proposal_enclosures",
+        sa.Column("proposal_key", KEY, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        *_texts("sha256", needed=True),
+        sa.Column("attachment_key", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("proposal_key", "version", "sha256", name=op.f("pk_proposal_enclosures")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_proposal_enclosures_sha256", "proposal_enclosures", ["sha256"], unique=False)
     op.create_table(
         "proposal_approvals",
         sa.Column("proposal_key", KEY, nullable=False),
