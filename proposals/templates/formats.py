@@ -70,3 +70,10 @@ def percent(share_bp: int, language: str) -> str:
 def quantity(decimal: str, language: str) -> str:
     """All digits that count and no more: `"2.50"` is `2.5`."""
     return format_decimal(Decimal(decimal).normalize(), locale=locale_of(language), decimal_quantization=False)
+
+
+def size(count: int, language: str) -> str:
+    """How large a file is, in the unit that keeps it short: `340 kB`, `2.4 MB`."""
+    unit, shown = ("MB", Decimal(count) / 10**6) if count >= 10**6 else ("kB", Decimal(max(count, 1)) / 1000)
+    places = Decimal("0.1") if shown < 10 else Decimal(1)
+    return format_decimal(max(shown, places).quantize(places), locale=locale_of(language)) + NO_BREAK + unit

@@ -9,15 +9,17 @@ from typing import Literal
 
 from jinja2 import DictLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
 
 from proposals.document import Document
+from proposals.templates.branding import colours_css
 from proposals.templates.faces import faces_css
+from proposals.templates.paper import page_css
 from proposals.templates.reading import AddressOf, asset_address, sheet_of
 from proposals.templates.template import BASES, Template, read
 from proposals.templates.words import say_in
 
 Mode = Literal["print", "screen"]
+STYLES = "<!--styles-->"
 
 
 @lru_cache(maxsize=1)
@@ -30,14 +32,12 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 def html_of(document: Document, template: Template, mode: Mode, address_of: AddressOf = asset_address) -> str:
     """`address_of` says where a screen finds a picture; print has `asset:` addresses always."""
-    sheet = sheet_of(document, mode, address_of if mode == "screen" else asset_address)
-    body = _environment().get_template(f"{template.base}.html.j2").render(sheet=sheet, _=say_in(document.language))
-    styles = [_colours(document), read("paper.css"), read(f"{template.base}.css")]
+    sheet = sheet_of(document, address_of if mode == "screen" else asset_address)
+    values = {"sheet": sheet, "_": say_in(document.language), "kind": template.base.replace("_", "-")}
+    body = _environment().get_template(f"{template.base}.html.j2").render(values)
+    own = [read("shared.css"), colours_css(document.brand), read(f"{template.base}.css"), template.css]
     if mode == "print":
-        styles.insert(0, faces_css(body))
-    return body.replace("<!--styles-->", Markup("<style>\n{}\n</style>").format(Markup("\n".join(styles))), 1)
-
-
-def _colours(document: Document) -> str:
-    brand = document.brand
-    return f":root {{ --primary: {brand.primary}; --accent: {brand.accent} }}"
+        styles = [faces_css(body + document.brand.footer), *own, read("paper.css"), page_css(document, template)]
+    else:
+        styles = [*own, read("screen.css")]
+    return body.replace(STYLES, "<style>\n" + "\n".join(styles) + "\n</style>", 1)

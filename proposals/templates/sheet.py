@@ -27,8 +27,8 @@ class Party(Struct, frozen=True, kw_only=True):
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """`state` says how it counts: `counts`, `optional` (not in the total), `optional_chosen`, `choice`,
-    `choice_chosen`. `amount` is what the line comes to, `list_amount` that before discounts, where they differ."""
+    """`state` is `plain`, `optional`, `optional_chosen`, `choice` or `choice_chosen`; `counts` says whether it is in the
+    total. `amount` is what the line comes to, `list_amount` that before discounts, where they differ."""
 
     number: int
     name: Markup
@@ -43,33 +43,38 @@ class Line(Struct, frozen=True, kw_only=True):
     amount: str
     list_amount: str
     state: str
+    counts: bool
 
 
 class Block(Struct, frozen=True, kw_only=True):
-    """Lines that stand together: a one-of group has `choice`, its heading; `counts` says whether it needs none."""
+    """Lines that stand together: a one-of group has `choice`, its heading."""
 
     choice: str
     lines: tuple[Line, ...]
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """A section: what it says, then its lines. `anchor` is where the contents lead."""
+    """A section: what it says, then its lines. `anchor` is where the contents lead; `counts` says whether any of its
+    lines is in the total; `lines` are those of all blocks."""
 
-    anchor: str
+    anchor: str = ""
     title: Markup
-    text: Markup
-    pictures: tuple[Picture, ...]
-    blocks: tuple[Block, ...]
-    subtotal: str
-    shares_discounts: bool
-    shows_tax: bool
+    text: Markup = Markup("")
+    pictures: tuple[Picture, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    subtotal: str = ""
+    counts: bool = True
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return tuple(line for block in self.blocks for line in block.lines)
 
 
 class Row(Struct, frozen=True):
-    """A row of the totals: `kind` is section, subtotal, discount, after, net, tax or total."""
+    """A row of the totals: `kind` is subtotal, discount, after, net, tax or total."""
 
     kind: str
-    label: str | Markup
+    label: str
     amount: str
 
 
@@ -79,10 +84,33 @@ class Due(Struct, frozen=True):
     amount: str
 
 
-class Sheet(Struct, frozen=True, kw_only=True):
-    """The whole of it. `number` is empty in a draft."""
+class Enclosure(Struct, frozen=True):
+    name: Markup
+    size: str
 
-    mode: str
+
+class Chapter(Struct, frozen=True):
+    anchor: str
+    title: Markup
+
+
+class Slice(Struct, frozen=True):
+    title: Markup
+    share: str
+    amount: str
+
+
+class Chart(Struct, frozen=True):
+    """`picture` is an SVG that says in its title what it shows; `note` is the caption of its legend."""
+
+    picture: Markup
+    slices: tuple[Slice, ...]
+    note: str
+
+
+class Sheet(Struct, frozen=True, kw_only=True):
+    """The whole of it. `number` is empty in a draft; `groups` and `extras` are the choices again, by themselves."""
+
     draft: bool
     language: str
     number: str
@@ -93,19 +121,24 @@ class Sheet(Struct, frozen=True, kw_only=True):
     valid_until: str
     zone: str
     currency: str
-    tax_note: str
+    amounts_note: str
+    total_note: str
     seller: Party
     buyer: Party
     author: Party
     logo: Picture | None
     footer: Markup
     summary: Markup
+    chart: Chart | None
     parts: tuple[Part, ...]
-    subtotals: tuple[Row, ...]
+    shows_tax: bool
+    has_options: bool
+    groups: tuple[Part, ...]
+    extras: Part
     rows: tuple[Row, ...]
     total: str
     dues: tuple[Due, ...]
-    has_options: bool
     terms: Markup
+    enclosures: tuple[Enclosure, ...]
     closing: Markup
-    chart: Markup
+    chapters: tuple[Chapter, ...]

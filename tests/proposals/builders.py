@@ -1,14 +1,13 @@
 """Sample documents: a realistic offer of about four pages, and ways to vary it."""
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 import msgspec
 
 from proposals.document import Brand, Document, Item, Party, Picture, Section, TemplateRef
 from proposals.templates.template import BUILT_IN
-from sfa.core.money import Rounding, allocate, apply_bp, discounted, rounded
-from sfa.core.pricing.values import Discount, Due, Priced, PricedLine, SectionSum, Tax, TaxGroup
+from sfa.core.pricing.reckoning import price
+from sfa.core.pricing.values import Deposit, Discount, Instalment, Line, Offer, Priced, Tax
 
 VAT, REDUCED = Tax("VAT", 2100), Tax("VAT", 1000)
 SELLER = Party(
@@ -37,11 +36,11 @@ This offer covers a 212 kWp roof system, storage for the night shift and the con
 - The roof delivers about 318 MWh a year, **41 % of what you use today**.
 - Everything is installed on eleven Sundays; ovens never stop.
 - You own the system from the day of acceptance. There is no lease and no minimum purchase."""
-TERMS = """1. **Delivery.** Material arrives within six weeks of the deposit. Work is done on the Sundays agreed in the \
-site plan and ends no later than 20 weeks after acceptance.
+TERMS = """1. **Delivery.** Material arrives within six weeks of the deposit. Work is done on the Sundays agreed in \
+the site plan and ends no later than 20 weeks after acceptance.
 2. **Warranty.** Ten years on workmanship, 25 years on the yield of the modules (at least 87 % of the rated power), \
 ten years on batteries or 6,000 cycles, whichever is first.
-3. **Your part.** Access to roof and main switch room, a place for one container, and the permits of the building's owner.
+3. **Your part.** Access to roof and main switch room, a place for one container, and the owner's permits.
 4. **Changes.** What is not in this offer is offered before it is done. Nothing is charged without your signature.
 5. **Law.** The law of Spain applies; the courts of Sevilla decide."""
 CLOSING = """Thank you for the day in the bakery and for the open books. If anything here reads differently from \
@@ -103,77 +102,33 @@ def offered() -> list[tuple[Item, str]]:
 
 
 CHOSEN = frozenset({"l6", "l15"})
+PLAN: dict[str, object] = {
+    "discounts": (Discount(share_bp=300, text="Spring"),),
+    "deposit": Deposit(share_bp=3000),
+    "instalments": (Instalment(7000, 42, "On delivery of the material"), Instalment(3000, 140, "On handover")),
+}
 
 
-def priced_of(
-    offered_items: Sequence[tuple[Item, str]],
-    chosen: frozenset[str] = CHOSEN,
-    header_bp: int = 0,
-    currency: str = "EUR",
-) -> Priced:
-    """What a plain offer without tax in its prices comes to: enough to print it, and true to the cent."""
-    amounts = {}
-    for it, quantity in offered_items:
-        list_minor = rounded(Fraction(quantity) * it.unit_price_minor, Rounding.HALF_UP)
-        shares = [discount.share_bp for discount in it.discounts if discount.share_bp is not None]
-        fixed = sum(discount.amount_minor or 0 for discount in it.discounts)
-        amounts[it.key] = (list_minor, discounted(list_minor, shares, Rounding.HALF_UP) - fixed)
-    counts = [it.key for it, _ in offered_items if not (it.optional or it.group) or it.key in chosen]
-    subtotal = sum(amounts[key][1] for key in counts)
-    header = apply_bp(subtotal, header_bp, Rounding.HALF_UP)
-    parts = dict(zip(counts, allocate(header, [amounts[key][1] for key in counts]), strict=True)) if counts else {}
-    lines = []
-    for it, quantity in offered_items:
-        list_minor, amount = amounts[it.key]
-        net = amount - parts.get(it.key, 0)
-        tax = apply_bp(net, it.tax.rate_bp, Rounding.HALF_UP) if it.tax else 0
-        lines.append(
-            PricedLine(
-                key=it.key,
-                section=it.section,
-                quantity=quantity,
-                counts=it.key in parts,
-                list_minor=list_minor,
-                discount_minor=list_minor - amount,
-                amount_minor=amount,
-                header_discount_minor=parts.get(it.key, 0),
-                net_minor=net,
-                tax_minor=tax,
-                total_minor=net + tax,
-            )
+def priced_of(offered_items: Sequence[tuple[Item, str]], chosen: frozenset[str] = CHOSEN, **offer: object) -> Priced:
+    """What the items come to. Lines that the buyer may choose count where `chosen` names them."""
+    lines = tuple(
+        Line(
+            key=it.key,
+            section=it.section,
+            quantity=quantity,
+            unit_price_minor=it.unit_price_minor,
+            discounts=it.discounts,
+            tax=it.tax,
+            optional=it.optional,
+            group=it.group,
+            chosen=it.key in chosen,
+            quantity_min=it.quantity_min,
+            quantity_max=it.quantity_max,
+            quantity_step=it.quantity_step,
         )
-    counting = [(it, line) for (it, _), line in zip(offered_items, lines, strict=True) if line.counts]
-    taxes = sorted({(it.tax.name, it.tax.rate_bp) for it, _ in counting if it.tax}, key=lambda tax: -tax[1])
-    net, tax = sum(line.net_minor for _, line in counting), sum(line.tax_minor for _, line in counting)
-    third = allocate(net + tax, [30, 50, 20])
-    return Priced(
-        currency=currency,
-        lines=tuple(lines),
-        sections=tuple(
-            SectionSum(key, sum(line.amount_minor for _, line in counting if line.section == key))
-            for key in dict.fromkeys(it.section for it, _ in offered_items)
-        ),
-        subtotal_minor=subtotal,
-        discount_minor=header,
-        after_minor=subtotal - header,
-        taxes=tuple(
-            TaxGroup(
-                name,
-                rate,
-                sum(line.net_minor for it, line in counting if it.tax == Tax(name, rate)),
-                sum(line.tax_minor for it, line in counting if it.tax == Tax(name, rate)),
-            )
-            for name, rate in taxes
-        ),
-        net_minor=net,
-        tax_minor=tax,
-        total_minor=net + tax,
-        dues=(
-            Due("deposit", third[0], 0, ""),
-            Due("instalment", third[1], 42, "On delivery of the material"),
-            Due("instalment", third[2], 140, "On handover"),
-        ),
+        for it, quantity in offered_items
     )
+    return price(Offer(**({"currency": "EUR", "lines": lines} | PLAN | offer)))  # type: ignore[arg-type]
 
 
 def document(
@@ -203,7 +158,7 @@ def document(
         "tax_inclusive": False,
         "rounding": "half_up",
         "rounding_per": "line",
-        "priced": priced_of(items, header_bp=300, currency=currency),
+        "priced": priced_of(items, currency=currency),
         "terms": TERMS,
         "closing": CLOSING,
     }
