@@ -18,8 +18,21 @@ from msgspec import Struct
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
-from bench import attainment, company, floors, forecast, forecast_snapshots, live, profit, seeding, subjects, versions
+from bench import (
+    attainment,
+    company,
+    floors,
+    forecast,
+    forecast_snapshots,
+    live,
+    profit,
+    proposals,
+    seeding,
+    subjects,
+    versions,
+)
 from bench.company import Device
+from bench.engine import speed as engine_speed
 from bench.report import Report
 from bench.server import SECRET, TTL_S, running
 from bench.subjects import Place
@@ -31,8 +44,9 @@ from sfa.web.secret import Secret
 from sfa.web.tokens import AccessTokens
 from tests.postgres import durable_postgres
 
-SUBJECTS = ("first", "delta", "poll", "push", "live", "versions", "seed", "attainment", "profit", "forecast")
-APART = {"seed", "attainment", "profit", "forecast"}  # of companies of their own
+SUBJECTS: tuple[str, ...] = ("first", "delta", "poll", "push", "live", "versions", "seed")
+SUBJECTS += ("attainment", "profit", "forecast", "engine", "proposals")
+APART = {"seed", "attainment", "profit", "forecast", "engine", "proposals"}  # of companies of their own
 LIVE_RUNS = 20
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -249,7 +263,9 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
                 _profit(report, SQLITE, f"sqlite:///{folder / 'profit.db'}", quick)
             if "forecast" in wanted:
                 _forecast(report, SQLITE, f"sqlite:///{folder / 'forecast.db'}", quick)
-        if which in (POSTGRESQL, "both"):
+            if "proposals" in wanted:
+                _proposals(report, SQLITE, f"sqlite:///{folder / 'proposals.db'}", quick)
+        if which in (POSTGRESQL, "both") and wanted != {"engine"}:
             with _postgres(folder) as (url, other, postmaster):
                 if wanted - APART:
                     bench = Bench(report, sizes, wanted, POSTGRESQL, url)
@@ -267,6 +283,8 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
             if "forecast" in wanted:
                 with _postgres(folder) as (url, _, _):
                     _forecast(report, POSTGRESQL, url, quick)
+    if "engine" in wanted:  # has no database
+        engine_speed.measure(report, quick)
     report.show()
     if save_to is not None:
         report.save(save_to)
@@ -295,6 +313,13 @@ def _profit(report: Report, kind: str, url: str, quick: bool) -> None:
             report.add("profit", f"{kind}, {name}", figures)
     for name in (profit.CUSTOMERS, profit.LOST):
         report.ratio("profit", "best_ms", f"{kind}, {name}", f"{kind}, {profit.FLOOR}")
+
+
+def _proposals(report: Report, kind: str, url: str, quick: bool) -> None:
+    """A company of its own, in a database of its own, beside which the bytes lie."""
+    for name, figures in proposals.bench(url, proposals.QUICK if quick else proposals.Size()):
+        report.add("proposals", f"{kind}, {name}", figures)
+    report.ratio("proposals", "a_minute_and_core", f"{kind}, {proposals.OURS}", f"{kind}, {proposals.RAW}")
 
 
 def _forecast(report: Report, kind: str, url: str, quick: bool) -> None:

@@ -25,6 +25,7 @@ from proposals.starting import propose
 from proposals.templates.template import BUILT_IN, Template
 from sfa.core.access import ROLES
 from sfa.core.errors import Refused
+from sfa.core.fields import Instant
 from sfa.core.transitions import NoArguments
 from sfa.crm import edits
 from sfa.crm.commands import Act, Command
@@ -40,9 +41,11 @@ Text = Annotated[str, Meta(max_length=2_000)]
 
 
 class Approve(Struct, frozen=True, forbid_unknown_fields=True):
-    """`values`: the digest of what was looked at; where it is said, nothing else is approved."""
+    """`values`: the digest of what was looked at, or `submitted_at`: what the row said of it when it was; where one is
+    said, nothing else is approved. A phone says the latter, which it has without the rows that the digest is of."""
 
     values: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")] | None = None
+    submitted_at: Instant | None = None
     text: Text | None = None
 
 
@@ -61,7 +64,7 @@ def submit(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
     if not lifecycle.goes_on(lifecycle.SUBMIT, cell.row["status"]):
         return
     made, need = _ready(door, who, cell, origin.at)
-    left = _left(door, cell.key, need)
+    left = left_of(door, cell.key, need)
     said = {"submitted_at": origin.at, "submitted_by": who.user_key, "total_minor": made.priced.total_minor}
     if left:
         ledger = {"at": origin.at, "user_key": who.user_key, "role": ",".join(left), "text": None}
@@ -83,8 +86,10 @@ def approve(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Orig
         if mine:
             return  # his step is done, and waits for somebody above
         raise Refused("approval_not_yours", f"this waits for the approval of a {needs[0]}", needs=needs)
+    if asked.submitted_at is not None and asked.submitted_at != cell.row["submitted_at"]:
+        raise Refused("approval_changed", key=cell.key)
     made = drawn(door, cell.key, cell.row, origin.at)
-    need = needed(door, cell.row, made, _role_of_submitter(door, cell), origin.at)
+    need = needed(door, cell.row, made, role_of_submitter(door, cell), origin.at)
     if asked.values is not None and asked.values != need.digest:
         raise Refused("approval_changed", key=cell.key)
     ledger = {"at": origin.at, "user_key": who.user_key, "role": who.role, "text": asked.text}
@@ -148,7 +153,7 @@ def send(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origin)
     made, need = _ready(door, who, cell, door.now_ms)
     if made.document.valid_until < made.document.issued_on:
         raise Refused("proposal_expired", valid_until=made.document.valid_until, field="valid_until")
-    left = _left(door, cell.key, need)
+    left = left_of(door, cell.key, need)
     if left:
         raise Refused("approval_needed", f"this needs the approval of a {left[0]}", needs=list(left))
     _freeze(door, who, cell, deal, made, origin)
@@ -207,7 +212,7 @@ def _ready(door: Door, who: Who, cell: Cell, at: int) -> tuple[Drawn, Needed]:
     return made, need
 
 
-def _left(door: Door, key: str, need: Needed) -> tuple[str, ...]:
+def left_of(door: Door, key: str, need: Needed) -> tuple[str, ...]:
     """Of the chain, what no approval covers that was given (R49)."""
     left = need.chain
     if left:
@@ -217,7 +222,7 @@ def _left(door: Door, key: str, need: Needed) -> tuple[str, ...]:
     return left
 
 
-def _role_of_submitter(door: Door, cell: Cell) -> str:
+def role_of_submitter(door: Door, cell: Cell) -> str:
     user = door.cell("users", cell.row["submitted_by"], "none") if cell.row["submitted_by"] else None
     return str(user.row["role"]) if user is not None and user.exists else ROLES[0]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from proposals.document import Brand, Document, Enclosure, Item, Party, Picture, Section
 from proposals.templates.template import BUILT_IN, Template
@@ -54,15 +54,17 @@ class Drawn(Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...]
 
 
-def drawn(door: Door, key: str, row: Row, at: int, number: str | None = None) -> Drawn:
+def drawn(door: Door, key: str, row: Row, at: int) -> Drawn:
     """Refuses what pricing refuses (`offer_invalid` and others of its codes)."""
-    lines = lines_of(door, key)
+    return drawn_of(door, key, row, lines_of(door, key), template_of(door, row["template_key"]), at)
+
+
+def drawn_of(door: Door, key: str, row: Row, lines: Mapping[str, Row], template_row: Row, at: int) -> Drawn:
     offer = offer_of(row, lines)
     priced = price(offer)
-    template_row = template_of(door, row["template_key"])
     template = template_value(row["template_key"], template_row)
     writer = _Writer(door, key, row, template_row, at)
-    document = writer.document(offer, priced, lines, template, number)
+    document = writer.document(offer, priced, lines, template)
     missing = [*writer.missing, *(["lines"] if not any(line.counts for line in priced.lines) else [])]
     return Drawn(
         offer=offer,
@@ -115,15 +117,13 @@ class _Writer:
         cell = self.door.cell(entity, key, "none") if key is not None else None
         return cell.row if cell is not None and cell.exists else None
 
-    def document(
-        self, offer: Offer, priced: Priced, lines: Mapping[str, Row], template: Template, number: str | None
-    ) -> Document:
+    def document(self, offer: Offer, priced: Priced, lines: Mapping[str, Row], template: Template) -> Document:
         row = self.row
         summary, terms, closing = (row[name] if row[name] is not None else self._text(name) for name in TEXTS)
         return Document(
             template=template.ref,
             language=row["language"],
-            number=number,
+            number=None,
             version=row["version"] + 1,
             title=row["title"],
             issued_on=self.today,
@@ -166,9 +166,7 @@ class _Writer:
         return Party(name=said.get("name") or self._company(), address=address, **plain)
 
     def _company(self) -> str:
-        table = ROWS["organisations"].c
-        query = select(table.name).where(~table.gone).order_by(table.key).limit(1)
-        return str(self.door.connection.execute(query).scalar() or "")
+        return str(_organisation(self.door.connection, "name") or "")
 
     def _buyer(self) -> Party:
         account, contact = self.account, self._row("contacts", self.row["contact_key"]) or {}
@@ -262,6 +260,11 @@ class _Writer:
         )
 
 
-def totals_of(priced: Priced) -> dict[str, Any]:
-    """What a proposal comes to, for lists."""
-    return {name: getattr(priced, name) for name in ("net_minor", "tax_minor", "total_minor", "subtotal_minor")}
+def currency_of(connection: Connection) -> str:
+    """The company's."""
+    return str(_organisation(connection, "currency"))
+
+
+def _organisation(connection: Connection, field: str) -> Any:
+    table = ROWS["organisations"].c
+    return connection.execute(select(table[field]).where(~table.gone).order_by(table.key).limit(1)).scalar()

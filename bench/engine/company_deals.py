@@ -3,7 +3,8 @@
 Each company's own past, and nothing else, is learnt from, to each of two days of its last year. The loss is the
 expected one: of what is said, under the true chances, so that the luck of a few hundred deals says nothing; `happened`
 is the loss on what really came. The calibration error is on tenths of the deals, against the true chances, and against
-what came. `base rate` says of every deal the mean of the true chances: nobody who knows no deal does better.
+what came. `base rate` says of every deal the mean of the true chances: nobody who knows no deal does better. `floor`
+is what nobody can go below who has to learn the rates from so few deals (`company_floor`), beside the oracle.
 """
 
 from datetime import date
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from msgspec import Struct
 
+from bench.engine.company_floor import posterior_chances
 from bench.report import Report
 from forecasting.engine.scores import calibration_error, log_loss
 from forecasting.engine.truth.company import Company, company, quarters
@@ -24,6 +26,7 @@ SUBJECT = "companies: winning, beside the oracle"
 DAYS = (date(2025, 3, 17), date(2025, 8, 5))
 WITHIN = {"30 days": 30, "91 days": 91, "ever": EVER}
 SIZES = {"1 deal a day": (1.0, 10), "5 deals a day": (5.0, 4), "15 deals a day": (15.0, 1)}  # arrivals, companies
+FLOORED = "1 deal a day"  # the floor is of these
 FIRST_SEED = 100
 ASKED = 1.02
 LEAST = 1e-9
@@ -38,18 +41,38 @@ class Seen(Struct, frozen=True, eq=False):
 
 
 def measure(report: Report, _data: Path) -> None:
+    every: dict[str, list[Seen]] = {within: [] for within in WITHIN}
     for name, (arrivals, count) in SIZES.items():
         found: dict[str, list[Seen]] = {within: [] for within in WITHIN}
+        least: dict[str, list[Seen]] = {within: [] for within in WITHIN}
         for seed in range(FIRST_SEED, FIRST_SEED + count):
             of = company(seed, arrivals=arrivals)
             deals = grow(of).deals
             for day in (day.toordinal() for day in DAYS):
                 model = fit(deals, day, quarters(of.fiscal_month, of.opened_on, of.until))
-                if isinstance(model, Model):
-                    for within, seen in judged(of, deals, day, model).items():
-                        found[within].append(seen)
+                if not isinstance(model, Model):
+                    continue
+                seen = judged(of, deals, day, model)
+                best = floored(of, deals, day, seen) if name == FLOORED else {}
+                for within in WITHIN:
+                    found[within].append(seen[within])
+                    every[within].append(seen[within])
+                    least[within] += [best[within]] if best else []
         for within, parts in found.items():
-            report.add(SUBJECT, f"{name}, won {within}", row(parts))
+            report.add(SUBJECT, f"{name}, won {within}", row(parts) | _floor(least[within]))
+    for within, parts in every.items():
+        report.add(SUBJECT, f"all, by deals, won {within}", row(parts))
+
+
+def floored(of: Company, deals: Deals, day: int, seen: dict[str, Seen]) -> dict[str, Seen]:
+    """The same of who knows all but the rates."""
+    edges = np.array([day, *(day + days for days in WITHIN.values())], dtype=np.int64)
+    said = np.cumsum(posterior_chances(of, deals, edges), axis=1)
+    return {within: Seen(said[:, n], seen[within].true, seen[within].won) for n, within in enumerate(WITHIN)}
+
+
+def _floor(parts: list[Seen]) -> dict[str, float | int | str]:
+    return {"floor": row(parts)["to_oracle"]} if parts else {}
 
 
 def judged(of: Company, deals: Deals, day: int, model: Model) -> dict[str, Seen]:

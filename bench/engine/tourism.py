@@ -20,18 +20,15 @@ from msgspec.structs import asdict
 from bench.engine.tourism_views import measure_views
 from bench.report import Report
 from forecasting.engine import scores
-from forecasting.engine.choosing import Choice, Origin, choose, level_errors, past_errors
-from forecasting.engine.coherent import draws, off_by
+from forecasting.engine.choosing import Choice, Origin, choose, level_errors
 from forecasting.engine.hierarchy import Hierarchy, grouped
-from forecasting.engine.reconcile import BOTTOM_UP, METHODS, Evidence, reconciled, reconciler, shares_of
+from forecasting.engine.reconcile import METHODS, Evidence, reconciled, reconciler, shares_of
 from forecasting.engine.values import Floats
 
 SEASON, STEPS = 4, 8
 TESTS = (72, 70, 68)  # quarters that are known there; 80 are in the file
 FIRST, APART = 40, 2  # the earliest origin, and how far origins are apart
 BEFORE, JUDGED = 4, 8  # origins before the first one that is judged; the last ones by which a method is chosen
-LEVELS = np.array([0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975])
-DRAWS = 2000
 
 
 class Made(Struct, frozen=True, eq=False):
@@ -147,7 +144,6 @@ def measure(report: Report, data_folder: Path) -> None:
         ratios = choice.ratios[choice.method]
         told: dict[str, float | str] = {"method": choice.method, "origins": choice.origins}
         report.add("tourism: chosen", f"after {known} quarters", told | {k: round(v, 3) for k, v in ratios.items()})
-    _ranges(report, hierarchy, values, made, {known: choice.method for known, choice in choices.items()})
     measure_views(report, hierarchy, values, {origin: each.alone for origin, each in made.items()})
 
 
@@ -173,49 +169,6 @@ def _points(
                 "gap": f"{max(hierarchy.gap(values) for values in by_origin.values()):.0e}",
             },
         )
-
-
-def _ranges(
-    report: Report, hierarchy: Hierarchy, values: Floats, made: Mapping[int, Made], methods: Mapping[int, str]
-) -> None:
-    """Of each node alone, by errors of forecasts that were left as they were; and of draws that add up."""
-    names = ("unreconciled", "chosen by back-test")
-    inside: dict[str, dict[str, list[Floats]]] = {name: {} for name in names}
-    lost: dict[str, list[float]] = {name: [] for name in names}
-    gap = 0.0
-    for known, method in methods.items():
-        test = origin_of(hierarchy, values, made, known, values.shape[1])
-        past = past_at(hierarchy, values, made, known, known)
-        off = off_by(hierarchy, np.stack([o.came - o.base for o in past], axis=1), test.scale, LEVELS)
-        drawn = draws_at(hierarchy, test, past, method)
-        assert off is not None
-        gap = max(gap, *(hierarchy.gap(drawn[:, :, n]) for n in range(0, DRAWS, 100)))
-        together = np.moveaxis(np.quantile(drawn, LEVELS, axis=2), 0, -1)
-        for name, found in zip(names, (test.base[..., None] + off, together), strict=True):
-            for level in dict.fromkeys(hierarchy.levels):
-                of_level = np.array(hierarchy.levels) == level
-                hit = [(found[..., a] <= test.came) & (test.came <= found[..., b]) for a, b in ((1, 5), (0, 6))]
-                inside[name].setdefault(level, []).append(np.array([h[of_level].mean() for h in hit]))
-            scaled = (found / test.scale[:, None, None]).reshape(-1, len(LEVELS))
-            lost[name].append(scores.pinball(scaled, test.came / test.scale[:, None], LEVELS).value or 0.0)
-    for name, by_level in inside.items():
-        cells: dict[str, float | str] = {
-            level: "{:.0f} / {:.0f}".format(*(100 * np.mean(each, axis=0))) for level, each in by_level.items()
-        }
-        told: dict[str, float | str] = {
-            "pinball / scale": round(float(np.mean(lost[name])), 4),
-            "gap": f"{gap:.0e}" if name != names[0] else "",
-        }
-        report.add("tourism: within P10-P90 / P2.5-P97.5, %", name, cells | told)
-
-
-def draws_at(hierarchy: Hierarchy, test: Origin, past: Sequence[Origin], method: str, count: int = DRAWS) -> Floats:
-    errors = past_errors(hierarchy, past, method)
-    off = off_by(hierarchy, errors, test.scale, LEVELS)
-    assert off is not None
-    points = reconciled(hierarchy, reconciler(hierarchy, method, test.evidence), test.base)
-    by = reconciler(hierarchy, BOTTOM_UP, test.evidence)
-    return draws(hierarchy, by, points, LEVELS, off, errors, count, np.random.SeedSequence(8))
 
 
 def _came(values: Floats, origin: int, known: int) -> Floats:

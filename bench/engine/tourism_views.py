@@ -41,9 +41,9 @@ def measure_views(report: Report, hierarchy: Hierarchy, values: Floats, made: Ma
             over = np.array([n for n, origin in enumerate(origins) if origin + AHEAD <= origins[at]])
             for nodes in groups:
                 past = {view: each[np.ix_(over, nodes)] for view, each in said.items()}
-                blend = weigh(past, came[np.ix_(over, nodes)], baselines=(LAST_YEAR, LAST_QUARTER))
+                blend = weigh(past, came[np.ix_(over, nodes)])
                 found[name][row, nodes] = sum(w * said[view][at, nodes] for view, w in blend.weights.items())
-                picks.setdefault(name, []).append(blend.by)
+                picks.setdefault(name, []).append(max(blend.weights, key=lambda view: blend.weights[view]))
     for name, each in found.items():
         cells: dict[str, float | str] = {"all": _wape(each, came[judged])}
         for level in dict.fromkeys(hierarchy.levels):

@@ -80,20 +80,6 @@ def choose(
     return Choice(best, len(told), ratios)
 
 
-def past_errors(hierarchy: Hierarchy, past: Sequence[Origin], method: str, *, non_negative: bool = False) -> Floats:
-    """-> (nodes, origins, steps): what came less what the method would have said, each time by the evidence of that
-    origin. NaN where nothing is known yet, or the method was not computable then."""
-    found = []
-    for origin in past:
-        by = reconciler(hierarchy, method, origin.evidence)
-        if by.to_leaves is None:
-            found.append(np.full_like(origin.base, np.nan))
-        else:
-            found.append(origin.came - reconciled(hierarchy, by, origin.base, non_negative=non_negative))
-    steps = past[0].base.shape[1] if past else 0
-    return np.stack(found, axis=1) if found else np.zeros((len(hierarchy), 0, steps))
-
-
 def level_errors(hierarchy: Hierarchy, errors: Floats, scale: Floats) -> dict[str, float]:
     """Mean absolute errors (nodes, steps) of each level by the scales of its nodes; a level without any is left out."""
     names = list(dict.fromkeys(hierarchy.levels))

@@ -8,13 +8,13 @@ nothing of that is seen one step ahead. Nodes that hold the same leaves are one 
 averaged first.
 
 What a method lacks makes it not computable: a code, no exception (`no_history`, `no_root`, `no_shares`, `no_nodes`,
-`singular`). Which method is best in a hierarchy is chosen in `choosing`; ranges that add up are made in `coherent`.
+`singular`). Which method is best in a hierarchy is chosen in `choosing`; ranges that add up are draws of leaves and no
+business of this module.
 """
 
 import numpy as np
 from msgspec import Struct
 from scipy.linalg import solve
-from scipy.optimize import nnls
 
 from forecasting.engine.hierarchy import Hierarchy
 from forecasting.engine.values import Floats
@@ -70,14 +70,15 @@ def reconciler(hierarchy: Hierarchy, method: str, evidence: Evidence) -> Reconci
             return Reconciler(method, None, NO_HISTORY)
         weights, shrinkage = _covariance(merge @ errors, whole=method != WLS_VARIANCE)
     elif method == WLS_STRUCTURE:
-        weights = np.diag(distinct.sum(axis=1))
+        weights = distinct.sum(axis=1)
     else:
-        weights = np.eye(len(distinct))
+        weights = np.ones(len(distinct))
     try:
         to_leaves = _to_leaves(distinct, weights, bottom_up=method == BOTTOM_UP)
     except np.linalg.LinAlgError:  # errors so unlike in size that numbers cannot hold both
         return Reconciler(method, None, SINGULAR)
-    return Reconciler(method, to_leaves @ merge, None, shrinkage)
+    row, part = merge.argmax(axis=0), merge.max(axis=0)  # of each node: to_leaves @ merge, column by column
+    return Reconciler(method, to_leaves[:, row] * part, None, shrinkage)
 
 
 def reconciled(hierarchy: Hierarchy, by: Reconciler, base: Floats, *, non_negative: bool = False) -> Floats:
@@ -86,22 +87,6 @@ def reconciled(hierarchy: Hierarchy, by: Reconciler, base: Floats, *, non_negati
         raise ValueError(f"{by.method} is not computable: {by.code}")
     leaves = np.tensordot(by.to_leaves, base, axes=1)
     return hierarchy.total(np.maximum(leaves, 0.0) if non_negative else leaves)
-
-
-def nearest_non_negative(hierarchy: Hierarchy, base: Floats, weights: Floats) -> Floats:
-    """(nodes, steps) -> leaves of 0 or more, summed, that are nearest to what was forecast: least squares under the
-    constraint, each node by its weight (nodes,), one over its variance. For points: too dear for draws."""
-    if len(weights) != len(hierarchy) or not (weights > 0).all():
-        raise ValueError("each node needs a weight above 0")
-    root = np.sqrt(weights / weights.max(initial=1.0))
-    design = hierarchy.summing * root[:, None]
-    leaves = np.zeros((hierarchy.summing.shape[1], base.shape[1]))
-    for step, column in enumerate(base.T):
-        try:
-            leaves[:, step] = nnls(design, root * column)[0]
-        except RuntimeError:  # it found no end: then the leaves' own forecasts, none below 0
-            leaves[:, step] = np.maximum(column[hierarchy.leaves], 0.0)
-    return hierarchy.total(leaves)
 
 
 def shrunk(errors: Floats) -> tuple[Floats, float]:
@@ -167,7 +152,7 @@ def _covariance(errors: Floats, *, whole: bool) -> tuple[Floats, float | None]:
     variances = _mean_squares(errors)
     variances = np.maximum(variances, variances.max() * FLOOR)
     if not whole:
-        return np.diag(variances), None
+        return variances, None
     alike, by = shrunk(errors)
     size = np.sqrt(variances)
     return alike * np.outer(size, size), by
@@ -183,7 +168,8 @@ def _distinct(hierarchy: Hierarchy) -> tuple[Floats, Floats]:
 
 def _to_leaves(summing: Floats, weights: Floats, *, bottom_up: bool) -> Floats:
     """Leaves less what makes sums and parts agree: J - (W C')_leaves (C W C')^-1 C, with C y = 0 where y adds up. The
-    same as (S' W^-1 S)^-1 S' W^-1, but it inverts as many rows as there are sums, and no variance."""
+    same as (S' W^-1 S)^-1 S' W^-1, but it inverts as many rows as there are sums, and no variance. `weights` are a
+    matrix, or its diagonal."""
     single = summing.sum(axis=1) == 1.0
     rows = np.flatnonzero(single)
     leaf_row = rows[np.argsort(summing[rows].argmax(axis=1))]  # the row of each leaf, in order of columns
@@ -192,7 +178,7 @@ def _to_leaves(summing: Floats, weights: Floats, *, bottom_up: bool) -> Floats:
     if bottom_up or not len(sums):
         return pick
     constraint = np.eye(len(summing))[sums] - summing[sums] @ pick
-    weighted = weights @ constraint.T
+    weighted = weights @ constraint.T if weights.ndim == 2 else weights[:, None] * constraint.T
     return np.asarray(pick - weighted[leaf_row] @ solve(constraint @ weighted, constraint, assume_a="pos"))
 
 

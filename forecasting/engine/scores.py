@@ -5,8 +5,6 @@ counted as left out. What cannot be said has a stable code: `no_history` (no pai
 divide by), `too_short` (the history has no two values a season apart), `constant` (all of them are the same).
 """
 
-import math
-
 import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike
@@ -62,8 +60,8 @@ def smape(forecast: ArrayLike, actual: ArrayLike) -> Score:
     return Score(float(parts.mean()), len(came), left_out)
 
 
-def scale(history: ArrayLike, season: int, *, squared: bool = False) -> Score:
-    """How far the seasonal naive forecast is off within the history: what MASE (squared: RMSSE) divides by.
+def scale(history: ArrayLike, season: int) -> Score:
+    """How far the seasonal naive forecast is off within the history: what MASE divides by.
 
     A season that the history does not hold twice over is `too_short`; a history that repeats itself is `constant`.
     """
@@ -75,7 +73,7 @@ def scale(history: ArrayLike, season: int, *, squared: bool = False) -> Score:
     kept = off[np.isfinite(off)]
     if not len(kept):
         return Score(None, 0, len(off), TOO_SHORT)
-    value = float(np.square(kept).mean() if squared else np.abs(kept).mean())
+    value = float(np.abs(kept).mean())
     if value <= SMALLEST:
         return Score(None, len(kept), len(off) - len(kept), CONSTANT)
     return Score(value, len(kept), len(off) - len(kept))
@@ -86,14 +84,6 @@ def mase(forecast: ArrayLike, actual: ArrayLike, history: ArrayLike, season: int
     said, came, left_out = _pairs(forecast, actual)
     by = scale(history, season)
     return _scaled(float(np.abs(said - came).mean()) if len(came) else None, by, len(came), left_out)
-
-
-def rmsse(forecast: ArrayLike, actual: ArrayLike, history: ArrayLike, season: int) -> Score:
-    """The same with squares, and their root taken at the end (as in the M5 competition)."""
-    said, came, left_out = _pairs(forecast, actual)
-    by = scale(history, season, squared=True)
-    found = _scaled(float(np.square(said - came).mean()) if len(came) else None, by, len(came), left_out)
-    return found if found.value is None else Score(math.sqrt(found.value), found.count, found.left_out)
 
 
 def owa(smapes: ArrayLike, mases: ArrayLike, smapes_naive2: ArrayLike, mases_naive2: ArrayLike) -> Score:
@@ -142,19 +132,6 @@ def log_loss(chances: ArrayLike, happened: ArrayLike) -> Score:
         return Score(None, 0, left_out, NO_HISTORY)
     kept = np.clip(said, LEAST_CHANCE, 1 - LEAST_CHANCE)
     return Score(float(-np.where(came > 0.5, np.log(kept), np.log1p(-kept)).mean()), len(came), left_out)
-
-
-def log_loss_of_kinds(chances: ArrayLike, which: ArrayLike) -> Score:
-    """The same of outcomes of several kinds: `chances` has the shape (pairs, kinds), `which` is the one that came."""
-    said = np.asarray(chances, dtype=np.float64)
-    came = np.asarray(which, dtype=np.int64)
-    if said.ndim != 2 or len(said) != len(came):
-        raise ValueError(f"chances of the shape {said.shape} beside {len(came)} outcomes")
-    whole = np.isfinite(said).all(axis=1)
-    if not whole.any():
-        return Score(None, 0, len(came), NO_HISTORY)
-    given = np.clip(said[whole, came[whole]], LEAST_CHANCE, 1.0)
-    return Score(float(-np.log(given).mean()), int(whole.sum()), int((~whole).sum()))
 
 
 def calibration(chances: ArrayLike, happened: ArrayLike, bins: int = 10) -> Calibration:

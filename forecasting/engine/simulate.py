@@ -82,16 +82,16 @@ def simulate(
     # The bias was seen in money, so money is moved by it; what varies about it varies the chances.
     bias = float(spread.weight @ spread.bias)
     stretch = 1 / _elasticity(chances, newcomers)
-    common = factors(spread, draws, _stream(seed, "common", ""), stretch) / bias
+    common = factors(spread, draws, stream(seed, "common", ""), stretch) / bias
     shape = (len(groups), draws)
     from_open, filling = np.zeros(shape), np.zeros((after - first, draws))
     _open_deals(chances, split, common, (first, after), seed, from_open, filling)
     new = np.zeros(shape)
     if newcomers is not None:
         _newcomers(newcomers, groups, common, (first, after), seed, new, filling)
-    if spread.level * bias != 1.0:
+    if bias != 1.0:
         for drawn in (from_open, new, filling):
-            drawn *= spread.level * bias
+            drawn *= bias
     so_far = np.zeros(len(groups)) if won is None else np.asarray(won, dtype=np.float64)
     return Outcome(tuple(groups), so_far, from_open, new, np.cumsum(filling, axis=0))
 
@@ -153,13 +153,13 @@ def _open_deals(
         edges = hazard[n, first : after + 1]
         if worth[n] <= 0 or not len(edges) or edges[-1] <= edges[0]:
             continue
-        stream = _stream(seed, "deal", chances.keys[n])
-        patience = stream.standard_exponential(len(common), dtype=np.float32)
+        luck = stream(seed, "deal", chances.keys[n])
+        patience = luck.standard_exponential(len(common), dtype=np.float32)
         patience /= factor
         hit = np.flatnonzero(patience < edges[-1])
         if edges[0] > 0:
             hit = hit[patience[hit] >= edges[0]]
-        width, begin, pace = float(chances.spread[n]), stream.integers(1, len(LOTS)), stream.integers(1, len(LOTS))
+        width, begin, pace = float(chances.spread[n]), luck.integers(1, len(LOTS)), luck.integers(1, len(LOTS))
         # Each draw has its place among the lots, whatever window is asked for and whichever draws are won.
         amount = worth[n] * np.exp(LOTS[(hit * pace + begin) % len(LOTS)] * width - width * width / 2)
         step = np.searchsorted(edges[1:], patience[hit], side="right")
@@ -188,7 +188,7 @@ def _newcomers(
     filling: Floats,
 ) -> None:
     first, after = window
-    own = _stream(seed, "arrivals", "")
+    own = stream(seed, "arrivals", "")
     varied = (
         common
         if newcomers.variance <= 0
@@ -198,12 +198,12 @@ def _newcomers(
         rates = newcomers.rate[g, first:after]
         if rates.sum() <= 0 or not len(newcomers.amounts):
             continue
-        stream = _stream(seed, "new", groups[g])
+        luck = stream(seed, "new", groups[g])
         if rates.sum() <= EXACT:
-            _each(newcomers, rates, varied, stream, found[g], filling)
+            _each(newcomers, rates, varied, luck, found[g], filling)
         else:
             for step, rate in enumerate(rates):
-                drawn = _sums(newcomers, rate * varied, stream)
+                drawn = _sums(newcomers, rate * varied, luck)
                 found[g] += drawn
                 filling[step] += drawn
 
@@ -241,6 +241,7 @@ def _sums(newcomers: Newcomers, rate: Floats, stream: np.random.Generator) -> Fl
     return drawn
 
 
-def _stream(seed: int, kind: str, key: str) -> np.random.Generator:
+def stream(seed: int, kind: str, key: str) -> np.random.Generator:
+    """Of something that is named: what is drawn of it does not hang on what else there is."""
     told = hashlib.blake2b(f"{kind}\0{key}".encode(), digest_size=16, key=str(seed).encode()[:64]).digest()
     return np.random.Generator(np.random.Philox(key=np.frombuffer(told, dtype="<u8").astype(np.uint64)))

@@ -1,13 +1,19 @@
-"""Open deals as they stand today: a model of their chances, their parts, and what is told of each. Pure."""
+"""Open deals as they stand today: their chances, their parts, and what is told of each. Pure.
+
+Nodes are told by the plain hazards: the past is judged by them, and of a company's whole they say as much as a model.
+Of single deals a model says more (who sells it, what it is of); it is what each deal is told by.
+"""
 
 from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from forecasting.engine.ageing import learn_ageing
 from forecasting.engine.newcomers import Newcomers, NoArrivals, expect, learn_arrivals
+from forecasting.engine.period import plain_chances
 from forecasting.engine.simulate import Split
 from forecasting.engine.values import Chances, Changes, Deals, Floats, Ints
 from forecasting.engine.winrate import Model, NotComputable, chances, fit
@@ -23,39 +29,51 @@ EVER = 730  # days after the last period ahead: what is open still is taken to s
 
 
 class Open(Struct, frozen=True, eq=False):
-    """`model` is None before a first deal ended, and so are chances. `near` are the steps until the end of the last
-    period ahead, `windows` the steps of each of `spans`."""
+    """`model`, and what it says of each deal (`chances`), are None where no single deals are asked for, or before a
+    first one ended. `near` are the plain hazards' chances, which nodes are told by and the past is judged by, in the
+    steps until the end of the last period ahead; `told` the model's in the same steps. `windows` are the steps of each
+    of `spans`."""
 
-    model: Model | NotComputable
+    model: Model | NotComputable | None
     deals: Deals
     split: Split
     chances: Chances | None
+    told: Chances | None
     near: Chances | None
     newcomers: Newcomers | None
     windows: dict[str, tuple[int, int]]
 
 
 def learn_open(
-    question: Question, deals: Deals, tree: Tree, spans: Sequence[Span], people: Sequence[str], calendar: Ints
+    question: Question,
+    deals: Deals,
+    tree: Tree,
+    spans: Sequence[Span],
+    people: Sequence[str],
+    calendar: Ints,
+    single: bool = True,
 ) -> Open:
-    """`spans` are the periods ahead of which anything may still come."""
+    """`spans` are the periods ahead of which anything may still come; `single` deals are told one by one, or not."""
     until = question.until
     bounds = {day for span in spans for day in (max(span.start - 1, until), span.end - 1)}
     edges = np.array(sorted({until, *bounds}), dtype=np.int64)
     place = {int(edge): n for n, edge in enumerate(edges)}
     windows = {span.key: (place[max(span.start - 1, until)], place[span.end - 1]) for span in spans}
     split = split_of(question, deals, tree)
-    model = fit(sample_of(deals), until, calendar, abs(question.seed))
-    if isinstance(model, NotComputable):
-        return Open(model, deals, split, None, None, None, windows)
-    ever = chances(model, deals, np.append(edges, edges[-1] + EVER))
-    near = Chances(ever.keys, edges, ever.win[:, :-1], ever.lose[:, :-1], worth_of(ever), ever.spread)
+    ageing = learn_ageing(deals, calendar)
+    near = plain_chances(deals, edges, ageing)
+    if near is not None:
+        near = replace(near, amount=worth_of(near))
     coming = None
-    if len(edges) > 1:
-        ageing = learn_ageing(deals, calendar)
+    if len(edges) > 1 and ageing is not None:
         arrivals = learn_arrivals(deals, until, calendar, ageing=ageing)
         coming = None if isinstance(arrivals, NoArrivals) else expect(arrivals, edges, people)
-    return Open(model, deals, split, ever, near, coming, windows)
+    model = fit(sample_of(deals), until, calendar, abs(question.seed)) if single else None
+    if not isinstance(model, Model):
+        return Open(model, deals, split, None, None, near, coming, windows)
+    ever = chances(model, deals, np.append(edges, edges[-1] + EVER))
+    said = Chances(ever.keys, edges, ever.win[:, :-1], ever.lose[:, :-1], worth_of(ever), ever.spread)
+    return Open(model, deals, split, ever, said, near, coming, windows)
 
 
 def sample_of(deals: Deals) -> Deals:
@@ -103,12 +121,12 @@ def worth_of(found: Chances) -> Floats:
 
 
 def pipeline_of(found: Open, span: Span, people: int) -> Pipeline | None:
-    """What the model says of a period, person by person."""
+    """What open deals and deals to come bring in a period, person by person."""
     if found.near is None:
         return None
     first, after = found.windows[span.key]
     chance = found.near.win[:, first:after].sum(axis=1)
-    amount = worth_of(found.near)
+    amount = found.near.amount
     square = chance * amount**2 * np.exp(np.minimum(found.near.spread, 3.0) ** 2) - (chance * amount) ** 2
     split = found.split
     open_ = summed(split.group, split.share * (chance * amount)[split.deal], people)
@@ -121,19 +139,28 @@ def pipeline_of(found: Open, span: Span, people: int) -> Pipeline | None:
     return Pipeline(open_, rate * float(amounts.mean()), luck, found.newcomers.variance)
 
 
+def of_deals(found: Open, span: Span, people: int) -> Floats | None:
+    """(people,) what the model of single deals expects of those that are open; None without one."""
+    if found.told is None:
+        return None
+    first, after = found.windows[span.key]
+    each = found.told.win[:, first:after].sum(axis=1) * found.told.amount
+    return summed(found.split.group, found.split.share * each[found.split.deal], people)
+
+
 def told(found: Open, tree: Tree, ahead: Sequence[str]) -> dict[str, list[DealOutlook]]:
     """Open deals in order of key, under who has the largest part of each (the first of equals)."""
     ever = found.chances
-    if ever is None or found.near is None:
+    if ever is None or found.told is None:
         return {}
     owner = _owners(found.split, len(ever.keys))
     win = np.clip(ever.win.sum(axis=1), 0.0, 1.0)
     within, expected = [], []
     for key in ahead:
         first, after = found.windows.get(key, (0, 0))
-        chance = np.clip(found.near.win[:, first:after].sum(axis=1), 0.0, 1.0)
+        chance = np.clip(found.told.win[:, first:after].sum(axis=1), 0.0, 1.0)
         within.append(np.rint(chance * 10_000).astype(np.int64).tolist())
-        expected.append(whole(chance * worth_of(found.near)).tolist())
+        expected.append(whole(chance * found.told.amount).tolist())
     people = [tree.names[node].removeprefix("user:") for node in tree.leaf_node]
     said: dict[str, list[DealOutlook]] = {}
     why, like = explained(found)

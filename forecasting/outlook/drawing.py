@@ -2,18 +2,21 @@
 
 Draws are of people; a node's are the sums of those below it, so each draw adds up and no quantile is of figures that
 do not. A person's draws are those of his deals and of deals to come (`engine.simulate`), brought to the mean that was
-reconciled: where it is less, all of them alike; where it is more, what is missing comes as the company's whole does,
-for it is of no deal that is known. Means add up to the minor unit: people's are rounded so that their sum is the
-rounded sum (largest remainder), and nodes are sums.
+reconciled: where it is more than the pipeline says, what is missing comes of more deals to come; where it is less, all
+of it is less alike. Beside the factor that all share each team and person has one of its own. Means add up to the minor
+unit: people's are rounded so that their sum is the rounded sum (largest remainder), and nodes are sums.
 """
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
-from forecasting.engine.spread import Spread, factors
+from forecasting.engine.newcomers import Newcomers
+from forecasting.engine.simulate import stream
+from forecasting.engine.spread import Levels, factors, own_factors
 from forecasting.engine.values import Floats, Ints
-from forecasting.outlook.looking import SAID, Pipeline
-from forecasting.outlook.shape import Tree, whole
+from forecasting.outlook.looking import SAID
+from forecasting.outlook.shape import PEOPLE, Tree, whole
 from forecasting.outlook.values import CALL, PIPELINE, Outlook, Range, Seen, Span
 
 QUANTILES = (0.1, 0.5, 0.9)
@@ -22,39 +25,73 @@ TOO_SHORT = "too_short"
 
 
 class Expected(Struct, frozen=True, eq=False):
-    """Of a period: `won` (people,) so far, what the pipeline says, (people,) the mean of what still comes, (views,
-    nodes) what views say of that, and their weights."""
+    """Of a period: `won` (people,) so far, what is expected of open deals and of new ones, (people,) the mean of what
+    still comes, (views, nodes) what views say of that, and their weights."""
 
     span: Span
     won: Floats
-    pipeline: Pipeline | None
+    open: Floats
+    new: Floats
     mean: Floats
     said: Floats
     weights: Floats
 
 
-def brought_to(mean: Floats, drawn: Floats, spread: Spread, seed: int) -> Floats:
-    """Draws (people, draws), changed in place so that the mean of each row is that of `mean`."""
-    now = drawn.mean(axis=1)
+def more_to_come(newcomers: Newcomers, missing: Floats, window: tuple[int, int]) -> Newcomers:
+    """With as many more as bring what each person's pipeline lacks, (people,), in the steps of the window."""
+    first, after = window
+    each = float(newcomers.amounts.mean()) if len(newcomers.amounts) else 0.0
+    if each <= 0 or after <= first:
+        return newcomers
+    by_step = newcomers.rate[:, first:after].sum(axis=0)
+    by_step = by_step / by_step.sum() if by_step.sum() > 0 else np.full(after - first, 1 / (after - first))
+    rate = newcomers.rate.copy()
+    rate[:, first:after] += np.maximum(missing, 0.0)[:, None] / each * by_step
+    return replace(newcomers, rate=rate)
+
+
+def brought_to(tree: Tree, mean: Floats, drawn: Floats, spread: Levels, seed: int) -> Floats:
+    """Draws (people, draws), changed in place so that the mean of each row is that of `mean`; what people have of the
+    whole varies by their own factors and those of their teams, the whole does not."""
     total = drawn.sum(axis=0)
     if total.mean() > 0:
         shape = total / total.mean()
     else:
-        shape = factors(spread, drawn.shape[1], np.random.default_rng([abs(seed), 3]))
+        shape = factors(spread.common, drawn.shape[1], np.random.default_rng([abs(seed), 3]))
         shape = shape / shape.mean()
-    by = np.divide(mean, now, out=np.ones_like(now), where=now > 0)
-    drawn *= np.minimum(by, 1.0)[:, None]
-    for row in np.flatnonzero(mean > now):
-        drawn[row] += (mean[row] - now[row]) * shape
+    count = drawn.shape[1]
+    kept: dict[int, Floats] = {0: np.ones(count)}  # of teams, with all above them; the company's is in the draws
+
+    def factor(node: int) -> Floats:
+        if node in kept:
+            return kept[node]
+        own = own_factors(spread.own[tree.levels[node]], count, stream(seed, "own", tree.names[node]))
+        return own * factor(tree.parent[node])
+
+    for node in range(1, len(tree)):
+        if tree.levels[node] != PEOPLE:
+            kept[node] = factor(node)
+    for row in range(len(mean)):
+        if mean[row] <= 0:
+            drawn[row] = 0.0
+            continue
+        if not drawn[row].any():
+            drawn[row] = shape
+        drawn[row] *= mean[row] / drawn[row].mean()
+    in_all = drawn.sum(axis=0)
+    for row, node in enumerate(tree.leaf_node.tolist()):
+        drawn[row] *= factor(node)
+    moved = drawn.sum(axis=0)
+    drawn *= np.divide(in_all, moved, out=np.ones(count), where=moved > 0)
+    now = drawn.mean(axis=1)
+    drawn *= np.divide(mean, now, out=np.zeros_like(now), where=now > 0)[:, None]
     return drawn
 
 
 def outlooks(tree: Tree, expected: Expected, drawn: Floats, quotas: dict[tuple[str, str], int]) -> list[Outlook]:
     """Of every node, in order of the tree."""
-    people = len(tree.leaf_node)
-    pipeline = expected.pipeline or Pipeline(np.zeros(people), np.zeros(people), np.zeros(people), 0.0)
     won_of = np.rint(expected.won).astype(np.int64)
-    parts = [whole(part) for part in (expected.mean, pipeline.open, pipeline.new)]
+    parts = [whole(part) for part in (expected.mean, expected.open, expected.new)]
     won, coming, open_, new = tree.up(np.stack([won_of, *parts], axis=1)).T
     draws = tree.up(drawn)
     ranges = np.quantile(draws, QUANTILES, axis=1).T
@@ -72,21 +109,20 @@ def outlooks(tree: Tree, expected: Expected, drawn: Floats, quotas: dict[tuple[s
                 new_minor=int(new[node]),
                 adjusted_minor=int(coming[node] - open_[node] - new[node]),
                 range=Range(p10, p50, p90, so_far + int(coming[node]), quota, reach),
-                views=views_of(expected, node, so_far, int(open_[node] + new[node])),
+                views=views_of(expected, node, so_far),
             )
         )
     return found
 
 
-def views_of(expected: Expected, node: int, so_far: int, pipeline: int) -> list[Seen]:
+def views_of(expected: Expected, node: int, so_far: int) -> list[Seen]:
     weights = whole(10_000 * expected.weights[:, node])
     found = []
     for view, said, weight in zip(SAID, expected.said[:, node], weights.tolist(), strict=True):
         if not np.isfinite(said):
             found.append(Seen(view, None, 0, SILENT.get(view, TOO_SHORT)))
         else:
-            value = pipeline if view == PIPELINE else round(float(said))
-            found.append(Seen(view, so_far + value, weight))
+            found.append(Seen(view, so_far + round(float(said)), weight))
     return found
 
 

@@ -1,9 +1,9 @@
 """What each view says of the rest of a period, person by person or node by node, with what was known on a day. Pure.
 
 A view is told as what still comes, in minor units, after the day; what was closed before is known and no forecast. NaN
-where a view says nothing. `Looker` looks at past days exactly as at today, but for two things that keep it cheap:
-chances of past open deals are those of the plain hazards (`engine.ageing`) and not of a model that was fitted anew, and
-hazards are counted once for each past period, on the eve of its first day, for all days in it.
+where a view says nothing. `Looker` looks at past days exactly as at today: open deals by the plain hazards
+(`engine.ageing`), which are quick enough to be counted again for each look; but once there is a `LONG` past, only once
+for each past period, on the eve of its first day, for all days in it. What is looked at is a period, or any other days.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from msgspec import Struct
 
 from forecasting.engine.ageing import Ageing, learn_ageing
 from forecasting.engine.newcomers import NoArrivals, expect, learn_arrivals
-from forecasting.engine.period import calendar_of, plain_chances
+from forecasting.engine.period import calendar_of, plain_chances, shifted
 from forecasting.engine.values import NEVER, Deals, Floats, Ints, as_known
-from forecasting.outlook.running_rate import RunRate
+from forecasting.outlook.running_rate import SHORTEST, YEAR, RunRate
 from forecasting.outlook.shape import LARGEST, Money, Tree, summed
 from forecasting.outlook.values import CALL, LAST_PERIOD, LAST_YEAR, PIPELINE, SERIES, Call, Span
 
 SAID = (PIPELINE, SERIES, CALL, LAST_PERIOD, LAST_YEAR)
-SHORTEST = 28  # days of closed money, or of ends of deals, that a look needs behind it
+LONG = 364  # days known before the eve of a period, from which on hazards are those of the eve
 NEAR_A_YEAR = 20  # days by which a period of a year ago may begin off
 SOLD_LATELY = 366
 
@@ -63,7 +63,6 @@ class Looker:
         self.calendar = calendar_of(quarters, deals, max([deals.until, *(span.end for span in spans)]))
         self._leaf = {tree.names[node].removeprefix("user:"): n for n, node in enumerate(tree.leaf_node)}
         self.people = list(self._leaf)
-        self.rate = RunRate(tree, money, spans)
         place = {name: n for n, name in enumerate(tree.names)}
         self._calls: dict[str, list[tuple[int, int, float]]] = {}
         for call in sorted(calls, key=lambda one: (one.day, one.node, one.amount_minor)):
@@ -77,9 +76,10 @@ class Looker:
         self.first = min(
             [*known, *([money.first] if money.until[:, -1:].size and money.until.any() else [])], default=None
         )
+        self.rate = RunRate(tree, money, spans, self.calendar, self.first)
 
     def look(self, span: Span, day: int, pipeline: Pipeline | None = None) -> Look:
-        """`pipeline` is what a better model than the plain hazards says of it."""
+        """`pipeline` where it is known already."""
         won = self.tree.up(self._money.between(min(span.start - 1, day), day))
         if pipeline is None:
             pipeline = self.pipeline(span, day)
@@ -133,8 +133,10 @@ class Looker:
         return Pipeline(open_, new, luck + rate * float((coming.amounts**2).mean()), coming.variance)
 
     def _ageing(self, day: int) -> Ageing | None:
-        """Counted on the eve of the period that the day lies in: never later than the day."""
+        """Counted on the eve of the period that the day lies in, or on the day: never later."""
         eve = max((span.start - 1 for span in self.spans if span.start - 1 <= day), default=day)
+        if self.first is None or eve < self.first + LONG:
+            eve = day
         if eve not in self._ageings:
             self._ageings[eve] = learn_ageing(as_known(self._deals, eve), self.calendar)
         return self._ageings[eve]
@@ -167,15 +169,32 @@ class Looker:
         return np.maximum(found - won, 0.0)
 
     def _before(self, span: Span, day: int) -> Floats:
-        """(2, nodes): what the same days brought of the last period that was over, and of the one a year before."""
+        """(2, nodes): what the same last days brought of the last period that was over, and of the one a year before;
+        of days that are no period, those at their place."""
+        found = np.full((2, len(self.tree)), np.nan)
+        pairs = self._periods_before(span, day) if span in self.spans else self._places_before(span, day)
+        for row, days in enumerate(pairs):
+            if days is not None:
+                found[row] = self.tree.up(self._money.between(*days))
+        return found
+
+    def _periods_before(self, span: Span, day: int) -> list[tuple[int, int] | None]:
         left = span.end - 1 - max(span.start - 1, day)
         over = [one for one in self.spans if one.end - 1 <= day and one.end <= span.start]
         year = [one for one in over if abs(one.start - span.start + 365) <= NEAR_A_YEAR]
-        found = np.full((2, len(self.tree)), np.nan)
-        for row, one in enumerate((over[-1] if over else None, year[-1] if year else None)):
-            if one is not None and self.first is not None and one.start >= self.first:
-                whole = day < span.start
-                found[row] = self.tree.up(
-                    self._money.between(one.start - 1 if whole else max(one.end - 1 - left, one.start - 1), one.end - 1)
-                )
+        found: list[tuple[int, int] | None] = []
+        for one in (over[-1] if over else None, year[-1] if year else None):
+            if one is None or self.first is None or one.start < self.first:
+                found.append(None)
+            else:
+                after = one.start - 1 if day < span.start else max(one.end - 1 - left, one.start - 1)
+                found.append((after, one.end - 1))
+        return found
+
+    def _places_before(self, span: Span, day: int) -> list[tuple[int, int] | None]:
+        found: list[tuple[int, int] | None] = []
+        for back in (1, round(YEAR / float(np.median(np.diff(self.calendar))))):
+            after, end = (shifted(self.calendar, one, back) for one in (max(span.start - 1, day), span.end - 1))
+            there = self.first is not None and after >= self.first - 1 and after < end <= day
+            found.append((after, end) if there else None)
         return found

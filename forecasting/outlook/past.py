@@ -76,7 +76,7 @@ def columns(
     """`rows` in order of key; `history` (day, what was written) of each, in order of revision; `stages` are the open
     ones; `worth` converts an amount."""
     place = {stage: n for n, stage in enumerate(stages)}
-    told: list[tuple[int, int, int, int | None]] = []
+    deal, day, kind, value = list[int](), list[int](), list[int](), list[int | None]()
     owners, pipelines = [], []
     for n, row in enumerate(rows):
         revisions = history.get(row.key, ())
@@ -85,7 +85,11 @@ def columns(
         pipeline = made.pipeline_key[1] if made.pipeline_key is not UNSET else row.pipeline_key
         pipelines.append(pipeline or "")
         last = row.ended_on or until
-        told += ((n, *change) for change in _changes(row, revisions, place, worth, last))
+        for change in _changes(row, revisions, place, worth, last):
+            deal.append(n)
+            day.append(change[0])
+            kind.append(change[1])
+            value.append(change[2])
     return DealColumns(
         keys=[row.key for row in rows],
         opened_on=[row.opened_on for row in rows],
@@ -94,10 +98,10 @@ def columns(
         amount_minor=[row.amount_minor for row in rows],
         features={"owner": owners, "pipeline": pipelines},
         stages=list(stages),
-        change_deal=[change[0] for change in told],
-        change_day=[change[1] for change in told],
-        change_kind=[change[2] for change in told],
-        change_value=[change[3] for change in told],
+        change_deal=deal,
+        change_day=day,
+        change_kind=kind,
+        change_value=value,
     )
 
 

@@ -2,7 +2,8 @@
 
 It reads one question on standard input, tells how far it is, writes the answer to standard output and ends. It gives
 way to everything else on the machine, takes no more memory than it is told, and does not outlive who started it:
-whoever is gone, or wants it no more, closes the pipe. The engine is imported here alone.
+whoever is gone, or wants it no more, closes the pipe. A library that keeps the interpreter to itself would not let that
+be heard, so the system is asked to end it as well, where it knows how. The engine is imported here alone.
 """
 
 import os
@@ -12,7 +13,7 @@ from typing import IO
 import msgspec
 
 from forecasting.outlook.values import Question
-from sfa.core.apart import OUT_OF_MEMORY, only_answers, orders
+from sfa.core.apart import OUT_OF_MEMORY, end_with_parent, only_answers, orders
 from sfa.core.frames import send
 
 ANSWERED, TOLD, FAILED = b"+", b"p", b"-"
@@ -37,6 +38,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
 
 def main() -> None:
     os.nice(NICE)
+    end_with_parent()
     with only_answers() as out:
         send(out, _answered(next(orders(sys.stdin.buffer)), out))
         out.flush()

@@ -10,18 +10,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from msgspec import structs
 
-from forecasting.outlook import moved, telling
+from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
+from forecasting.outlook import moved, open_deals, telling
 from forecasting.outlook.moved import Moved
-from forecasting.outlook.telling import (
-    LIMIT_DEFAULT,
-    DealsTold,
-    OutlookTold,
-    RunsTold,
-    RunTold,
-    ScoresTold,
-    Wanted,
-)
+from forecasting.outlook.open_deals import LIMIT_DEFAULT, DealsTold
+from forecasting.outlook.tables import honesty_table, outlook_table
+from forecasting.outlook.telling import OutlookTold, RunsTold, RunTold, ScoresTold, Wanted
 from sfa.crm.online import Online
+from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
 
@@ -34,15 +30,18 @@ def outlook_routes(screens: Online, places: Places) -> Sequence[HTTPRouteHandler
 
 
 def _told(screens: Online) -> Sequence[HTTPRouteHandler]:
-    @get("/api/forecast/outlook", tags=["forecast"])
+    @get("/api/forecast/outlook", tags=["forecast"], opt={ALSO: AS_FILES})
     async def outlook(
         request: Caller,
         node: FromQuery[str | None] = None,
         period: FromQuery[str | None] = None,
         as_of: FromQuery[str | None] = None,
-    ) -> OutlookTold:
+        form: Format = JSON,
+    ) -> Response[OutlookTold]:
         """The range of a node and of those directly below it, as the last run says."""
-        return await screens.read(telling.outlook, request.user.user_key, Wanted(node, period, as_of))
+        form_of(form)
+        found = await screens.read(telling.outlook, request.user.user_key, Wanted(node, period, as_of))
+        return await answered(found, form, lambda: outlook_table(found))
 
     @get("/api/forecast/outlook/moved", tags=["forecast"])
     async def why(
@@ -53,14 +52,19 @@ def _told(screens: Online) -> Sequence[HTTPRouteHandler]:
         since: FromQuery[str | None] = None,
     ) -> Moved:
         """Why the range is another than it was."""
-        return await screens.read(moved.moved, request.user.user_key, Wanted(node, period, as_of), since)
+        return await screens.reckon(moved.moved, request.user.user_key, Wanted(node, period, as_of), since)
 
-    @get("/api/forecast/honesty", tags=["forecast"])
+    @get("/api/forecast/honesty", tags=["forecast"], opt={ALSO: AS_FILES})
     async def honesty(
-        request: Caller, node: FromQuery[str | None] = None, as_of: FromQuery[str | None] = None
-    ) -> ScoresTold:
+        request: Caller,
+        node: FromQuery[str | None] = None,
+        as_of: FromQuery[str | None] = None,
+        form: Format = JSON,
+    ) -> Response[ScoresTold]:
         """How right every view of a node was, in periods that are over."""
-        return await screens.read(telling.scores, request.user.user_key, Wanted(node, None, as_of))
+        form_of(form)
+        found = await screens.read(telling.scores, request.user.user_key, Wanted(node, None, as_of))
+        return await answered(found, form, lambda: honesty_table(found))
 
     return [outlook, why, honesty]
 
@@ -78,13 +82,13 @@ def _deals(screens: Online, places: Places) -> Sequence[HTTPRouteHandler]:
         user = request.user.user_key
         about = json.dumps(["forecast/outlook/deals", user, node, as_of])
         place = places.open(after, about) if after is not None else None
-        found = await screens.read(telling.deals, user, Wanted(node, None, as_of), place, limit)
+        found = await screens.reckon(open_deals.deals, user, Wanted(node, None, as_of), place, limit)
         return structs.replace(found, next=places.seal(found.next, about)) if found.next is not None else found
 
     @get("/api/forecast/outlook/deals/{key:str}", tags=["forecast"])
     async def deal(request: Caller, key: FromPath[str]) -> DealsTold:
         """One open deal with its chances and why."""
-        return await screens.read(telling.deal, request.user.user_key, key)
+        return await screens.read(open_deals.deal, request.user.user_key, key)
 
     return [deals, deal]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from forecasting.engine import scores
 from forecasting.engine.values import Floats
-from forecasting.outlook.judging import LEVELS, Seen, Verdict, range_of, scaled_luck, spread_of
+from forecasting.outlook.judging import QUANTILES, Seen, Shape, Verdict, range_of, scaled_luck, spread_of
 from forecasting.outlook.looking import SAID
 from forecasting.outlook.values import BLEND, PIPELINE, Score
 
@@ -16,7 +16,7 @@ HORIZONS = (90, 60, 30, 14, 7)
 MOST = 10**9  # of 10,000: what is off by more is said to be off by that
 
 
-def scores_of(names: tuple[str, ...], verdict: Verdict) -> list[Score]:
+def scores_of(names: tuple[str, ...], verdict: Verdict, shape: Shape) -> list[Score]:
     """In order of nodes and views; a view that never said anything has none."""
     seen = verdict.seen
     if not len(seen):
@@ -25,7 +25,7 @@ def scores_of(names: tuple[str, ...], verdict: Verdict) -> list[Score]:
     views: dict[str, tuple[Floats, Floats | None]] = {
         view: (seen.said[:, v] + seen.won, None) for v, view in enumerate(SAID)
     }
-    views[PIPELINE] = (views[PIPELINE][0], pipeline_ranges(seen) + seen.won[:, :, None])
+    views[PIPELINE] = (views[PIPELINE][0], pipeline_ranges(seen, shape) + seen.won[:, :, None])
     views[BLEND] = (verdict.mean + seen.won, verdict.ranges + seen.won[:, :, None])
     found = []
     for node, name in enumerate(names):
@@ -37,13 +37,13 @@ def scores_of(names: tuple[str, ...], verdict: Verdict) -> list[Score]:
     return found
 
 
-def pipeline_ranges(seen: Seen) -> Floats:
+def pipeline_ranges(seen: Seen, shape: Shape) -> Floats:
     """By what the pipeline's own means were off before."""
     said = seen.said[:, 0]
-    found = np.full((*said.shape, len(LEVELS)), np.nan)
+    found = np.full((*said.shape, len(QUANTILES)), np.nan)
     for period in range(len(seen)):
-        before = spread_of(seen.until(period), said[:period])
-        found[period] = range_of(said[period], scaled_luck(seen, period, said[period]), before)
+        before = spread_of(seen, shape, said, period)
+        found[period] = range_of(said[period], scaled_luck(seen, period, said[period]), shape, before)
     return found
 
 
@@ -51,7 +51,7 @@ def _score(node: str, view: str, days: int, mean: Floats, actual: Floats, ranges
     off, leaning = scores.wape(mean, actual), scores.bias(mean, actual)
     lost = held = None
     if ranges is not None and np.isfinite(ranges).all():
-        lost = scores.pinball(ranges, actual, LEVELS).value
+        lost = scores.pinball(ranges, actual, QUANTILES).value
         held = scores.coverage(np.floor(ranges[:, 0]), np.ceil(ranges[:, 2]), actual).value
     return Score(
         node=node,

@@ -6,7 +6,7 @@ the same engine answers it again with the same bytes.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,8 +23,11 @@ from sfa.db.tables import outlook_found, outlook_runs
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 UNDER_WAY = (WAITING, RUNNING)
-NODE, DEALS, SCORES, QUESTION, TREE = "node", "deals", "scores", "question", "tree"
+NODE, DEALS, SCORES, QUESTION, TREE, PARTS, WHERE = "node", "deals", "scores", "question", "tree", "parts", "where"
+UNRATED = "unrated"
+OF_DEALS = (DEALS, PARTS, WHERE, QUESTION)  # what is forgotten of old runs
 STALE_MS = 90_000  # a process that has not beaten for so long is dead
+TURNED_MS = 3_600_000  # a beat so far ahead is of a clock that was turned back since, and of a process that is dead
 ATTEMPTS_MAX = 3
 NEVER = 2**31 - 1  # no run has this number
 WORKER_DIED = "worker_died"
@@ -69,13 +72,23 @@ class Said(Struct, frozen=True):
     currency: str
 
 
+class Packed(Struct, frozen=True):
+    """A question or an answer as it is stored: made before the transaction, for others wait for that. `found` is what
+    an answer says."""
+
+    digest: str
+    documents: list[tuple[str, str, bytes]]
+    found: Answer | None = None
+
+
 # -- asking -----------------------------------------------------------------------------------------------------------
 
 
 def ask(connection: Connection, now_ms: int, as_of: str, asked_by: str | None = None) -> tuple[Run, bool]:
-    """-> (the run of that day that is under way, else a new one; whether it is new). Two that ask at once meet at the
-    number, and the database tries the second again."""
-    found = _one(connection, _R.as_of == as_of, _R.state.in_(UNDER_WAY))
+    """-> (the run that waits, which will be of the day on which somebody makes it; else that of this day that is being
+    made, else a new one; whether it is new). Two that ask at once meet at the number, and the database tries the second
+    again."""
+    found = _one(connection, _R.state == WAITING) or _one(connection, _R.as_of == as_of, _R.state == RUNNING)
     if found is not None:
         return found, False
     number = (connection.execute(select(func.max(_R.number))).scalar() or 0) + 1
@@ -85,7 +98,7 @@ def ask(connection: Connection, now_ms: int, as_of: str, asked_by: str | None = 
 
 
 def ask_daily(connection: Connection, now_ms: int, minute: int = 0) -> bool:
-    """Today's, once, whatever comes of it, from a minute of the day on."""
+    """Today's, once, whatever comes of it, from a minute of the day on; none where one waits that nobody made yet."""
     today = scope.today(connection, now_ms)
     if now_ms - start_of_ms(today, scope.zone(connection)) < minute * MINUTE_MS:
         return False
@@ -93,13 +106,15 @@ def ask_daily(connection: Connection, now_ms: int, minute: int = 0) -> bool:
 
 
 def cancel(connection: Connection, now_ms: int, number: int) -> Run:
-    """Refuses `not_found`, and `run_ended` what is over; what is cancelled already stays so."""
+    """Refuses `not_found`, and `run_ended` what is over, be it since this moment; what is cancelled already stays
+    so."""
+    if 0 < number < NEVER:
+        mine = update(outlook_runs).where(_R.number == number, _R.state.in_(UNDER_WAY))
+        connection.execute(mine.values(state=CANCELLED, ended_at=now_ms, claimed_by=None))
     found = numbered(connection, number)
-    if found.state not in (*UNDER_WAY, CANCELLED):
+    if found.state != CANCELLED:
         raise Refused("run_ended", f"the run is {found.state}", state=found.state)
-    mine = update(outlook_runs).where(_R.number == number, _R.state.in_(UNDER_WAY))
-    connection.execute(mine.values(state=CANCELLED, ended_at=now_ms, claimed_by=None))
-    return numbered(connection, number)
+    return found
 
 
 # -- working ----------------------------------------------------------------------------------------------------------
@@ -108,7 +123,8 @@ def cancel(connection: Connection, now_ms: int, number: int) -> Run:
 def claim(connection: Connection, now_ms: int, me: str) -> Run | None:
     """The first run that waits, or whose process died; None where there is none. One that has killed several is given
     up."""
-    is_free = or_(_R.state == WAITING, (_R.state == RUNNING) & (_R.beat_at < now_ms - STALE_MS))
+    is_dead = or_(_R.beat_at < now_ms - STALE_MS, _R.beat_at > now_ms + TURNED_MS)
+    is_free = or_(_R.state == WAITING, (_R.state == RUNNING) & is_dead)
     for number in connection.execute(select(_R.number).where(is_free).order_by(_R.number)).scalars().all():
         given_up = update(outlook_runs).where(_R.number == number, is_free, _R.attempts >= ATTEMPTS_MAX)
         if connection.execute(given_up.values(state=FAILED, code=WORKER_DIED, ended_at=now_ms)).rowcount:
@@ -125,32 +141,25 @@ def beat(connection: Connection, now_ms: int, number: int, me: str, step: str, p
     return _mine(connection, number, me, beat_at=now_ms, step=step, progress=progress)
 
 
-def began(connection: Connection, number: int, me: str, said: Said, question: bytes) -> bool:
+def began(connection: Connection, number: int, me: str, said: Said, question: Packed) -> bool:
     """The question is kept before it is answered; it is of the day on which it was read, for a run may wait."""
     read = {"as_of": said.as_of, "seq": said.seq, "currency": said.currency}
-    if not _mine(connection, number, me, **read, digest=digest_of(question)):
+    if not _mine(connection, number, me, **read, digest=question.digest):
         return False
     connection.execute(delete(outlook_found).where(_F.number == number))
-    _put(connection, number, [(QUESTION, "", question)])
+    _put(connection, number, question)
     return True
 
 
-def finish(connection: Connection, now_ms: int, number: int, me: str, answer: bytes) -> bool:
+def finish(connection: Connection, now_ms: int, number: int, me: str, answer: Packed) -> bool:
     """What was found and that it is, in one transaction; nothing where the run is not mine any more."""
-    found = msgspec.json.decode(answer, type=Answer)
-    learnt = msgspec.to_builtins(found.learnt) if found.learnt is not None else None
-    said = {"state": DONE, "ended_at": now_ms, "progress": 1_000, "step": None, "code": found.code, "learnt": learnt}
-    engine = found.learnt.engine if found.learnt is not None else None
-    if not _mine(connection, number, me, **said, engine=engine, found_digest=digest_of(answer), claimed_by=None):
+    assert answer.found is not None
+    code, learnt = answer.found.code, answer.found.learnt
+    said = {"state": DONE, "ended_at": now_ms, "progress": 1_000, "step": None, "code": code, "claimed_by": None}
+    said |= {"engine": learnt.engine, "learnt": msgspec.to_builtins(learnt)} if learnt is not None else {}
+    if not _mine(connection, number, me, **said, found_digest=answer.digest):
         return False
-    scores: dict[str, list[Score]] = {}
-    for score in found.scores:
-        scores.setdefault(score.node, []).append(score)
-    documents = [(NODE, node.node, _encode(node)) for node in found.nodes]
-    documents.append((TREE, "", _encode({node.node: node.above for node in found.nodes})))
-    documents += [(DEALS, owner, _encode(deals)) for owner, deals in sorted(found.deals.items())]
-    documents += [(SCORES, node, _encode(of)) for node, of in sorted(scores.items())]
-    _put(connection, number, documents)
+    _put(connection, number, answer)
     return True
 
 
@@ -163,11 +172,39 @@ def _mine(connection: Connection, number: int, me: str, **said: Any) -> bool:
     return connection.execute(mine.values(**said)).rowcount == 1
 
 
-def _put(connection: Connection, number: int, documents: Sequence[tuple[str, str, bytes]]) -> None:
-    packer = zstandard.ZstdCompressor(level=3)
-    rows = [{"number": number, "kind": k, "key": key, "doc": packer.compress(doc)} for k, key, doc in documents]
+def _put(connection: Connection, number: int, packed: Packed) -> None:
+    rows = [{"number": number, "kind": kind, "key": key, "doc": doc} for kind, key, doc in packed.documents]
     for start in range(0, len(rows), BATCH):
         connection.execute(insert(outlook_found), rows[start : start + BATCH])
+
+
+# -- packing ----------------------------------------------------------------------------------------------------------
+
+
+def packed_question(question: bytes, shared: Mapping[str, Mapping[str, int]] | None = None, unrated: int = 0) -> Packed:
+    """`shared`: who has how much of open deals that are not one person's alone, of 10,000; `unrated`: how many deals
+    and credits are in no figure, for want of a rate."""
+    beside = [(PARTS, "", _encode(shared or {})), (UNRATED, "", _encode(unrated))]
+    return _packed(question, [(QUESTION, "", question), *beside])
+
+
+def packed_answer(answer: bytes) -> Packed:
+    """`msgspec.ValidationError` for what is no answer."""
+    found = msgspec.json.decode(answer, type=Answer)
+    scores: dict[str, list[Score]] = {}
+    for score in found.scores:
+        scores.setdefault(score.node, []).append(score)
+    documents = [(NODE, node.node, _encode(node)) for node in found.nodes]
+    documents.append((TREE, "", _encode({node.node: node.above for node in found.nodes})))
+    documents += [(DEALS, owner, _encode(deals)) for owner, deals in sorted(found.deals.items())]
+    documents.append((WHERE, "", _encode({deal.key: owner for owner, of in found.deals.items() for deal in of})))
+    documents += [(SCORES, node, _encode(of)) for node, of in sorted(scores.items())]
+    return _packed(answer, documents, found)
+
+
+def _packed(data: bytes, documents: Iterable[tuple[str, str, bytes]], found: Answer | None = None) -> Packed:
+    packer = zstandard.ZstdCompressor(level=3)
+    return Packed(digest_of(data), [(kind, key, packer.compress(doc)) for kind, key, doc in documents], found)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -212,6 +249,21 @@ def deals(connection: Connection, number: int, owners: Iterable[str]) -> dict[st
     return _documents(connection, number, DEALS, owners, list[DealOutlook])
 
 
+def where(connection: Connection, number: int) -> dict[str, str] | None:
+    """Each deal, with whom it is kept under in `deals`; None where the deals of the run are not kept any more."""
+    return _documents(connection, number, WHERE, [""], dict[str, str]).get("")
+
+
+def shared(connection: Connection, number: int) -> dict[str, dict[str, int]]:
+    """Deals that are not one person's alone: who has how much of each, of 10,000."""
+    return _documents(connection, number, PARTS, [""], dict[str, dict[str, int]]).get("", {})
+
+
+def unrated(connection: Connection, number: int) -> int:
+    """How many deals and credits of the company are in no figure of a run."""
+    return _documents(connection, number, UNRATED, [""], int).get("", 0)
+
+
 def scores(connection: Connection, number: int, among: Iterable[str]) -> dict[str, list[Score]]:
     return _documents(connection, number, SCORES, among, list[Score])
 
@@ -252,13 +304,17 @@ def digest_of(data: bytes) -> str:
 
 
 def forget(connection: Connection, now_ms: int) -> str:
-    """Deals and questions of old runs, but for the first run of each week."""
-    query = select(_R.number, _R.as_of).where(_R.asked_at < now_ms - KEPT_DAYS * DAY_MS).order_by(_R.number)
+    """Deals and questions of runs that ended long ago, but for the first good one of each week, and the last of all,
+    which is told until there is another."""
+    is_over = _R.state.in_((DONE, FAILED, CANCELLED)) & (_R.ended_at < now_ms - KEPT_DAYS * DAY_MS)
+    is_kept = select(_F.number).where(_F.number == _R.number, _F.kind.in_(OF_DEALS)).exists()
+    last, query = newest(connection), select(_R.number, _R.as_of, _R.state, _R.code).where(is_over, is_kept)
     weeks, old = set[int](), list[int]()
-    for number, as_of in connection.execute(query).all():
+    for number, as_of, state, code in connection.execute(query.order_by(_R.number)).all():
         week = (ordinal(as_of) - 1) // 7  # Monday is the first of its days
-        if week in weeks:
+        if state == DONE and code is None and week not in weeks:
+            weeks.add(week)
+        elif last is None or number != last.number:
             old.append(number)
-        weeks.add(week)
-    gone = delete(outlook_found).where(_F.number.in_(old), _F.kind.in_((DEALS, QUESTION)))
+    gone = delete(outlook_found).where(_F.number.in_(old), _F.kind.in_(OF_DEALS))
     return f"{connection.execute(gone).rowcount if old else 0} documents"

@@ -1,4 +1,4 @@
-"""What the last run says, to who may know it (R30): ranges of nodes, chances of deals, how right earlier ones were.
+"""What the last run says, to who may know it (R30): ranges of nodes, how right earlier ones were, and runs.
 
 A range cannot be told in part: a node is shown whole to who sees all of it, and to nobody else. Where somebody stands
 is what it was on the day of the run; whether the caller may see that is asked of his scope today.
@@ -6,13 +6,14 @@ is what it was on the day of the run; whether the caller may see that is asked o
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from forecasting.answers import NodeRow
 from forecasting.outlook import store
 from forecasting.outlook.store import Run
-from forecasting.outlook.values import COMPANY, DealOutlook, Learnt, Outlook, Score
+from forecasting.outlook.values import COMPANY, Learnt, Outlook, Score
 from forecasting.overriding import sight_of
 from forecasting.spots import Sight
 from sfa.core.access import SEES_EVERYTHING
@@ -22,14 +23,11 @@ from sfa.core.ids import is_key
 from sfa.crm.edits import Who
 from sfa.crm.online import person
 from sfa.db import scope
-from sfa.db.places import lies_in
 from sfa.db.prepared import among, listed
 from sfa.db.tables import ROWS
 
-LIMIT_DEFAULT, LIMIT_MAX = 100, 500
 RUNS_MAX = 200
 MAY_ASK = ("manager", "director", "finance", "admin")
-_DEALS = ROWS["deals"].c
 
 
 class Wanted(Struct, frozen=True):
@@ -69,34 +67,15 @@ class NodeTold(Struct, frozen=True):
 
 class OutlookTold(Struct, frozen=True, kw_only=True):
     """The node that was asked for, then those directly below it that the caller sees all of; `hidden` counts the
-    others. `under_way` is a run that is being made."""
+    others. `under_way` is a run that is being made. `unrated` counts deals and credits of the whole company without a
+    rate into its currency, which are in no figure (R34)."""
 
     run: RunTold
     under_way: RunTold | None
     currency: str
     items: list[NodeTold]
     hidden: int
-
-
-class DealTold(Struct, frozen=True, kw_only=True):
-    """`state` and `name` are today's, chances those of the run's day; `periods` are what `within_bp` and
-    `expected_minor` are of."""
-
-    outlook: DealOutlook
-    name: str
-    owner_key: str
-    state: str
-
-
-class DealsTold(Struct, frozen=True, kw_only=True):
-    """The deals of which most is expected in the first period first."""
-
-    run: RunTold
-    currency: str
-    node: str
-    periods: list[str]
-    items: list[DealTold]
-    next: str | None = None
+    unrated: int
 
 
 class ScoresTold(Struct, frozen=True, kw_only=True):
@@ -143,14 +122,10 @@ class Looked(Struct, frozen=True):
 
 
 def look(connection: Connection, user_key: str, wanted: Wanted) -> Looked:
-    """Refuses `outlook_missing` where no run came to its end, `request_invalid`, and `not_found`."""
+    """Refuses `outlook_missing` where no run came to its end, or none that knows the caller's own place, and
+    `request_invalid`, `field_invalid`, `not_found`."""
     who = person(connection, user_key)
-    if wanted.as_of is not None:
-        check_day(wanted.as_of)
-    run = store.newest(connection, wanted.as_of)
-    if run is None:
-        waiting = store.under_way(connection)
-        raise Refused("outlook_missing", under_way=waiting.number if waiting is not None else None)
+    run = newest(connection, wanted.as_of)
     tree, sight = store.tree(connection, run.number), sight_of(who, shown=False)
     own = _own_place(tree, sight)
     node = wanted.node if wanted.node is not None else own
@@ -158,10 +133,23 @@ def look(connection: Connection, user_key: str, wanted: Wanted) -> Looked:
     if node != COMPANY and (not colon or kind not in ("user", "team") or not is_key(key)):
         raise Refused("request_invalid", "`node` is company, team:<key> or user:<key>")
     found = Looked(run, tree, node, who, sight)
-    # a run that could not compute anything has no nodes: everybody is told why, at his own place
-    if not (found.sees(node) if node in tree else not tree and node == own):
+    if node in tree:
+        if not found.sees(node):
+            raise Refused("not_found")
+    elif node != own:
         raise Refused("not_found")
-    return found
+    elif tree:  # who came since
+        raise Refused("outlook_missing", f"the run of {run.as_of} does not know {node}", day=run.as_of, node=node)
+    return found  # a run that could not compute anything has no nodes: everybody is told why, at his own place
+
+
+def newest(connection: Connection, as_of: str | None) -> Run:
+    """The last run of a day or before it. Refuses `field_invalid`, and `outlook_missing` with what is under way."""
+    run = store.newest(connection, check_day(as_of) if as_of is not None else None)
+    if run is None:
+        waiting = store.under_way(connection)
+        raise Refused("outlook_missing", under_way=waiting.number if waiting is not None else None)
+    return run
 
 
 def _own_place(tree: Mapping[str, Sequence[str]], sight: Sight) -> str:
@@ -192,6 +180,7 @@ def outlook(connection: Connection, user_key: str, wanted: Wanted) -> OutlookTol
         currency=found.run.currency or "",
         items=items,
         hidden=len(found.below) - len(seen),
+        unrated=store.unrated(connection, found.run.number),
     )
 
 
@@ -202,54 +191,6 @@ def _of_period(periods: Sequence[Outlook], period: str | None) -> list[Outlook]:
         ahead = [p.period_key for p in periods]
         raise Refused("period_unknown", f"the run looks at {', '.join(ahead)}", period_key=period[:64], ahead=ahead)
     return found
-
-
-def deals(connection: Connection, user_key: str, wanted: Wanted, after: str | None, limit: int) -> DealsTold:
-    """`after` is (run, how many were told) of the page before, so that pages are of one run."""
-    if not 1 <= limit <= LIMIT_MAX:
-        raise Refused("request_invalid", f"`limit` is 1 to {LIMIT_MAX}")
-    found = look(connection, user_key, wanted)
-    number, start = (int(part) for part in after.split()) if after is not None else (found.run.number, 0)
-    if number != found.run.number:
-        found = Looked(store.numbered(connection, number), store.tree(connection, number), *_rest(found))
-    seen = [user for user in found.people if found.sees(f"user:{user}")]
-    every = [deal for of in store.deals(connection, number, seen).values() for deal in of]
-    every.sort(key=lambda deal: (-(deal.expected_minor[0] if deal.expected_minor else 0), deal.key))
-    page = every[start : start + limit]
-    rows = deal_rows(connection, found.who, [deal.key for deal in page])
-    items = [_deal(deal, *rows[deal.key]) for deal in page if deal.key in rows]
-    is_more = len(every) > start + limit
-    return DealsTold(
-        run=told(found.run),
-        currency=found.run.currency or "",
-        node=found.node,
-        periods=ahead(connection, found.run.number),
-        items=items,
-        next=f"{number} {start + limit}" if is_more else None,
-    )
-
-
-def _rest(found: Looked) -> tuple[str, Who, Sight]:
-    return found.node, found.who, found.sight
-
-
-def deal(connection: Connection, user_key: str, key: str) -> DealsTold:
-    """One deal, whoever owns it now; `not_found` where the caller does not see it, or the run did not know it."""
-    found = look(connection, user_key, Wanted())
-    rows = deal_rows(connection, found.who, [key]) if is_key(key) else {}
-    if key not in rows:
-        raise Refused("not_found")
-    of = store.deals(connection, found.run.number, [rows[key][1]])
-    known = next((d for each in of.values() for d in each if d.key == key), None)
-    if known is None:
-        raise Refused("not_found")
-    return DealsTold(
-        run=told(found.run),
-        currency=found.run.currency or "",
-        node=f"user:{rows[key][1]}",
-        periods=ahead(connection, found.run.number),
-        items=[_deal(known, *rows[key])],
-    )
 
 
 def scores(connection: Connection, user_key: str, wanted: Wanted) -> ScoresTold:
@@ -309,14 +250,8 @@ def told(run: Run) -> RunTold:
         digest=run.digest,
         found_digest=run.found_digest,
         code=run.code,
-        learnt=Learnt(**run.learnt) if run.learnt is not None else None,
+        learnt=msgspec.convert(run.learnt, Learnt) if run.learnt is not None else None,
     )
-
-
-def ahead(connection: Connection, number: int) -> list[str]:
-    """The periods that a run looks at."""
-    company = store.nodes(connection, number, [COMPANY]).get(COMPANY)
-    return [period.period_key for period in company.periods] if company is not None else []
 
 
 def _names(connection: Connection, nodes: Mapping[str, object]) -> dict[str, str]:
@@ -329,25 +264,3 @@ def _names(connection: Connection, nodes: Mapping[str, object]) -> dict[str, str
         )
         found.update((f"{kind}:{key}", name) for key, name in rows)
     return found
-
-
-def deal_rows(connection: Connection, who: Who, keys: Sequence[str]) -> dict[str, tuple[str, str, str]]:
-    """key -> (name, owner, whether open, won or lost today), of those that the caller sees."""
-    stage = ROWS["stages"].c
-    query = (
-        select(_DEALS.key, _DEALS.name, _DEALS.owner_key, _DEALS.closed_at, stage.kind)
-        .outerjoin(ROWS["stages"], stage.key == _DEALS.stage_key)
-        .where(among(_DEALS.key, "keys"), ~_DEALS.gone)
-    )
-    bound = {"keys": listed(connection, sorted(keys))}
-    if who.held is not None:
-        query = query.where(lies_in(_DEALS.buckets, "held"))
-        bound["held"] = listed(connection, who.held)
-    return {
-        key: (name, owner, "open" if closed_at is None else "won" if kind == "won" else "lost")
-        for key, name, owner, closed_at, kind in connection.execute(query, bound)
-    }
-
-
-def _deal(found: DealOutlook, name: str, owner_key: str, state: str) -> DealTold:
-    return DealTold(outlook=found, name=name, owner_key=owner_key, state=state)

@@ -85,7 +85,7 @@ class Quota(Struct, frozen=True, array_like=True):
 
 class Question(Struct, frozen=True, kw_only=True):
     """Everything that was known at the end of the day `until`. `ahead` are the periods that are asked for: the one that
-    is running and later ones."""
+    is running and later ones, and of `windows` those that are: days to come that are no period ("the next 30")."""
 
     until: int
     currency: str
@@ -98,6 +98,7 @@ class Question(Struct, frozen=True, kw_only=True):
     credits: list[Credit]
     calls: list[Call]
     quotas: list[Quota]
+    windows: list[Span] = []
 
 
 # -- answered ---------------------------------------------------------------------------------------------------------

@@ -27,13 +27,14 @@ limit_memory(int(sys.argv[1]))
 main()
 """
 WITHIN_S, MEMORY_MB = 1800.0, 4096
+MEMORY_LEAST_MB = 512  # with less the libraries themselves do not load, and one of them tries for ever
 
 Told = Callable[[Step], Awaitable[None]]
 
 
 class Worker:
     def __init__(self, within_s: float = WITHIN_S, memory_mb: int = MEMORY_MB, program: str = START) -> None:
-        self._within_s, self._memory_mb, self._program = within_s, memory_mb, program
+        self._within_s, self._memory_mb, self._program = within_s, max(memory_mb, MEMORY_LEAST_MB), program
         self._turn = asyncio.Lock()
 
     async def answer(self, question: bytes, told: Told) -> bytes:

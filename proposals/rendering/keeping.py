@@ -99,8 +99,9 @@ def finish(connection: Connection, now_ms: int, render: Render, content: Content
 
 
 def fail(connection: Connection, now_ms: int, render: Render, code: str, problem: str) -> bool:
-    """The order is given up; what is printed is kept, so that it can be asked for again."""
+    """The order is given up; who asks for it again brings along what is printed."""
     said = {"state": FAILED, "ended_at": now_ms, "claimed_by": None, "code": code, "problem": problem[:500]}
+    said["body"] = None
     if not queue.put(connection, render, **said):
         return False
     tell(connection, now_ms, render)

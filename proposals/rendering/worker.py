@@ -1,8 +1,9 @@
 """One printing process at a time, kept for the next order: started, watched, ended, and started anew.
 
-An order has seconds of a processor, which the process counts itself, and `WAIT` times as many by the clock for one that
-hangs without working. Who cancels the task that waits ends the process. Whatever happens to it is a failure of this
-order with a code (`timed_out`, `out_of_memory`, `worker_died`, or what refused it), and of no other order.
+An order has seconds of a processor, which the process counts itself; one that used none of them for as long by the
+clock hangs, and on a busy machine a slow one does not. Who cancels the task that waits ends the process. Whatever
+happens to it is a failure of this order with a code (`timed_out`, `out_of_memory`, `worker_died`, or what refused it),
+and of no other order.
 """
 
 import asyncio
@@ -66,13 +67,11 @@ class Worker:
             await self._start()
         is_kept = False
         try:
-            async with asyncio.timeout(seconds * WAIT + (self._limits.start_s if is_new else 0)):
-                kind, answer = await self._asked(encode(Task(seconds, order)))
+            data = encode(Task(seconds, order))
+            kind, answer = await self._watched(data, seconds, self._limits.start_s if is_new else 0.0)
             is_kept = kind in (ANSWERED, REFUSED)
             if not is_kept:
                 await self._leaves()
-        except TimeoutError:
-            raise Failed(TIMED_OUT, f"no answer within {seconds * WAIT:g} s") from None
         finally:
             if is_kept:
                 self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._end_aside)
@@ -130,6 +129,30 @@ class Worker:
         assert self._process is not None
         with suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), LEAVES_S)
+
+    async def _watched(self, data: bytes, seconds: float, start_s: float) -> tuple[bytes, bytes]:
+        """The answer, while it is seen from time to time that the process works."""
+        loop = asyncio.get_running_loop()
+        last = loop.time() + seconds * WAIT + start_s
+        work, used, window = asyncio.create_task(self._asked(data)), self._used(), seconds + start_s
+        try:
+            while not (await asyncio.wait({work}, timeout=window))[0]:
+                before, used, window = used, self._used(), seconds
+                if (used is not None and used == before) or loop.time() > last:
+                    raise Failed(TIMED_OUT, f"it hangs: no answer, and no work in {seconds:g} s")
+            return work.result()
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait({work})
+
+    def _used(self) -> int | None:
+        """Of a processor, in ticks; None where the system does not tell."""
+        try:
+            said = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b") ")[2].split()
+            return int(said[11]) + int(said[12])
+        except (OSError, ValueError, IndexError):
+            return None
 
     async def _asked(self, data: bytes) -> tuple[bytes, bytes]:
         """(what kind of answer, the answer)"""

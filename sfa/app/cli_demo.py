@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from sfa.app.demo import margins, monday, outlook, photos, quarter, rounds, stage, story, troubles
+from sfa.app.demo import margins, monday, offer, outlook, photos, quarter, rounds, stage, story, troubles
 from sfa.app.demo.phones import SetBack, phone
 from sfa.app.seed.write import seed as seed_company
 from sfa.core.clock import SystemClock
@@ -87,6 +87,7 @@ def _play(console: Console, database: Database, address: str, folder: Path) -> N
         photos.send_a_photo(day, folder, address, customer)
         quarter.Quarter(day, drawer, back, address).play(customer)
         margins.ask_before_giving(day, address)
+        offer.offer_a_customer(day, address, folder)
         week = monday.Monday(day, folder, address, customer)
         beside = outlook.Outlook(week)
         beside.before()

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import msgspec
 
-from sfa.app.cli_device import Desk, as_json, device, on_desk
+from sfa.app.cli_device import Desk, as_json, device, on_desk, run
 from sfa.app.cli_device_files import fetched
 from sfa.app.cli_device_tables import show_rows
 from sfa.app.cli_device_words import fields_of, find
@@ -14,7 +14,7 @@ from sfa.core.errors import Refused
 from sfa.core.money import format_minor
 from sfa.core.pricing import Choices, choose, price
 from sfa.core.pricing.values import Line, Offer, Priced
-from sync.device import Device, proposals
+from sync.device import Device, drafting, proposals
 from sync.device.proposals import LINES, PROPOSALS, LineShown, Problem, Shown
 
 Tax = tuple[str, int]
@@ -52,7 +52,7 @@ def draft(desk: Desk, deal: str, values: tuple[str, ...], *, empty: bool, tax: T
     """Begin a proposal of a deal, with the deal's lines; prints its key."""
     found = desk.device()
     key = find(found, "deals", deal)
-    click.echo(proposals.draft(found, key, fields_of(PROPOSALS, values), tax=tax, lines=not empty))
+    click.echo(drafting.draft(found, key, fields_of(PROPOSALS, values), tax=tax, lines=not empty))
 
 
 @proposal.command("add-line")
@@ -67,7 +67,7 @@ def add_line(desk: Desk, proposal: str, values: tuple[str, ...], product: str | 
     said = fields_of(LINES, values)
     if product is not None:
         said["product_key"] = find(found, "products", product)
-    click.echo(proposals.add_line(found, find(found, PROPOSALS, proposal), said, tax))
+    click.echo(drafting.add_line(found, find(found, PROPOSALS, proposal), said, tax))
 
 
 @proposal.command()
@@ -79,8 +79,73 @@ def resend(desk: Desk, proposal: str, values: tuple[str, ...]) -> None:
     found = desk.device()
     kept = {problem.key: problem for problem in proposals.refused(found) if problem.entity == PROPOSALS}
     key = proposal if proposal in kept else find(found, PROPOSALS, proposal)
-    numbers = proposals.resend(found, key, fields_of(PROPOSALS, values))
+    numbers = drafting.resend(found, key, fields_of(PROPOSALS, values))
     click.echo(f"{len(numbers)} changes are queued again")
+
+
+# -- its way to the customer ------------------------------------------------------------------------------------------
+
+
+@proposal.command()
+@proposal_argument
+@on_desk
+def submit(desk: Desk, proposal: str) -> None:
+    """Ask for the approval that it needs; where it needs none it is approved."""
+    run(desk, "proposal.submit", PROPOSALS, proposal, {})
+
+
+@proposal.command()
+@proposal_argument
+@click.option("--text", help="What its author is told.")
+@on_desk
+def approve(desk: Desk, proposal: str, text: str | None) -> None:
+    """Approve a proposal as it was submitted when this device heard of it: of another one that is refused."""
+    found = desk.device()
+    key = find(found, PROPOSALS, proposal)
+    said = {"submitted_at": found.list(PROPOSALS)[key]["submitted_at"], "text": text}
+    run(desk, "proposal.approve", PROPOSALS, key, said)
+
+
+@proposal.command()
+@proposal_argument
+@click.argument("text")
+@on_desk
+def reject(desk: Desk, proposal: str, text: str) -> None:
+    """Give it back to its author, with the reason."""
+    run(desk, "proposal.reject", PROPOSALS, proposal, {"text": text})
+
+
+@proposal.command()
+@proposal_argument
+@on_desk
+def render(desk: Desk, proposal: str) -> None:
+    """Ask for a PDF: of a draft as it stands, or of what was sent."""
+    run(desk, "proposal.render", PROPOSALS, proposal, {})
+
+
+@proposal.command()
+@proposal_argument
+@on_desk
+def send(desk: Desk, proposal: str) -> None:
+    """Ask that it be sent: the server gives it its number and freezes it."""
+    run(desk, "proposal.send", PROPOSALS, proposal, {})
+
+
+@proposal.command()
+@proposal_argument
+@click.option("--reason")
+@on_desk
+def withdraw(desk: Desk, proposal: str, reason: str | None) -> None:
+    """What was sent is offered no more."""
+    run(desk, "proposal.withdraw", PROPOSALS, proposal, {"reason": reason})
+
+
+@proposal.command()
+@proposal_argument
+@on_desk
+def revise(desk: Desk, proposal: str) -> None:
+    """Change what was sent: with the next sending it is a new version."""
+    run(desk, "proposal.revise", PROPOSALS, proposal, {})
 
 
 # -- looking ----------------------------------------------------------------------------------------------------------

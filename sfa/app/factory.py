@@ -36,6 +36,7 @@ from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
 from proposals.rendering.values import Limits
+from proposals.routes import proposal_routes
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.commands import COMMANDS
 from sfa.app.file_service import file_service
@@ -250,6 +251,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *route_routes(services.screens, services.planner),
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
+        *proposal_routes(services.screens, services.renders),
         *rendering_routes(services.files, door, services.screens),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),

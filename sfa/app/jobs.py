@@ -248,11 +248,11 @@ async def run_apart(database: Database, clock: Clock, job: Job, *asked: int) -> 
         _log.info("%s: %s", job.name, await database.write_async(finish, kept, slot, clock.now_ms()))
 
 
-async def run_outlooks(database: Database, clock: Clock, job: Job, outlooks: Outlooks, minute: int) -> None:
-    """Ask for today's, by the minute of this server, and run what waits: minutes of another process, for which this
-    job alone waits."""
-    asked = structs.replace(job, work=partial(ask_for_outlook, minute=minute))
-    if await run(database, clock, asked) is not None and (count := await outlooks.run_all()):
+async def run_outlooks(database: Database, clock: Clock, job: Job, outlooks: Outlooks | None, minute: int) -> None:
+    """Ask for today's, by the minute of this server, and run what waits, whoever asked: minutes of another process, for
+    which this job alone waits. Whose slot it is says nothing of who runs: a server that runs none may have had it."""
+    await run(database, clock, structs.replace(job, work=partial(ask_for_outlook, minute=minute)))
+    if outlooks is not None and (count := await outlooks.run_all()):
         _log.info("%s: %d runs ended", job.name, count)
 
 
@@ -274,11 +274,11 @@ def scheduler(
         args: tuple[Any, ...] = (files,) if collects else ()
         if job.name == "take_forecast_snapshot":
             args = (snapshot_minute,)
-        runs_outlooks = outlooks is not None and job.name == "make_outlook"
-        if runs_outlooks:
+        asks = job.name == "make_outlook"
+        if asks:
             args = (outlooks, snapshot_minute)
         made.add_job(
-            run_outlooks if runs_outlooks else run_collection if collects else apart,
+            run_outlooks if asks else run_collection if collects else apart,
             IntervalTrigger(seconds=job.every_s, timezone="UTC"),
             args=(database, clock, job, *args),
             id=job.name,

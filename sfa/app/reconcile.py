@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sfa.app import reconcile_checks as checks
 from sfa.app.reconcile_checks import Difference, Found, Look
 from sfa.app.reconcile_deals import pnl_of_deals
+from sfa.app.reconcile_proposals import proposal_numbers, proposals_as_sent
 from sfa.core.access import CLOSES_PERIODS, SEES_COST
 from sfa.core.errors import Refused
 from sfa.crm.online import person
@@ -39,6 +40,8 @@ CHECKS: Mapping[str, Check] = {
         checks.profit_by,
         checks.closed_sums,
         checks.closed_unchanged,
+        proposals_as_sent,
+        proposal_numbers,
     )
 }
 # What these tell may hold, or lead to, a cost (R45).

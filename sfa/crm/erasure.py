@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Text, cast, or_, select
 from sfa.core.erasing import ENTITY, blanked, without_person
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
+from sfa.crm import proposing
 from sfa.crm.online import begin
 from sfa.crm.rest import repeats
 from sfa.db import erasures
@@ -75,6 +76,7 @@ def erase_person(door: Door, key: str, origin: Origin, reason: str) -> Erased:
     ]
     for cell in facts:
         _end(door, cell, blanked(cell.entity, cell.row), origin)
+    proposing.forget_drafts(door, keys, origin)
     told = [*_about(door, keys, origin), *_kept(door, keys, origin)]
     door.flush()
     for entity in sorted({cell.entity for cell in (*touched, *facts, *told)}):

@@ -22,7 +22,7 @@ from sfa.db.tables import ROWS, erasures, history, redirects
 
 MAY_EXPORT = frozenset({"manager", "director", "admin"})
 ROWS_MAX = 5_000  # of each kind
-NAMED_IN = ("visits", "calls", "customer_needs", "deals")
+NAMED_IN = ("visits", "calls", "customer_needs", "deals", "proposals")
 ABOUT = ("conflicts", "refusals", "suggestions")
 
 

@@ -4,16 +4,20 @@ People change what was not sent; a change makes it a draft again, so that an app
 and its PDF, stay. A template counts its versions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from sqlalchemy import delete, select
 
 from sfa.core.errors import Refused
 from sfa.db.cells import Cell
+from sfa.db.tables import proposal_renders, proposal_versions
 from sfa.db.writes import Door, Origin
 
 PROPOSALS, LINES, TEMPLATES = "proposals", "proposal_lines", "proposal_templates"
 OPEN = ("draft", "in_approval", "approved")
 DRAFT = "draft"
+_R, _V = proposal_renders.c, proposal_versions.c
 Values = Mapping[str, Any]
 
 
@@ -64,3 +68,20 @@ def _changes(cell: Cell, values: Values | None) -> bool:
 
 def _proposal(door: Door, cell: Cell) -> Cell:
     return cell if cell.entity == PROPOSALS else door.cell(PROPOSALS, cell.row["proposal_key"], "share")
+
+
+def forget_drafts(door: Door, people: Iterable[str], origin: Origin) -> None:
+    """What was printed, or waits to be, of drafts for an erased person. Rows name the person by key alone; what was
+    sent stays, as a record of the company's (docs/proposals.md)."""
+    for proposal in door.load_where(PROPOSALS, "contact_key", sorted(people)):
+        ours = (_R.proposal_key == proposal.key, _R.kind == "draft")
+        door.connection.execute(delete(proposal_renders).where(*ours))
+        sent = select(_V.pdf_key).where(_V.proposal_key == proposal.key, _V.pdf_key.is_not(None))
+        kept = set(door.connection.execute(sent).scalars())
+        mine = door.load_where("attachments", "deal_key", (proposal.row["deal_key"],))
+        printed = [c for c in mine if c.exists and c.row["proposal_key"] == proposal.key and c.key not in kept]
+        for file in printed:
+            door.delete(file, origin, "erase")
+        if proposal.exists and proposal.row["pdf_key"] in {file.key for file in printed}:
+            blank = dict.fromkeys(("pdf_key", "pdf_digest", "render_state", "render_problem"))
+            door.put(proposal, blank, origin, "erase")

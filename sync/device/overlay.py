@@ -42,6 +42,7 @@ SERVER_COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "quota.decide": ("quotas", {}),
     "quota.spread": ("quotas", {}),
     "deal.quote": ("deals", {}),
+    "deal.propose": ("deals", {}),
     "proposal.submit": ("proposals", {}),
     "proposal.approve": ("proposals", {}),
     "proposal.reject": ("proposals", {}),

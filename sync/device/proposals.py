@@ -1,4 +1,4 @@
-"""Proposals on a device: drafted, priced and judged without signal, by the rules of the server (R33-R36, R44, R53).
+"""Proposals as a device shows them: priced and judged without signal, by the rules of the server (R33-R35, R44, R53).
 
 Totals are those of `sfa.core.pricing.price` over the rows that the device holds with its own queue on top; prices,
 guides and discount limits are those that it holds. No cost is needed and none is here (R45): whom margins ask for, the
@@ -32,17 +32,21 @@ from sync.device.outbox import Queued
 from sync.device.visits import zone_of_company
 
 PROPOSALS, LINES = "proposals", "proposal_lines"
+DRAFT, AGAIN_DRAFT = "draft", ("in_approval", "approved")
+EDITS = ("create", "update", "delete")
 Row = Mapping[str, Any]
 
 
 class Problem(Struct, frozen=True):
-    """Why there is no price, or why the server did not take a change: `refusal` is the row that keeps it."""
+    """Why there is no price, or why the server did not take a change: `refusal` is the row that keeps it, `kind` what
+    it was (create, update, delete, or a command)."""
 
     code: str
     text: str
     entity: str = PROPOSALS
     key: str = ""
     refusal: str | None = None
+    kind: str | None = None
 
 
 class LineShown(Struct, frozen=True):
@@ -95,66 +99,6 @@ class Shown(Struct, frozen=True):
     pdf: str | None
 
 
-# -- drafting ---------------------------------------------------------------------------------------------------------
-
-
-def draft(
-    device: Device, deal: str, values: Row | None = None, *, tax: tuple[str, int] | None = None, lines: bool = True
-) -> str:
-    """Begin a proposal of a deal, with the deal's own lines unless told otherwise; it lands whole or not at all (S20).
-    -> its key. `values` are fields of proposals; the title is that of the deal, and so is the currency."""
-    row = device.get("deals", deal)
-    if row is None:
-        raise Refused("row_unknown", f"there is no deals row {deal!r} on this device", entity="deals", key=deal)
-    said: dict[str, Any] = {"deal_key": deal, "title": row["name"], "currency": row["currency"] or _currency(device)}
-    with device.unit():
-        made = device.create(PROPOSALS, {**said, **(values or {})})
-        below = device.list("deal_lines", {"deal_key": deal}) if lines else {}
-        for key in in_order(below):
-            _copied(device, made, below[key], tax)
-    return made
-
-
-def _copied(device: Device, proposal: str, line: Row, tax: tuple[str, int] | None) -> None:
-    values = {name: line[name] for name in ("position", "quantity", "unit_price_minor")}
-    if line["discount_bp"]:
-        values["discounts"] = [{"share_bp": line["discount_bp"]}]
-    device.create(LINES, {"proposal_key": proposal, **_of_product(device, line["product_key"]), **values, **_tax(tax)})
-
-
-def add_line(device: Device, proposal: str, values: Row, tax: tuple[str, int] | None = None) -> str:
-    """Add a line at the end; -> its key. Of a product the name, unit and list price of today are taken, unless `values`
-    say others. Refuses `field_required` where there is no price to take."""
-    row = _row(device, proposal)
-    said = dict(values)
-    product = said.get("product_key")
-    if product is not None:
-        said = {**_of_product(device, product), **said}
-        if "unit_price_minor" not in said:
-            listed = Book(device, row["currency"]).rounded(product)
-            if listed is None:
-                raise Refused("field_required", "this product has no list price: say one", field="unit_price_minor")
-            said["unit_price_minor"] = listed
-    others = device.list(LINES, {"proposal_key": proposal}).values()
-    said.setdefault("position", max((line["position"] for line in others), default=-1) + 1)
-    return device.create(LINES, {"proposal_key": proposal, **said, **_tax(tax)})
-
-
-def _of_product(device: Device, key: str) -> dict[str, Any]:
-    product = device.get("products", key) or {}
-    unit = {"unit": product["unit"]} if "unit" in product else {}
-    return {"product_key": key, "name": product.get("name", key), **unit}
-
-
-def _tax(tax: tuple[str, int] | None) -> dict[str, Any]:
-    return {"tax_name": tax[0], "tax_rate_bp": tax[1]} if tax is not None else {}
-
-
-def _currency(device: Device) -> str:
-    rows = device.list("organisations")
-    return str(rows[min(rows)]["currency"]) if rows else "USD"
-
-
 # -- showing ----------------------------------------------------------------------------------------------------------
 
 
@@ -183,7 +127,7 @@ class Book:
 
 def offer(device: Device, key: str) -> Offer:
     """What is offered, as this device knows it; `price` says what it comes to, `choose` what a buyer makes of it."""
-    return offer_of(_row(device, key), device.list(LINES, {"proposal_key": key}))
+    return offer_of(the_row(device, key), device.list(LINES, {"proposal_key": key}))
 
 
 def listed(device: Device, where: Row | None = None) -> dict[str, Listed]:
@@ -200,7 +144,7 @@ def listed(device: Device, where: Row | None = None) -> dict[str, Listed]:
         found[key] = Listed(
             title=row["title"],
             deal=(deals.get(row["deal_key"]) or {}).get("name", row["deal_key"]),
-            status=row["status"],
+            status=_status(row, _waiting(pending, mine)),
             number=row["number"],
             total_minor=_total(offer_of(row, below[key])),
             currency=row["currency"],
@@ -221,9 +165,15 @@ def _waiting(pending: Sequence[Queued], mine: Set[str]) -> list[str]:
     return [item.kind for item in pending if item.entity in (PROPOSALS, LINES) and item.key in mine]
 
 
+def _status(row: Row, waiting: Sequence[str]) -> str:
+    """What was changed since is a draft again, as it will be there."""
+    is_changed = any(kind in EDITS for kind in waiting)
+    return DRAFT if is_changed and row["status"] in AGAIN_DRAFT else str(row["status"])
+
+
 def shown(device: Device, key: str) -> Shown:
     """Refuses `row_unknown` for a proposal that is not here; one that cannot be priced says why in `problems`."""
-    row, lines = _row(device, key), device.list(LINES, {"proposal_key": key})
+    row, lines = the_row(device, key), device.list(LINES, {"proposal_key": key})
     offered = offer_of(row, lines)
     problems, priced = refused(device, key), None
     try:
@@ -231,12 +181,12 @@ def shown(device: Device, key: str) -> Shown:
     except Refused as refusal:
         problems.insert(0, Problem(refusal.code, refusal.text, key=key))
     judge = _Judge(device, row, lines, offered, priced)
-    found, mine = [judge.line(line) for line in in_order(lines)], {key, *lines}
+    found, waiting = [judge.line(line) for line in in_order(lines)], _waiting(device.pending(), {key, *lines})
     return Shown(
         key=key,
         deal_key=row["deal_key"],
         title=row["title"],
-        status=row["status"],
+        status=_status(row, waiting),
         number=row["number"],
         version=row["version"],
         currency=row["currency"],
@@ -245,7 +195,7 @@ def shown(device: Device, key: str) -> Shown:
         approval=highest([line.approval for line in found if line.approval is not None]),
         needs=list(row["needs"]),
         problems=problems,
-        waiting=_waiting(device.pending(), mine),
+        waiting=waiting,
         render_state=row["render_state"],
         pdf=_pdf(device, row),
     )
@@ -308,7 +258,7 @@ def _customer(device: Device, row: Row) -> Row:
 
 def refused(device: Device, key: str | None = None) -> list[Problem]:
     """What the server did not take of proposals (or of one), and what is kept of it: open refusals, as they came. A
-    draft that was refused whole is found here alone; `Device.repair` sends it again."""
+    draft that was refused whole is found here alone; `sync.device.drafting.resend` sends it again."""
     latest: dict[str, tuple[str, Row]] = {}
     row: Row
     for refusal, row in sorted(device.refusals().items(), key=lambda item: (item[1]["created_at"] or 0, item[1]["n"])):
@@ -322,21 +272,8 @@ def refused(device: Device, key: str | None = None) -> list[Problem]:
         content: Row = row["mutation"] if isinstance(row["mutation"], dict) else {}
         about = row["row_key"] if row["entity"] == PROPOSALS else _parent(device, row["row_key"], content)
         if key in (None, about):
-            found.append(Problem(row["code"], row["text"], row["entity"], row["row_key"], refusal))
+            found.append(Problem(row["code"], row["text"], row["entity"], row["row_key"], refusal, row["kind"]))
     return found
-
-
-def resend(device: Device, key: str, values: Row | None = None) -> list[int]:
-    """Send again, as one unit, everything that was refused of a proposal: the proposal itself with other `values`, then
-    its lines, each as it was. -> the mutations' numbers."""
-    found = refused(device, key)
-    ordered = sorted(found, key=lambda problem: problem.entity == LINES)  # else as they were typed
-    with device.unit():
-        return [
-            device.repair(problem.refusal, (values or {}) if problem.entity == PROPOSALS else {})
-            for problem in ordered
-            if problem.refusal is not None
-        ]
 
 
 def _parent(device: Device, line: str, content: Row) -> str:
@@ -345,7 +282,8 @@ def _parent(device: Device, line: str, content: Row) -> str:
     return str(row["proposal_key"] if row is not None else content.get("set", {}).get("proposal_key", ""))
 
 
-def _row(device: Device, key: str) -> dict[str, Any]:
+def the_row(device: Device, key: str) -> dict[str, Any]:
+    """Of proposals; refuses `row_unknown`."""
     row = device.get(PROPOSALS, key)
     if row is None:
         raise Refused("row_unknown", f"there is no proposals row {key!r} on this device", entity=PROPOSALS, key=key)

@@ -99,3 +99,35 @@ def test_the_pdf_comes_as_a_file_when_the_server_has_it(
     assert (folder / "offer.jpg").read_bytes() == content
     assert ana.run("download", file, str(folder / "copy.jpg")) == str(folder / "copy.jpg")
     assert (folder / "copy.jpg").read_bytes() == content
+
+
+@on_sqlite
+def test_everything_that_is_ordered_of_an_offer_is_queued_without_signal(
+    office: Office,
+    terminals: Callable[[str], Terminal],  # noqa: F811
+) -> None:
+    """R53."""
+    office.put(("proposals", "p1", {"deal_key": "deal-a", "author_key": "ana", "title": "Offer", "currency": "EUR"}))
+    office.put(("proposal_lines", "p1-1", {"proposal_key": "p1", "name": "Pump", "unit_price_minor": 100}))
+    ana = terminals("ana")
+    login(ana, "ana")
+    ana.run("sync")
+    ana.signal = False
+    for words in (["submit"], ["render"], ["send"], ["revise"]):
+        ana.run("proposal", *words, "Offer")
+    ana.run("proposal", "withdraw", "Offer", "--reason", "too dear")
+    ana.run("proposal", "approve", "Offer", "--text", "good")
+    ana.run("proposal", "reject", "Offer", "not like this")
+    queued = [(item["kind"], item.get("set", {})) for item in ana.json("pending")]
+    assert queued == [
+        ("proposal.submit", {}),
+        ("proposal.render", {}),
+        ("proposal.send", {}),
+        ("proposal.revise", {}),
+        ("proposal.withdraw", {"reason": "too dear"}),
+        ("proposal.approve", {"text": "good"}),
+        ("proposal.reject", {"text": "not like this"}),
+    ]
+    ana.signal = True
+    ana.run("sync")
+    assert office.row("proposals", "p1")["render_state"] == "queued"

@@ -25,11 +25,13 @@ from tests.crm.desk import Desk, opened
 from tests.deals.conftest import line, stated
 from tests.files.cabinet import values
 from tests.office import Office
+from tests.proposals.selling import offered, order
 from tests.profit.selling import guided, won
 
 UNIT, HOUR, KILOMETRE, FREIGHT, CO_OP, CAMPAIGN, MEAL = 7_313_131, 431_317, 219_937, 613_117, 157_739, 877_711, 515_253
 CAPITAL_BP = 17_333
-PLANTED = {UNIT, HOUR, KILOMETRE, FREIGHT, CO_OP, CAMPAIGN, MEAL, CAPITAL_BP}
+FLOOR_BP = 17_379
+PLANTED = {UNIT, HOUR, KILOMETRE, FREIGHT, CO_OP, CAMPAIGN, MEAL, CAPITAL_BP, FLOOR_BP}
 SINCE = {"valid_from": "2025-01-01"}
 COSTLY = {kind for kind, about in KINDS.items() if about.right == "cost"}
 WITHOUT_RIGHT = ("ana", "mia")
@@ -96,6 +98,7 @@ def plant(office: Office) -> None:
         ),
     )
     line(office, "l1", "deal-a", quantity="3", unit_price_minor=9_000_000)
+    proposed(office)
     visit = {"account_key": "acme", "owner_key": "ana", "status": "completed", "deal_key": "deal-a"}
     at = NOW - 2 * DAY_MS
     stated(
@@ -111,6 +114,22 @@ def plant(office: Office) -> None:
     )
     won(office, [8_000_000 + n for n in range(6)])
     guided(office)
+
+
+def proposed(office: Office) -> None:
+    """One proposal that was sent, and one that waits for a director because of its margin, and says nothing of it."""
+    floors = {"ana": ("rep", -FLOOR_BP), "mia": ("manager", 9_999)}
+    office.put(
+        *(("margin_floors", f"f-{n}", {"role": role, "floor_bp": bp, **SINCE}) for n, (role, bp) in floors.items()),
+        ("deals", "deal-p", {"name": "P", "owner_key": "ana", "account_key": "acme", "stage_key": "lead"}),
+    )
+    price = {"unit_price_minor": 9_700_000}
+    ana = offered(office, "sent", deal_key="deal-p", line=price)
+    assert order(ana, "send", "sent").outcome == "applied"
+    offered(office, "waits", deal_key="deal-p", line={"unit_price_minor": 9_600_000}, author_key="ana")
+    assert order(office.phone("mia"), "submit", "waits").outcome == "applied"
+    assert office.row("proposals", "waits")["needs"] == ["director"]
+    assert order(office.phone("mia"), "send", "waits").code == "approval_needed"
 
 
 # -- walking ----------------------------------------------------------------------------------------------------------
@@ -293,6 +312,8 @@ def test_the_walk_gets_answers_from_every_route_that_tells_of_money(desk: Desk) 
         *("/api/unit_costs/c-pump", "/api/history/unit_costs/c-pump", "/api/campaign_costs", "/api/cost_rates/hour"),
         *("/api/quotas/q-team/attainment", "/api/quotas/q-team/contributions", "/api/reconciliation"),
         *(f"/api/profit/{dimension}" for dimension in DIMENSIONS),
+        *("/api/proposals/sent/document", "/api/proposals/waits/approvals", "/api/deals/deal-p/proposals"),
+        *("/api/proposals/sent/versions", "/api/proposal-approvals", "/api/margin_floors/f-ana"),
         *("/api/profit/whales", "/api/accounts/acme/profit", "/api/campaigns/fair/roi"),
         *("/api/commission/statements/ana/FY2026.Q1", "/api/contacts/carl/export"),
     ]

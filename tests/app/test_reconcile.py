@@ -23,6 +23,7 @@ from tests.builders import DAY_MS, NOW
 from tests.crm.desk import Desk, opened
 from tests.deals.conftest import line
 from tests.office import Office
+from tests.proposals.selling import offered, order
 
 SINCE = {"valid_from": "2025-01-01"}
 TIERS = [{"from_minor": 0, "rate_bp": 500}]
@@ -52,6 +53,7 @@ def books(office: Office) -> Office:
     )
     for n, deal in enumerate(("deal-a", "deal-b")):
         line(office, f"l{n}", deal)
+    assert order(offered(office), "send").outcome == "applied"
     for deal, steps in (("deal-a", 3), ("deal-b", 2)):
         for step in range(steps):
             office.clock.advance(DAY_MS)

@@ -1,4 +1,4 @@
-"""A proposal of the company of `tests.builders`: three pumps of 100.00 for Acme, by its rep, with limits and a template."""
+"""A proposal of the company of `tests.builders`: three pumps of 100.00 for Acme, by its rep; limits and a template."""
 
 from typing import Any
 

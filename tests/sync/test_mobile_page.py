@@ -5,11 +5,11 @@ import re
 
 import msgspec
 
+from sfa.app.commands import COMMANDS
 from sfa.core.digests import of_rows
 from sfa.core.errors import CATALOGUE
 from sfa.core.rules import TRANSITIONS
 from sync import protocol
-from sync.decisions import COMMANDS
 from tests.house.tree import ROOT, document
 from tests.office import Office
 from tests.sync.mobile_page import Exchange, Meanwhile, players, script

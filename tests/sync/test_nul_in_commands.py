@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from sfa.app.commands import COMMANDS
 from sfa.core.errors import Refused
 from sfa.core.rules import TRANSITIONS
-from sync.decisions import COMMANDS
 from tests.builders import NOW
 from tests.crm.desk import opened
 from tests.crm.test_decisions import quarrel_about_parent, refuse, twins
@@ -48,6 +48,14 @@ ABOUT: dict[str, tuple[str, str, dict[str, Any]]] = {
     "quota.challenge": ("quotas", "q", {"text": "too much"}),
     "quota.decide": ("quotas", "q", {"challenge_key": "c", "accept": True, "answer": "no"}),
     "quota.spread": ("quotas", "q", {"children": "month", "method": "equal", "from_on": "2026-01-01"}),
+    "deal.propose": ("deals", "deal-a", {"key": "p-2", "title": "Offer", "contact_key": "carl"}),
+    "proposal.submit": ("proposals", "p-1", {}),
+    "proposal.approve": ("proposals", "p-1", {"values": "0" * 64, "text": "good"}),
+    "proposal.reject": ("proposals", "p-1", {"text": "not so"}),
+    "proposal.render": ("proposals", "p-1", {}),
+    "proposal.send": ("proposals", "p-1", {}),
+    "proposal.withdraw": ("proposals", "p-1", {"reason": "too dear"}),
+    "proposal.revise": ("proposals", "p-1", {}),
     "period.close": ("fiscal_periods", "q1", {"reason": "x", "again_key": "fay"}),
 }
 
@@ -72,6 +80,7 @@ def prepared(office: Office) -> dict[str, str]:
         ("fiscal_periods", "q1", Q1),
         quota("q", user_key="ana"),
         ("visits", "v-1", {"account_key": "acme", "owner_key": "ana"}),
+        ("proposals", "p-1", {"deal_key": "deal-a", "author_key": "ana", "title": "Offer", "currency": "EUR"}),
     )
     office.put_server_row("visits", "v-2", {"account_key": "acme", "owner_key": "ana", **visited})
     return {"CONFLICT": quarrel_about_parent(office), "REFUSAL": refuse(office), "SUGGESTION": twins(office)}

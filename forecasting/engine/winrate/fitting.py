@@ -4,12 +4,13 @@ import numpy as np
 
 from forecasting.engine.values import NEVER, STAGE, Deals, Floats, Ints, as_known
 from forecasting.engine.winrate.amounts import fit_amounts
-from forecasting.engine.winrate.design import FEATURE, PROGRESS, words_of
-from forecasting.engine.winrate.judging import Verdict, judge
+from forecasting.engine.winrate.design import words_of
+from forecasting.engine.winrate.judging import Verdict, judge, tells_of_deals
 from forecasting.engine.winrate.learning import MOST_ROWS, learn, learn_ways, rows_of, thinned
 from forecasting.engine.winrate.model import VERSION, Model, NotComputable
-from forecasting.engine.winrate.panel import panel_of, told_of
+from forecasting.engine.winrate.panel import LOST, WON, panel_of, told_of
 from forecasting.engine.winrate.quarters import covering, places
+from forecasting.engine.winrate.trust import odds_of
 
 AHEAD = 4 * 366  # days after the cut-off that have a place in a quarter
 FEW = 30
@@ -58,18 +59,19 @@ def fit(deals: Deals, day: int, quarters: Ints | None = None, seed: int = 0) -> 
         push=learnt.push,
         moves=_moves(known),
         level=verdict.level,
+        odds=odds_of(*(int((panel.happened == end).sum()) for end in (WON, LOST))),
+        trust=verdict.trust,
         amounts=fit_amounts(known),
     )
 
 
 def _said(verdict: Verdict, won: int, lost: int, wrong: bool) -> tuple[str, ...]:
-    of_deals = [name for name in verdict.scheme.blocks if name in (*PROGRESS, "amount") or name.startswith(FEATURE)]
     return (
         *(["one_outcome"] if 0 in (won, lost) else []),
         *(["few"] if won + lost < FEW else []),
         *(["dates_wrong"] if wrong else []),
         *(["not_judged"] if not verdict.judged else []),
-        *(["no_signal"] if not of_deals else []),
+        *(["no_signal"] if not tells_of_deals(verdict.scheme) else []),
     )
 
 

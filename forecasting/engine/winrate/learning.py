@@ -12,7 +12,7 @@ from forecasting.engine.values import Bools, Deals, Floats, Ints
 from forecasting.engine.winrate.design import FEATURE, Sizes, amounts_before, blocks_of, levels_of, sized, sizes_of
 from forecasting.engine.winrate.model import Scheme, Words
 from forecasting.engine.winrate.panel import LOST, MOVED, NONE, PUSHED, WON, Panel
-from forecasting.engine.winrate.rates import Block, Effects, fit_rates, log_rates
+from forecasting.engine.winrate.rates import Block, Effects, Ends, fit_ends, fit_rates, log_rates
 
 OF_MOVES = ("age", "month", "week", "stage", "stage_age", "wait")  # blocks that moves between stages may have
 OF_PUSHES = ("age", "stage")
@@ -31,12 +31,12 @@ class Rows(Struct, frozen=True, eq=False):
 
 
 class Learnt(Struct, frozen=True, eq=False):
+    ends: Ends
     win: Effects
     lose: Effects
     move: Effects
     push: Effects
     sizes: Sizes
-    pace: Effects | None
 
 
 def rows_of(deals: Deals, panel: Panel, words: Sequence[Words]) -> Rows:
@@ -96,16 +96,10 @@ def learn(rows: Rows, scheme: Scheme, day: int, near: Learnt | None = None) -> L
     panel = rows.panel
     sizes = sizes_of(rows.amount)
     weight = _weights(rows, scheme, day)
-    blocks = blocks_of(scheme.blocks, panel, rows.stages, rows.features, sized(sizes, rows.amount))
-    days = panel.days * weight
-    shared = _pace(rows, scheme, blocks, sizes, weight, None if near is None else near.pace)
-    paced = days if shared is None else days * np.exp(log_rates(shared[0], shared[1], len(panel)))
-    begin = (None, None) if near is None else (near.win, near.lose)
-    ends = zip((WON, LOST), begin, strict=True)
-    win, lose = (fit_rates(blocks, (panel.happened == what) * weight, paced, at) for what, at in ends)
-    if shared is not None:
-        win, lose = _joined(win, shared[0]), _joined(lose, shared[0])
-    return Learnt(win, lose, NOTHING, NOTHING, sizes, None if shared is None else shared[2])
+    blocks = blocks_for(rows, scheme, sizes)
+    events = ((panel.happened == WON) * weight, (panel.happened == LOST) * weight)
+    ends = fit_ends(blocks, scheme.blocks, events, panel.days * weight, None if near is None else near.ends)
+    return Learnt(ends, ends.first, ends.other, NOTHING, NOTHING, sizes)
 
 
 def learn_ways(rows: Rows, scheme: Scheme, day: int, ends: Learnt) -> Learnt:
@@ -126,25 +120,6 @@ def _weights(rows: Rows, scheme: Scheme, day: int) -> Floats:
         return rows.weight
     recent: Floats = rows.weight * 0.5 ** ((day - rows.panel.day) / scheme.half_life)
     return recent
-
-
-def _pace(
-    rows: Rows, scheme: Scheme, blocks: list[Block], sizes: Sizes, weight: Floats, near: Effects | None
-) -> tuple[Effects, list[Block], Effects] | None:
-    """What hastens or slows all ends alike: effects of the pace blocks alone, the blocks, and the whole fit."""
-    if not scheme.pace:
-        return None
-    panel = rows.panel
-    own = blocks_of(scheme.pace, panel, rows.stages, rows.features, sized(sizes, rows.amount))
-    ended = _ended(panel) * weight
-    found = fit_rates([*blocks, *own], ended, panel.days * weight, near)
-    n = len(blocks)
-    alone = Effects(0.0, found.names[n:], found.effects[n:], found.variances[n:])
-    return alone, own, found
-
-
-def _joined(of: Effects, shared: Effects) -> Effects:
-    return Effects(of.constant, of.names + shared.names, of.effects + shared.effects, of.variances + shared.variances)
 
 
 def blocks_for(rows: Rows, scheme: Scheme, sizes: Sizes) -> list[Block]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from forecasting.engine.values import Floats, Ints
 from forecasting.engine.winrate.rates import Effects
 
-VERSION = 1
+VERSION = 2
 
 
 class NotComputable(Struct, frozen=True):
@@ -65,6 +65,7 @@ class Model(Struct, frozen=True, eq=False):
     `few` (under 30 ends), `one_outcome`, `dates_wrong` (ended before they opened, left out), `no_signal` (nothing
     that is told of deals, beside dates, says which will be won), `not_judged` (too short a past to judge on).
     `moves[a, b]` is the share of moves out of stage a that go to b. `level` multiplies the rates to end.
+    `odds` are the log odds of all ends so far, and `trust` the part of the way from there to what was learnt (`trust`).
     """
 
     version: int
@@ -87,6 +88,8 @@ class Model(Struct, frozen=True, eq=False):
     push: Effects
     moves: Floats
     level: float
+    odds: float
+    trust: float
     amounts: Amounts
 
 

@@ -17,6 +17,7 @@ from forecasting.engine.winrate.saying import follow
 from forecasting.engine.winrate.standing import Standing, standing
 
 LEAST = 0.005  # of a chance, below which nothing is a reason
+LEAST_SPREAD = 0.05  # of log rates between the values of a feature, below which deals are alike whatever it is
 GROUPS = {
     "stage": ("stage", "stage_age", "wait"),
     "pushes": ("pushes",),
@@ -127,12 +128,12 @@ def similar(model: Model, deals: Deals, most: int = 50) -> tuple[Similar, ...]:
     """Of each open deal, the latest closed ones that had been open at its age, in its stage, with its likes.
 
     Alike means: the same stage when they were as old as this deal is now (to the bin), and the same values of as many
-    features as still leave ten; features that earned their place come first, and those that did not are not asked.
+    features as still leave ten; what tells most of winning comes first, and what tells next to nothing is not asked.
     """
     stood = standing(model, deals, deals.until)
     closed = np.flatnonzero(~deals.is_open & (deals.ended_on > deals.opened_on) & (deals.ended_on != NEVER))
     lived = (deals.ended_on - deals.opened_on)[closed]
-    asked = [words.feature for words in model.words if FEATURE + words.feature in model.win.names]
+    asked = _telling(model)
     columns = {name: np.array(deals.features[name], dtype=np.str_) for name in asked}
     age = np.searchsorted(AGES, deals.until - stood.opened, side="right") - 1
     at_age = {int(n): _stages_at(deals, closed, int(AGES[max(n, 0)])) for n in np.unique(age)}
@@ -150,6 +151,13 @@ def similar(model: Model, deals: Deals, most: int = 50) -> tuple[Similar, ...]:
             known[key] = _summed(deals, closed[alike], day, most)
         found.append(known[key])
     return tuple(found)
+
+
+def _telling(model: Model) -> list[str]:
+    """Features whose values differ in how soon or how likely they are won, the most telling first."""
+    spread = {name: float(np.std(part)) for name, part in zip(model.win.names, model.win.effects, strict=True)}
+    told = [words.feature for words in model.words if spread.get(FEATURE + words.feature, 0.0) >= LEAST_SPREAD]
+    return sorted(told, key=lambda feature: -spread[FEATURE + feature])
 
 
 def _stages_at(deals: Deals, rows: Ints, age: int) -> Ints:

@@ -15,6 +15,7 @@ from forecasting.engine.winrate.panel import AGES, MOST_PUSHES, SPANS, WAITS
 from forecasting.engine.winrate.quarters import MONTHS, Places, covering, places
 from forecasting.engine.winrate.rates import Effects
 from forecasting.engine.winrate.standing import Standing, lasting_effects, standing
+from forecasting.engine.winrate.trust import drawn
 
 SINGLY, BY_HALF = 45, 120  # days ahead that are taken one by one, and by three
 STAGED = ("stage", "stage_age", "wait", "pushes")
@@ -56,6 +57,8 @@ def follow(model: Model, stood: Standing, edges: Ints) -> tuple[Floats, Floats]:
         rates = [_rates(effects, fixed, flow, stood, day, place) for effects, fixed in sources]
         rates[0] *= model.level
         rates[1] *= model.level
+        if model.trust < 1.0:
+            rates[:2] = drawn(model.odds, model.trust, rates[0], rates[1])
         won, lost = _advance(flow, rates, model.moves, days)
         win[:, step] += won
         lose[:, step] += lost

@@ -124,8 +124,8 @@ class Outlook:
     def _run(self, clock: Clock) -> None:
         """Whatever waits, here as on a server of its own; where the server has it already, until that has ended."""
         asyncio.run(_runs(self.day.database.url, clock))
-        run = self.day.database.read(store.under_way) or self.day.database.read(store.newest)
-        self.day.check("the engine came to its end", run is not None and run.state == store.DONE and run.code is None)
+        (run,) = self.day.database.read(store.listing, None, 1)
+        self.day.check("the engine came to its end", run.state == store.DONE and run.code is None)
 
     def _set_target(self, target: int) -> None:
         """Approved by finance; the company may have drafted one."""

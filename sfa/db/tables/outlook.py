@@ -8,8 +8,8 @@ from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, Ta
 
 from sfa.db.tables.rows import KEY, METADATA
 
-# `state` is waiting, running, done, failed or cancelled; `code` says why one failed. `as_of` is the local day until
-# whose end things were known, `seq` the clock's number at which they were read; `digest` is of the question,
+# `state` is waiting, running, done, failed or cancelled; `code` says why one failed. `as_of` is the local day on
+# which things were read, `seq` the clock's number at which they were read; `digest` is of the question,
 # `found_digest` of the answer, so that an old figure can be made again and held against what it was. `progress`
 # counts to 1,000.
 outlook_runs = Table(
@@ -39,8 +39,9 @@ outlook_runs = Table(
     Index("ix_outlook_runs_as_of", "as_of"),
 )
 
-# `kind` is node (key: the node), deals (key: the owner), scores (key: the node), tree (what lies
-# where) or question (what was asked); `doc` is JSON, compressed by zstd.
+# `kind` is node (key: the node), deals (key: the owner), where (deal: under which owner), parts (who shares in deals
+# that are not one person's alone), scores (key: the node), tree (what lies where), question (what was asked) or
+# unrated (how much money has no rate); `doc` is JSON, compressed by zstd.
 outlook_found = Table(
     "outlook_found",
     METADATA,

@@ -11,7 +11,7 @@ from sfa.db.tables.rows import KEY, METADATA
 # One document of one proposal; `digest` names it, with its template. `kind` is draft or final, `state` is queued,
 # rendering, done or failed; `code` and `problem` say why it failed, or why it still waits. A lower `priority` comes
 # first. `due_at` is when it may be tried (again). `body` is what is printed and with what (compressed by zstd; null
-# once it is done), `lines` says how long it is. `name` is the file's.
+# once it has ended), `lines` says how long it is. `name` is the file's.
 proposal_renders = Table(
     "proposal_renders",
     METADATA,

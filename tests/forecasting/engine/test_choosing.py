@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting.engine.choosing import TOO_SHORT, Choice, Origin, choose, level_errors, past_errors
+from forecasting.engine.choosing import TOO_SHORT, Choice, Origin, choose, level_errors
 from forecasting.engine.hierarchy import Hierarchy, grouped
-from forecasting.engine.reconcile import BOTTOM_UP, METHODS, MINT, OLS, TOP_DOWN, Evidence, reconciled, reconciler
+from forecasting.engine.reconcile import BOTTOM_UP, METHODS, MINT, OLS, TOP_DOWN, Evidence, reconciler
 from tests.forecasting.engine.hierarchies import evidence, forecasts, hierarchies
 
 STEPS = 3
@@ -108,21 +108,6 @@ def test_what_cannot_be_computed_today_is_not_chosen() -> None:
     best = choose(teams(), told, [MINT, BOTTOM_UP])
     today = choose(teams(), told, [MINT, BOTTOM_UP], now=Evidence())
     assert (best.method, today.method) == (MINT, BOTTOM_UP)
-
-
-def test_past_errors_are_those_of_what_would_have_been_said() -> None:
-    found = teams()
-    told = past(found, 3.0, 6.0, 3)
-    told[2].came[:, 1:] = np.nan
-    errors = past_errors(found, told, MINT)
-    by = reconciler(found, MINT, told[1].evidence)
-    assert np.array_equal(errors[:, 1], told[1].came - reconciled(found, by, told[1].base))
-    assert np.isfinite(errors[:, 2, 0]).all()
-    assert np.isnan(errors[:, 2, 1:]).all()
-    assert found.gap(errors[:, 0]) < 1e-9
-    bare = Origin(told[0].base, told[0].came, told[0].scale, Evidence())
-    assert np.isnan(past_errors(found, [bare], MINT)).all()
-    assert past_errors(found, [], MINT).shape == (len(found), 0, 0)
 
 
 def test_a_level_of_which_no_node_has_a_scale_is_not_judged() -> None:

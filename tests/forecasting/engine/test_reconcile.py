@@ -201,28 +201,6 @@ def test_a_growth_that_all_leaves_miss_is_seen_further_ahead_and_corrected_from_
     assert squared(found, MINT_AHEAD, Evidence(near, ahead), base, truth) < 0.5 * blind
 
 
-def test_none_below_zero_and_nearer_than_cutting_off() -> None:
-    found = teams(4)
-    base = np.array([[30.0], [22.0], [8.0], [-10.0], [10.0], [20.0], [9.0]])
-    weights = np.ones(len(found))
-    best = reconcile.nearest_non_negative(found, base, weights)
-    cut = reconciled(found, reconciler(found, OLS, Evidence()), base, non_negative=True)
-    free = reconciled(found, reconciler(found, OLS, Evidence()), base)
-    assert free.min() < 0 <= min(best.min(), cut.min())
-    assert found.gap(best) < 1e-9
-    assert np.square(best - base).sum() < np.square(cut - base).sum()
-    with pytest.raises(ValueError):
-        reconcile.nearest_non_negative(found, base, weights * 0)
-
-
-def test_where_nothing_is_below_zero_the_nearest_is_the_plain_projection() -> None:
-    found = teams(4)
-    base = found.total(np.full((4, 2), 30.0)) + np.random.default_rng(10).normal(0, 1, (len(found), 2))
-    structure = 1 / found.summing.sum(axis=1)
-    plain = reconciled(found, reconciler(found, WLS_STRUCTURE, Evidence()), base)
-    assert np.allclose(reconcile.nearest_non_negative(found, base, structure), plain)
-
-
 def test_a_method_that_nobody_knows_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError):
         reconciler(teams(), "middle_out", Evidence())

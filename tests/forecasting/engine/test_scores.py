@@ -24,11 +24,10 @@ def test_too_much_said_is_a_bias_above_zero_of_refunds_too() -> None:
     assert scores.bias([-90], [-100]).value == pytest.approx(0.1)
 
 
-def test_mase_and_rmsse_divide_by_the_seasonal_naive_error_of_the_history() -> None:
+def test_mase_divides_by_the_seasonal_naive_error_of_the_history() -> None:
     history = [1.0, 5.0, 2.0, 7.0]  # a season of 2: off by 1 and by 2
     assert scores.scale(history, 2).value == 1.5
     assert scores.mase([3, 3], [6, 6], history, 2).value == pytest.approx(2.0)
-    assert scores.rmsse([3, 3], [6, 6], history, 2).value == pytest.approx(3 / math.sqrt(2.5))
 
 
 def test_smape_of_zeros_is_no_error() -> None:
@@ -54,7 +53,6 @@ def test_a_range_covers_its_ends_and_may_be_open() -> None:
 def test_a_sure_and_wrong_chance_is_bad_but_not_infinitely() -> None:
     assert scores.log_loss([0.0], [1.0]).value == pytest.approx(-math.log(scores.LEAST_CHANCE))
     assert scores.log_loss([0.5, 0.5], [True, False]).value == pytest.approx(math.log(2))
-    assert scores.log_loss_of_kinds([[0.25, 0.25, 0.5]], [2]).value == pytest.approx(math.log(2))
 
 
 def test_equal_chances_are_never_parted_between_bins() -> None:
@@ -93,7 +91,6 @@ def test_nothing_to_divide_by_is_said() -> None:
     assert scores.owa([0], [0], [0], [0]).code == ALL_ZERO
     assert scores.pinball([], [], [0.1, 0.9]).code == NO_HISTORY
     assert scores.coverage([], [], []).code == NO_HISTORY
-    assert scores.log_loss_of_kinds(np.zeros((0, 3)), []).code == NO_HISTORY
 
 
 def test_columns_of_different_lengths_are_a_mistake_of_the_caller() -> None:
@@ -103,8 +100,6 @@ def test_columns_of_different_lengths_are_a_mistake_of_the_caller() -> None:
         scores.pinball([1, 2], [1], 0.5)
     with pytest.raises(ValueError):
         scores.coverage([1], [1], [1, 2])
-    with pytest.raises(ValueError):
-        scores.log_loss_of_kinds([0.5], [1])
     with pytest.raises(ValueError):
         scores.scale([1, 2], 0)
 
@@ -120,7 +115,6 @@ def test_every_measure_is_a_finite_number_or_a_reason(said: np.ndarray, seed: in
         scores.bias(said, came),
         scores.smape(said, came),
         scores.mase(said, came, said, season),
-        scores.rmsse(said, came, came, season),
         scores.pinball(said, came, 0.1),
         scores.coverage(said, said, came),
         scores.log_loss(chances, happened),

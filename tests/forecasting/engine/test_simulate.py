@@ -9,7 +9,7 @@ from forecasting.engine.spread import CERTAIN, Past, Spread, learn
 from forecasting.engine.values import Chances
 
 EDGES = np.array([739_000, 739_030, 739_060, 739_091])
-WIDE = Spread(np.ones(2), np.array([0.1, 0.4]), np.array([0.5, 0.5]), 1.0, 8, ())
+WIDE = Spread(np.ones(2), np.array([0.1, 0.4]), np.array([0.5, 0.5]), 8, ())
 
 
 def chances(count: int, seed: int = 1) -> Chances:

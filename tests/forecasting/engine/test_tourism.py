@@ -16,10 +16,13 @@ from forecasting.engine.reconcile import BOTTOM_UP, MINT_AHEAD, reconciled, reco
 from forecasting.engine.values import Floats
 
 FOLDER = Path(os.environ.get("SFA_SAMPLE_DATA", ""))
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("SFA_SAMPLE_DATA") or not (FOLDER / "tourism_hierarchy").is_dir(),
-    reason="SFA_SAMPLE_DATA does not name a folder with the public set tourism_hierarchy",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not os.environ.get("SFA_SAMPLE_DATA") or not (FOLDER / "tourism_hierarchy").is_dir(),
+        reason="SFA_SAMPLE_DATA does not name a folder with the public set tourism_hierarchy",
+    ),
+    pytest.mark.xdist_group("tourism"),  # the method is chosen once
+]
 KNOWN = 72
 
 
@@ -78,17 +81,6 @@ def test_the_method_that_the_past_recommends_makes_no_level_worse_and_all_togeth
     assert max(off[level] / left[level] for level in off) <= 1.03
     assert np.mean(list(off.values())) < 0.95 * np.mean(list(left.values()))
     assert np.mean(np.abs(test.came - said).mean(axis=1) / test.scale) <= 1.163
-
-
-def test_ranges_add_up_and_hold_about_as_often_as_they_say() -> None:
-    hierarchy, values = data()
-    found, choice = chosen()
-    test = tourism.origin_of(hierarchy, values, found, KNOWN, values.shape[1])
-    past = tourism.past_at(hierarchy, values, found, KNOWN, KNOWN)[-4:]
-    drawn = tourism.draws_at(hierarchy, test, past, choice.method, 300)
-    assert max(hierarchy.gap(drawn[:, :, n]) for n in range(0, 300, 30)) < 1e-9
-    low, high = np.quantile(drawn, [0.1, 0.9], axis=2)
-    assert 0.65 < ((low <= test.came) & (test.came <= high)).mean() < 0.92
 
 
 def test_nothing_of_later_quarters_is_looked_at() -> None:

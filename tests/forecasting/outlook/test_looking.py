@@ -3,15 +3,14 @@
 from functools import cache
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from forecasting.engine.blend import Blend, blended
-from forecasting.outlook.judging import judge, look_back, speak
+from forecasting.outlook.judging import Shape, judge, leanings, look_back, look_back_on
 from forecasting.outlook.looking import SAID, Looker
 from forecasting.outlook.shape import deals_of, money_of, quarters_of, spans_of, tree_of, whole
-from forecasting.outlook.values import COMPANY, Call, Leaf, Question
+from forecasting.outlook.values import COMPANY, Call, Leaf, Question, Span
 from tests.forecasting.outlook.asked import question_of
 
 
@@ -23,6 +22,10 @@ def asked() -> Question:
 def looker(question: Question) -> Looker:
     tree, spans = tree_of(question), spans_of(question)
     return Looker(deals_of(question), tree, money_of(question, tree), spans, question.calls, quarters_of(spans))
+
+
+def shape(found: Looker) -> Shape:
+    return Shape(found.tree.levels, found.tree.parent, found.tree.hierarchy())
 
 
 def known_on(question: Question, day: int) -> Question:
@@ -61,7 +64,7 @@ def test_a_node_without_a_call_is_called_by_those_below_it_if_all_who_sell_call(
 
 def test_past_means_add_up_over_the_tree_and_their_ranges_are_in_order() -> None:
     found = looker(asked())
-    verdict = judge(look_back(found, asked().until, 30), found.tree.levels, found.tree.hierarchy())
+    verdict = judge(look_back(found, asked().until, 30), shape(found))
     assert len(verdict.seen) >= 4
     people = verdict.mean[:, found.tree.leaf_node]
     np.testing.assert_allclose(found.tree.up(people.T).T, verdict.mean, rtol=1e-9, atol=1e-6)
@@ -70,20 +73,46 @@ def test_past_means_add_up_over_the_tree_and_their_ranges_are_in_order() -> None
     assert (np.diff(told, axis=1) >= 0).all()
 
 
-@settings(max_examples=60)
-@given(seed=st.integers(0, 2**32 - 1))
-def test_the_blend_speaks_as_the_engine_blends(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    said = np.where(rng.random((len(SAID), 3)) < 0.4, np.nan, rng.normal(0, 9, (len(SAID), 3)))
-    weights = np.where(rng.random(len(SAID)) < 0.4, 0.0, rng.random(len(SAID)))
-    blend = Blend(dict(zip(SAID, weights.tolist(), strict=True)), "fitted", 9, {}, {})
-    values, by = speak({"1": blend}, ["1"] * 3, said)
-    for node in range(3):
-        told = blended(blend, dict(zip(SAID, said[:, node].tolist(), strict=True)))
-        assert (told.value is None) == bool(np.isnan(values[node]))
-        if told.value is not None:
-            np.testing.assert_allclose(values[node], told.value, rtol=1e-9, atol=1e-9)
-            np.testing.assert_allclose(by[:, node].sum(), 1.0)
+def test_a_young_company_is_judged_by_any_days_of_that_length_that_are_over() -> None:
+    first = asked().spans[0].start
+    early = known_on(asked(), first + 150)
+    found = looker(early)
+    span = next(span for span in found.spans if span.start <= early.until < span.end - 1)
+    assert len(look_back(found, early.until, span.end - 1 - early.until)) < 4
+    seen = look_back_on(found, early.until, span)
+    assert len(seen) >= 4
+    assert seen.apart < 1
+    for one in seen.looks:
+        assert found.first is not None
+        assert found.first + 28 <= one.day < one.span.end - 1 <= early.until
+
+
+def test_days_that_are_no_period_are_judged_at_their_place_of_earlier_periods() -> None:
+    found, until = looker(asked()), asked().until
+    window = Span("next 30", until + 1, until + 31)
+    seen = look_back_on(found, until, window)
+    assert len(seen) >= 4
+    place = {one.span.end - found.calendar[np.searchsorted(found.calendar, one.day, side="right") - 1]
+             for one in seen.looks}  # fmt: skip
+    assert max(place) - min(place) <= 3  # quarters are not of one length
+    assert all(one.span.end - 1 <= until for one in seen.looks)
+    now = found.look(window, until)
+    assert np.isfinite(now.said[[SAID.index("pipeline"), SAID.index("series"), SAID.index("last_period")]]).all()
+    assert np.isnan(now.said[SAID.index("call")]).all()
+
+
+def test_who_brings_more_than_a_view_says_is_leaned_to_and_the_company_never() -> None:
+    found = looker(asked())
+    seen = look_back(found, asked().until, 45)
+    person = int(found.tree.leaf_node[0])
+    came = seen.came.copy()
+    came[:, person] *= 3
+    more = leanings(structs.replace(seen, came=came))
+    assert (more[:, :, 0] == 1).all()
+    assert more[-1, 0, person] > leanings(seen)[-1, 0, person]
+    later = came.copy()
+    later[-1] *= 7
+    np.testing.assert_array_equal(leanings(structs.replace(seen, came=later))[:-1], more[:-1])
 
 
 @given(parts=st.lists(st.floats(-1e9, 1e9), max_size=20))

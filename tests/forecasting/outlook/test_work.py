@@ -28,6 +28,7 @@ from forecasting.outlook.values import (
 from forecasting.outlook.worker import Worker
 from tests.forecasting.outlook.asked import question_of
 
+pytestmark = pytest.mark.xdist_group("models of series")  # heavy to import, and what is cached is made once
 DAY = 739_000
 LEAST_DRAWS = 400
 

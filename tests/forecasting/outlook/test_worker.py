@@ -1,7 +1,10 @@
 import asyncio
 import contextlib
 import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -93,6 +96,42 @@ def test_what_goes_wrong_in_the_process_is_a_failure_with_a_code(program: str, c
     with pytest.raises(Failed) as failed:
         asyncio.run(asked(Worker(within_s=3.0 if code == "timed_out" else 60.0, program=program), []))
     assert failed.value.code == code
+
+
+STARTS = f"""
+import subprocess, sys, time
+piped = {{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}}
+worker = subprocess.Popen([sys.executable, "-c", sys.argv[1], "4096"], **piped)
+data = {msgspec.json.encode(NOBODY)!r}
+worker.stdin.write(len(data).to_bytes(4, "big") + data)
+worker.stdin.flush()
+worker.stdout.read(5)  # it is at work
+print(worker.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system knows no such order")
+def test_a_process_that_hears_nothing_ends_with_a_server_that_is_killed() -> None:
+    """A library keeps the interpreter to itself for ever."""
+    deaf = PROGRAM.replace("WHAT", "import ctypes; ctypes.PyDLL(None).sleep(600)")
+    with subprocess.Popen([sys.executable, "-c", STARTS, deaf], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        pid = int(server.stdout.readline())
+        assert runs(pid)
+        server.kill()
+    until = time.monotonic() + 20
+    while runs(pid) and time.monotonic() < until:
+        time.sleep(0.02)
+    is_there = runs(pid)
+    if is_there:
+        os.kill(pid, signal.SIGKILL)
+    assert not is_there
+
+
+def test_no_process_is_given_so_little_memory_that_it_cannot_begin() -> None:
+    found = msgspec.json.decode(asyncio.run(asked(Worker(memory_mb=1), [])), type=Answer)
+    assert found.code == "no_history"
 
 
 def test_the_process_ends_with_who_started_it() -> None:

@@ -222,9 +222,11 @@ def test_real_processes_print_the_same_bytes_and_show_the_same_document() -> Non
         try:
             shown = await press.preview(msgspec.structs.replace(ORDER, form="screen", pictures="/p/"))
             one = await press.print(ORDER)
-            for pid in press.pids:
-                os.kill(pid, signal.SIGKILL)
-            await asyncio.sleep(0.05)
+            (pid,) = press.pids
+            os.kill(pid, signal.SIGKILL)
+            while runs(pid):  # noqa: ASYNC110 - the loop hears of it by itself
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)
             return one, await press.print(ORDER), shown
         finally:
             await press.close()

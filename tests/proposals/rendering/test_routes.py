@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, PngImagePlugin
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from proposals.pdf import images
 from proposals.rendering import pictures
@@ -15,6 +15,7 @@ from proposals.rendering.pictures import drawn
 from proposals.rendering.queue import FINAL, SENT
 from sfa.core.errors import Refused
 from sfa.db.tables import proposal_versions
+from sfa.db.writes import Door, Origin
 from sfa.files import collecting
 from tests.files.cabinet import Cabinet, opened
 from tests.office import Office
@@ -60,6 +61,13 @@ def cabinet(shared_office: Office, folder: Path) -> Iterator[Cabinet]:
         yield found
 
 
+def gone(connection: Connection, entity: str, key: str, now_ms: int) -> None:
+    """As the server deletes what it made."""
+    door = Door(connection, now_ms)
+    door.delete(door.cell(entity, key), Origin(author_key=None, at=now_ms, stored_at=now_ms))
+    door.flush()
+
+
 def png(width: int = 40, height: int = 30, mode: str = "RGB") -> bytes:
     out, notes = io.BytesIO(), PngImagePlugin.PngInfo()
     notes.add_text("Author", "somebody")
@@ -96,7 +104,7 @@ def test_where_the_printing_stands_is_told_to_who_sees_the_proposal(cabinet: Cab
 def test_what_was_sent_is_there_after_its_attachment_was_deleted_and_swept(cabinet: Cabinet) -> None:
     """An auditor, years later (R46)."""
     office = cabinet.office
-    office.delete("attachments", office.row("proposals", "prop-a")["pdf_key"])
+    office.database.write(gone, "attachments", office.row("proposals", "prop-a")["pdf_key"], office.clock.now_ms())
     for _ in range(2):
         office.clock.advance(100 * 24 * 3600 * 1000)
         office.database.write(collecting.collect, office.clock.now_ms(), 0)

@@ -9,7 +9,7 @@ from sfa.core.errors import Refused
 from sfa.core.pricing import price
 from sfa.core.pricing.rows import offer_of
 from sfa.core.pricing.values import Priced
-from sync.device import proposals
+from sync.device import drafting, proposals
 from tests.deals.conftest import line
 from tests.office import Office
 from tests.profit.price.test_guiding import PRICES, limit
@@ -36,7 +36,7 @@ def ana(office: Office) -> Pocket:
 
 
 def drafted(phone: Pocket, **values: Any) -> str:
-    return proposals.draft(phone, "deal-a", values, tax=TAX)
+    return drafting.draft(phone, "deal-a", values, tax=TAX)
 
 
 def only_line(phone: Pocket, key: str) -> str:
@@ -65,10 +65,10 @@ def test_a_proposal_is_drafted_of_a_deal_and_totalled_without_signal(office: Off
 
 
 def test_a_line_takes_name_unit_and_todays_list_price_of_its_product(ana: Pocket) -> None:
-    key = proposals.draft(ana, "deal-a", lines=False)
-    first = proposals.add_line(ana, key, {"product_key": "pump"})
-    second = proposals.add_line(ana, key, {"name": "Installation", "unit_price_minor": 20_000}, TAX)
-    third = proposals.add_line(ana, key, {"product_key": "pump", "name": "Spare pump", "unit_price_minor": 1})
+    key = drafting.draft(ana, "deal-a", lines=False)
+    first = drafting.add_line(ana, key, {"product_key": "pump"})
+    second = drafting.add_line(ana, key, {"name": "Installation", "unit_price_minor": 20_000}, TAX)
+    third = drafting.add_line(ana, key, {"product_key": "pump", "name": "Spare pump", "unit_price_minor": 1})
     rows = ana.list("proposal_lines", {"proposal_key": key})
     assert [(rows[k]["position"], rows[k]["name"], rows[k]["unit_price_minor"]) for k in (first, second, third)] == [
         (0, "Pump", 10_000),
@@ -80,9 +80,9 @@ def test_a_line_takes_name_unit_and_todays_list_price_of_its_product(ana: Pocket
 
 
 def test_a_product_without_a_price_asks_for_one(ana: Pocket) -> None:
-    key = proposals.draft(ana, "deal-a", {"currency": "JPY"}, lines=False)
+    key = drafting.draft(ana, "deal-a", {"currency": "JPY"}, lines=False)
     with pytest.raises(Refused) as refused:
-        proposals.add_line(ana, key, {"product_key": "pump"})
+        drafting.add_line(ana, key, {"product_key": "pump"})
     assert refused.value.code == "field_required"
 
 
@@ -139,7 +139,7 @@ def test_a_refused_draft_is_kept_with_its_reason_and_sent_again_whole(office: Of
         ("proposal_lines", "unit_failed"),
     ]
     assert proposals.refused(ana) == kept
-    numbers = proposals.resend(ana, key, {"contact_key": None})
+    numbers = drafting.resend(ana, key, {"contact_key": None})
     assert len(numbers) == 2
     told = proposals.shown(ana, key)
     assert (told.title, told.priced and told.priced.total_minor, told.problems) == ("For Carl", 16_335, [])
@@ -153,8 +153,8 @@ def test_a_refused_line_is_told_at_its_proposal(office: Office, ana: Pocket) -> 
     ana.sync()
     office.put(("products", "hose", {"name": "Hose"}))
     ana.sync()
-    made = proposals.add_line(ana, key, {"product_key": "hose", "unit_price_minor": 100})
-    other = proposals.draft(ana, "deal-a")
+    made = drafting.add_line(ana, key, {"product_key": "hose", "unit_price_minor": 100})
+    other = drafting.draft(ana, "deal-a")
     office.delete("products", "hose")
     ana.sync()
     told = proposals.shown(ana, key)
@@ -162,7 +162,7 @@ def test_a_refused_line_is_told_at_its_proposal(office: Office, ana: Pocket) -> 
     assert told.priced is not None
     assert told.priced.total_minor == 16_335
     assert proposals.shown(ana, other).problems == []
-    proposals.resend(ana, key)  # unchanged, so it is refused again
+    drafting.resend(ana, key)  # unchanged, so it is refused again
     ana.sync()
     assert [problem.code for problem in proposals.refused(ana, key)] == ["reference_unknown"]
 
@@ -178,7 +178,7 @@ def test_two_devices_edit_one_draft_and_both_have_what_each_changed(office: Offi
     ana.update("proposal_lines", made, {"unit_price_minor": 5_000})
     tablet.update("proposals", key, {"discounts": [{"share_bp": 1_000}]})
     tablet.update("proposal_lines", made, {"quantity": "4"})
-    second = proposals.add_line(tablet, key, {"name": "Delivery", "unit_price_minor": 2_000})
+    second = drafting.add_line(tablet, key, {"name": "Delivery", "unit_price_minor": 2_000})
     office.clock.advance(1_000)
     tablet.update("proposals", key, {"title": "From the tablet"})
     ana.sync()
@@ -210,7 +210,7 @@ def test_a_draft_is_seen_by_who_sees_the_deal_and_by_nobody_else(office: Office,
 
 def test_a_deal_that_is_not_here_has_no_proposal() -> None:
     with pytest.raises(Refused) as refused:
-        proposals.draft(alone(), "deal-a")
+        drafting.draft(alone(), "deal-a")
     assert refused.value.code == "row_unknown"
 
 
@@ -218,16 +218,16 @@ def test_a_list_price_of_another_currency_converts_by_a_stated_rate_or_says_noth
     """R34: a missing rate is never 1."""
     phone = pocket(office, "ana")
     phone.sync()
-    key = proposals.draft(phone, "deal-a", {"currency": "USD"}, lines=False)
+    key = drafting.draft(phone, "deal-a", {"currency": "USD"}, lines=False)
     with pytest.raises(Refused) as refused:
-        proposals.add_line(phone, key, {"product_key": "pump"})
+        drafting.add_line(phone, key, {"product_key": "pump"})
     assert refused.value.code == "field_required"
-    proposals.add_line(phone, key, {"product_key": "pump", "unit_price_minor": 10_000})
+    drafting.add_line(phone, key, {"product_key": "pump", "unit_price_minor": 10_000})
     (told,) = proposals.shown(phone, key).lines
     assert (told.list_minor, told.price_bp, told.verdict) == (None, None, "no_list_price")
     office.put(rate("EUR", "USD", "1.25", "2026-01-01"))
     phone.sync()
     (told,) = proposals.shown(phone, key).lines
     assert (told.list_minor, told.price_bp) == (12_500, 8_000)
-    added = proposals.add_line(phone, key, {"product_key": "pump"})
+    added = drafting.add_line(phone, key, {"product_key": "pump"})
     assert phone.list("proposal_lines")[added]["unit_price_minor"] == 12_500

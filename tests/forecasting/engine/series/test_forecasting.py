@@ -23,6 +23,7 @@ from forecasting.engine.series.forecasting import (
 )
 
 MONTHS, QUARTERS = 12, 4
+pytestmark = pytest.mark.xdist_group("models of series")  # heavy to import, and what is cached is made once
 SEASON = np.array([0.7, 1.0, 1.4, 0.9])
 BAD: dict[str, Sequence[float]] = {
     "one value": [5.0],
