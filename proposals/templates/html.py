@@ -35,9 +35,11 @@ def html_of(document: Document, template: Template, mode: Mode, address_of: Addr
     sheet = sheet_of(document, address_of if mode == "screen" else asset_address)
     values = {"sheet": sheet, "_": say_in(document.language), "kind": template.base.replace("_", "-")}
     body = _environment().get_template(f"{template.base}.html.j2").render(values)
-    own = [read("shared.css"), colours_css(document.brand), read(f"{template.base}.css"), template.css]
+    shared = [read("shared.css"), colours_css(document.brand)]
+    own = [read(f"{template.base}.css"), template.css]
     if mode == "print":
-        styles = [faces_css(body + document.brand.footer), *own, read("paper.css"), page_css(document, template)]
+        faces = faces_css(body + document.brand.footer)
+        styles = [faces, *shared, read("paper.css"), *own, page_css(document, template)]
     else:
-        styles = [*own, read("screen.css")]
+        styles = [*shared, *own, read("screen.css")]
     return body.replace(STYLES, "<style>\n" + "\n".join(styles) + "\n</style>", 1)
