@@ -19,7 +19,8 @@ from scipy.special import gammaincinv, gammaln
 from forecasting.engine.values import Floats
 
 FEW = 4
-USUAL_BIAS = 0.03  # prior: spread of the logarithm of what comes by what is expected
+USUAL_BIAS = 0.03  # prior: scale of the logarithm of what comes by what is expected
+TAILS = 3.0  # degrees of freedom of that prior: most companies are off by little, and some by much
 USUAL_SPREAD = 0.17  # prior: scale of the common factor's standard deviation
 BIASES = np.exp(np.linspace(-0.45, 0.45, 31))
 GOLDEN = (5**0.5 - 1) / 2
@@ -68,7 +69,8 @@ def learn(past: Past) -> Spread:
     usable = np.isfinite(past.expected) & (past.expected > 0) & np.isfinite(past.actual) & np.isfinite(past.variance)
     expected, actual = past.expected[usable], past.actual[usable]
     bias, deviation = (grid.ravel() for grid in np.meshgrid(BIASES, SPREADS, indexing="ij"))
-    log = -0.5 * (np.log(bias) / USUAL_BIAS) ** 2 - 0.5 * (deviation / USUAL_SPREAD) ** 2
+    log = -0.5 * (TAILS + 1) * np.log1p((np.log(bias) / USUAL_BIAS) ** 2 / TAILS)
+    log = log - 0.5 * (deviation / USUAL_SPREAD) ** 2
     for mean, luck, came in zip(expected, past.variance[usable], actual, strict=True):
         log = log + past.weight * _log_density(came, mean * bias, luck * bias**2 + (mean * bias * deviation) ** 2)
     weight = np.exp(log - log.max())
