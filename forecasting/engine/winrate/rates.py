@@ -22,7 +22,7 @@ CLOSE, CLOSE_ENOUGH = 0.005, 0.03  # the last step, of a fit from nothing and of
 LEAST, MOST = 1e-4, 30.0  # variances of a block
 FIRST_GUESS = 0.2
 # How far levels differ before anything is seen: of how many levels that is the worth, and their variance.
-USUAL = {"ridge": (2.0, 0.05), "walk": (4.0, 0.03)}
+USUAL = {"ridge": (2.0, 0.05), "walk": (4.0, 0.06)}
 FINE = 1 << 40  # groups that a number may tell apart before it is made small again
 LONGEST = 2.0  # a step in log rates
 
