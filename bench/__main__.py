@@ -237,7 +237,7 @@ def _postgres(folder: Path) -> Iterator[tuple[str, str, int]]:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--quick", is_flag=True, help="Smaller, in less than a minute: 20,000 rows at most.")
+@click.option("--quick", is_flag=True, help="Smaller, in about a minute: 20,000 rows at most.")
 @click.option("--only", default=",".join(SUBJECTS), show_default=True, help="Subjects, by commas.")
 @click.option("--database", "which", type=click.Choice([SQLITE, POSTGRESQL, "both"]), default="both", show_default=True)
 @click.option("--json", "save_to", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here too.")

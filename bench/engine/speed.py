@@ -41,7 +41,7 @@ class Sizes(Struct, frozen=True):
 
 
 FULL = Sizes(deals=10_000, draws=10_000, closed=100_000, series=60)
-QUICK = Sizes(deals=2_000, draws=2_000, closed=5_000, series=8)
+QUICK = Sizes(deals=2_000, draws=2_000, closed=2_000, series=8)
 
 
 def measure(report: Report, quick: bool) -> None:

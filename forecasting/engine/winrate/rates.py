@@ -18,11 +18,11 @@ from msgspec import Struct
 from forecasting.engine.values import Floats, Ints
 
 ROUNDS = 40
-CLOSE = 1e-4
+CLOSE, CLOSE_ENOUGH = 0.005, 0.03  # the last step, of a fit from nothing and of one beside another, for comparing
 LEAST, MOST = 1e-4, 30.0  # variances of a block
 FIRST_GUESS = 0.2
 # How far levels differ before anything is seen: of how many levels that is the worth, and their variance.
-USUAL = {"ridge": (2.0, 0.05), "walk": (4.0, 0.03)}
+USUAL = {"ridge": (2.0, 0.05), "walk": (4.0, 0.06)}
 FINE = 1 << 40  # groups that a number may tell apart before it is made small again
 LONGEST = 2.0  # a step in log rates
 
@@ -135,6 +135,7 @@ def _fitted(columns: Sequence[Column], counted: Counted, near: Sequence[Effects 
     _begin_at(near, columns, found, variances)
     if sum(totals) == 0.0 or not len(counted.days):
         return found, variances
+    close = CLOSE if near[0] is None else CLOSE_ENOUGH
     for round_ in range(ROUNDS):
         slope, bend = _derivatives(columns, found, counted)
         for column, variance in zip(columns, variances, strict=True):
@@ -148,7 +149,7 @@ def _fitted(columns: Sequence[Column], counted: Counted, near: Sequence[Effects 
         moved = float(np.abs(step).max())
         if round_ >= 2 or near[0] is not None:
             moved = max(moved, _relearn(columns, found, spread, variances))
-        if moved < CLOSE * 50:
+        if moved < close:
             break
     return found, variances
 
