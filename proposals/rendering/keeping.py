@@ -67,6 +67,7 @@ def finish(connection: Connection, now_ms: int, render: Render, content: Content
     newest = queue.newest(connection, render.proposal_key)
     is_newest = newest is not None and newest.digest == render.digest
     door = Door(connection, now_ms)
+    door.load("deals", door.peek("proposals", "deal_key", (render.proposal_key,)), "share")  # what is above first
     proposal = door.cell("proposals", render.proposal_key)
     if not proposal.exists or (render.kind == DRAFT and not is_newest):
         _forget(connection, render)  # nobody has a use for it; the content goes with the next sweep

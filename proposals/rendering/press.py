@@ -54,9 +54,5 @@ class Press:
         finally:
             self._waiting -= 1
 
-    async def start(self) -> None:
-        """Every process, ahead of the first order."""
-        await asyncio.gather(*(worker.start() for worker in self._all))
-
     async def close(self) -> None:
         await asyncio.gather(*(worker.close() for worker in (*self._all, self._screen)))

@@ -45,7 +45,7 @@ def main(memory_mb: int, documents: int, folder: str, prints: bool) -> None:
             task = decode_task(data)
             documents -= 1
             answer = _timed(task)
-            if documents <= 0 or _held_mb() > memory_mb * GROWN:
+            if documents <= 0 or held_mb() > memory_mb * GROWN:
                 answer = (LAST if answer[:1] == ANSWERED else FAILED) + answer[1:]
             send(out, answer)
             if answer[:1] in (LAST, FAILED):
@@ -118,11 +118,11 @@ def _refuse(event: str, _arguments: object) -> None:
         raise PermissionError(f"a printing process does not {event}")
 
 
-def _held_mb() -> float:
-    """Of what `limit_memory` counts: what the last document has left behind."""
+def held_mb(pid: int | str | None = "self") -> float:
+    """Of what `limit_memory` counts, by a process; 0 where the system does not tell, and knows no such limit."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[5])
-    except OSError:  # a system that knows no such limit either
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[5])
+    except (OSError, ValueError, IndexError):
         return 0.0
     return pages * resource.getpagesize() / (1 << 20)
 

@@ -7,8 +7,6 @@ was begun, so that who sends five hundred holds up nobody. A process that dies l
 again, up to `ATTEMPTS_MAX` times.
 """
 
-from collections.abc import Iterable
-
 import msgspec
 import zstandard
 from msgspec import Struct
@@ -250,12 +248,6 @@ def newest(connection: Connection, proposal_key: str) -> Render | None:
     return _one(connection, _R.proposal_key == proposal_key)
 
 
-def waiting(connection: Connection) -> dict[str, int]:
-    """How many orders are in each state that is not the end."""
-    query = select(_R.state, func.count().label("count")).where(_R.state.in_((QUEUED, RENDERING))).group_by(_R.state)
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
 def _one(connection: Connection, *where: ColumnElement[bool]) -> Render | None:
     query = select(*_COLUMNS).where(*where).order_by(_R.asked_at.desc(), _R.digest).limit(1)
     row = connection.execute(query).mappings().first()
@@ -273,8 +265,3 @@ def forget(connection: Connection, now_ms: int, kept_ms: int = KEPT_MS) -> int:
     """How drafts ended long ago; -> how many. What was sent is remembered."""
     old = delete(proposal_renders).where(_R.kind == DRAFT, _R.state.in_((DONE, FAILED)), _R.ended_at < now_ms - kept_ms)
     return connection.execute(old).rowcount
-
-
-def drop(connection: Connection, proposal_keys: Iterable[str]) -> int:
-    """Orders of proposals that are gone."""
-    return connection.execute(delete(proposal_renders).where(_R.proposal_key.in_(sorted(proposal_keys)))).rowcount

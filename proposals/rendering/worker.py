@@ -14,7 +14,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from proposals.rendering.process import ANSWERED, LAST, REFUSED
+from proposals.rendering.process import ANSWERED, LAST, REFUSED, held_mb
 from proposals.rendering.values import WAIT, Failure, Limits, Order, Task, decode_failure, encode
 from sfa.core.apart import OUT_OF_MEMORY, TIMED_OUT, WORKER_DIED, Failed
 from sfa.core.frames import LENGTH
@@ -30,7 +30,8 @@ sys.path.insert(0, {str(ROOT)!r})
 from proposals.rendering.process import main
 main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4] == "prints")
 """
-IDLE_S, LEAVES_S = 300.0, 5.0
+IDLE_S, LEAVES_S, SEEN_S = 300.0, 5.0, 0.2
+FALLS, FULL = (-signal.SIGTRAP, -signal.SIGABRT, -signal.SIGSEGV), 0.7
 
 
 class PrintFailed(Failed):
@@ -46,7 +47,7 @@ class Worker:
         self, limits: Limits | None = None, *, prints: bool = True, program: str = START, idle_s: float = IDLE_S
     ) -> None:
         self._limits, self._prints, self._program = limits or Limits(), prints, program
-        self._idle_s = idle_s
+        self._idle_s, self._held_mb = idle_s, 0.0
         self._process: asyncio.subprocess.Process | None = None
         self._folder: Path | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -80,11 +81,6 @@ class Worker:
         if kind in (ANSWERED, LAST):
             return answer
         raise PrintFailed(decode_failure(answer))
-
-    async def start(self) -> None:
-        """Ahead of the first order."""
-        if self._process is None:
-            await self._start()
 
     async def end(self) -> None:
         """The process, and what it left in its folder. What is made next starts another one."""
@@ -131,13 +127,17 @@ class Worker:
             await asyncio.wait_for(self._process.wait(), LEAVES_S)
 
     async def _watched(self, data: bytes, seconds: float, start_s: float) -> tuple[bytes, bytes]:
-        """The answer, while it is seen from time to time that the process works."""
+        """The answer, while it is seen what the process holds, and from time to time that it works."""
         loop = asyncio.get_running_loop()
-        last = loop.time() + seconds * WAIT + start_s
-        work, used, window = asyncio.create_task(self._asked(data)), self._used(), seconds + start_s
+        begun = loop.time()
+        look_at, last = begun + seconds + start_s, begun + seconds * WAIT + start_s
+        work, used, self._held_mb = asyncio.create_task(self._asked(data)), self._used(), 0.0
         try:
-            while not (await asyncio.wait({work}, timeout=window))[0]:
-                before, used, window = used, self._used(), seconds
+            while not (await asyncio.wait({work}, timeout=min(SEEN_S, seconds)))[0]:
+                self._held_mb = max(self._held_mb, held_mb(self.pid))
+                if loop.time() < look_at:
+                    continue
+                before, used, look_at = used, self._used(), loop.time() + seconds
                 if (used is not None and used == before) or loop.time() > last:
                     raise Failed(TIMED_OUT, f"it hangs: no answer, and no work in {seconds:g} s")
             return work.result()
@@ -154,6 +154,13 @@ class Worker:
         except (OSError, ValueError, IndexError):
             return None
 
+    def _died(self, code: int) -> Failed:
+        """A library in C that is refused memory ends its process, or falls over what it did not get."""
+        if code == -signal.SIGPROF:
+            return Failed(TIMED_OUT, "it used up its seconds of a processor")
+        is_full = code in FALLS and self._held_mb > self._limits.memory_mb * FULL
+        return Failed(OUT_OF_MEMORY if is_full else WORKER_DIED, f"exit code {code}")
+
     async def _asked(self, data: bytes) -> tuple[bytes, bytes]:
         """(what kind of answer, the answer)"""
         process = self._process
@@ -166,12 +173,5 @@ class Worker:
             (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
             answer = await process.stdout.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError):
-            raise _died(await process.wait()) from None
+            raise self._died(await process.wait()) from None
         return answer[:1], answer[1:]
-
-
-def _died(code: int) -> Failed:
-    """A library in C that is refused memory ends its process by itself."""
-    if code == -signal.SIGPROF:
-        return Failed(TIMED_OUT, "it used up its seconds of a processor")
-    return Failed(OUT_OF_MEMORY if code == -signal.SIGTRAP else WORKER_DIED, f"exit code {code}")

@@ -38,7 +38,7 @@ proposal_renders = Table(
     Column("size", BigInteger),
     Column("attachment_key", KEY),
     Index("ix_proposal_renders_state", "state", "due_at"),
-    Index("ix_proposal_renders_asked_by", "asked_by", "began_at"),
+    Index("ix_proposal_renders_began_at", "began_at"),
 )
 
 # `proposal_key` is empty for the company's own: logos, and what templates show. The bytes lie with those of files.

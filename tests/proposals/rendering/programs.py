@@ -47,8 +47,12 @@ if said == "grow":
     process.grown = bytearray(200 << 20)
 if said == "die":
     os._exit(9)
-if said == "trap":
-    os.kill(os.getpid(), signal.SIGTRAP)
+if said == "full":
+    grown = bytearray(240 << 20)
+    time.sleep(0.6)
+    os.kill(os.getpid(), signal.SIGSEGV)
+if said == "fall":
+    os.kill(os.getpid(), signal.SIGSEGV)
 if said == "fail":
     raise ValueError("odd")
 if said == "refuse":

@@ -17,14 +17,14 @@ import pytest
 from proposals.pdf.engine import available
 from proposals.rendering.press import Press
 from proposals.rendering.values import Limits, Order, Task, encode
-from proposals.rendering.worker import Worker
+from proposals.rendering.worker import ROOT, START, Worker
 from proposals.templates.template import BUILT_IN
 from sfa.core.apart import Failed
 from sfa.core.errors import Refused
 from tests.proposals.rendering.programs import DOCUMENT, OBEYS, ORDER, saying
 
 T = TypeVar("T")
-SHORT = Limits(print_s=0.4, start_s=30.0)
+SHORT = Limits(memory_mb=300, print_s=0.8, start_s=30.0)
 
 
 def played(story: Callable[[Worker], Awaitable[T]], limits: Limits = SHORT, program: str = OBEYS) -> T:
@@ -66,7 +66,8 @@ def test_a_refusal_is_no_reason_to_end_a_process() -> None:
         ("sleep", "timed_out"),
         ("loop", "timed_out"),
         ("memory", "out_of_memory"),
-        ("trap", "out_of_memory"),
+        ("full", "out_of_memory"),
+        ("fall", "worker_died"),
         ("die", "worker_died"),
         ("fail", "render_failed"),
         ("connect", "render_failed"),
@@ -172,7 +173,7 @@ def test_a_killed_process_fails_its_own_order_while_its_neighbour_goes_on() -> N
     async def story() -> list[str]:
         press = Press(2, Limits(), program=OBEYS)
         try:
-            await press.start()
+            await asyncio.gather(*(press.print(saying("warm")) for _ in range(2)))
             slow = asyncio.create_task(press.print(saying("sleep")))
             await asyncio.sleep(0.05)
             answers = [await press.print(saying("before"))]
@@ -212,7 +213,11 @@ def test_a_preview_waits_for_no_printing_and_tells_its_failures_as_refusals() ->
 
 
 def screen(said: str) -> Order:
-    return msgspec.structs.replace(saying(said), form="screen")
+    return screen_of(saying(said))
+
+
+def screen_of(order: Order) -> Order:
+    return msgspec.structs.replace(order, form="screen", pictures="/p/")
 
 
 @pytest.mark.skipif(available() is not None, reason="no PDF can be made here")
@@ -220,7 +225,7 @@ def test_real_processes_print_the_same_bytes_and_show_the_same_document() -> Non
     async def story() -> tuple[bytes, bytes, str]:
         press = Press(1)
         try:
-            shown = await press.preview(msgspec.structs.replace(ORDER, form="screen", pictures="/p/"))
+            shown = await press.preview(screen_of(ORDER))
             one = await press.print(ORDER)
             (pid,) = press.pids
             os.kill(pid, signal.SIGKILL)
@@ -235,6 +240,33 @@ def test_real_processes_print_the_same_bytes_and_show_the_same_document() -> Non
     assert one[:5] == b"%PDF-"
     assert one == two
     assert "Sevilla bakery" in shown
+
+
+def test_without_pango_a_process_says_so_and_shows_previews_all_the_same() -> None:
+    lacking = START.replace("main(int(", 'sys.modules["weasyprint"] = None\nmain(int(', 1)
+
+    async def story() -> tuple[str, str, bool]:
+        press = Press(1, program=lacking)
+        try:
+            with pytest.raises(Failed) as failed:
+                await press.print(ORDER)
+            shown = await press.preview(screen_of(ORDER))
+            return failed.value.code, shown, press.pids == []  # the next process looks for it anew
+        finally:
+            await press.close()
+
+    code, shown, is_ended = asyncio.run(story())
+    assert code == "pdf_unavailable"
+    assert "Sevilla bakery" in shown
+    assert is_ended
+
+
+def test_a_server_loads_nothing_that_only_printing_needs() -> None:
+    """So it starts where Pango is missing."""
+    heavy = ("weasyprint", "jinja2", "markdown_it", "pydyf")
+    asked = f"import sys, sfa.app.factory; print([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert found.stdout == "[]\n"
 
 
 def test_a_document_that_is_none_is_refused_by_the_process() -> None:

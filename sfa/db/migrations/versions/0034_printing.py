@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("proposal_key", "digest", name=op.f("pk_proposal_renders")),
     )
     op.create_index("ix_proposal_renders_state", "proposal_renders", ["state", "due_at"], unique=False)
-    op.create_index("ix_proposal_renders_asked_by", "proposal_renders", ["asked_by", "began_at"], unique=False)
+    op.create_index("ix_proposal_renders_began_at", "proposal_renders", ["began_at"], unique=False)
     op.create_table(
         "proposal_assets",
         sa.Column("sha256", sa.Text(), nullable=False),
