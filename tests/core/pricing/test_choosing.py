@@ -166,6 +166,14 @@ def test_a_discount_of_money_is_held_against_the_least_that_can_be_bought() -> N
     }
 
 
+def test_one_of_a_group_is_held_against_limits_beside_itself_and_not_beside_the_cheapest() -> None:
+    """R49: 500 off are half of the wood, and a tenth of the stone."""
+    wood = Line(key="wood", unit_price_minor=1_000, group="floor")
+    stone = Line(key="stone", unit_price_minor=5_000, group="floor", chosen=False)
+    offer = Offer(currency="EUR", lines=(wood, stone), discounts=(Discount(amount_minor=500),))
+    assert unit_prices(offer) == {"wood": 500, "stone": 4_500}
+
+
 def test_prices_with_tax_are_held_against_limits_without_it() -> None:
     """R49"""
     offer = Offer(currency="EUR", lines=(Line(key="a", unit_price_minor=12_100, tax=VAT),), tax_inclusive=True)

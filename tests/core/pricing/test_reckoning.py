@@ -106,6 +106,13 @@ def test_each_line_is_rounded_or_their_sum_once() -> None:
     assert of(*lines[:1], rounding="half_even", rounding_per="document").subtotal_minor == 2
 
 
+@pytest.mark.parametrize("keys", ["ab", "ba"])
+def test_of_two_halves_the_larger_line_is_rounded_up_whatever_it_is_called(keys: str) -> None:
+    """R35: 1.5 and 2.5 are 4."""
+    lines = (one(15, keys[0], quantity="0.1"), one(25, keys[1], quantity="0.1"))
+    assert [line.amount_minor for line in of(*lines, rounding_per="document").lines] == [1, 3]
+
+
 def test_a_line_without_discount_shows_none_though_its_cent_went_to_another() -> None:
     """R35"""
     found = of(*(one(5, key, quantity="0.1") for key in "abc"), rounding_per="document")
