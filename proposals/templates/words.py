@@ -5,6 +5,7 @@ when it is first asked for, so that the two cannot differ. A test holds catalogu
 is untranslated, and nothing is translated that nobody says.
 """
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from gettext import GNUTranslations
@@ -19,6 +20,7 @@ from proposals.templates.formats import LOCALES
 
 FOLDER = Path(__file__).parent / "locales"
 DOMAIN = "proposals"
+PLACES = re.compile(r"%\((\w+)\)s")
 Say = Callable[..., str]
 Count = Callable[..., str]
 

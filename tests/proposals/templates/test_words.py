@@ -1,7 +1,6 @@
 """The catalogues hold every text that templates and code say, in all languages, with the same named places."""
 
 import ast
-import re
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,9 @@ from jinja2.ext import extract_from_ast
 from markupsafe import Markup
 
 from proposals.templates import formats
-from proposals.templates.words import FOLDER, count_in, known, say_in
+from proposals.templates.words import FOLDER, PLACES, count_in, known, say_in
 
 HOUSE = Path(formats.__file__).parent
-PLACES = re.compile(r"%\((\w+)\)s")
 LANGUAGES = tuple(formats.LOCALES)
 SAME = {"Total", "Subtotal"}
 Said = str | tuple[str, str]
