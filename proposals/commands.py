@@ -22,6 +22,9 @@ from proposals.quoting import offer_of_deal
 from proposals.rendering import keeping, queue
 from proposals.rendering.queue import Asked
 from proposals.starting import propose
+from proposals.templates.gaps import missing as gaps_of
+from proposals.templates.gaps import problems_of
+from proposals.templates.problems import refuse
 from proposals.templates.template import BUILT_IN, Template
 from sfa.core.access import ROLES
 from sfa.core.errors import Refused
@@ -205,12 +208,20 @@ def revise(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
 def _ready(door: Door, who: Who, cell: Cell, at: int) -> tuple[Drawn, Needed]:
     """A proposal that lacks nothing and that somebody may approve."""
     made = drawn(door, cell.key, cell.row, at)
-    if made.missing:
-        raise Refused("proposal_incomplete", f"it lacks {', '.join(made.missing)}", missing=list(made.missing))
+    if missing := [*made.missing, *_unsaid(made)]:
+        raise Refused("proposal_incomplete", f"it lacks {', '.join(missing)}", missing=missing)
     need = needed(door, cell.row, made, who.role, at)
     if approving.NOBODY in need.chain:
         raise Refused("approval_impossible", needs=list(need.chain))
     return made, need
+
+
+def _unsaid(made: Drawn) -> list[str]:
+    """Fields that a company's template prints and that have no value. Refuses a template that cannot be printed."""
+    if not (made.template.source or made.template.css):
+        return []
+    refuse(problems_of(made.template))
+    return [gap.field for gap in gaps_of(made.document, made.template)]
 
 
 def left_of(door: Door, key: str, need: Needed) -> tuple[str, ...]:

@@ -187,6 +187,8 @@ CATALOGUE: dict[str, Entry] = {
     "pdf_unavailable": Entry(503, "This server cannot make PDFs: a library that it needs is missing"),
     "pdf_refused": Entry(422, "The document holds something that is never printed, or more than the limits"),
     "picture_invalid": Entry(422, "The picture cannot be read, or is larger than is printed"),
+    "template_invalid": Entry(422, "The template holds what a template may not: `problems` says what and where"),
+    "template_too_large": Entry(422, "The template turns too often in its loops, or writes too much"),
     "document_invalid": Entry(422, "This is no document of a proposal"),
     "preview_failed": Entry(422, "The preview could not be made within its limits: `reason` says why"),
     "render_queue_full": Entry(429, "Too many drafts of this person wait to be printed: wait for them"),
