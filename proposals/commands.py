@@ -309,7 +309,9 @@ ACTS: dict[str, Act] = {
     "proposal.withdraw": withdraw,
     "proposal.revise": revise,
 }
+# What decides or sends asks who it is that does it (R49): whoever has the deal by now does it himself, or not at all.
+HANDED = frozenset({"proposal.render", "proposal.revise"})
 COMMANDS: dict[str, Command] = {
-    **{name: Command(ENTITY, act, alone=True) for name, act in ACTS.items()},
+    **{name: Command(ENTITY, act, alone=True, handed=name in HANDED) for name, act in ACTS.items()},
     "deal.propose": Command("deals", propose),
 }
