@@ -41,6 +41,7 @@ ENTITY = "proposals"
 Arguments = Mapping[str, Any]
 Wanted = TypeVar("Wanted", bound=Struct)
 Text = Annotated[str, Meta(max_length=2_000)]
+Version = Annotated[int, Meta(ge=1)]
 
 
 class Approve(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +57,18 @@ class Reject(Struct, frozen=True, forbid_unknown_fields=True):
     text: Annotated[str, Meta(min_length=1, max_length=2_000)]
 
 
+class Send(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which version this shall be, and what it came to when it was looked at: an order that waited on a device sends
+    nothing else."""
+
+    version: Version
+    total_minor: int
+
+
 class Withdraw(Struct, frozen=True, forbid_unknown_fields=True):
+    """The version that is meant."""
+
+    version: Version
     reason: Text | None = None
 
 
@@ -146,14 +158,19 @@ def render(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
 def send(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origin) -> None:
     """Freeze what is offered as the next version, under the proposal's number, with the deal's quote; ask for its PDF.
     An approval that is needed must be given and hold. It is sent when the server does it: a phone only asked for it."""
-    _read("proposal.send", arguments, NoArguments)
+    asked = _read("proposal.send", arguments, Send)
     _check_works(door, who, cell)
-    if not lifecycle.goes_on(lifecycle.SEND, cell.row["status"]):
+    if not lifecycle.is_to_send(cell.row, asked.version):
+        sent = store.version_of(door.connection, cell.key, asked.version)
+        if sent.total_minor != asked.total_minor:
+            raise lifecycle.changed(cell.row, total_minor=sent.total_minor)
         return
     deal = door.cell("deals", cell.row["deal_key"])
     if deal.gone or deal.row["closed_at"] is not None:
         raise Refused("illegal_transition", "proposal.send: the deal is closed: reopen it first")
     made, need = _ready(door, who, cell, door.now_ms)
+    if made.priced.total_minor != asked.total_minor:
+        raise lifecycle.changed(cell.row, total_minor=made.priced.total_minor)
     if made.document.valid_until < made.document.issued_on:
         raise Refused("proposal_expired", valid_until=made.document.valid_until, field="valid_until")
     left = left_of(door, cell.key, need)
@@ -182,14 +199,13 @@ def _freeze(door: Door, who: Who, cell: Cell, deal: Cell, made: Drawn, origin: O
 
 
 def withdraw(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origin) -> None:
-    """What was sent last is offered no more."""
+    """What was sent last is offered no more, also while it is revised."""
     asked = _read("proposal.withdraw", arguments, Withdraw)
     _check_works(door, who, cell)
-    found = store.versions_of(door.connection, cell.key)
-    status = found[0].status if found else cell.row["status"]  # one that is revised is with the buyer still
-    if not lifecycle.goes_on(lifecycle.WITHDRAW, status):
+    found = {one.version: one.status for one in store.versions_of(door.connection, cell.key)}
+    if not lifecycle.is_to_withdraw(cell.row, asked.version, found.get(asked.version)):
         return
-    store.end(door.connection, cell.key, found[0].version, WITHDRAWN, origin.at, who.user_key, asked.reason)
+    store.end(door.connection, cell.key, asked.version, WITHDRAWN, origin.at, who.user_key, asked.reason)
     _put(door, cell, {"status": WITHDRAWN, "withdrawn_at": origin.at}, origin, "withdraw")
 
 
@@ -320,7 +336,9 @@ ACTS: dict[str, Act] = {
     "proposal.withdraw": withdraw,
     "proposal.revise": revise,
 }
+# What decides or sends asks who it is that does it (R49): whoever has the deal by now does it himself, or not at all.
+HANDED = frozenset({"proposal.render", "proposal.revise"})
 COMMANDS: dict[str, Command] = {
-    **{name: Command(ENTITY, act, alone=True) for name, act in ACTS.items()},
+    **{name: Command(ENTITY, act, alone=True, handed=name in HANDED) for name, act in ACTS.items()},
     "deal.propose": Command("deals", propose),
 }

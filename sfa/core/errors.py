@@ -121,6 +121,7 @@ CATALOGUE: dict[str, Entry] = {
     "proposal_expired": Entry(422, "The proposal's last day of validity is over"),
     "approval_needed": Entry(409, "The proposal needs an approval that was not given, or that holds no more"),
     "approval_not_yours": Entry(403, "This approval is somebody else's to give"),
+    "proposal_changed": Entry(409, "The proposal is not the one that you meant any more: look again"),
     "approval_changed": Entry(409, "The proposal is not what you looked at any more: look again"),
     "approval_impossible": Entry(422, "Nobody may approve this price"),
     "splits_invalid": Entry(422, "Revenue splits must total exactly 100 % and include the owner"),
