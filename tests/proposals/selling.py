@@ -55,7 +55,9 @@ def offered(
 
 
 def order(phone: Phone, act: str, key: str = "p1", **arguments: Any) -> Receipt:
-    """A command on a proposal, from a phone."""
+    """A command on a proposal, from a phone; what is approved is what was submitted last."""
+    if act == "approve" and "values" not in arguments:
+        arguments = {"submitted_at": phone.office.row("proposals", key)["submitted_at"] or 0, **arguments}
     return phone.do(f"proposal.{act}", "proposals", key, base=phone.office.rev("proposals", key), set=arguments)
 
 
