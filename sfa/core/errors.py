@@ -123,6 +123,7 @@ CATALOGUE: dict[str, Entry] = {
     "approval_not_yours": Entry(403, "This approval is somebody else's to give"),
     "proposal_changed": Entry(409, "The proposal is not the one that you meant any more: look again"),
     "approval_changed": Entry(409, "The proposal is not what you looked at any more: look again"),
+    "approval_asked_often": Entry(409, "This was submitted as often as it may be in a day"),
     "approval_impossible": Entry(422, "Nobody may approve this price"),
     "splits_invalid": Entry(422, "Revenue splits must total exactly 100 % and include the owner"),
     "quota_owner_invalid": Entry(422, "A quota belongs to exactly one user, team or territory"),

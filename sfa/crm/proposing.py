@@ -61,11 +61,19 @@ def check_new(door: Door, cell: Cell) -> None:
         check_open(_proposal(door, cell))
 
 
-def follow(door: Door, cell: Cell, origin: Origin) -> None:
-    """After a change: what waits for an approval, or has it, is a draft again."""
-    if cell.entity not in (PROPOSALS, LINES):
-        return
-    proposal = _proposal(door, cell)
+def follow(door: Door, cell: Cell, origin: Origin, before: Values | None = None) -> None:
+    """After a change: what waits for an approval, or has it, is a draft again; so it is when its deal, which is locked,
+    becomes another customer's."""
+    if cell.entity in (PROPOSALS, LINES):
+        _undo(door, _proposal(door, cell), origin)
+    elif cell.entity == "deals" and before and before["account_key"] != cell.row["account_key"]:
+        table = ROWS[PROPOSALS].c
+        wanted = select(table.key).where(table.deal_key == cell.key, table.status.in_(OPEN), ~table.gone)
+        for key in door.connection.execute(wanted.order_by(table.key)).scalars().all():
+            _undo(door, door.cell(PROPOSALS, key), origin)
+
+
+def _undo(door: Door, proposal: Cell, origin: Origin) -> None:
     if proposal.exists and proposal.row["status"] in OPEN and proposal.row["status"] != DRAFT:
         door.put(proposal, {"status": DRAFT, "needs": []}, origin, "follow")
 

@@ -79,8 +79,10 @@ def seen(office: Office, act: str, key: str = "p1") -> dict[str, Any]:
 
 
 def order(phone: Phone, act: str, key: str = "p1", **arguments: Any) -> Receipt:
-    """A command on a proposal, from a phone that shows it as it stands."""
+    """A command on a proposal, from a phone that shows it as it stands; approved is what was submitted last."""
     arguments = {**seen(phone.office, act, key), **arguments}
+    if act == "approve" and "values" not in arguments:
+        arguments = {"submitted_at": phone.office.row("proposals", key)["submitted_at"] or 0, **arguments}
     return phone.do(f"proposal.{act}", "proposals", key, base=phone.office.rev("proposals", key), set=arguments)
 
 

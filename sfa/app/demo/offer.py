@@ -34,7 +34,7 @@ def offer_a_customer(day: Day, server: str, folder: Path) -> None:
     day.check(f"the server asks for a {', '.join(row['needs'])}", row["status"] == "in_approval" and row["needs"])
     day.check("what was sent too early is kept with its reason", _refused(ana, key) == ["approval_needed"])
     day.sync(eva)
-    eva.device.command("proposal.approve", key, {"text": "Good"})
+    eva.device.command("proposal.approve", key, {"submitted_at": _row(eva, key)["submitted_at"], "text": "Good"})
     day.sync(eva)
     sending.send(ana.device, key)
     day.sync(ana)
