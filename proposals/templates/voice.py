@@ -50,7 +50,8 @@ class Voice:
     def quantity_note(self, item: doc.Item) -> str:
         """The limits within which the buyer may choose the quantity."""
         low, high, step = (
-            self.quantity(limit) if limit else "" for limit in (item.quantity_min, item.quantity_max, item.quantity_step)
+            self.quantity(limit) if limit else ""
+            for limit in (item.quantity_min, item.quantity_max, item.quantity_step)
         )
         if low and high:
             text = self.say("you choose: %(low)s to %(high)s", low=low, high=high)
