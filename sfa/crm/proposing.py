@@ -19,6 +19,7 @@ from sfa.files import arrivals
 PROPOSALS, LINES, TEMPLATES = "proposals", "proposal_lines", "proposal_templates"
 OPEN = ("draft", "in_approval", "approved")
 DRAFT = "draft"
+PRINTED = "pdf-"  # keys of attachments that the server makes begin so
 _R, _V = proposal_renders.c, proposal_versions.c
 Values = Mapping[str, Any]
 
@@ -56,7 +57,9 @@ def hold(door: Door, key: str) -> None:
 
 
 def check_new(door: Door, cell: Cell) -> None:
-    """A line of what was sent."""
+    """A line of what was sent; a file under a key that a PDF would get."""
+    if cell.entity == "attachments" and cell.key.startswith(PRINTED):
+        raise Refused("key_taken", f"keys of files that begin with {PRINTED} are the server's", key=cell.key)
     if cell.entity == LINES:
         check_open(_proposal(door, cell))
 
