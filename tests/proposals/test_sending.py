@@ -82,7 +82,7 @@ def test_nothing_that_changes_later_changes_what_was_sent(office: Office) -> Non
     order(ana, "send")
     before = versions(office)
     office.put(
-        ("proposal_templates", "house", {"brand": {"primary": "#999999"}, "seller": {"name": "X"}, "texts": {}}),
+        ("proposal_templates", "house", {"brand": {"primary": "#555555"}, "seller": {"name": "X"}, "texts": {}}),
         ("products", "pump", {"name": "Renamed", "sku": "new"}),
         ("prices", "p-pump", {"amount_minor": 99_00}),
         ("accounts", "acme", {"name": "Renamed", "street": "Elsewhere"}),
