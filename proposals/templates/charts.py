@@ -66,7 +66,7 @@ def _bar(amounts: list[int], colours: Sequence[str], heading: str, told: str) ->
         'aria-labelledby="bar-title bar-told"><title id="bar-title">{title}</title><desc id="bar-told">{told}</desc>'
         "{pieces}</svg>"
     ).format(
-        width=f"{float(max(start - GAP, WIDTH)):.2f}",
+        width=f"{max(float(start) - GAP, WIDTH):.2f}",
         height=HEIGHT,
         title=f"{heading}. {told}",
         told=told,

@@ -132,6 +132,11 @@ def test_a_preview_is_a_page_with_the_same_totals_and_no_script(desk: Desk) -> N
     assert "Company S.L." in sample.text
     assert "Pago a 30 días." in sample.text
     assert desk.get("ana", "/api/proposal_templates/none/preview").status_code == 404
+    for said, code in (("<b>Own</b>", 200), ("{{ sheet.margin }}", 422), ("{{ 'a' * 10 ** 9 }}", 422)):
+        desk.office.put(("proposal_templates", "house", {"source": f"{{% block summary %}}{said}{{% endblock %}}"}))
+        shown = desk.get("ana", "/api/proposal_templates/house/preview")
+        assert shown.status_code == code
+        assert ("<b>Own</b>" in shown.text) if code == 200 else shown.json()["code"] == "template_invalid"
 
 
 def test_the_versions_of_a_template_say_what_was_sent_by_them(desk: Desk) -> None:

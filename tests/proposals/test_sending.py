@@ -99,6 +99,24 @@ def test_nothing_that_changes_later_changes_what_was_sent(office: Office) -> Non
     assert office.row("proposal_templates", "house")["version"] == 2
 
 
+def test_nothing_is_sent_by_a_template_that_cannot_print_it(office: Office) -> None:
+    """What is missing is listed before anything is printed: of the template by line, of the document by field."""
+    ana = offered(office, contact_key="carl")
+    for source, code in (
+        ("{% block summary %}\n{{ sheet.margin }}{% endblock %}", "template_invalid"),
+        ("{% block summary %}{{ 'a' * 10 ** 9 }}{% endblock %}", "template_invalid"),
+        ("{% block summary %}{{ sheet.buyer.website }}{% endblock %}", "proposal_incomplete"),
+    ):
+        office.put(("proposal_templates", "house", {"source": source}))
+        assert [order(ana, act).code for act in ("submit", "send")] == [code, code]
+    assert "sheet.buyer.website" in order(ana, "send").text
+    assert (versions(office), office.row("proposals", "p1")["status"]) == ([], "draft")
+    asked = "{% block summary %}{% if sheet.buyer.website %}{{ sheet.buyer.website }}{% endif %}{% endblock %}"
+    office.put(("proposal_templates", "house", {"source": asked, "css": "h1 { color: #102030 }"}))
+    assert order(ana, "send").outcome == "applied"
+    assert versions(office)[0]["template_version"] == 5
+
+
 def test_the_next_version_has_the_number_and_supersedes_the_one_before(office: Office) -> None:
     """R46, R52."""
     ana = offered(office)

@@ -3,20 +3,27 @@
 import re
 import time
 import tracemalloc
+from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proposals.document import Document
 from proposals.templates import guard, sandbox, styles
 from proposals.templates.gaps import missing, problems_of
 from proposals.templates.html import html_of
-from proposals.templates.kinds import merge_fields
+from proposals.templates.kinds import Many, fields_of, merge_fields
+from proposals.templates.sheet import Sheet
 from proposals.templates.template import BASES, BUILT_IN, CSS_MAX, Template
 from sfa.core.errors import CATALOGUE, Refused
+from sfa.core.pricing.values import Offer
+from tests.core.pricing.offers import offers
 from tests.proposals import builders
 from tests.proposals.templates import breakers
 from tests.proposals.templates.breakers import summary
+from tests.proposals.test_same_totals import document_of
 
 SECOND, MEGABYTES = 1.0, 64 << 20
 BREAKERS = tuple(breakers.all_of_them())
@@ -160,6 +167,21 @@ def test_a_field_without_a_value_is_missing_where_nobody_asks_for_it() -> None:
     assert [each.field for each in missing(nobody, BUILT_IN["long"])] == ["sheet.title"]
 
 
+@settings(max_examples=30)
+@given(offers(), st.sampled_from(sorted(BUILT_IN)), st.sampled_from(("en", "es", "pt-BR")))
+def test_no_offer_is_refused_for_amounts_that_are_there(offer: Offer, base: str, language: str) -> None:
+    document = document_of(offer, base, language)
+    source = "{% block closing %}{{ super() }}{% endblock %}"
+    assert html_of(document, company(source, base=base), "print") == html_of(document, BUILT_IN[base], "print")
+
+
+@pytest.mark.parametrize("block", ["parts", "dues"])
+def test_a_template_that_leaves_an_amount_out_is_refused_and_says_which(block: str) -> None:
+    found = refused(company(f"{{% block {block} %}}<p>1</p>{{% endblock %}}"))
+    assert found.details["reason"] == "amounts"
+    assert found.details["problems"][0]["field"] in html_of(DOCUMENT, BUILT_IN["classic"], "screen")
+
+
 def test_no_field_of_a_template_is_of_cost_or_margin() -> None:
     """R45"""
     found = merge_fields()
@@ -172,3 +194,13 @@ def test_a_template_is_named_by_what_decides_how_it_looks() -> None:
     others = (company(summary("b")), company(summary("a"), "p { margin: 0 }"), company(summary("a"), base="long"))
     assert len({plain.digest, *(other.digest for other in others)}) == 4
     assert msgspec.structs.replace(plain, key="other", version=7).digest == plain.digest
+
+
+def test_the_docs_name_every_block_and_field_that_a_template_may_use() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "proposals.md").read_text("utf-8")
+    section = page.partition("## Company templates\n")[2].partition("\n## ")[0]
+    lists = {name for name, kind in fields_of(Sheet).items() if isinstance(kind, Many)}
+    named = {f"`sheet.{name}{'[]' if name in lists else ''}`" for name in fields_of(Sheet)}
+    said = {*named, *(f"`{name}`" for name in guard.blocks_of_bases())}
+    assert {name for name in said if name not in section} == set()
+    assert set(re.findall(r"`sheet\.\w+(?:\[\])?`", section)) == named

@@ -22,7 +22,7 @@ Said = str | tuple[str, str]
 def said_in_bases() -> set[Said]:
     trees = [Environment().parse(path.read_text("utf-8")) for path in (HOUSE / "bases").glob("*.j2")]
     texts = [text for tree in trees for _, _, text in extract_from_ast(tree)]
-    return {text if isinstance(text, str) else str(text[0]) for text in texts}
+    return {str(text[0]) if isinstance(text, tuple) else str(text) for text in texts}
 
 
 def said_in_code() -> set[Said]:
@@ -46,11 +46,12 @@ def read(language: str) -> Catalog:
 
 
 def messages(language: str) -> dict[Said, Message]:
-    return {message.id: message for message in read(language) if message.id}
+    found = [(message.id, message) for message in read(language) if message.id]
+    return {key if isinstance(key, str) else (key[0], key[1]): message for key, message in found}
 
 
 def translated(message: Message) -> tuple[str, ...]:
-    return (message.string,) if isinstance(message.string, str) else tuple(message.string)
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
