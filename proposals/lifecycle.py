@@ -67,7 +67,7 @@ def is_to_withdraw(row: Mapping[str, Any], version: int, status: str | None) -> 
     return goes_on(WITHDRAW, status or row["status"])
 
 
-def changed(row: Mapping[str, Any], **more: int) -> Refused:
+def changed(row: Mapping[str, Any], **more: Any) -> Refused:
     return Refused("proposal_changed", version=row["version"], **more)
 
 

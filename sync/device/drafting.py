@@ -91,7 +91,7 @@ def _currency(device: Device) -> str:
 
 def resend(device: Device, key: str, values: Row | None = None) -> list[int]:
     """Send again everything that was refused of a proposal: as one unit the proposal itself with other `values`, then
-    its lines, each as it was; after them what was ordered of it, to be sent as it stands now. -> the mutations' numbers."""
+    its lines, each as it was; after them what was ordered of it, to be sent as it stands now. -> mutations' numbers."""
     found = [problem for problem in refused(device, key) if problem.refusal is not None]
     edits = [problem for problem in found if problem.kind in EDITS]
     edits.sort(key=lambda problem: problem.entity == LINES)  # else as they were typed

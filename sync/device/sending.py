@@ -1,7 +1,7 @@
 """Sending a proposal and taking back what was sent, as orders that mean one version (R46): queued without signal.
 
-A device says which version it means and what that came to on its screen, counting what is queued already; of another one
-the server refuses `proposal_changed`, and where the version was sent or withdrawn already, it is done.
+A device says which version it means and what that came to on its screen, counting what is queued already; of another
+one the server refuses `proposal_changed`, and where the version was sent or withdrawn already, it is done.
 """
 
 from typing import Any

@@ -69,7 +69,9 @@ def total(office: Office, key: str = "p1") -> int:
 
 def seen(office: Office, act: str, key: str = "p1") -> dict[str, Any]:
     """What a command says of the version that is seen now: the one that was sent, or the next one."""
-    row = office.row("proposals", key) if office.find("proposals", key) else {"version": 0, "status": "draft"}
+    row: dict[str, Any] = {"version": 0, "status": "draft"}
+    if office.find("proposals", key) is not None:
+        row = office.row("proposals", key)
     if act == "withdraw":
         return {"version": row["version"] or 1}
     if act != "send":

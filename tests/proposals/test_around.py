@@ -54,9 +54,9 @@ def test_those_who_send_at_once_get_numbers_without_a_gap(office: Office) -> Non
 def test_a_transaction_that_fails_has_sent_nothing_and_taken_no_number(office: Office) -> None:
     """R46, R52: as if the process had died before the commit."""
     offered(office)
+    asked = Order("ana", "proposal.send", "p1", seen(office, "send"))
 
     def dies(connection: Connection) -> None:
-        asked = Order("ana", "proposal.send", "p1", seen(office, "send"))
         assert order_online(connection, office.clock.now_ms(), asked, COMMANDS).row["status"] == "sent"
         raise InterruptedError
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from proposals.rendering import queue
 from sfa.core.errors import Refused
 from sfa.db import savepoints
-from sfa.db.cells import Cell
+from sfa.db.cells import Cell, read_cells
 from sfa.db.database import open_database
 from sfa.db.tables import proposal_renders
 from sfa.db.writes import Door, Origin
@@ -40,6 +40,13 @@ def queued(phone: Phone, act: str, **arguments: Any) -> dict[str, Any]:
     return phone.mutation(f"proposal.{act}", "proposals", "p1", base=base, set=arguments)
 
 
+SAID: dict[str, dict[str, Any]] = {
+    "reject": {"text": "No"},
+    "send": {"version": 1, "total_minor": 1},
+    "withdraw": {"version": 1},
+}
+
+
 @pytest.mark.parametrize("act", ["submit", "send", "withdraw", "approve", "reject"])
 def test_what_decides_or_sends_is_refused_to_its_author_and_kept_with_him(office: Office, act: str) -> None:
     """R49: nobody lends his role to what another one asked for."""
@@ -49,8 +56,8 @@ def test_what_decides_or_sends_is_refused_to_its_author_and_kept_with_him(office
         order(who, "submit")
         who = office.phone("mia")
     who.catch_up()
-    said = {"reject": {"text": "No"}, "send": {"version": 1, "total_minor": 1}, "withdraw": {"version": 1}}.get(act, {})
-    late, ledger, status = queued(who, act, **said), steps(office), office.row("proposals", "p1")["status"]
+    late = queued(who, act, **SAID.get(act, {}))
+    ledger, status = steps(office), office.row("proposals", "p1")["status"]
     lose(office)
     receipt = who.push(late).receipts[0]
     assert (receipt.outcome, waiting(office)) == ("refused", [])
@@ -156,7 +163,7 @@ def test_accepting_is_no_part_of_a_unit_with_others(office: Office) -> None:
 
 def test_who_overtakes_a_refused_part_is_met_again(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Going back to a savepoint gives back locks (PostgreSQL): nobody's change of that moment is written over."""
-    other, read, overtook = open_database(office.database.url, durable=False), savepoints.read_cells, []
+    other, overtook = open_database(office.database.url, durable=False), list[bool]()
 
     def rename(connection: Connection) -> None:
         door = Door(connection, 1)
@@ -169,9 +176,9 @@ def test_who_overtakes_a_refused_part_is_met_again(office: Office, monkeypatch: 
             thread = threading.Thread(target=other.write, args=(rename,))
             thread.start()
             thread.join()
-        return read(*arguments)
+        return read_cells(*arguments)
 
-    monkeypatch.setattr(savepoints, "read_cells", overtaken)
+    monkeypatch.setattr("sfa.db.savepoints.read_cells", overtaken)
 
     def work(connection: Connection) -> Cell:
         door = Door(connection, 2)
