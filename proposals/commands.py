@@ -22,6 +22,9 @@ from proposals.quoting import offer_of_deal
 from proposals.rendering import keeping, queue
 from proposals.rendering.queue import Asked
 from proposals.starting import propose
+from proposals.templates.gaps import missing as gaps_of
+from proposals.templates.gaps import problems_of
+from proposals.templates.problems import refuse
 from proposals.templates.template import BUILT_IN, Template
 from sfa.core.access import ROLES
 from sfa.core.errors import Refused
@@ -38,6 +41,7 @@ ENTITY = "proposals"
 Arguments = Mapping[str, Any]
 Wanted = TypeVar("Wanted", bound=Struct)
 Text = Annotated[str, Meta(max_length=2_000)]
+Version = Annotated[int, Meta(ge=1)]
 
 
 class Approve(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +58,18 @@ class Reject(Struct, frozen=True, forbid_unknown_fields=True):
     text: Annotated[str, Meta(min_length=1, max_length=2_000)]
 
 
+class Send(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which version this shall be, and what it came to when it was looked at: an order that waited on a device sends
+    nothing else."""
+
+    version: Version
+    total_minor: int
+
+
 class Withdraw(Struct, frozen=True, forbid_unknown_fields=True):
+    """The version that is meant."""
+
+    version: Version
     reason: Text | None = None
 
 
@@ -160,14 +175,19 @@ def render(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
 def send(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origin) -> None:
     """Freeze what is offered as the next version, under the proposal's number, with the deal's quote; ask for its PDF.
     An approval that is needed must be given and hold. It is sent when the server does it: a phone only asked for it."""
-    _read("proposal.send", arguments, NoArguments)
+    asked = _read("proposal.send", arguments, Send)
     _check_works(door, who, cell)
-    if not lifecycle.goes_on(lifecycle.SEND, cell.row["status"]):
+    if not lifecycle.is_to_send(cell.row, asked.version):
+        sent = store.version_of(door.connection, cell.key, asked.version)
+        if sent.total_minor != asked.total_minor:
+            raise lifecycle.changed(cell.row, total_minor=sent.total_minor)
         return
     deal = door.cell("deals", cell.row["deal_key"])
     if deal.gone or deal.row["closed_at"] is not None:
         raise Refused("illegal_transition", "proposal.send: the deal is closed: reopen it first")
     made, need = _ready(door, who, cell, door.now_ms)
+    if made.priced.total_minor != asked.total_minor:
+        raise lifecycle.changed(cell.row, total_minor=made.priced.total_minor)
     if made.document.valid_until < made.document.issued_on:
         raise Refused("proposal_expired", valid_until=made.document.valid_until, field="valid_until")
     if cell.row["status"] != APPROVED and probing.is_untold(who, need):
@@ -199,14 +219,13 @@ def _freeze(door: Door, who: Who, cell: Cell, deal: Cell, made: Drawn, origin: O
 
 
 def withdraw(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origin) -> None:
-    """What was sent last is offered no more."""
+    """What was sent last is offered no more, also while it is revised."""
     asked = _read("proposal.withdraw", arguments, Withdraw)
     _check_works(door, who, cell)
-    found = store.versions_of(door.connection, cell.key)
-    status = found[0].status if found else cell.row["status"]  # one that is revised is with the buyer still
-    if not lifecycle.goes_on(lifecycle.WITHDRAW, status):
+    found = {one.version: one.status for one in store.versions_of(door.connection, cell.key)}
+    if not lifecycle.is_to_withdraw(cell.row, asked.version, found.get(asked.version)):
         return
-    store.end(door.connection, cell.key, found[0].version, WITHDRAWN, origin.at, who.user_key, asked.reason)
+    store.end(door.connection, cell.key, asked.version, WITHDRAWN, origin.at, who.user_key, asked.reason)
     _put(door, cell, {"status": WITHDRAWN, "withdrawn_at": origin.at}, origin, "withdraw")
 
 
@@ -225,12 +244,20 @@ def revise(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
 def _ready(door: Door, who: Who, cell: Cell, at: int) -> tuple[Drawn, Needed]:
     """A proposal that lacks nothing and that somebody may approve, as far as this person is told."""
     made = drawn(door, cell.key, cell.row, at)
-    if made.missing:
-        raise Refused("proposal_incomplete", f"it lacks {', '.join(made.missing)}", missing=list(made.missing))
+    if missing := [*made.missing, *_unsaid(made)]:
+        raise Refused("proposal_incomplete", f"it lacks {', '.join(missing)}", missing=missing)
     need = needed(door, cell.row, made, who.role, at)
     if approving.NOBODY in (need.open_chain if probing.is_untold(who, need) else need.chain):
         raise Refused("approval_impossible", needs=list(need.chain))
     return made, need
+
+
+def _unsaid(made: Drawn) -> list[str]:
+    """Fields that a company's template prints and that have no value. Refuses a template that cannot be printed."""
+    if not (made.template.source or made.template.css):
+        return []
+    refuse(problems_of(made.template))
+    return [gap.field for gap in gaps_of(made.document, made.template)]
 
 
 def left_of(door: Door, key: str, need: Needed) -> tuple[str, ...]:
@@ -336,7 +363,9 @@ ACTS: dict[str, Act] = {
     "proposal.withdraw": withdraw,
     "proposal.revise": revise,
 }
+# What decides or sends asks who it is that does it (R49): whoever has the deal by now does it himself, or not at all.
+HANDED = frozenset({"proposal.render", "proposal.revise"})
 COMMANDS: dict[str, Command] = {
-    **{name: Command(ENTITY, act, alone=True) for name, act in ACTS.items()},
+    **{name: Command(ENTITY, act, alone=True, handed=name in HANDED) for name, act in ACTS.items()},
     "deal.propose": Command("deals", propose),
 }

@@ -53,10 +53,10 @@ def _tidy(share_bp: int) -> int:
 
 
 def _bar(amounts: list[int], colours: Sequence[str], heading: str, told: str) -> Markup:
-    whole, start, pieces = sum(amounts), Fraction(0), []
+    whole, start, pieces = sum(amounts), Fraction(0), list[str]()
     room = WIDTH - GAP * (len(amounts) - 1)
     for place, amount in enumerate(amounts):
-        width = max(Fraction(room * amount, whole), Fraction(2))
+        width = Fraction(max(room * amount, 2 * whole), whole)
         pieces.append(
             f'<rect fill="{colours[place]}" x="{float(start):.2f}" y="0" width="{float(width):.2f}" height="{HEIGHT}"/>'
         )

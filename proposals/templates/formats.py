@@ -51,7 +51,7 @@ def amount(minor: int, currency: str, language: str) -> str:
 
 def _applied(minor: int, currency: str, language: str, *, symbol: bool) -> str:
     pattern = _pattern(currency, language, symbol=symbol)
-    text = pattern.apply(_exact(minor, currency), locale_of(language), currency=currency, currency_digits=False)
+    text: str = pattern.apply(_exact(minor, currency), locale_of(language), currency=currency, currency_digits=False)
     return text.replace(" ", NO_BREAK)
 
 
@@ -63,7 +63,7 @@ def day(iso: str, language: str) -> str:
 def percent(share_bp: int, language: str) -> str:
     """A share of basis points with as many digits as it has, four at most: `21.25%`."""
     spaced = "#,##0.##" + locale_of(language).percent_formats[None].pattern.removeprefix("#,##0")
-    text = parse_pattern(spaced).apply(Decimal(share_bp).scaleb(-4), locale_of(language))
+    text: str = parse_pattern(spaced).apply(Decimal(share_bp).scaleb(-4), locale_of(language))
     return text.replace(" ", NO_BREAK)
 
 

@@ -22,7 +22,7 @@ _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
     "\ue000-\uf8ff\U000e0000-\U0010ffff]"
 )
-_LONG = re.compile(r"\S{%d,}" % WORD_MAX)
+_LONG = re.compile(rf"\S{{{WORD_MAX},}}")
 _LINK = re.compile(r"^(https://|mailto:|tel:)", re.IGNORECASE)
 
 
@@ -113,6 +113,6 @@ def _set_headings(tokens: Sequence[Token], top: int | None) -> None:
 def _set_directions(tokens: Sequence[Token]) -> None:
     """Blocks that begin with a letter that runs from right to left run so."""
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
-        if token.type in ("paragraph_open", "heading_open") and following is not None:
-            if direction(following.content) == "rtl":
-                token.attrSet("dir", "rtl")
+        begins = following if token.type in ("paragraph_open", "heading_open") else None
+        if begins is not None and direction(begins.content) == "rtl":
+            token.attrSet("dir", "rtl")

@@ -27,8 +27,8 @@ class Party(Struct, frozen=True, kw_only=True):
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """`state` is `plain`, `optional`, `optional_chosen`, `choice` or `choice_chosen`; `counts` says whether it is in the
-    total. `amount` is what the line comes to, `list_amount` that before discounts, where they differ."""
+    """`state` is `plain`, `optional`, `optional_chosen`, `choice` or `choice_chosen`; `counts` says whether it is in
+    the total. `amount` is what the line comes to, `list_amount` that before discounts, where they differ."""
 
     number: int
     name: Markup

@@ -3,7 +3,7 @@
 from proposals import document as doc
 from proposals.templates import formats, sheet
 from proposals.templates.rich import clean
-from proposals.templates.words import Say, say_in
+from proposals.templates.words import Count, Say, count_in, say_in
 from sfa.core.pricing.values import Discount, Due
 
 
@@ -11,6 +11,7 @@ class Voice:
     def __init__(self, document: doc.Document) -> None:
         self.document, self.language, self.currency = document, document.language, document.currency
         self.say: Say = say_in(document.language)
+        self.count: Count = count_in(document.language)
 
     def money(self, minor: int) -> str:
         return formats.money(minor, self.currency, self.language)
@@ -50,7 +51,8 @@ class Voice:
     def quantity_note(self, item: doc.Item) -> str:
         """The limits within which the buyer may choose the quantity."""
         low, high, step = (
-            self.quantity(limit) if limit else "" for limit in (item.quantity_min, item.quantity_max, item.quantity_step)
+            self.quantity(limit) if limit else ""
+            for limit in (item.quantity_min, item.quantity_max, item.quantity_step)
         )
         if low and high:
             text = self.say("you choose: %(low)s to %(high)s", low=low, high=high)
@@ -88,8 +90,9 @@ class Voice:
         name = say("Deposit") if due.kind == "deposit" else say("Instalment")
         if due.due_days == 0:
             when = say("On acceptance")
-        elif due.due_days == 1:
-            when = say("1 day after acceptance")
         else:
-            when = say("%(days)s days after acceptance", days=self.quantity(str(due.due_days)))
+            days = self.quantity(str(due.due_days))
+            when = self.count(
+                "%(days)s day after acceptance", "%(days)s days after acceptance", due.due_days, days=days
+            )
         return sheet.Due(clean(due.text) or name, when, self.money(due.amount_minor))

@@ -1,28 +1,45 @@
 """The words that templates print, in the document's language: gettext catalogues below `locales/`.
 
-English texts are the keys. `proposals.po` is what translators edit; `proposals.mo` is made of it by Babel
-(`python -m proposals.templates.words`) and a test holds the two, and the texts in the templates, together.
+English texts are the keys. `proposals.po` is what translators edit and what is read: what machines read is made of it
+when it is first asked for, so that the two cannot differ. A test holds catalogues, templates and code together: nothing
+is untranslated, and nothing is translated that nobody says.
 """
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
-from gettext import GNUTranslations, NullTranslations
+from gettext import GNUTranslations
+from io import BytesIO
 from pathlib import Path
 
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from markupsafe import Markup, escape
 
 from proposals.templates.formats import LOCALES
 
 FOLDER = Path(__file__).parent / "locales"
 DOMAIN = "proposals"
+PLACES = re.compile(r"%\((\w+)\)s")
 Say = Callable[..., str]
+Count = Callable[..., str]
 
 
 @lru_cache(maxsize=8)
-def catalogue(language: str) -> NullTranslations:
-    path = FOLDER / LOCALES[language] / "LC_MESSAGES" / f"{DOMAIN}.mo"
+def catalogue(language: str) -> GNUTranslations:
+    path = FOLDER / LOCALES[language] / "LC_MESSAGES" / f"{DOMAIN}.po"
+    made = BytesIO()
     with path.open("rb") as stream:
-        return GNUTranslations(stream)
+        write_mo(made, read_po(stream, locale=LOCALES[language]))
+    made.seek(0)
+    return GNUTranslations(made)
+
+
+@lru_cache(maxsize=1)
+def known() -> frozenset[str]:
+    """Every text that `say` has in all languages, which is what a template may say by it."""
+    with (FOLDER / "en" / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as stream:
+        return frozenset(message.id for message in read_po(stream) if isinstance(message.id, str) and message.id)
 
 
 def say_in(language: str) -> Say:
@@ -30,24 +47,22 @@ def say_in(language: str) -> Say:
     found = catalogue(language)
 
     def say(text: str, **values: object) -> str:
-        translated = found.gettext(text)
-        if any(isinstance(value, Markup) for value in values.values()):
-            return escape(translated) % values
-        return translated % values if values else translated
+        return _filled(found.gettext(text), values)
 
     return say
 
 
-def compile_catalogues() -> None:
-    """Makes every `.mo` of its `.po`."""
-    from babel.messages.mofile import write_mo
-    from babel.messages.pofile import read_po
+def count_in(language: str) -> Count:
+    """`count("%(days)s day", "%(days)s days", 3, days="3")`: the form that the language has for so many."""
+    found = catalogue(language)
 
-    for locale in LOCALES.values():
-        source = FOLDER / locale / "LC_MESSAGES" / f"{DOMAIN}.po"
-        with source.open("rb") as stream, source.with_suffix(".mo").open("wb") as out:
-            write_mo(out, read_po(stream, locale=locale))
+    def count(one: str, many: str, number: int, **values: object) -> str:
+        return _filled(found.ngettext(one, many, number), values)
+
+    return count
 
 
-if __name__ == "__main__":
-    compile_catalogues()
+def _filled(translated: str, values: dict[str, object]) -> str:
+    if any(isinstance(value, Markup) for value in values.values()):
+        return escape(translated) % values
+    return translated % values if values else translated

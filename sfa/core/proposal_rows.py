@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from sfa.core.broken import Broken
+from sfa.core.colours import CONTRAST_MIN, PAPER, contrast
 from sfa.core.ids import is_key
 from sfa.core.pricing.values import Deposit, Discount, Instalment
 
@@ -126,6 +127,10 @@ def _brand(brand: Row) -> Broken | None:
         return _broken("brand", "a logo is named by the sha256 of a stored picture")
     if not all(is_colour(brand.get(name, "#000000")) for name in ("primary", "accent")):
         return _broken("brand", "colours are #rrggbb, in small letters")
+    for name in ("primary", "accent"):
+        found = contrast(brand.get(name, "#000000"), PAPER)
+        if found < CONTRAST_MIN:
+            return _broken("brand", f"{name} has a contrast of {found:.1f} to 1 on paper: {CONTRAST_MIN} is needed")
     if not all(_text(brand.get(name, ""), ALT_MAX) for name in ("logo_alt", "footer")):
         return _broken("brand", f"texts have at most {ALT_MAX} characters")
     return None

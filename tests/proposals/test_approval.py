@@ -209,7 +209,7 @@ def test_whatever_a_phone_says_of_prices_the_server_holds_it_to_its_limits(offic
         ana.mutation("create", "proposals", "p1", set=made),
         ana.mutation("create", "proposal_lines", "p1-1", set=line),
         ana.mutation("proposal.submit", "proposals", "p1", base=1, set={}),
-        ana.mutation("proposal.send", "proposals", "p1", base=1, set={}),
+        ana.mutation("proposal.send", "proposals", "p1", base=1, set={"version": 1, "total_minor": 99_99}),
     ).receipts
     assert [(r.outcome, r.code) for r in receipts[2:]] == [("applied", None), ("refused", "approval_needed")]
     (refusal,) = office.rows("refusals")

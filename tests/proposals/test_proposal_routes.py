@@ -23,7 +23,7 @@ def test_commands_at_a_screen_are_those_of_a_phone(desk: Desk) -> None:
     offered(desk.office, discount_bp=1_500)
     made = desk.post("ana", "/api/proposals/p1/submit")
     assert (made.status_code, made.json()["row"]["needs"]) == (200, ["manager"])
-    refused = desk.post("ana", "/api/proposals/p1/send")
+    refused = desk.post("ana", "/api/proposals/p1/send", json={"version": 1, "total_minor": 255_00})
     assert (refused.status_code, refused.json()["code"]) == (409, "approval_needed")
     assert refused.json()["needs"] == ["manager"]
     (waiting,) = desk.get("mia", "/api/proposal-approvals").json()["items"]
@@ -36,7 +36,7 @@ def test_commands_at_a_screen_are_those_of_a_phone(desk: Desk) -> None:
     assert desk.post("mia", "/api/proposals/p1/approve", json=values).json()["row"]["status"] == "approved"
     assert desk.get("mia", "/api/proposal-approvals").json()["items"] == []
     for _ in range(2):
-        sent = desk.post("ana", "/api/proposals/p1/send").json()["row"]
+        sent = desk.post("ana", "/api/proposals/p1/send", json={"version": 1, "total_minor": 255_00}).json()["row"]
         assert (sent["status"], sent["number"], sent["version"]) == ("sent", "Q-2026-00001", 1)
     told = desk.get("mia", "/api/proposals/p1/approvals").json()
     assert [(step["kind"], step["user_key"]) for step in told["given"]] == [("asked", "ana"), ("approved", "mia")]
