@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
+from proposals import service
 from tests.crm.desk import opened
 from tests.office import Office, Phone
 from tests.proposals.selling import LINE, floors, limits, offered, order, steps
@@ -211,3 +213,22 @@ def test_the_inbox_has_pages_of_what_its_reader_may_decide(office: Office) -> No
         assert len(desk.get("dirk", "/api/proposal-approvals").json()["items"]) == 4
         for query in ("limit=0", "limit=201", "after=x"):
             assert desk.get("mia", f"/api/proposal-approvals?{query}").status_code == 400
+
+
+def test_limits_and_floors_are_read_once_however_many_wait(office: Office) -> None:
+    limits(office, rep=1_000, manager=5_000)
+    for key in ("p1", "p2", "p3"):
+        order(offered(office, key, 3_000), "submit", key)
+    asked: list[str] = []
+
+    def listen(_c: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        asked.extend(name for name in ("discount_limits", "margin_floors") if f"FROM {name}" in sql.replace("\n", " "))
+
+    def work(connection: Connection) -> int:
+        event.listen(connection, "before_cursor_execute", listen)
+        found = service.inbox(connection, "mia", office.clock.now_ms(), None, 50)
+        event.remove(connection, "before_cursor_execute", listen)
+        return len(found.items)
+
+    assert office.database.read(work) == 3
+    assert sorted(asked) == ["discount_limits", "margin_floors"]
