@@ -1,9 +1,12 @@
 """What an approval is of, how long it holds, and what asking for one tells (R45, R49)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
+from proposals import service
 from tests.crm.desk import opened
 from tests.office import Office, Phone
 from tests.proposals.selling import LINE, floors, limits, offered, order, steps
@@ -12,7 +15,7 @@ from tests.proposals.test_approval import status
 DAY_MS = 86_400_000
 
 
-def approved(office: Office, discount_bp: int = 3_000, **said: object) -> Phone:
+def approved(office: Office, discount_bp: int = 3_000, **said: Any) -> Phone:
     limits(office, rep=1_000, manager=5_000)
     ana = offered(office, discount_bp=discount_bp, **said)
     order(ana, "submit")
@@ -120,13 +123,13 @@ def test_all_that_somebody_submits_in_a_day_is_counted(office: Office, monkeypat
     """R45: more proposals of one product are no way around it; without a floor nothing is counted."""
     monkeypatch.setattr("proposals.probing.OF_PERSON_MAX", 2)
     for key in ("p1", "p2", "p3"):
-        ana = offered(office, key)
-        assert order(ana, "submit", key).outcome == "applied"
+        assert order(offered(office, key), "submit", key).outcome == "applied"
     floors(office, rep=3_000)
-    offered(office, "p4")
+    ana = offered(office, "p4")
     assert order(ana, "submit", "p4").code == "approval_asked_often"
-    bob = office.phone("bob")
-    assert bob.office.row("proposals", "p4")["submitted_at"] is None
+    assert office.row("proposals", "p4")["submitted_at"] is None
+    assert order(ana, "send", "p4").code == "approval_needed"
+    assert order(office.phone("mia"), "submit", "p4").outcome == "applied"
 
 
 def test_an_approval_says_what_was_looked_at(office: Office) -> None:
@@ -199,7 +202,7 @@ def test_the_inbox_has_pages_of_what_its_reader_may_decide(office: Office) -> No
         order(offered(office, key, discount_bp), "submit", key)
         office.clock.advance(10)
     with opened(office) as desk:
-        found, path = [], "/api/proposal-approvals?limit=1"
+        found, path = list[str](), "/api/proposal-approvals?limit=1"
         while len(found) < 9:
             page = desk.get("mia", path).json()
             found += [item["key"] for item in page["items"]]
@@ -210,3 +213,22 @@ def test_the_inbox_has_pages_of_what_its_reader_may_decide(office: Office) -> No
         assert len(desk.get("dirk", "/api/proposal-approvals").json()["items"]) == 4
         for query in ("limit=0", "limit=201", "after=x"):
             assert desk.get("mia", f"/api/proposal-approvals?{query}").status_code == 400
+
+
+def test_limits_and_floors_are_read_once_however_many_wait(office: Office) -> None:
+    limits(office, rep=1_000, manager=5_000)
+    for key in ("p1", "p2", "p3"):
+        order(offered(office, key, 3_000), "submit", key)
+    asked: list[str] = []
+
+    def listen(_c: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        asked.extend(name for name in ("discount_limits", "margin_floors") if f"FROM {name}" in sql.replace("\n", " "))
+
+    def work(connection: Connection) -> int:
+        event.listen(connection, "before_cursor_execute", listen)
+        found = service.inbox(connection, "mia", office.clock.now_ms(), None, 50)
+        event.remove(connection, "before_cursor_execute", listen)
+        return len(found.items)
+
+    assert office.database.read(work) == 3
+    assert sorted(asked) == ["discount_limits", "margin_floors"]
