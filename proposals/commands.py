@@ -13,13 +13,13 @@ import msgspec
 from msgspec import Meta, Struct
 from sqlalchemy import Connection
 
-from proposals import approving, lifecycle, numbering, store
+from proposals import approving, lifecycle, numbering, printable, store
 from proposals.document import Document
 from proposals.drafting import Drawn, drawn
 from proposals.lifecycle import APPROVED, DRAFT, IN_APPROVAL, SENT, WITHDRAWN
 from proposals.needing import Needed, needed
 from proposals.quoting import offer_of_deal
-from proposals.rendering import keeping, queue
+from proposals.rendering import keeping, pictures, queue
 from proposals.rendering.queue import Asked
 from proposals.starting import propose
 from proposals.templates.template import BUILT_IN, Template
@@ -125,6 +125,7 @@ def render(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
     connection, row = door.connection, cell.row
     if row["status"] in lifecycle.OPEN:
         made = drawn(door, cell.key, row, origin.at)
+        _check_prints(door, cell.key, made.document)
         name = keeping.file_name(row["title"], None, made.document.version)
         wanted = Asked(
             proposal_key=cell.key,
@@ -207,10 +208,18 @@ def _ready(door: Door, who: Who, cell: Cell, at: int) -> tuple[Drawn, Needed]:
     made = drawn(door, cell.key, cell.row, at)
     if made.missing:
         raise Refused("proposal_incomplete", f"it lacks {', '.join(made.missing)}", missing=list(made.missing))
+    _check_prints(door, cell.key, made.document)
     need = needed(door, cell.row, made, who.role, at)
     if approving.NOBODY in need.chain:
         raise Refused("approval_impossible", needs=list(need.chain))
     return made, need
+
+
+def _check_prints(door: Door, key: str, document: Document) -> None:
+    """As far as that is known before it is laid out."""
+    printable.check(document)
+    shown = {picture.sha256 for picture in printable.pictures_of(document)}
+    printable.check_pictures(pictures.size_of(door.connection, key, shown))
 
 
 def left_of(door: Door, key: str, need: Needed) -> tuple[str, ...]:

@@ -129,6 +129,11 @@ def known(connection: Connection, proposal: str, digests: Collection[str]) -> di
     return {row["sha256"]: msgspec.convert(row, Asset) for row in connection.execute(query).mappings()}
 
 
+def size_of(connection: Connection, proposal: str, digests: Collection[str]) -> int:
+    """What these pictures have together, in bytes."""
+    return sum(asset.size for asset in known(connection, proposal, digests).values()) if digests else 0
+
+
 def listed(connection: Connection, proposal: str) -> list[Asset]:
     """A proposal's own, or the company's; the newest first."""
     query = select(*_COLUMNS).where(_A.proposal_key == proposal).order_by(_A.at.desc(), _A.sha256)

@@ -13,12 +13,13 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from proposals.document import Document, Picture
+from proposals.document import Document
+from proposals.printable import PICTURE_BYTES_MAX, pictures_of
 from proposals.rendering import keeping, queue
 from proposals.rendering.press import Press
 from proposals.rendering.process import RENDER_FAILED, UNAVAILABLE
 from proposals.rendering.queue import ATTEMPTS_MAX, Printable, Render
-from proposals.rendering.values import ASSETS_BYTES_MAX, Order
+from proposals.rendering.values import Order
 from sfa.core.apart import OUT_OF_MEMORY, TIMED_OUT, WORKER_DIED, Failed
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
@@ -165,7 +166,7 @@ class Renders:
             here = place.size(sha256)
             if here is not None:
                 size += here
-                if size > ASSETS_BYTES_MAX:
+                if size > PICTURE_BYTES_MAX:
                     raise Refused("pdf_refused", "the pictures are too large together", reason="pictures_size")
                 found[sha256] = b"".join(place.read(sha256, 0, here))
         return found
@@ -204,11 +205,6 @@ def look(connection: Connection, now_ms: int) -> Looked:
     """What there is to do, in a short read: most commits have nothing to do with printing."""
     free, lost = queue.free(connection, now_ms)
     return Looked(free, lost, queue.next_due(connection, now_ms))
-
-
-def pictures_of(document: Document) -> list[Picture]:
-    logo = [document.brand.logo] if document.brand.logo is not None else []
-    return [*logo, *(picture for section in document.sections for picture in section.pictures)]
 
 
 def _give_up(connection: Connection, now_ms: int) -> None:
