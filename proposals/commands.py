@@ -157,6 +157,7 @@ def send(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origin)
     left = left_of(door, cell.key, need)
     if left:
         raise Refused("approval_needed", f"this needs the approval of a {left[0]}", needs=list(left))
+    store.hold_enclosures(door.connection, made.document)
     _freeze(door, who, cell, deal, made, origin)
 
 

@@ -21,8 +21,8 @@ JSON_MAX = 8 << 20  # bytes of the canonical document, which is embedded in its 
 
 
 def check(document: Document) -> None:
-    """Refuses `proposal_too_long` with `what` (lines, sections, pictures, enclosures, texts, size), `found`, `most`. `PICTURES_MAX` is for each
-    section, as rows have it."""
+    """Refuses `proposal_too_long` with `what` (lines, sections, pictures, enclosures, texts, size), `found` and `most`.
+    `PICTURES_MAX` is for each section, as rows have it."""
     sections = document.sections
     _bounded("lines", len(document.items), LINES_MAX)
     _bounded("sections", len(sections), SECTIONS_MAX)

@@ -136,9 +136,9 @@ class Renders:
 
     async def _one(self, render: Render, printable: Printable) -> None:
         try:
-            order = await self._order(printable)
+            order, by = await self._order(printable)
             pdf = await self._beating(render, order)
-            if not await keeping.store(self._files, render, pdf):
+            if not await keeping.store(self._files, render, pdf, by):
                 raise _NotMine
             self._paused_until, self._is_told = 0, False
         except _NotMine:
@@ -154,9 +154,12 @@ class Renders:
             _log.exception("%s of %s was not printed", render.digest[:12], render.proposal_key)
             await self._failed(render, RENDER_FAILED, type(error).__name__)
 
-    async def _order(self, printable: Printable) -> Order:
-        """With the pictures that the document shows, as far as they are there."""
-        return Order(printable.document, printable.template, await self._files.aside(self._read, printable.document))
+    async def _order(self, printable: Printable) -> tuple[Order, str]:
+        """With the pictures that the document shows, as far as they are there; and the digest of what prints it, which
+        is another one than the document names where the program was replaced since."""
+        template = printable.template
+        assets = await self._files.aside(self._read, printable.document)
+        return Order(printable.document, template, assets), await self._files.aside(lambda: template.digest)
 
     def _read(self, body: bytes) -> dict[str, bytes]:
         document = msgspec.json.decode(body, type=Document)
