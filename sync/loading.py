@@ -15,7 +15,7 @@ from sfa.db.writes import Door
 from sync.protocol import Mutation
 
 # Of a change of the first, the second is held like a row that is changed.
-HELD = frozenset({("account_members", "accounts"), ("deal_contacts", "deals")})
+HELD = frozenset({("account_members", "accounts"), ("deal_contacts", "deals"), ("proposal_lines", "proposals")})
 NAMED_BY = {
     "quotas": (*QUOTA_OWNERS, "period_key"),
     "team_members": ("user_key", "role"),
@@ -48,6 +48,9 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
     if "deal_contacts" in written:
         deals = door.peek("deal_contacts", "deal_key", written["deal_contacts"])
         written.setdefault("deals", set()).update(deals)
+    if "proposal_lines" in written:  # with a change of one its proposal is a draft again
+        held = door.peek("proposal_lines", "proposal_key", written["proposal_lines"])
+        written.setdefault("proposals", set()).update(held)
     if "proposals" in written:  # what is sent of one freezes the deal's quote
         deals = door.peek("proposals", "deal_key", written["proposals"])
         written.setdefault("deals", set()).update(deals)

@@ -38,6 +38,7 @@ def mend(root: Any, missing: frozenset[int] = frozenset()) -> None:
     """Changes the texts below the element `root`; `missing` are code points that were found to have no glyph. Refuses
     `pdf_refused` for a text of more than `TEXT_MAX` characters."""
     covered = _covered() - missing if missing else _covered()
+    _without_empty_rows(root)
     for element in list(root.iter()):
         if isinstance(element.tag, str) and element.tag not in AS_WRITTEN and element.text:
             element.text, *others = _pieces(_mended(element.text, covered))
@@ -48,6 +49,14 @@ def mend(root: Any, missing: frozenset[int] = frozenset()) -> None:
             if child.tail:
                 child.tail, *others = _pieces(_mended(child.tail, covered))
                 _insert(element, list(element).index(child) + 1 if others else 0, others)
+
+
+def _without_empty_rows(root: Any) -> None:
+    """PDF/UA has no groups of rows without a row."""
+    for table in list(root.iter("table")):
+        for group in table.findall("tbody") + table.findall("thead") + table.findall("tfoot"):
+            if group.find("tr") is None:
+                table.remove(group)
 
 
 def _insert(parent: Any, place: int, texts: list[str]) -> None:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 # A printing process has no use for the server's secrets, and its temporary files are its own.
 START = f"""
 import os, sys
-for name in [name for name in os.environ if name.startswith("SFA_")]:
+for name in [name for name in os.environ if name.startswith(("SFA_", "AWS_", "PG"))]:
     del os.environ[name]
 os.environ.update(TMPDIR=sys.argv[3], OMP_NUM_THREADS="1", MALLOC_ARENA_MAX="2")
 sys.path.insert(0, {str(ROOT)!r})

@@ -38,6 +38,8 @@ SCRIPTS: tuple[tuple[str, dict[tuple[int, str], str], tuple[tuple[int, int], ...
         {(400, "normal"): "NotoSansCJK-Regular.ttf"},
         ((0x1100, 0x11FF), (0x2E80, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF)),
     ),
+    ("Noto Sans Math", {(400, "normal"): "NotoSansMath-Regular.ttf"}, ((0x2190, 0x22FF),)),
+    ("Noto Sans Symbols2", {(400, "normal"): "NotoSansSymbols2-Regular.ttf"}, ((0x2300, 0x23FF), (0x25A0, 0x27BF))),
     (
         "Noto Emoji",
         {(400, "normal"): "NotoEmoji-Regular.ttf"},

@@ -20,7 +20,8 @@ def proposals_as_sent(connection: Connection, _: Look) -> Found:
     """The bytes of each version are those that its digest names, and the proposal names the last one."""
     columns = (_V.proposal_key, _V.version, _V.digest, _V.document, _P.digest.label("told"), _P.version.label("last"))
     query = select(*columns).join(_P.key.table, _P.key == _V.proposal_key, isouter=True)
-    rows = connection.execution_options(yield_per=PART).execute(query.order_by(_V.proposal_key, _V.version))
+    ordered = query.order_by(_V.proposal_key, _V.version)
+    rows = connection.execute(ordered, execution_options={"yield_per": PART})
     for part in rows.partitions(PART):
         yield len(part)
         for row in part:

@@ -81,6 +81,8 @@ def work_of(door: Door, cell: Cell) -> Cell:
     if cell.entity not in access.BELOW_DEALS:
         return cell
     place, field = PARENTS[cell.entity]
+    if place == proposing.PROPOSALS:
+        proposing.hold(door, cell.row[field])
     above = door.cell(place, cell.row[field], "share")
     return above if place == "deals" else work_of(door, above)
 
@@ -195,6 +197,8 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     check_required(entity, values)
     if entity == buying.ENTITY:
         door.cell("deals", values["deal_key"])  # nobody else adds a person meanwhile
+    if entity == proposing.LINES:
+        proposing.hold(door, values["proposal_key"])
     followed = follow_references(door, who, entity, values)
     origin, values = through(entity, values, followed, origin), followed
     if owner is not None and who.held is not None and f"book:{values[owner]}" not in who.held:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from sfa.core.errors import Refused
+from sfa.crm.about import lock_first
 from sfa.db.cells import Cell
 from sfa.db.tables import proposal_renders, proposal_versions
 from sfa.db.writes import Door, Origin
@@ -45,6 +46,12 @@ def check_open(proposal: Cell) -> None:
     if proposal.rev and proposal.row["status"] not in OPEN:
         status = proposal.row["status"]
         raise Refused("proposal_locked", f"the proposal is {status}: revise it first", status=status, key=proposal.key)
+
+
+def hold(door: Door, key: str) -> None:
+    """Of a line that is written: its proposal, which may become a draft by it, after the deal (S8)."""
+    lock_first(door, PROPOSALS, key)
+    door.cell(PROPOSALS, key)
 
 
 def check_new(door: Door, cell: Cell) -> None:

@@ -25,8 +25,8 @@ from tests.crm.desk import Desk, opened
 from tests.deals.conftest import line, stated
 from tests.files.cabinet import values
 from tests.office import Office
-from tests.proposals.selling import offered, order
 from tests.profit.selling import guided, won
+from tests.proposals.selling import offered, order
 
 UNIT, HOUR, KILOMETRE, FREIGHT, CO_OP, CAMPAIGN, MEAL = 7_313_131, 431_317, 219_937, 613_117, 157_739, 877_711, 515_253
 CAPITAL_BP = 17_333

@@ -11,6 +11,7 @@ from sfa.db.cells import Cell, Lock
 from tests.crm.desk import Desk
 from tests.crm.test_decisions import twins
 from tests.office import Office
+from tests.proposals.selling import offered, order
 
 Locked = list[tuple[str, Lock]]
 
@@ -62,3 +63,39 @@ def test_the_finder_locks_every_row_before_any_suggestion(office: Office, locked
     office.database.write(find, office.clock.now_ms())
     assert ("suggestions", "update") in locked
     assert "contacts" not in {entity for entity, _ in locked[locked.index(("suggestions", "update")) :]}
+
+
+LINE = {"proposal_key": "p1", "name": "Valve"}
+
+
+def write_on_a_phone(office: Office, _desk: Desk) -> None:
+    assert office.phone("ana").do("create", "proposal_lines", "p1-2", set=LINE).outcome == "applied"
+
+
+def write_at_a_screen(_office: Office, desk: Desk) -> None:
+    assert desk.post("ana", "/api/proposal_lines", json={"row": LINE}).status_code == 201
+
+
+def send_on_a_phone(office: Office, _desk: Desk) -> None:
+    assert order(office.phone("ana"), "send").outcome == "applied"
+
+
+def send_at_a_screen(_office: Office, desk: Desk) -> None:
+    assert desk.post("ana", "/api/proposals/p1/send").status_code == 200
+
+
+@pytest.mark.parametrize("write", [write_on_a_phone, write_at_a_screen, send_on_a_phone, send_at_a_screen])
+def test_a_proposal_and_its_lines_are_written_behind_the_lock_of_deal_and_proposal(
+    office: Office, desk: Desk, locked: Locked, write: Callable[[Office, Desk], None]
+) -> None:
+    """A line makes its proposal a draft, and sending freezes the deal's quote: two who only share a row and then change
+    it would wait for each other for ever."""
+    offered(office)
+    locked.clear()
+    write(office, desk)
+    asked = [
+        (entity, lock) for entity, lock in locked if entity in ("accounts", "deals", "proposals") if lock != "none"
+    ]
+    assert asked.index(("deals", "update")) < asked.index(("proposals", "update"))
+    first = [next(lock for entity, lock in asked if entity == of) for of in ("deals", "proposals")]
+    assert first == ["update", "update"]

@@ -96,8 +96,8 @@ def said_in_html(document: Document, mode: Literal["print", "screen"]) -> Counte
 
 def said_in_pdf(document: Document) -> Counter[str]:
     html = html_of(document, BUILT_IN[document.template.key], "print")
-    about = {"title": document.title, "language": document.language}
-    opened = pypdfium2.PdfDocument(print_pdf(html, document_json=canonical(document), made_at=0, **about))
+    pdf = print_pdf(html, document_json=canonical(document), title="Offer", language=document.language, made_at=0)
+    opened = pypdfium2.PdfDocument(pdf)
     try:
         return numbers("\n".join(page.get_textpage().get_text_range() for page in opened))
     finally:

@@ -67,6 +67,6 @@ if said == "litter":
 if said == "look":
     return "".join(path.name for path in folder.iterdir()).encode()
 if said == "secrets":
-    return "|".join(name for name in os.environ if name.startswith("SFA_")).encode()
+    return "|".join(name for name in os.environ if name.startswith(("SFA_", "AWS_", "PG"))).encode()
 return f"{os.getpid()} {said}".encode()
 """)

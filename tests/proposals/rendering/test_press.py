@@ -147,7 +147,8 @@ def test_the_process_ends_with_who_started_it_and_takes_its_folder_along(tmp_pat
 
 
 def test_the_process_has_none_of_the_secrets_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SFA_SECRET", "x" * 40)
+    for name in ("SFA_SECRET", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD"):
+        monkeypatch.setenv(name, "x" * 40)
     assert played(lambda worker: worker.make(saying("secrets"))) == b""
 
 

@@ -78,6 +78,24 @@ def test_two_that_print_the_same_order_store_it_once(office: Office, tmp_path: P
     assert len(office.history("attachments", str(standing(office, render).attachment_key))) == 1
 
 
+def test_two_servers_share_what_waits_and_print_each_order_once(office: Office, tmp_path: Path) -> None:
+    keys = [proposal(office, f"prop-{place}") for place in range(6)]
+    renders = ordered(office, *(asked(key, key) for key in keys))
+    hands = [Hand(), Hand()]
+
+    async def story() -> None:
+        async with (
+            server(office, tmp_path, hands[0]) as (_, one, _f),
+            server(office, tmp_path, hands[1]) as (_, two, _g),
+        ):
+            await asyncio.gather(one.run_all(), two.run_all())
+
+    asyncio.run(story())
+    assert sorted(hands[0].printed + hands[1].printed) == keys
+    assert [standing(office, render).state for render in renders] == [DONE] * 6
+    assert len(office.rows("attachments")) == 6
+
+
 def test_a_document_that_is_asked_for_again_is_not_printed_again(office: Office, tmp_path: Path) -> None:
     proposal(office)
     ordered(office, final())
