@@ -1,21 +1,23 @@
 """What an approval is of, who must give it, and when it holds no more (R49): pure, for devices too.
 
-`Terms` are the values that an approval is bound to: everything that the company gives away. The same values, or better
-ones for the company, are covered by an approval that was given; a worsening is not. What counts as one is listed in
-`worsened`, and in docs/proposals.md: a test holds the two together. Titles, the language, the template's look, people
-and texts but the terms are no such value.
+`Terms` are the values that an approval is bound to: amounts, and every word of the offer that is printed. The same
+values, or better ones for the company, are covered by an approval that was given; a worsening is not. What counts as
+one is listed in `worsened`, and in docs/proposals.md: a test holds the two together. The template's look, the language
+of its own words, the seller and the persons named are no such value.
 
 A chain is the roles that must approve, the lowest first: for each line whose discount lies beyond the author's limit
 (`sfa.profit.price.limits`), and those that margins ask for, which nobody is told the reason of (R45).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from hashlib import sha256
+from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from proposals.document import Document
 from sfa.core.access import ROLES, holds_on
 from sfa.core.money import BP_WHOLE
 from sfa.core.pricing.units import unit_prices
@@ -23,38 +25,46 @@ from sfa.core.pricing.values import Offer, Priced
 from sfa.profit.price.limits import Approval, Row
 
 NOBODY = "nobody"
-CURRENCY, LINE, PRICE, QUANTITY, CHOICE = "currency", "line", "price", "quantity", "choice"
-DISCOUNT, PAYMENT, VALIDITY, TERMS, ENCLOSURES, ROUNDING = (
-    "discount",
-    "payment",
-    "validity",
-    "terms",
-    "enclosures",
-    "rounding",
+DAY_MS = 24 * 3_600_000
+# Costs, prices and people change: what somebody decided a month ago he is asked about again. It is the time for which
+# an offer is valid where nothing else is said.
+HOLDS_DAYS = 30
+CURRENCY, ROUNDING, CUSTOMER, LINE, DROPPED, PRICE = "currency", "rounding", "customer", "line", "dropped", "price"
+TAX, QUANTITY, CHOICE, DISCOUNT, PAYMENT = "tax", "quantity", "choice", "discount", "payment"
+VALIDITY, TERMS, WORDS, ENCLOSURES = "validity", "terms", "words", "enclosures"
+WORSENINGS = (
+    *(CURRENCY, ROUNDING, CUSTOMER, LINE, DROPPED, PRICE, TAX, QUANTITY, CHOICE, DISCOUNT, PAYMENT),
+    *(VALIDITY, TERMS, WORDS, ENCLOSURES),
 )
-WORSENINGS = (CURRENCY, ROUNDING, LINE, PRICE, QUANTITY, CHOICE, DISCOUNT, PAYMENT, VALIDITY, TERMS, ENCLOSURES)
 
 
 class LineTerms(Struct, frozen=True, kw_only=True):
-    """`unit` is what one is sold for at the worst that the buyer can make of the offer, without tax, as a fraction of
-    minor units; `below_list` says whether that is known to be no less than the list price."""
+    """`words` is the digest of what is printed of it: name, text, section, what it is counted in, texts of discounts.
+    `unit` is what one is sold for at the worst that the buyer can make of the offer, without tax, as a fraction of
+    minor units; `below_list` says whether that is not known to be no less than the list price. `asked` says whether its
+    discount or its margin asked for the approval, or a credit lies on it too: it is in no digest, which people are told
+    (R45)."""
 
     key: str
     product_key: str | None
-    name: str
+    words: str
     quantity: str
     unit: str
+    tax: str
     below_list: bool
+    asked: bool
     choice: tuple[str | bool | None, ...]
 
 
 class Terms(Struct, frozen=True, kw_only=True):
     """`wait` is [sum of amount times days, sum of amounts] of what is due; `last_due` the days until the last of it. It
-    is valid until a day, or (null) for so many days from when it is sent."""
+    is valid until a day, or (null) for so many days from when it is sent. `terms` and `words` are digests: of the
+    terms, and of title, summary, closing, sections with their pictures, and texts of discounts and instalments."""
 
     currency: str
     tax_inclusive: bool
     rounding: str
+    account_key: str | None
     lines: tuple[LineTerms, ...]
     list_minor: int
     net_minor: int
@@ -63,45 +73,52 @@ class Terms(Struct, frozen=True, kw_only=True):
     valid_until: str | None
     valid_days: int
     terms: str
+    words: str
     enclosures: tuple[str, ...]
 
 
 def digest_of(terms: Terms) -> str:
-    return sha256(msgspec.json.encode(terms)).hexdigest()
+    """Names what people see of the values."""
+    lines = tuple(structs.replace(line, asked=False) for line in terms.lines)
+    return _digest(structs.replace(terms, lines=lines))
 
 
 def terms_of(
     offer: Offer,
     priced: Priced,
-    products: Mapping[str, tuple[str | None, str]],
+    document: Document,
+    products: Mapping[str, str | None],
     listed: Mapping[str, Fraction | int | None],
+    asked: Collection[str],
     *,
+    account_key: str | None,
     valid_until: str | None,
     valid_days: int,
-    terms: str,
-    enclosures: Iterable[str],
 ) -> Terms:
-    """`products` say the product and name of each line, `listed` the list price of one unit where it is known."""
-    units = unit_prices(offer)
-    lines = []
-    for line in offer.lines:
-        product, name = products[line.key]
+    """`products` say the product of each line, `listed` the list price of one unit where it is known, `asked` the lines
+    that ask for an approval."""
+    units, lines = unit_prices(offer), []
+    for line, item in zip(offer.lines, document.items, strict=True):
         price, unit = listed.get(line.key), units[line.key]
         lines.append(
             LineTerms(
                 key=line.key,
-                product_key=product,
-                name=name if product is None else "",
+                product_key=products[line.key],
+                words=_digest([item.name, item.text, item.section, item.unit, [d.text for d in line.discounts]]),
                 quantity=str(Fraction(line.quantity)),
                 unit=str(unit),
+                tax=f"{line.tax.rate_bp} {line.tax.name}" if line.tax is not None else "",
                 below_list=price is None or unit < price,
+                asked=line.key in asked,
                 choice=(line.optional, line.group, line.quantity_min, line.quantity_max, line.quantity_step),
             )
         )
+    texts = [[each.text for each in of if each.text] for of in (offer.discounts, offer.instalments)]
     return Terms(
         currency=offer.currency,
         tax_inclusive=offer.tax_inclusive,
         rounding=f"{offer.rounding} {offer.rounding_per}",
+        account_key=account_key,
         lines=tuple(sorted(lines, key=lambda line: line.key)),
         list_minor=sum(line.list_minor for line in priced.lines if line.counts),
         net_minor=priced.after_minor,
@@ -109,9 +126,14 @@ def terms_of(
         last_due=max((due.due_days for due in priced.dues), default=0),
         valid_until=valid_until,
         valid_days=valid_days if valid_until is None else 0,
-        terms=sha256(terms.encode()).hexdigest(),
-        enclosures=tuple(sorted(enclosures)),
+        terms=_digest(document.terms),
+        words=_digest([document.title, document.summary, document.closing, document.sections, texts]),
+        enclosures=tuple(sorted(f"{file.sha256} {file.name}" for file in document.enclosures)),
     )
+
+
+def _digest(value: Any) -> str:
+    return sha256(msgspec.json.encode(value)).hexdigest()
 
 
 # -- does an approval still hold? --------------------------------------------------------------------------------------
@@ -122,36 +144,51 @@ def worsened(before: Terms, after: Terms) -> tuple[str, ...]:
 
     - currency: another one, or prices that include tax where they did not, or the other way round
     - rounding: another way of it
-    - line: one that was not there, or that is of another product or, without a product, of another name
+    - customer: another one
+    - line: one that was not there, or that is of another product, or says anything else than it did
+    - dropped: one is gone that had asked for the approval, by its discount or its margin
     - price: less for one unit, whatever the buyer chooses
-    - quantity: another one of a line below its list price, whose list price is not known, or of none
+    - tax: another one of a line, or none
+    - quantity: another one of a line below its list price or without a known one, or that had asked for the approval
     - choice: another one of what the buyer may choose
     - discount: a larger share off everything together
     - payment: later on average, or a later last day
     - validity: a later day, more days, or a day in the place of days or the other way round
     - terms: other words
-    - enclosures: a file that was not there
+    - words: other ones of the title, summary, closing, a section, a discount or an instalment, or another picture
+    - enclosures: a file that was not there, or under another name
     """
     found = {
         CURRENCY: (before.currency, before.tax_inclusive) != (after.currency, after.tax_inclusive),
         ROUNDING: before.rounding != after.rounding,
+        CUSTOMER: before.account_key != after.account_key,
+        DROPPED: bool({line.key for line in before.lines if line.asked} - {line.key for line in after.lines}),
         DISCOUNT: _share_off(after) > _share_off(before),
         PAYMENT: _days(after) > _days(before) or after.last_due > before.last_due,
         VALIDITY: _lasts_longer(before, after),
         TERMS: after.terms != before.terms,
+        WORDS: after.words != before.words,
         ENCLOSURES: not set(after.enclosures) <= set(before.enclosures),
     }
     known = {line.key: line for line in before.lines}
     for line in after.lines:
         was = known.get(line.key)
-        if was is None or (was.product_key, was.name) != (line.product_key, line.name):
+        if was is None or (was.product_key, was.words) != (line.product_key, line.words):
             found[LINE] = True
             continue
         found[PRICE] = found.get(PRICE, False) or Fraction(line.unit) < Fraction(was.unit)
-        other = line.quantity != was.quantity and (line.below_list or was.below_list)
+        found[TAX] = found.get(TAX, False) or line.tax != was.tax
+        other = line.quantity != was.quantity and (line.below_list or was.below_list or was.asked)
         found[QUANTITY] = found.get(QUANTITY, False) or other
         found[CHOICE] = found.get(CHOICE, False) or line.choice != was.choice
     return tuple(name for name in WORSENINGS if found.get(name))
+
+
+def aged(terms: Terms, given_at: int, now_ms: int) -> bool:
+    """Whether an approval is too old: after HOLDS_DAYS, or sooner as many days as the offer is valid for. Beyond a last
+    day of validity nothing is sent."""
+    days = HOLDS_DAYS if terms.valid_until is not None else min(HOLDS_DAYS, max(1, terms.valid_days))
+    return now_ms - given_at >= days * DAY_MS
 
 
 def _lasts_longer(before: Terms, after: Terms) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 from sqlalchemy import Connection
 
-from proposals import approving, lifecycle, numbering, store
+from proposals import approving, lifecycle, numbering, probing, store
 from proposals.document import Document
 from proposals.drafting import Drawn, drawn
 from proposals.lifecycle import APPROVED, DRAFT, IN_APPROVAL, SENT, WITHDRAWN
@@ -41,11 +41,13 @@ ENTITY = "proposals"
 Arguments = Mapping[str, Any]
 Wanted = TypeVar("Wanted", bound=Struct)
 Text = Annotated[str, Meta(max_length=2_000)]
+Version = Annotated[int, Meta(ge=1)]
 
 
 class Approve(Struct, frozen=True, forbid_unknown_fields=True):
-    """`values`: the digest of what was looked at, or `submitted_at`: what the row said of it when it was; where one is
-    said, nothing else is approved. A phone says the latter, which it has without the rows that the digest is of."""
+    """`values`: the digest of what was looked at, or `submitted_at`: what the row said of it when it was. One of them
+    is said, and nothing else is approved. A phone says the latter, which it has without the rows that the digest is
+    of."""
 
     values: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")] | None = None
     submitted_at: Instant | None = None
@@ -56,7 +58,18 @@ class Reject(Struct, frozen=True, forbid_unknown_fields=True):
     text: Annotated[str, Meta(min_length=1, max_length=2_000)]
 
 
+class Send(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which version this shall be, and what it came to when it was looked at: an order that waited on a device sends
+    nothing else."""
+
+    version: Version
+    total_minor: int
+
+
 class Withdraw(Struct, frozen=True, forbid_unknown_fields=True):
+    """The version that is meant."""
+
+    version: Version
     reason: Text | None = None
 
 
@@ -64,35 +77,52 @@ def submit(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
     """Ask for approval; where none is needed, or one that was given still holds, it is approved at once."""
     _read(f"{ENTITY}.submit", arguments, NoArguments)
     _check_works(door, who, cell)
-    if not lifecycle.goes_on(lifecycle.SUBMIT, cell.row["status"]):
+    goes_on = lifecycle.goes_on(lifecycle.SUBMIT, cell.row["status"])
+    if not goes_on and not _is_outdated(door, who, cell):
         return
     made, need = _ready(door, who, cell, origin.at)
+    if probing.is_untold(who, need):
+        probing.check_often(door, who, cell)
     left = left_of(door, cell.key, need)
-    said = {"submitted_at": origin.at, "submitted_by": who.user_key, "total_minor": made.priced.total_minor}
+    left = (approving.NOBODY,) if approving.NOBODY in left else left
+    at = max(door.now_ms, (cell.row["submitted_at"] or 0) + 1)  # names this submission, and no other
+    said = {"submitted_at": at, "submitted_by": who.user_key, "total_minor": made.priced.total_minor}
     if left:
         ledger = {"at": origin.at, "user_key": who.user_key, "role": ",".join(left), "text": None}
         store.note(door.connection, cell.key, store.ASKED, need.terms, ledger)
     _put(door, cell, {**said, "status": IN_APPROVAL if left else APPROVED, "needs": list(left)}, origin, "submit")
 
 
+def _is_outdated(door: Door, who: Who, cell: Cell) -> bool:
+    """What was submitted is not what stands, although nobody changed the proposal: the deal's customer is another one,
+    the template says other words, limits were lowered, an approval is too old."""
+    need = needed(door, cell.row, drawn(door, cell.key, cell.row, door.now_ms), who.role, door.now_ms)
+    if cell.row["status"] == APPROVED:
+        return bool(left_of(door, cell.key, need))
+    return bool(approving.worsened(_asked(door, cell), need.terms))
+
+
 def approve(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origin) -> None:
     """For the first role of those that must, and every one below the approver's own."""
     asked = _read("proposal.approve", arguments, Approve)
+    if asked.values is None and asked.submitted_at is None:
+        raise Refused("command_invalid", "proposal.approve: say values or submitted_at, as they were looked at")
     _check_there(cell)
     _check_decides(door, who, cell)
     if not lifecycle.goes_on(lifecycle.APPROVE, cell.row["status"]):
         return
+    if asked.submitted_at is not None and asked.submitted_at != cell.row["submitted_at"]:
+        raise Refused("approval_changed", key=cell.key)
     needs = cell.row["needs"]
     left = approving.left_after(needs, who.role)
     if len(left) == len(needs):
-        mine = who.user_key is not None and (cell.row["decided"] or {}).get("by") == who.user_key
-        if mine:
-            return  # his step is done, and waits for somebody above
+        if store.has_approved(door.connection, cell.key, who.user_key):
+            return  # his step of this submission is done, and it waits for somebody above
         raise Refused("approval_not_yours", f"this waits for the approval of a {needs[0]}", needs=needs)
-    if asked.submitted_at is not None and asked.submitted_at != cell.row["submitted_at"]:
-        raise Refused("approval_changed", key=cell.key)
     made = drawn(door, cell.key, cell.row, origin.at)
     need = needed(door, cell.row, made, role_of_submitter(door, cell), origin.at)
+    if asked.values is None and approving.worsened(_asked(door, cell), need.terms):
+        raise Refused("approval_changed", key=cell.key)
     if asked.values is not None and asked.values != need.digest:
         raise Refused("approval_changed", key=cell.key)
     ledger = {"at": origin.at, "user_key": who.user_key, "role": who.role, "text": asked.text}
@@ -112,8 +142,7 @@ def reject(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
     lifecycle.goes_on(lifecycle.REJECT, cell.row["status"])
     if approving.left_after(cell.row["needs"], who.role) == tuple(cell.row["needs"]):
         raise Refused("approval_not_yours", needs=cell.row["needs"])
-    terms = store.asked_last(door.connection, cell.key)
-    assert terms is not None  # nothing is in approval that was not asked for
+    terms = _asked(door, cell)
     ledger = {"at": origin.at, "user_key": who.user_key, "role": who.role, "text": asked.text}
     store.note(door.connection, cell.key, store.REJECTED, terms, ledger)
     said = {"status": DRAFT, "needs": [], "decided": _decided("rejected", who, origin, asked.text)}
@@ -146,16 +175,24 @@ def render(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
 def send(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origin) -> None:
     """Freeze what is offered as the next version, under the proposal's number, with the deal's quote; ask for its PDF.
     An approval that is needed must be given and hold. It is sent when the server does it: a phone only asked for it."""
-    _read("proposal.send", arguments, NoArguments)
+    asked = _read("proposal.send", arguments, Send)
     _check_works(door, who, cell)
-    if not lifecycle.goes_on(lifecycle.SEND, cell.row["status"]):
+    if not lifecycle.is_to_send(cell.row, asked.version):
+        sent = store.version_of(door.connection, cell.key, asked.version)
+        if sent.total_minor != asked.total_minor:
+            raise lifecycle.changed(cell.row, total_minor=sent.total_minor)
         return
     deal = door.cell("deals", cell.row["deal_key"])
     if deal.gone or deal.row["closed_at"] is not None:
         raise Refused("illegal_transition", "proposal.send: the deal is closed: reopen it first")
     made, need = _ready(door, who, cell, door.now_ms)
+    if made.priced.total_minor != asked.total_minor:
+        raise lifecycle.changed(cell.row, total_minor=made.priced.total_minor)
     if made.document.valid_until < made.document.issued_on:
         raise Refused("proposal_expired", valid_until=made.document.valid_until, field="valid_until")
+    if cell.row["status"] != APPROVED and probing.is_untold(who, need):
+        told = cell.row["needs"] or list(left_of(door, cell.key, need.openly()))
+        raise Refused("approval_needed", "submit it first: who must approve is said then", needs=told)
     left = left_of(door, cell.key, need)
     if left:
         raise Refused("approval_needed", f"this needs the approval of a {left[0]}", needs=list(left))
@@ -182,14 +219,13 @@ def _freeze(door: Door, who: Who, cell: Cell, deal: Cell, made: Drawn, origin: O
 
 
 def withdraw(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origin) -> None:
-    """What was sent last is offered no more."""
+    """What was sent last is offered no more, also while it is revised."""
     asked = _read("proposal.withdraw", arguments, Withdraw)
     _check_works(door, who, cell)
-    found = store.versions_of(door.connection, cell.key)
-    status = found[0].status if found else cell.row["status"]  # one that is revised is with the buyer still
-    if not lifecycle.goes_on(lifecycle.WITHDRAW, status):
+    found = {one.version: one.status for one in store.versions_of(door.connection, cell.key)}
+    if not lifecycle.is_to_withdraw(cell.row, asked.version, found.get(asked.version)):
         return
-    store.end(door.connection, cell.key, found[0].version, WITHDRAWN, origin.at, who.user_key, asked.reason)
+    store.end(door.connection, cell.key, asked.version, WITHDRAWN, origin.at, who.user_key, asked.reason)
     _put(door, cell, {"status": WITHDRAWN, "withdrawn_at": origin.at}, origin, "withdraw")
 
 
@@ -206,12 +242,12 @@ def revise(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
 
 
 def _ready(door: Door, who: Who, cell: Cell, at: int) -> tuple[Drawn, Needed]:
-    """A proposal that lacks nothing and that somebody may approve."""
+    """A proposal that lacks nothing and that somebody may approve, as far as this person is told."""
     made = drawn(door, cell.key, cell.row, at)
     if missing := [*made.missing, *_unsaid(made)]:
         raise Refused("proposal_incomplete", f"it lacks {', '.join(missing)}", missing=missing)
     need = needed(door, cell.row, made, who.role, at)
-    if approving.NOBODY in need.chain:
+    if approving.NOBODY in (need.open_chain if probing.is_untold(who, need) else need.chain):
         raise Refused("approval_impossible", needs=list(need.chain))
     return made, need
 
@@ -225,13 +261,20 @@ def _unsaid(made: Drawn) -> list[str]:
 
 
 def left_of(door: Door, key: str, need: Needed) -> tuple[str, ...]:
-    """Of the chain, what no approval covers that was given (R49)."""
+    """Of the chain, what no approval covers that was given and is not too old (R49)."""
     left = need.chain
     if left:
-        for role, _, terms in store.approvals_of(door.connection, key):
-            if not approving.worsened(terms, need.terms):
-                left = approving.left_after(left, role)
+        for given in store.approvals_of(door.connection, key):
+            old = approving.aged(given.terms, given.at, door.now_ms)
+            if not old and not approving.worsened(given.terms, need.terms):
+                left = approving.left_after(left, given.role)
     return left
+
+
+def _asked(door: Door, cell: Cell) -> approving.Terms:
+    terms = store.asked_last(door.connection, cell.key)
+    assert terms is not None  # nothing is in approval that was not asked for
+    return terms
 
 
 def role_of_submitter(door: Door, cell: Cell) -> str:
@@ -320,7 +363,9 @@ ACTS: dict[str, Act] = {
     "proposal.withdraw": withdraw,
     "proposal.revise": revise,
 }
+# What decides or sends asks who it is that does it (R49): whoever has the deal by now does it himself, or not at all.
+HANDED = frozenset({"proposal.render", "proposal.revise"})
 COMMANDS: dict[str, Command] = {
-    **{name: Command(ENTITY, act, alone=True) for name, act in ACTS.items()},
+    **{name: Command(ENTITY, act, alone=True, handed=name in HANDED) for name, act in ACTS.items()},
     "deal.propose": Command("deals", propose),
 }

@@ -8,6 +8,7 @@ are there.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from sfa.core.errors import Refused
 
@@ -32,7 +33,7 @@ ALREADY: Mapping[str, tuple[str, ...]] = {
     SUBMIT: (IN_APPROVAL, APPROVED),
     APPROVE: (APPROVED,),
     REJECT: (),
-    SEND: WITH_BUYER,
+    SEND: (),  # which version is meant says whether it was: `is_to_send`
     REVISE: OPEN,
     WITHDRAW: (WITHDRAWN,),
 }
@@ -45,6 +46,29 @@ def goes_on(act: str, status: str) -> bool:
     if status in ALREADY[act]:
         return False
     raise Refused("illegal_transition", f"proposal.{act}: the proposal is {status}", status=status)
+
+
+def is_to_send(row: Mapping[str, Any], version: int) -> bool:
+    """Whether this version is the next one, to be sent now; False where it was sent. Whoever asks for another one, or
+    for one that nobody has begun, looked at something else."""
+    if version <= row["version"]:
+        return False
+    if version > row["version"] + 1:
+        raise changed(row)
+    return goes_on(SEND, row["status"])
+
+
+def is_to_withdraw(row: Mapping[str, Any], version: int, status: str | None) -> bool:
+    """Whether the version meant, which is `status` or was never sent, is to be withdrawn; False where it is already."""
+    if status == WITHDRAWN:
+        return False
+    if row["version"] and version != row["version"]:
+        raise changed(row)
+    return goes_on(WITHDRAW, status or row["status"])
+
+
+def changed(row: Mapping[str, Any], **more: int) -> Refused:
+    return Refused("proposal_changed", version=row["version"], **more)
 
 
 def check_open(status: str) -> None:

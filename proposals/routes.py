@@ -65,8 +65,11 @@ def proposal_routes(screens: Online, renders: Renders) -> Sequence[HTTPRouteHand
         return await screens.read(service.approvals, request.user.user_key, screens.clock.now_ms(), key)
 
     @get("/api/proposal-approvals", tags=["proposals"])
-    async def inbox(request: Asked) -> Inbox:
-        return await screens.read(service.inbox, request.user.user_key, screens.clock.now_ms())
+    async def inbox(
+        request: Asked, after: FromQuery[str | None] = None, limit: FromQuery[int] = service.PAGE_DEFAULT
+    ) -> Inbox:
+        args = (request.user.user_key, screens.clock.now_ms(), after, limit)
+        return await screens.read(service.inbox, *args)
 
     @get("/api/proposal_templates/{key:str}/versions", tags=["proposals"])
     async def template_versions(request: Asked, key: FromPath[str]) -> TemplateVersions:

@@ -10,14 +10,14 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import Connection, select
 
-from proposals import approving, sample, store
+from proposals import approving, probing, sample, store
 from proposals.approving import NOBODY
 from proposals.commands import left_of, role_of_submitter, template_of_version
 from proposals.document import canonical
 from proposals.document import digest_of as digest_of_document
 from proposals.drafting import currency_of, drawn, drawn_of
 from proposals.lifecycle import IN_APPROVAL, OPEN
-from proposals.needing import needed
+from proposals.needing import Rules, needed, rules_of
 from proposals.rendering.values import Order
 from proposals.store import Step, Version
 from sfa.core.errors import Refused
@@ -31,7 +31,7 @@ from sfa.db.tables import ROWS, history
 from sfa.db.writes import Door
 from sfa.profit.price.limits import Approval
 
-INBOX_MAX = 200
+PAGE_DEFAULT, PAGE_MAX = 50, 200
 PICTURES = "/api/proposal-pictures/"
 _P, _D = ROWS["proposals"], ROWS["deals"]
 
@@ -64,8 +64,8 @@ class Summaries(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
-    """What waits for an approval of the caller's. `values` is what `proposal.approve` may name, so that nothing else is
-    approved than what was looked at."""
+    """What waits for an approval of the caller's. `values` is what `proposal.approve` names, so that nothing else is
+    approved than what was looked at; null, with the `code` that says why, where it cannot be made any more."""
 
     key: str
     rev: int
@@ -76,17 +76,22 @@ class Waiting(Struct, frozen=True, kw_only=True):
     currency: str
     total_minor: int | None
     needs: list[str]
-    values: str
-    discounts: list[Approval]
+    values: str | None = None
+    discounts: list[Approval] = []
+    code: str | None = None
 
 
 class Inbox(Struct, frozen=True):
+    """A page. `next` is null on the last one."""
+
     items: list[Waiting]
+    next: str | None
 
 
 class Approvals(Struct, frozen=True, kw_only=True):
     """`chain` are the roles that the values as they stand ask for when the caller submits them, `left` those whose
-    approval is not there yet; `possible` is false where nobody may. `discounts` say of each line how far it lies below
+    approval is not there yet; `possible` is false where nobody may. Of what margins ask for, who does not see cost is
+    told nothing until it is submitted (R45). `discounts` say of each line how far it lies below
     the list. `given` is the ledger."""
 
     key: str
@@ -170,61 +175,72 @@ def versions(connection: Connection, user: str, now_ms: int, key: str) -> Versio
 
 
 def approvals(connection: Connection, user: str, now_ms: int, key: str) -> Approvals:
-    """Whom the values as they stand ask, before anything is submitted."""
+    """Whom the values as they stand ask. What was submitted asks whom it was said then to ask."""
     who, door = person(connection, user), Door(connection, now_ms)
     cell = _seen(door, who, "proposals", key)
-    role = role_of_submitter(door, cell) if cell.row["status"] == IN_APPROVAL else who.role
-    made = drawn(door, key, cell.row, now_ms)
-    need = needed(door, cell.row, made, role, now_ms)
-    possible = NOBODY not in need.chain
+    waits = cell.row["status"] == IN_APPROVAL
+    role = role_of_submitter(door, cell) if waits else who.role
+    need = needed(door, cell.row, drawn(door, key, cell.row, now_ms), role, now_ms)
+    given = store.steps_of(connection, key)
+    if probing.is_untold(who, need):
+        need = need.openly()
+    chain, left = list(need.chain), list(left_of(door, key, need))
+    if waits:
+        asked = next(step.role for step in reversed(given) if step.kind == store.ASKED)
+        chain, left = asked.split(","), cell.row["needs"]
     return Approvals(
         key=key,
         status=cell.row["status"],
         values=need.digest,
-        chain=[role for role in need.chain if role != NOBODY],
-        left=[role for role in left_of(door, key, need) if role != NOBODY],
-        possible=possible,
+        chain=[role for role in chain if role != NOBODY],
+        left=[role for role in left if role != NOBODY],
+        possible=NOBODY not in chain,
         discounts=list(need.discounts),
-        given=store.steps_of(connection, key),
+        given=given,
     )
 
 
-def inbox(connection: Connection, user: str, now_ms: int) -> Inbox:
+def inbox(connection: Connection, user: str, now_ms: int, after: str | None, limit: int) -> Inbox:
     """What the caller may approve or reject now, longest waiting first."""
+    if not 1 <= limit <= PAGE_MAX:
+        raise Refused("request_invalid", f"a page has 1 to {PAGE_MAX} rows")
     who, door = person(connection, user), Door(connection, now_ms)
+    past = _place(after) if after is not None else (-1, "")
     books = [bucket.removeprefix("book:") for bucket in who.held or () if bucket.startswith("book:")]
     query = (
-        select(_P.c.key)
+        select(_P.c.submitted_at, _P.c.key, _P.c.needs)
         .join(_D, _D.c.key == _P.c.deal_key)
         .where(_P.c.status == IN_APPROVAL, ~_P.c.gone, among(_D.c.owner_key, "owners"))
         .where(_P.c.author_key != user, _P.c.submitted_by.is_distinct_from(user))
-        .order_by(_P.c.submitted_at, _P.c.key)
-        .limit(INBOX_MAX)
     )
-    keys = list(connection.execute(query, {"owners": listed(connection, sorted(books))}).scalars())
+    rows = connection.execute(query, {"owners": listed(connection, sorted(books))}).all()
+    waits = [(at, key) for at, key, needs in rows if len(approving.left_after(needs, who.role)) < len(needs)]
+    found = sorted(place for place in waits if place > past)
+    keys = [key for _, key in found[:limit]]
     door.load("proposals", keys, "none")
-    found = []
-    for key in keys:
-        cell = door.cell("proposals", key, "none")
-        needs = cell.row["needs"]
-        if not needs or approving.rank(who.role) < approving.rank(needs[0]):
-            continue
-        made = drawn(door, key, cell.row, now_ms)
-        need = needed(door, cell.row, made, role_of_submitter(door, cell), now_ms)
-        same = {name: cell.row[name] for name in ("deal_key", "title", "submitted_by", "submitted_at", "currency")}
-        total = made.priced.total_minor
-        found.append(
-            Waiting(
-                key=key,
-                rev=cell.rev,
-                needs=needs,
-                total_minor=total,
-                values=need.digest,
-                discounts=list(need.discounts),
-                **same,
-            )
-        )
-    return Inbox(found)
+    rules = rules_of(connection)
+    items = [_waiting(door, door.cell("proposals", key, "none"), rules) for key in keys]
+    return Inbox(items, "{}.{}".format(*found[limit - 1]) if len(found) > limit else None)
+
+
+def _waiting(door: Door, cell: Cell, rules: Rules) -> Waiting:
+    """One that cannot be made any more (a file, a template, a person is gone) says so, beside the others."""
+    names = ("deal_key", "title", "submitted_by", "submitted_at", "currency", "needs", "total_minor")
+    told = Waiting(key=cell.key, rev=cell.rev, **{name: cell.row[name] for name in names})
+    try:
+        made = drawn(door, cell.key, cell.row, door.now_ms)
+        need = needed(door, cell.row, made, role_of_submitter(door, cell), door.now_ms, rules)
+    except Refused as refused:
+        return structs.replace(told, code=refused.code)
+    total = made.priced.total_minor
+    return structs.replace(told, total_minor=total, values=need.digest, discounts=list(need.discounts))
+
+
+def _place(after: str) -> tuple[int, str]:
+    at, _, key = after.partition(".")
+    if not (at.isascii() and at.isdecimal() and len(at) <= 15 and is_key(key)):
+        raise Refused("request_invalid", "`after` is the `next` of another page")
+    return int(at), key
 
 
 def template_versions(connection: Connection, user: str, now_ms: int, key: str) -> TemplateVersions:

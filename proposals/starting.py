@@ -55,8 +55,12 @@ def propose(door: Door, who: Who, cell: Cell, arguments: Mapping[str, Any], orig
     edits.create(door, who, "proposals", asked.key, row, origin)
     load_below(door, "deal_lines", (cell.key,))
     lines = [c for c in door.alike("deal_lines", ("deal_key",), (cell.key,)) if c.exists]
+    door.load("proposal_lines", (line_key(asked.key, line.key) for line in lines))
     for line in sorted(lines, key=lambda c: (c.row["position"], c.key)):
-        edits.create(door, who, "proposal_lines", line_key(asked.key, line.key), _line(door, asked.key, line), origin)
+        key = line_key(asked.key, line.key)
+        if door.cell("proposal_lines", key).rev:  # anybody may reckon it: somebody made a line of another one by it
+            raise Refused("key_taken", key=key)
+        edits.create(door, who, "proposal_lines", key, _line(door, asked.key, line), origin)
 
 
 def line_key(proposal: str, line: str) -> str:

@@ -65,6 +65,14 @@ class Step(Struct, frozen=True, kw_only=True):
     text: str | None
 
 
+class Given(Struct, frozen=True):
+    """An approval: when, for which role, of what."""
+
+    at: int
+    role: str
+    terms: Terms
+
+
 _COLUMNS = [_V[name] for name in Version.__struct_fields__]
 _STEPS = [_A[name] for name in Step.__struct_fields__]
 
@@ -166,16 +174,27 @@ def note(connection: Connection, key: str, kind: str, terms: Terms, said: Row) -
     connection.execute(insert(proposal_approvals), {**row, "body": msgspec.json.encode(terms), **said})
 
 
-def approvals_of(connection: Connection, key: str) -> list[tuple[str, str | None, Terms]]:
-    """(role, who, values) of every approval that was given and not taken back by a later rejection."""
-    query = select(_A.kind, _A.role, _A.user_key, _A.body).where(_A.proposal_key == key).order_by(_A.step)
-    found: list[tuple[str, str | None, Terms]] = []
-    for kind, role, user, body in connection.execute(query):
+def approvals_of(connection: Connection, key: str) -> list[Given]:
+    """Every approval that was given and not taken back by a later rejection."""
+    query = select(_A.kind, _A.at, _A.role, _A.body).where(_A.proposal_key == key).order_by(_A.step)
+    found: list[Given] = []
+    for kind, at, role, body in connection.execute(query):
         if kind == REJECTED:
             found.clear()
         elif kind == APPROVED:
-            found.append((role, user, msgspec.json.decode(bytes(body), type=Terms)))
+            found.append(Given(at, role, msgspec.json.decode(bytes(body), type=Terms)))
     return found
+
+
+def has_approved(connection: Connection, key: str, user: str | None) -> bool:
+    """Whether somebody approved what was asked last."""
+    query = select(_A.kind, _A.user_key).where(_A.proposal_key == key).order_by(_A.step.desc())
+    for kind, by in connection.execute(query):
+        if kind != APPROVED:
+            return False
+        if user is not None and by == user:
+            return True
+    return False
 
 
 def asked_last(connection: Connection, key: str) -> Terms | None:

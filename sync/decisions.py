@@ -3,7 +3,8 @@
 Accepting applies the kept mutations by the same steps as a push: rights, merge on the revision that their author had,
 state, conflicts. They stay the author's work, from his device and of his time, reviewed by whoever accepts. Whoever
 accepts lends what he sees and may do, the author what is his own: a visit that he made is still his. All of them land
-or none does, and once: the suggestion is locked, and not open any more. `COMMANDS` are those of `sfa.crm` with these
+or none does, and once: the suggestion is locked, and not open any more; what a command of theirs had stored at once is
+undone with the rest, so accepting is no part of a unit with others. `COMMANDS` are those of `sfa.crm` with these
 two in the place of those that know duplicates only.
 """
 
@@ -116,7 +117,8 @@ def _authored(cell: Cell, who: Who, mutation: Mutation, at: int, origin: Origin)
 
 
 def _together(door: Door, who: Who, cell: Cell, mutation: Mutation) -> Who:
-    """The author, with the rights of whoever decides and with what was his own to do (S37 checked that then)."""
+    """The author, with the rights of whoever decides and with what was his own to do (S37 checked that then). Only for
+    what whoever decides might have done himself: commands that ask who somebody is (R49) are not handed over."""
     author, anchor = cell.row["author_key"], (cell.row["entity"], cell.row["row_key"])
     if who.held is None:
         return Who(author, who.role, None)
@@ -149,10 +151,11 @@ WORK: dict[str, Command] = {
 
 
 def joined(more: Mapping[str, Command]) -> dict[str, Command]:
-    """All of these and `more`, of a wing that this one does not know; what was handed over may be any of them."""
+    """All of these and `more`, of a wing that this one does not know. What was handed over may be any that can be."""
     work = {**WORK, **more}
+    handed = {name: command for name, command in work.items() if command.handed}
     decided = {
-        "suggestion.accept": Command("suggestions", partial(_accept, work)),
+        "suggestion.accept": Command("suggestions", partial(_accept, handed), alone=True),
         "suggestion.decline": Command("suggestions", decline),
     }
     return {**work, **decided}

@@ -3,7 +3,8 @@
 `HandOver.offer` is asked about a mutation that was refused. If its author held the row at the revision on which he made
 the edit, and might have made it then, the mutation becomes a suggestion where the row lies now, and a `handovers` row
 of its author; otherwise the refusal stands as it was, to the letter, so that nobody learns of rows that he never held.
-What builds on a hand-over of the same push joins it; what builds on an earlier one waits for that. Nothing is applied
+What builds on a hand-over of the same push joins it, unless it is a command that is no part of several; what builds on
+an earlier one waits for that. What is done by the rights of who asks alone is never handed over. Nothing is applied
 here (`sync.decisions` does, when it is accepted), and nothing is answered that the row as it is now would tell.
 """
 
@@ -94,8 +95,16 @@ class HandOver:
     def _can_be_handed(self, mutation: Mutation) -> bool:
         if mutation.entity not in HANDED or not is_key(mutation.key):
             return False
-        command = TRANSITIONS.get(mutation.kind) or self.commands.get(mutation.kind)
-        return mutation.kind in KINDS or (command is not None and command.entity == mutation.entity)
+        if mutation.kind in KINDS:
+            return True
+        command = self.commands.get(mutation.kind)
+        if command is not None:
+            return command.handed and command.entity == mutation.entity
+        return mutation.kind in TRANSITIONS and TRANSITIONS[mutation.kind].entity == mutation.entity
+
+    def _is_alone(self, kind: str) -> bool:
+        command = self.commands.get(kind)
+        return command is not None and command.alone
 
     def _find(self, mutation: Mutation) -> Offer | None:
         lost = self._lost(mutation)
@@ -251,6 +260,8 @@ class HandOver:
             return None
         cell = self.door.cell("suggestions", offer.prior, "none")
         kept = [*(cell.row["mutations"] or ()), _kept(item, origin)] if cell.exists else []
+        if any(self._is_alone(str(one["mutation"]["kind"])) for one in kept):
+            return None  # it cannot be one of several: it waits for what it builds on
         same = cell.exists and (cell.row["entity"], cell.row["row_key"]) == offer.anchor
         if cell.stored or not same or len(kept) > UNIT_SIZE_MAX or len(msgspec.json.encode(kept)) > MUTATION_BYTES_MAX:
             return None

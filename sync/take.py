@@ -5,6 +5,7 @@ the push undoes what a refusal left. Losing values become conflict rows, named b
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from msgspec import structs
@@ -23,6 +24,7 @@ from sfa.crm.edits import Who
 from sfa.db import erasures, past
 from sfa.db.cells import Cell
 from sfa.db.looking import looking
+from sfa.db.savepoints import undone_if_refused
 from sfa.db.tables import redirects
 from sfa.db.writes import Door, Origin
 from sfa.visits import occurrences
@@ -246,7 +248,10 @@ class Taker:
         cell = self._visible(mutation)
         if self._survivor(cell) is not None:
             raise Refused("already_merged", key=cell.key)
-        command.act(self.door, self.who, cell, mutation.set, origin)
+        # what a command flushes stands already: it stores nothing else that could be refused
+        stored = undone_if_refused(self.door) if command.alone and not command.flushes else nullcontext()
+        with stored:
+            command.act(self.door, self.who, cell, mutation.set, origin)
         return Receipt(mutation.n, "applied", rev=cell.rev)
 
     # -- merging ------------------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 The bytes lie in their place before the one transaction that says so: the content is kept, the attachment is written
 through the door, the proposal and what was sent name it, and the order is done; all of it or nothing, and once. The
-attachment's key follows from document and proposal, so that nobody can make a second one.
+attachment's key follows from document and proposal, so that nobody can make a second one; a row that has it and is not
+that PDF is left alone, and ours gets another key.
 """
 
 import hashlib
 import re
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ from sqlalchemy import Connection, delete, select, update
 from proposals.rendering import queue
 from proposals.rendering.queue import DONE, DRAFT, FAILED, QUEUED, RENDERING, Render
 from sfa.core.errors import Refused
+from sfa.crm.proposing import PRINTED
 from sfa.db.tables import proposal_renders, proposal_versions
 from sfa.db.writes import Door, Origin
 from sfa.files import arrivals
@@ -76,6 +79,10 @@ def finish(connection: Connection, now_ms: int, render: Render, content: Content
     arrivals.keep(connection, now_ms, content)
     origin = Origin(author_key=None, at=now_ms, stored_at=now_ms)
     attachment = door.cell("attachments", key)
+    if attachment.exists and not _is_ours(attachment.row, render, content):
+        key = f"{PRINTED}{uuid.uuid4().hex}"
+        attachment = door.cell("attachments", key)
+        queue.name_file(connection, render, key)
     if not attachment.exists:
         row = {
             "account_key": deal.row["account_key"],
@@ -177,4 +184,9 @@ def _forget(connection: Connection, render: Render) -> None:
 
 
 def _attachment_key(render: Render) -> str:
-    return f"pdf-{hashlib.sha256(f'{render.proposal_key}:{render.digest}'.encode()).hexdigest()[:40]}"
+    return f"{PRINTED}{hashlib.sha256(f'{render.proposal_key}:{render.digest}'.encode()).hexdigest()[:40]}"
+
+
+def _is_ours(row: Mapping[str, Any], render: Render, content: Content) -> bool:
+    """What says that it is a proposal's PDF was written by the server: nobody else can say so."""
+    return bool(row["proposal_key"] == render.proposal_key and row["sha256"] == content.sha256 and row["stored"])

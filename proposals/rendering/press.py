@@ -5,6 +5,7 @@ nothing. Each order has a process for itself while it is made.
 """
 
 import asyncio
+import logging
 
 from proposals.rendering.values import Limits, Order
 from proposals.rendering.worker import START, Worker
@@ -13,6 +14,7 @@ from sfa.core.errors import CATALOGUE, Refused
 
 SCREENS_WAITING_MAX = 16
 SCREEN_WAIT_S = 5.0
+_log = logging.getLogger("sfa.render")
 
 
 class Press:
@@ -50,7 +52,8 @@ class Press:
         except Failed as failed:
             if failed.code in CATALOGUE:
                 raise Refused(failed.code, failed.text, **getattr(failed, "details", {})) from failed
-            raise Refused("preview_failed", f"{failed.code}: {failed.text}"[:300], reason=failed.code) from failed
+            _log.warning("a preview failed: %s %s", failed.code, failed.text)
+            raise Refused("preview_failed", f"the preview failed: {failed.code}", reason=failed.code) from failed
         finally:
             self._waiting -= 1
 

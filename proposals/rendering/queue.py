@@ -2,31 +2,34 @@
 
 A document is printed once for its proposal: asked for again it is the same order, which is done already or goes on.
 Whoever works on one beats; each step asks whether it is still his, so that one that was taken over stores nothing. The
-order with the lowest `priority` comes first; among equals that of the person who has waited longest since one of his
-was begun, so that who sends five hundred holds up nobody. A process that dies loses nothing: another takes the order
-again, up to `ATTEMPTS_MAX` times.
+order with the lowest `priority` comes first, and what has waited for `AGED_MS` has the lowest; among equals that of the
+person who has waited longest since one of his was begun, so that who sends five hundred holds up nobody, and nothing
+waits for ever. A process that dies loses nothing: another takes the order again, up to `ATTEMPTS_MAX` times.
 """
 
 import msgspec
 import zstandard
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, insert, or_, select, update
 
 from proposals.document import Document, canonical, digest_of
 from proposals.templates.template import Template
 from sfa.core.errors import Refused
-from sfa.db.tables import proposal_renders
+from sfa.db.tables import ROWS, proposal_renders
 
 QUEUED, RENDERING, DONE, FAILED = "queued", "rendering", "done", "failed"
 DRAFT, FINAL = "draft", "final"
-WAITED_FOR, SENT, BULK = 0, 1, 2  # priorities
-STALE_MS = 30_000  # a process that has not beaten for so long is dead
+WAITED_FOR, SENT = 0, 1  # priorities
+AGED_MS = 60_000
+# A process that has not beaten for so long is dead. Who judges has a clock of his own: a beat comes every five seconds,
+# so clocks of two servers may differ by almost two minutes before one takes what the other still prints.
+STALE_MS = 120_000
 ATTEMPTS_MAX = 3
 AGAIN_MS = 2_000  # after the first attempt; five times as long after the second
 DRAFTS_WAITING_MAX = 50  # of one person
 SERVED_MS = 600_000
 KEPT_MS = 90 * 86_400_000  # how long it is told how an order ended
-_R = proposal_renders.c
+_R, _FILES = proposal_renders.c, ROWS["attachments"].c
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -92,18 +95,19 @@ def ask(connection: Connection, now_ms: int, asked: Asked) -> Render:
     drafts wait in large number; what is sent is always taken."""
     digest = digest_of(asked.document)
     here = (_R.proposal_key == asked.proposal_key, _R.digest == digest)
+    found = _one(connection, *here)
+    is_new = found is None or found.state == FAILED
+    if is_new and asked.kind == DRAFT:
+        _check_room(connection, asked)  # who is refused has changed nothing: the older one may be somebody else's
     older = delete(proposal_renders).where(
         _R.proposal_key == asked.proposal_key, _R.digest != digest, _R.kind == DRAFT, _R.state == QUEUED
     )
     connection.execute(older)
-    found = _one(connection, *here)
-    if found is not None and found.state != FAILED:
+    if not is_new:
         sooner = update(proposal_renders).where(*here, _R.state == QUEUED, _R.priority > asked.priority)
         connection.execute(sooner.values(priority=asked.priority))
         connection.execute(update(proposal_renders).where(*here, _R.state == DONE).values(asked_at=now_ms))
         return read(connection, asked.proposal_key, digest)
-    if asked.kind == DRAFT:
-        _check_room(connection, asked.asked_by)
     body = zstandard.ZstdCompressor(level=3).compress(
         msgspec.msgpack.encode(Printable(canonical(asked.document), asked.template))
     )
@@ -130,8 +134,10 @@ def ask(connection: Connection, now_ms: int, asked: Asked) -> Render:
     return read(connection, asked.proposal_key, digest)
 
 
-def _check_room(connection: Connection, user: str | None) -> None:
-    waiting = select(func.count()).where(_R.asked_by == user, _R.kind == DRAFT, _R.state == QUEUED)
+def _check_room(connection: Connection, asked: Asked) -> None:
+    """Those of the same proposal make room for the new one."""
+    others = (_R.asked_by == asked.asked_by, _R.proposal_key != asked.proposal_key)
+    waiting = select(func.count()).where(*others, _R.kind == DRAFT, _R.state == QUEUED)
     if connection.execute(waiting).scalar_one() >= DRAFTS_WAITING_MAX:
         raise Refused("render_queue_full", f"{DRAFTS_WAITING_MAX} drafts of yours wait to be printed")
 
@@ -155,11 +161,12 @@ def claim(connection: Connection, now_ms: int, me: str) -> tuple[Render, Printab
         .group_by(_R.asked_by)
         .subquery()
     )
+    rank = case((_R.asked_at <= now_ms - AGED_MS, WAITED_FOR), else_=_R.priority)
     query = (
         select(_R.proposal_key, _R.digest, _R.body)
         .outerjoin(served, served.c.asked_by == _R.asked_by)
         .where(free, _R.attempts < ATTEMPTS_MAX)
-        .order_by(_R.priority, func.coalesce(served.c.at, 0), _R.asked_at, _R.proposal_key, _R.digest)
+        .order_by(rank, func.coalesce(served.c.at, 0), _R.asked_at, _R.proposal_key, _R.digest)
         .limit(1)
         .with_for_update(of=proposal_renders, skip_locked=True)
     )
@@ -203,6 +210,12 @@ def put(connection: Connection, render: Render, /, **said: object) -> bool:
     mine = (_R.proposal_key == render.proposal_key, _R.digest == render.digest, _R.state == RENDERING)
     claimed = _R.claimed_by == render.claimed_by
     return connection.execute(update(proposal_renders).where(*mine, claimed).values(**said)).rowcount == 1
+
+
+def name_file(connection: Connection, render: Render, key: str) -> None:
+    """Of an order that is done."""
+    here = (_R.proposal_key == render.proposal_key, _R.digest == render.digest)
+    connection.execute(update(proposal_renders).where(*here).values(attachment_key=key))
 
 
 def free(connection: Connection, now_ms: int) -> tuple[bool, bool]:
@@ -262,6 +275,8 @@ def _render(row: object) -> Render:
 
 
 def forget(connection: Connection, now_ms: int, kept_ms: int = KEPT_MS) -> int:
-    """How drafts ended long ago; -> how many. What was sent is remembered."""
-    old = delete(proposal_renders).where(_R.kind == DRAFT, _R.state.in_((DONE, FAILED)), _R.ended_at < now_ms - kept_ms)
-    return connection.execute(old).rowcount
+    """How drafts ended long ago; -> how many. What was sent is remembered, and so is a draft while its file is there:
+    the next one of the proposal takes its place."""
+    file = exists().where(_FILES.key == _R.attachment_key, ~_FILES.gone)
+    old = (_R.kind == DRAFT, _R.state.in_((DONE, FAILED)), _R.ended_at < now_ms - kept_ms, ~file)
+    return connection.execute(delete(proposal_renders).where(*old)).rowcount

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select
 from proposals.rendering import keeping, pictures, queue
 from proposals.rendering.pictures import COMPANY, Asset
 from proposals.rendering.queue import Render
-from sfa.core.errors import Refused
+from sfa.core.errors import CATALOGUE, Refused
 from sfa.core.ids import is_key
 from sfa.crm.online import Online
 from sfa.db import scope as scopes
@@ -36,8 +36,8 @@ _PROPOSALS, _FILES = ROWS["proposals"], ROWS["attachments"]
 
 class Printing(Struct, frozen=True):
     """Where the newest order of a proposal stands. `state` is queued, rendering, done or failed, `since` from when on
-    (ms); `code` and `problem` say why it failed, or why it is tried again. `kind` is draft or final, `pdf_key` the
-    attachment."""
+    (ms); `code` says why it failed, or why it is tried again, and `problem` what that code means: what exactly happened
+    stands in the server's log. `kind` is draft or final, `pdf_key` the attachment."""
 
     state: str
     since: int
@@ -139,8 +139,10 @@ def _printing(connection: Connection, user: str, key: str) -> Printing:
 
 
 def _told(render: Render) -> Printing:
-    same = {name: getattr(render, name) for name in Printing.__struct_fields__ if name != "pdf_key"}
-    return Printing(**same, pdf_key=render.attachment_key)
+    same = {name: getattr(render, name) for name in Printing.__struct_fields__ if name not in ("pdf_key", "problem")}
+    entry = CATALOGUE.get(render.code or "")
+    problem = entry.title if entry is not None else None
+    return Printing(**same, problem=problem, pdf_key=render.attachment_key)
 
 
 def _listed(connection: Connection, user: str, proposal: str) -> list[Asset]:

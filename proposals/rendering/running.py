@@ -155,12 +155,11 @@ class Renders:
 
     async def _order(self, printable: Printable) -> Order:
         """With the pictures that the document shows, as far as they are there."""
-        document = msgspec.json.decode(printable.document, type=Document)
-        wanted = sorted({picture.sha256 for picture in pictures_of(document)})
-        assets = await self._files.aside(self._read, wanted)
-        return Order(printable.document, printable.template, assets)
+        return Order(printable.document, printable.template, await self._files.aside(self._read, printable.document))
 
-    def _read(self, wanted: list[str]) -> dict[str, bytes]:
+    def _read(self, body: bytes) -> dict[str, bytes]:
+        document = msgspec.json.decode(body, type=Document)
+        wanted = sorted({picture.sha256 for picture in pictures_of(document)})
         place, found, size = self._files.place, dict[str, bytes](), 0
         for sha256 in wanted:
             here = place.size(sha256)

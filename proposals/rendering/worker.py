@@ -31,6 +31,7 @@ from proposals.rendering.process import main
 main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4] == "prints")
 """
 IDLE_S, LEAVES_S, SEEN_S = 300.0, 5.0, 0.2
+WRITTEN_AT_ONCE = 1 << 20
 FALLS, FULL = (-signal.SIGTRAP, -signal.SIGABRT, -signal.SIGSEGV), 0.7
 
 
@@ -68,7 +69,7 @@ class Worker:
             await self._start()
         is_kept = False
         try:
-            data = encode(Task(seconds, order))
+            data = await asyncio.to_thread(encode, Task(seconds, order))  # it may hold 64 MB of pictures
             kind, answer = await self._watched(data, seconds, self._limits.start_s if is_new else 0.0)
             is_kept = kind in (ANSWERED, REFUSED)
             if not is_kept:
@@ -168,8 +169,10 @@ class Worker:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(LENGTH.pack(len(data)) + data)
-            await process.stdin.drain()
+            process.stdin.write(LENGTH.pack(len(data)))
+            for start in range(0, len(data), WRITTEN_AT_ONCE):
+                process.stdin.write(data[start : start + WRITTEN_AT_ONCE])
+                await process.stdin.drain()
             (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
             answer = await process.stdout.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError):

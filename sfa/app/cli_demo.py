@@ -21,7 +21,7 @@ from sfa.web.passwords import hash_password
 PASSWORD = "demo-password-1"
 DEFAULT_PORT = 8080
 LOG = "server.log"
-LEFT_BEHIND = (".db", ".db-wal", ".db-shm", ".db-journal", ".db-files", ".log", ".files", ".files-lock", ".png")
+LEFT_BEHIND = (".db", ".db-wal", ".db-shm", ".db-journal", ".db-files", ".log", ".files", ".files-lock", ".png", ".pdf")
 
 
 @click.command()

@@ -14,7 +14,7 @@ from sfa.core.errors import Refused
 from sfa.core.money import format_minor
 from sfa.core.pricing import Choices, choose, price
 from sfa.core.pricing.values import Line, Offer, Priced
-from sync.device import Device, drafting, proposals
+from sync.device import Device, drafting, proposals, sending
 from sync.device.proposals import LINES, PROPOSALS, LineShown, Problem, Shown
 
 Tax = tuple[str, int]
@@ -127,8 +127,9 @@ def render(desk: Desk, proposal: str) -> None:
 @proposal_argument
 @on_desk
 def send(desk: Desk, proposal: str) -> None:
-    """Ask that it be sent: the server gives it its number and freezes it."""
-    run(desk, "proposal.send", PROPOSALS, proposal, {})
+    """Ask that it be sent as this device shows it: the server gives it its number and freezes it."""
+    found = desk.device()
+    sending.send(found, find(found, PROPOSALS, proposal))
 
 
 @proposal.command()
@@ -137,7 +138,8 @@ def send(desk: Desk, proposal: str) -> None:
 @on_desk
 def withdraw(desk: Desk, proposal: str, reason: str | None) -> None:
     """What was sent is offered no more."""
-    run(desk, "proposal.withdraw", PROPOSALS, proposal, {"reason": reason})
+    found = desk.device()
+    sending.withdraw(found, find(found, PROPOSALS, proposal), reason)
 
 
 @proposal.command()

@@ -20,11 +20,15 @@ Act = Callable[[Door, Who, Cell, Mapping[str, Any], Origin], None]
 
 class Command(Struct, frozen=True):
     """`act` changes rows through the door, or raises `Refused` and the caller undoes. `alone`: it stores what it does
-    at once, so it cannot be part of a unit of several, of which all land or none."""
+    at once, so it cannot be part of several, of which all land or none: of a unit or of a hand-over; what it stored is
+    undone where it is refused then. `flushes`: it has all rows stored first, so that they count, and stores nothing
+    before it may still be refused. Not `handed`: it is done by the rights of who asked for it or not at all (S37)."""
 
     entity: str
     act: Act
     alone: bool = False
+    flushes: bool = False
+    handed: bool = True
 
 
 COMMANDS: dict[str, Command] = {

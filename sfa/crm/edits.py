@@ -282,7 +282,7 @@ def update(
     if was_gone or PARENTS.get(cell.entity, ("", ""))[1] in values:
         revive_parent(door, who, cell, origin)
     _finish(door, who, cell, {} if was_gone else before)
-    proposing.follow(door, cell, origin)
+    proposing.follow(door, cell, origin, before)
     if cell.entity == "visits" and kind not in open_visits.COMMANDS:
         decides = any(field in values and values[field] != before[field] for field in open_visits.DECIDE)
         if was_gone or decides:

@@ -6,8 +6,9 @@ written. Devices are told by the feed as of any change. What still comes in unde
 its content is not kept. Asked again it finds nothing more to do, so an erasure may be repeated, and is, after a backup
 was restored.
 
-Does not do: texts in which somebody wrote about the person (notes, outcomes of visits), which are the customer's; and
-the raw parts that revoked devices drained. `sfa.crm.person_export` says where they are.
+Does not do: texts in which somebody wrote about the person (notes, outcomes of visits), which are the customer's; the
+documents and PDFs of proposals that were sent to the person (`proposal_versions`), which stay readable as the company's
+record of what it offered; and the raw parts that revoked devices drained. `sfa.crm.person_export` says where they are.
 """
 
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ from sfa.db.cells import Cell
 from sfa.db.tables import ROWS, redirects
 from sfa.db.tables import erasures as ledger
 from sfa.db.writes import Door, Origin
+from sfa.files import arrivals
 
 KIND = "erase"
 REASON_MAX = 500
@@ -76,9 +78,10 @@ def erase_person(door: Door, key: str, origin: Origin, reason: str) -> Erased:
     ]
     for cell in facts:
         _end(door, cell, blanked(cell.entity, cell.row), origin)
-    proposing.forget_drafts(door, keys, origin)
+    printed = proposing.forget_drafts(door, keys, origin)
     told = [*_about(door, keys, origin), *_kept(door, keys, origin)]
     door.flush()
+    arrivals.forget(connection, printed)
     for entity in sorted({cell.entity for cell in (*touched, *facts, *told)}):
         named = {cell.key for cell in (*touched, *facts, *told) if cell.entity == entity}
         erasures.blank_history(connection, entity, named)

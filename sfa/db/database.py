@@ -48,6 +48,10 @@ ALIKE: dict[str, Any] = {
 }
 
 
+class Overtaken(Exception):
+    """Somebody changed a row that this transaction had read and does not hold: it is done again from its start."""
+
+
 class Database(ABC):
     """What both kinds share. `probe`, where set, is told of each commit boundary: the simulation crashes there."""
 
@@ -273,7 +277,10 @@ class PostgresDatabase(Database):
                     raise Refused("storage_full") from error
                 if state not in RETRY_STATES or attempt == RETRIES_MAX - 1:
                     raise
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
+            except Overtaken:
+                if attempt == RETRIES_MAX - 1:
+                    raise
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise AssertionError("unreachable")
 
     async def read_async(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

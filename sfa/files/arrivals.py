@@ -91,13 +91,16 @@ def link_waiting(connection: Connection, now_ms: int) -> int:
 def forget(connection: Connection, digests: Collection[str]) -> int:
     """Let contents go at once, without the grace time, where no row that is not deleted has them any more: for the
     erasure of a person. Delete the rows first; the next sweep takes the bytes. -> how many contents go."""
-    wanted = sorted(digests)
-    query = select(blobs.c.sha256).where(blobs.c.sha256.in_(wanted)).order_by(blobs.c.sha256).with_for_update()
-    there = list(connection.execute(query).scalars())
-    going = let_go(connection, there)
+    going = let_go(connection, hold(connection, digests))
     ended = update(uploads).where(uploads.c.sha256.in_(going), uploads.c.state != "ended")
     connection.execute(ended.values(state="ended", code="upload_gone", holder=None))
     return len(going)
+
+
+def hold(connection: Connection, digests: Collection[str]) -> list[str]:
+    """Lock contents, those that there are; -> them."""
+    there = select(blobs.c.sha256).where(blobs.c.sha256.in_(sorted(digests))).order_by(blobs.c.sha256)
+    return list(connection.execute(there.with_for_update()).scalars())
 
 
 def let_go(connection: Connection, locked: Collection[str]) -> list[str]:

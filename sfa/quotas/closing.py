@@ -204,4 +204,4 @@ def _parts(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str,
         yield part
 
 
-COMMANDS: dict[str, Command] = {"period.close": Command("fiscal_periods", close, alone=True)}
+COMMANDS: dict[str, Command] = {"period.close": Command("fiscal_periods", close, alone=True, flushes=True)}

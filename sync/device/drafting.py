@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sfa.core.errors import Refused
 from sfa.core.pricing.rows import in_order
+from sync.device import sending
 from sync.device.client import Device
 from sync.device.proposals import EDITS, LINES, PROPOSALS, Book, Problem, refused, the_row
 from sync.protocol import UNIT_SIZE_MAX
@@ -90,12 +91,15 @@ def _currency(device: Device) -> str:
 
 def resend(device: Device, key: str, values: Row | None = None) -> list[int]:
     """Send again everything that was refused of a proposal: as one unit the proposal itself with other `values`, then
-    its lines, each as it was; after them what was ordered of it. -> the mutations' numbers."""
+    its lines, each as it was; after them what was ordered of it, to be sent as it stands now. -> the mutations' numbers."""
     found = [problem for problem in refused(device, key) if problem.refusal is not None]
     edits = [problem for problem in found if problem.kind in EDITS]
     edits.sort(key=lambda problem: problem.entity == LINES)  # else as they were typed
     steps = [partial(_repeated, device, each, values if each.entity == PROPOSALS else None) for each in edits]
-    return _in_units(device, steps) + [_repeated(device, problem) for problem in found if problem.kind not in EDITS]
+    done = _in_units(device, steps)
+    for order in (problem for problem in found if problem.kind not in EDITS):
+        done.append(_repeated(device, order, sending.meant(device, key) if order.kind == sending.SEND else None))
+    return done
 
 
 def _repeated(device: Device, problem: Problem, values: Row | None = None) -> int:

@@ -122,9 +122,9 @@ def test_everything_that_is_ordered_of_an_offer_is_queued_without_signal(
     assert queued == [
         ("proposal.submit", {}),
         ("proposal.render", {}),
-        ("proposal.send", {}),
+        ("proposal.send", {"version": 1, "total_minor": 100}),
         ("proposal.revise", {}),
-        ("proposal.withdraw", {"reason": "too dear"}),
+        ("proposal.withdraw", {"version": 1, "reason": "too dear"}),
         ("proposal.approve", {"text": "good"}),
         ("proposal.reject", {"text": "not like this"}),
     ]

@@ -125,6 +125,7 @@ def proposed(office: Office) -> None:
     )
     price = {"unit_price_minor": 9_700_000}
     ana = offered(office, "sent", deal_key="deal-p", line=price)
+    assert order(ana, "submit", "sent").outcome == "applied"  # where there is a floor, it is said by submitting alone
     assert order(ana, "send", "sent").outcome == "applied"
     offered(office, "waits", deal_key="deal-p", line={"unit_price_minor": 9_600_000}, author_key="ana")
     assert order(office.phone("mia"), "submit", "waits").outcome == "applied"

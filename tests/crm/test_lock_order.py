@@ -81,7 +81,7 @@ def send_on_a_phone(office: Office, _desk: Desk) -> None:
 
 
 def send_at_a_screen(_office: Office, desk: Desk) -> None:
-    assert desk.post("ana", "/api/proposals/p1/send").status_code == 200
+    assert desk.post("ana", "/api/proposals/p1/send", json={"version": 1, "total_minor": 300_00}).status_code == 200
 
 
 @pytest.mark.parametrize("write", [write_on_a_phone, write_at_a_screen, send_on_a_phone, send_at_a_screen])

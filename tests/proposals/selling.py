@@ -4,6 +4,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from sfa.core.errors import Refused
+from sfa.core.pricing import price
+from sfa.core.pricing.rows import offer_of
 from sfa.db.tables import proposal_approvals, proposal_series, proposal_versions
 from sync.protocol import Receipt
 from tests.office import Office, Phone
@@ -54,8 +57,32 @@ def offered(
     return ana
 
 
+def total(office: Office, key: str = "p1") -> int:
+    """What the proposal comes to by its rows, as a screen shows it; 0 where it has no price."""
+    row = office.row("proposals", key)
+    lines = {line["key"]: line for line in office.rows("proposal_lines") if line["proposal_key"] == key}
+    try:
+        return price(offer_of(row, {name: line for name, line in lines.items() if not line["gone"]})).total_minor
+    except Refused:
+        return 0
+
+
+def seen(office: Office, act: str, key: str = "p1") -> dict[str, Any]:
+    """What a command says of the version that is seen now: the one that was sent, or the next one."""
+    row = office.row("proposals", key) if office.find("proposals", key) else {"version": 0, "status": "draft"}
+    if act == "withdraw":
+        return {"version": row["version"] or 1}
+    if act != "send":
+        return {}
+    is_sent = row["status"] in ("sent", "viewed")
+    return {"version": row["version"] + (not is_sent), "total_minor": total(office, key)}
+
+
 def order(phone: Phone, act: str, key: str = "p1", **arguments: Any) -> Receipt:
-    """A command on a proposal, from a phone."""
+    """A command on a proposal, from a phone that shows it as it stands; approved is what was submitted last."""
+    arguments = {**seen(phone.office, act, key), **arguments}
+    if act == "approve" and "values" not in arguments:
+        arguments = {"submitted_at": phone.office.row("proposals", key)["submitted_at"] or 0, **arguments}
     return phone.do(f"proposal.{act}", "proposals", key, base=phone.office.rev("proposals", key), set=arguments)
 
 

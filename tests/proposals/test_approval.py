@@ -92,7 +92,13 @@ def test_below_every_floor_and_beyond_every_limit_nobody_approves(office: Office
     assert status(office) == ("draft", [])
     floors(office, admin=5_000)
     ana = offered(office, "p2")
-    assert order(ana, "submit", "p2").code == "approval_impossible"
+    assert order(ana, "submit", "p2").outcome == "applied"  # and is kept: whom a margin asks is told once
+    assert status(office, "p2") == ("in_approval", ["nobody"])
+    assert order(office.phone("dirk"), "approve", "p2").code == "approval_not_yours"
+    assert order(ana, "send", "p2").code == "approval_needed"
+    assert ana.edit("proposal_lines", "p2-1", unit_price_minor=200_00).outcome == "applied"
+    assert order(ana, "submit", "p2").outcome == "applied"
+    assert status(office, "p2") == ("approved", [])
 
 
 WORSE: list[tuple[str, dict[str, Any]]] = [
@@ -104,13 +110,23 @@ WORSE: list[tuple[str, dict[str, Any]]] = [
     ("proposals", {"payment_days": 31}),
     ("proposals", {"valid_until": "2027-01-01"}),
     ("proposals", {"terms": "Anything."}),
+    ("proposal_lines", {"name": "Pump, pallet of 1,000 pieces"}),
+    ("proposal_lines", {"unit": "container"}),
+    ("proposal_lines", {"text": "24 months of free service, and a rebate of 20 % at the year's end"}),
+    ("proposal_lines", {"discounts": [{"share_bp": 1_500, "text": "and a second pump"}]}),
+    ("proposal_lines", {"tax_name": "VAT", "tax_rate_bp": 2_100}),
+    ("proposals", {"title": "Pumps that are paid next year"}),
+    ("proposals", {"summary": "Pay in 360 days, give everything back."}),
+    ("proposals", {"closing": "A second set is free."}),
+    ("proposals", {"sections": [{"key": "s", "title": "Special terms", "text": "20 % back"}]}),
+    ("proposals", {"instalments": [{"share_bp": 10_000, "due_days": 30, "text": "12 months after delivery"}]}),
 ]
 NOT_WORSE: list[tuple[str, dict[str, Any]]] = [
     ("proposal_lines", {"discounts": [{"share_bp": 1_400}]}),
     ("proposal_lines", {"unit_price_minor": 100_01}),
-    ("proposal_lines", {"text": "Blue."}),
+    ("proposal_lines", {"position": 7}),
     ("proposals", {"payment_days": 10}),
-    ("proposals", {"title": "Other", "summary": "Dear Carl", "language": "en"}),
+    ("proposals", {"contact_key": "carl", "valid_until": None}),
 ]
 
 
@@ -193,7 +209,7 @@ def test_whatever_a_phone_says_of_prices_the_server_holds_it_to_its_limits(offic
         ana.mutation("create", "proposals", "p1", set=made),
         ana.mutation("create", "proposal_lines", "p1-1", set=line),
         ana.mutation("proposal.submit", "proposals", "p1", base=1, set={}),
-        ana.mutation("proposal.send", "proposals", "p1", base=1, set={}),
+        ana.mutation("proposal.send", "proposals", "p1", base=1, set={"version": 1, "total_minor": 99_99}),
     ).receipts
     assert [(r.outcome, r.code) for r in receipts[2:]] == [("applied", None), ("refused", "approval_needed")]
     (refusal,) = office.rows("refusals")

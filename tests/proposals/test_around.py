@@ -17,7 +17,7 @@ from sfa.db.writes import Origin as By
 from sfa.files import arrivals
 from sfa.files.rules import Content
 from tests.office import Office
-from tests.proposals.selling import given, limits, offered, order, template, versions
+from tests.proposals.selling import given, limits, offered, order, seen, template, versions
 
 DEAL = {"name": "More", "owner_key": "ana", "account_key": "acme", "stage_key": "lead"}
 
@@ -56,7 +56,7 @@ def test_a_transaction_that_fails_has_sent_nothing_and_taken_no_number(office: O
     offered(office)
 
     def dies(connection: Connection) -> None:
-        asked = Order("ana", "proposal.send", "p1")
+        asked = Order("ana", "proposal.send", "p1", seen(office, "send"))
         assert order_online(connection, office.clock.now_ms(), asked, COMMANDS).row["status"] == "sent"
         raise InterruptedError
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from proposals.document import Document
-from sync.device import drafting, proposals
+from sync.device import drafting, proposals, sending
 from sync.device.http import HttpTransport
 from tests.deals.conftest import line
 from tests.files.cabinet import opened
@@ -35,7 +35,10 @@ def drafted(phone: Pocket, discount_bp: int = 0) -> str:
 
 
 def order(phone: Pocket, act: str, key: str, **arguments: object) -> None:
-    phone.command(f"proposal.{act}", key, arguments)
+    if act == "send":
+        sending.send(phone, key)
+    else:
+        phone.command(f"proposal.{act}", key, arguments)
 
 
 def test_drafted_and_sent_in_a_basement_it_is_a_pdf_on_the_phone_when_there_is_signal(

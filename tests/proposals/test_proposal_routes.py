@@ -1,5 +1,6 @@
 """What screens read of proposals: totals, documents, versions, approvals, templates (R45, R46, R50)."""
 
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 
@@ -22,7 +23,7 @@ def test_commands_at_a_screen_are_those_of_a_phone(desk: Desk) -> None:
     offered(desk.office, discount_bp=1_500)
     made = desk.post("ana", "/api/proposals/p1/submit")
     assert (made.status_code, made.json()["row"]["needs"]) == (200, ["manager"])
-    refused = desk.post("ana", "/api/proposals/p1/send")
+    refused = desk.post("ana", "/api/proposals/p1/send", json={"version": 1, "total_minor": 255_00})
     assert (refused.status_code, refused.json()["code"]) == (409, "approval_needed")
     assert refused.json()["needs"] == ["manager"]
     (waiting,) = desk.get("mia", "/api/proposal-approvals").json()["items"]
@@ -30,35 +31,53 @@ def test_commands_at_a_screen_are_those_of_a_phone(desk: Desk) -> None:
     assert desk.get("dirk", "/api/proposal-approvals").json()["items"][0]["key"] == "p1"
     for other in ("ana", "bob", "cleo"):
         assert desk.get(other, "/api/proposal-approvals").json()["items"] == []
-    assert desk.post("bob", "/api/proposals/p1/approve").status_code == 403
+    assert desk.post("bob", "/api/proposals/p1/approve", json={"values": waiting["values"]}).status_code == 403
     values = {"values": waiting["values"]}
     assert desk.post("mia", "/api/proposals/p1/approve", json=values).json()["row"]["status"] == "approved"
     assert desk.get("mia", "/api/proposal-approvals").json()["items"] == []
     for _ in range(2):
-        sent = desk.post("ana", "/api/proposals/p1/send").json()["row"]
+        sent = desk.post("ana", "/api/proposals/p1/send", json={"version": 1, "total_minor": 255_00}).json()["row"]
         assert (sent["status"], sent["number"], sent["version"]) == ("sent", "Q-2026-00001", 1)
     told = desk.get("mia", "/api/proposals/p1/approvals").json()
     assert [(step["kind"], step["user_key"]) for step in told["given"]] == [("asked", "ana"), ("approved", "mia")]
 
 
-def test_what_would_be_asked_for_is_told_before_it_is_submitted(desk: Desk) -> None:
-    """R45: the role, and nothing of a margin."""
-    limits(desk.office, rep=1_000)
+def test_what_discounts_ask_for_is_told_before_it_is_submitted(desk: Desk) -> None:
+    """R45: and what margins ask for when it is, as a role and nothing else; who sees cost is told before."""
+    limits(desk.office, rep=400)
     floors(desk.office, rep=9_000, manager=9_000, director=0)
-    offered(desk.office, discount_bp=500)
-    told = desk.get("ana", "/api/proposals/p1/approvals")
-    said = told.json()
-    assert (said["chain"], said["left"], said["possible"], said["given"]) == (["director"], ["director"], True, [])
+    ana = offered(desk.office, discount_bp=500)
+    said = desk.get("ana", "/api/proposals/p1/approvals").json()
+    assert (said["chain"], said["left"], said["possible"], said["given"]) == (["manager"], ["manager"], True, [])
     assert said["discounts"][0] == {
         "line_key": "p1-1",
         "discount_bp": 500,
-        "limit_bp": 1_000,
-        "role": None,
+        "limit_bp": 400,
+        "role": "manager",
         "code": None,
     }
-    assert not any(word in told.text for word in ("margin", "floor", "cost", "6000", "3684"))
+    order(ana, "submit")
+    told = desk.get("ana", "/api/proposals/p1/approvals")
+    said = told.json()
+    assert (said["chain"], said["left"], said["possible"]) == (["manager", "director"], ["manager", "director"], True)
+    assert not re.search(r"margin|floor|cost|\b(6000|3684)\b", told.text)
+    ana.edit("proposals", "p1", title="Other")
     assert desk.get("dirk", "/api/proposals/p1/approvals").json()["chain"] == []
     assert desk.get("cleo", "/api/proposals/p1/approvals").status_code == 404
+
+
+def test_reading_tells_nothing_of_the_price_at_which_a_margin_asks_for_somebody(desk: Desk) -> None:
+    """R45: the answer, but for the digest of what he typed himself, is the same on both sides of a floor."""
+    floors(desk.office, rep=3_000, manager=3_000, director=0)
+    ana = offered(desk.office)
+    said = set()
+    for price in (99_99, 60_01, 59_99, 1):
+        ana.edit("proposal_lines", "p1-1", unit_price_minor=price)
+        told = desk.get("ana", "/api/proposals/p1/approvals").json()
+        said.add((*told["chain"], *told["left"], told["possible"]))
+        refused = order(ana, "send")
+        assert (refused.code, (refused.details or {}).get("needs")) == ("approval_needed", [])
+    assert said == {(True,)}
 
 
 def test_documents_are_the_bytes_that_their_digest_names(desk: Desk) -> None:

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from proposals.document import Document, canonical
+from proposals.starting import line_key
 from tests.office import Office
-from tests.proposals.selling import TEMPLATE, given, offered, order, versions
+from tests.proposals.selling import LINE, TEMPLATE, given, offered, order, versions
 
 
 def sent(office: Office, key: str = "p1") -> Document:
@@ -60,13 +61,28 @@ def test_what_people_change_of_a_sent_proposal_is_refused(office: Office) -> Non
     assert versions(office) == before
 
 
+def test_a_deleted_line_does_not_come_back_into_what_was_sent(office: Office) -> None:
+    """R46: not by saying again what it said, nor under its key as a new one."""
+    ana = offered(office)
+    line = {**LINE, "proposal_key": "p1", "quantity": "5"}
+    ana.do("create", "proposal_lines", "p1-2", set=line)
+    ana.do("delete", "proposal_lines", "p1-2", base=office.rev("proposal_lines", "p1-2"))
+    order(ana, "send")
+    assert ana.edit("proposal_lines", "p1-2", quantity="5").code == "proposal_locked"
+    assert ana.do("create", "proposal_lines", "p1-2", set=line).code == "proposal_locked"
+    assert office.row("proposal_lines", "p1-2")["gone"]
+    order(ana, "revise")
+    assert ana.edit("proposal_lines", "p1-2", quantity="5").code is None
+    assert not office.row("proposal_lines", "p1-2")["gone"]
+
+
 def test_nothing_that_changes_later_changes_what_was_sent(office: Office) -> None:
     """R46: draft, template, branding, product, price, customer, person, company."""
     ana = offered(office, contact_key="carl")
     order(ana, "send")
     before = versions(office)
     office.put(
-        ("proposal_templates", "house", {"brand": {"primary": "#333333"}, "seller": {"name": "X"}, "texts": {}}),
+        ("proposal_templates", "house", {"brand": {"primary": "#555555"}, "seller": {"name": "X"}, "texts": {}}),
         ("products", "pump", {"name": "Renamed", "sku": "new"}),
         ("prices", "p-pump", {"amount_minor": 99_00}),
         ("accounts", "acme", {"name": "Renamed", "street": "Elsewhere"}),
@@ -198,6 +214,20 @@ def test_a_deal_becomes_a_proposal_once_with_the_lines_that_it_has(office: Offic
     row = office.row("proposals", "p9")
     assert (row["title"], row["author_key"], row["currency"]) == ("Offer", "ana", "EUR")
     assert office.row("proposals", "p9")["buckets"] == office.row("deals", "deal-a")["buckets"]
+
+
+def test_a_line_that_somebody_made_before_under_the_reckoned_key_is_not_moved(office: Office) -> None:
+    """R46: not even one of what was sent, which says its proposal once."""
+    office.put(("deal_lines", "l1", {"deal_key": "deal-a", "product_key": "pump", "quantity": "4"}))
+    ana = offered(office)
+    key = line_key("p9", "l1")
+    ana.do("create", "proposal_lines", key, set={**LINE, "proposal_key": "p1"})
+    order(ana, "send")
+    before = office.row("proposal_lines", key)
+    refused = ana.do("deal.propose", "deals", "deal-a", base=1, set={"key": "p9"})
+    assert (refused.code, office.find("proposals", "p9")) == ("key_taken", None)
+    assert office.row("proposal_lines", key) == before
+    assert ana.do("deal.propose", "deals", "deal-a", base=1, set={"key": "p8"}).outcome == "applied"
 
 
 def test_a_template_counts_what_it_becomes(office: Office) -> None:

@@ -53,8 +53,8 @@ ABOUT: dict[str, tuple[str, str, dict[str, Any]]] = {
     "proposal.approve": ("proposals", "p-1", {"values": "0" * 64, "text": "good"}),
     "proposal.reject": ("proposals", "p-1", {"text": "not so"}),
     "proposal.render": ("proposals", "p-1", {}),
-    "proposal.send": ("proposals", "p-1", {}),
-    "proposal.withdraw": ("proposals", "p-1", {"reason": "too dear"}),
+    "proposal.send": ("proposals", "p-1", {"version": 1, "total_minor": 1}),
+    "proposal.withdraw": ("proposals", "p-1", {"version": 1, "reason": "too dear"}),
     "proposal.revise": ("proposals", "p-1", {}),
     "period.close": ("fiscal_periods", "q1", {"reason": "x", "again_key": "fay"}),
 }

@@ -10,7 +10,7 @@ import httpx
 from sfa.app.demo.phones import Phone
 from sfa.app.demo.story import Day
 from sfa.core.money import format_minor
-from sync.device import drafting, proposals
+from sync.device import drafting, proposals, sending
 
 DISCOUNT_BP = 1_500  # more than a rep may give, and no more than a manager
 PRINTED_S, TIMEOUT_S = 120.0, 30.0
@@ -34,9 +34,9 @@ def offer_a_customer(day: Day, server: str, folder: Path) -> None:
     day.check(f"the server asks for a {', '.join(row['needs'])}", row["status"] == "in_approval" and row["needs"])
     day.check("what was sent too early is kept with its reason", _refused(ana, key) == ["approval_needed"])
     day.sync(eva)
-    eva.device.command("proposal.approve", key, {"text": "Good"})
+    eva.device.command("proposal.approve", key, {"submitted_at": _row(eva, key)["submitted_at"], "text": "Good"})
     day.sync(eva)
-    ana.device.command("proposal.send", key, {})
+    sending.send(ana.device, key)
     day.sync(ana)
     day.sync(ana)
     row = _row(ana, key)
@@ -65,7 +65,7 @@ def _draft(ana: Phone) -> str:
     key = drafting.draft(device, deal, terms, lines=False)
     drafting.add_line(device, key, {"product_key": product, "quantity": "3"}, ("VAT", 2_100))
     device.command("proposal.submit", key, {})
-    device.command("proposal.send", key, {})
+    sending.send(device, key)
     return key
 
 

@@ -30,9 +30,36 @@ def unit_prices(offer: Offer) -> dict[str, Fraction]:
         elif line.optional:
             beside += max(least[line.key], Fraction(0))
         unit = _unit(line) * _left_of(offer.discounts, beside)
-        rate = line.tax.rate_bp if line.tax is not None and offer.tax_inclusive else 0
-        found[line.key] = unit * BP_WHOLE / (BP_WHOLE + rate)
+        found[line.key] = unit * BP_WHOLE / (BP_WHOLE + _tax_bp(offer, line))
     return found
+
+
+def left_by_credits(offer: Offer) -> dict[str, Fraction]:
+    """line -> the share of its price that is left when what negative lines take off is spread over all that is sold
+    beside them, at the worst that the buyer can make of it and without tax: 1 where nothing is taken off."""
+    least = {line.key: _least(line) * BP_WHOLE / (BP_WHOLE + _tax_bp(offer, line)) for line in offer.lines}
+    groups: dict[str, Fraction] = {}
+    there: list[Fraction] = []
+    for line in offer.lines:
+        if line.group is not None:
+            groups[line.group] = min(least[line.key], groups.get(line.group, least[line.key]))
+        elif not line.optional or least[line.key] < 0:
+            there.append(least[line.key])
+    there += groups.values()
+    sold, taken = sum(max(each, Fraction(0)) for each in there), sum(min(each, Fraction(0)) for each in there)
+    found = {}
+    for line in offer.lines:
+        amount = least[line.key]
+        other = groups[line.group] if line.group is not None else amount if not line.optional or amount < 0 else 0
+        goods = sold + max(amount, Fraction(0)) - max(other, 0)
+        credit = taken + min(amount, Fraction(0)) - min(other, 0)
+        found[line.key] = Fraction(1) if not credit else max(Fraction(0), 1 + credit / goods) if goods else Fraction(0)
+    return found
+
+
+def _tax_bp(offer: Offer, line: Line) -> int:
+    """What prices include of it."""
+    return line.tax.rate_bp if line.tax is not None and offer.tax_inclusive else 0
 
 
 def _quantities(line: Line) -> tuple[Exact, Exact]:

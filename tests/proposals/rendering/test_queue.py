@@ -3,7 +3,7 @@
 import pytest
 
 from proposals.rendering import queue
-from proposals.rendering.queue import BULK, DONE, FAILED, FINAL, QUEUED, RENDERING, SENT, STALE_MS, Render
+from proposals.rendering.queue import DONE, FAILED, FINAL, QUEUED, RENDERING, SENT, STALE_MS, Render
 from sfa.core.errors import Refused
 from sfa.db.database import Database
 from tests.proposals.rendering.orders import asked, document
@@ -24,10 +24,10 @@ def turns(database: Database, now_ms: int = NOW) -> list[str]:
     return found
 
 
-def test_a_draft_that_somebody_waits_for_comes_before_what_is_sent_in_bulk(database: Database) -> None:
-    for at, (key, priority) in enumerate((("b1", BULK), ("b2", BULK), ("s1", SENT), ("d1", queue.WAITED_FOR))):
+def test_a_draft_that_somebody_waits_for_comes_before_what_is_sent(database: Database) -> None:
+    for at, (key, priority) in enumerate((("s1", SENT), ("s2", SENT), ("d1", queue.WAITED_FOR))):
         database.write(queue.ask, NOW + at, asked(key, key, priority=priority))
-    assert turns(database, NOW + 10) == ["d1", "s1", "b1", "b2"]
+    assert turns(database, NOW + 10) == ["d1", "s1", "s2"]
 
 
 def test_who_orders_many_holds_up_nobody(database: Database) -> None:

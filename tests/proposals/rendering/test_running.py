@@ -96,6 +96,24 @@ def test_two_servers_share_what_waits_and_print_each_order_once(office: Office, 
     assert len(office.rows("attachments")) == 6
 
 
+def test_nobody_can_put_a_file_of_his_own_in_the_place_of_what_was_sent(office: Office, tmp_path: Path) -> None:
+    """R46, R50: the key follows from what everybody knows; a row that has it is left alone, and is not the PDF."""
+    proposal(office)
+    (render,) = ordered(office, final())
+    key = keeping._attachment_key(render)
+    forged = {"account_key": "acme", "deal_key": "deal-a", "name": "P.pdf", "media_type": "application/pdf"}
+    forged |= {"size": 9, "sha256": "a" * 64}
+    assert office.phone("ana").do("create", "attachments", key, set=forged).code == "key_taken"
+    office.put_server_row("attachments", key, {**forged, "author_key": "ana"})  # as if it had been there before
+    assert printed(office, tmp_path) == 1
+    row, found = office.row("proposals", "prop-a"), standing(office, render)
+    assert row["pdf_key"] == found.attachment_key != key
+    file = office.row("attachments", row["pdf_key"])
+    assert (file["sha256"], file["proposal_key"], file["stored"]) == (found.sha256, "prop-a", True)
+    assert read_bytes(tmp_path, file["sha256"]) == b"%PDF- Pumps"
+    assert office.row("attachments", key)["sha256"] == "a" * 64
+
+
 def test_a_document_that_is_asked_for_again_is_not_printed_again(office: Office, tmp_path: Path) -> None:
     proposal(office)
     ordered(office, final())
@@ -124,6 +142,19 @@ def test_there_is_one_draft_of_a_proposal_and_it_is_the_newest(office: Office, t
     office.clock.advance(1)
     (back,) = ordered(office, asked(title="Old"))
     assert (back.digest, back.state) == (old.digest, QUEUED)  # its bytes were let go
+
+
+def test_the_next_draft_takes_the_place_of_one_of_long_ago(office: Office, tmp_path: Path) -> None:
+    """It is remembered while its file is there; without it there would be nobody to drop the file."""
+    proposal(office)
+    (old,) = ordered(office, asked(title="Old"))
+    printed(office, tmp_path)
+    old_key = str(standing(office, old).attachment_key)
+    office.clock.advance(queue.KEPT_MS + 1)
+    assert office.database.write(queue.forget, office.clock.now_ms()) == 0
+    ordered(office, asked(title="New"))
+    printed(office, tmp_path)
+    assert office.row("attachments", old_key)["gone"]
 
 
 def test_a_draft_that_was_overtaken_while_it_was_printed_is_nobodys(office: Office, tmp_path: Path) -> None:
