@@ -13,13 +13,13 @@ import msgspec
 from msgspec import Meta, Struct
 from sqlalchemy import Connection
 
-from proposals import approving, lifecycle, numbering, probing, store
+from proposals import approving, lifecycle, numbering, printable, probing, store
 from proposals.document import Document
 from proposals.drafting import Drawn, drawn
 from proposals.lifecycle import APPROVED, DRAFT, IN_APPROVAL, SENT, WITHDRAWN
 from proposals.needing import Needed, needed
 from proposals.quoting import offer_of_deal
-from proposals.rendering import keeping, queue
+from proposals.rendering import keeping, pictures, queue
 from proposals.rendering.queue import Asked
 from proposals.starting import propose
 from proposals.templates.gaps import missing as gaps_of
@@ -157,6 +157,7 @@ def render(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origi
     connection, row = door.connection, cell.row
     if row["status"] in lifecycle.OPEN:
         made = drawn(door, cell.key, row, origin.at)
+        _check_prints(door, cell.key, made.document)
         name = keeping.file_name(row["title"], None, made.document.version)
         wanted = Asked(
             proposal_key=cell.key,
@@ -196,6 +197,7 @@ def send(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Origin)
     left = left_of(door, cell.key, need)
     if left:
         raise Refused("approval_needed", f"this needs the approval of a {left[0]}", needs=list(left))
+    store.hold_enclosures(door.connection, made.document)
     _freeze(door, who, cell, deal, made, origin)
 
 
@@ -246,6 +248,7 @@ def _ready(door: Door, who: Who, cell: Cell, at: int) -> tuple[Drawn, Needed]:
     made = drawn(door, cell.key, cell.row, at)
     if missing := [*made.missing, *_unsaid(made)]:
         raise Refused("proposal_incomplete", f"it lacks {', '.join(missing)}", missing=missing)
+    _check_prints(door, cell.key, made.document)
     need = needed(door, cell.row, made, who.role, at)
     if approving.NOBODY in (need.open_chain if probing.is_untold(who, need) else need.chain):
         raise Refused("approval_impossible", needs=list(need.chain))
@@ -258,6 +261,13 @@ def _unsaid(made: Drawn) -> list[str]:
         return []
     refuse(problems_of(made.template))
     return [gap.field for gap in gaps_of(made.document, made.template)]
+
+
+def _check_prints(door: Door, key: str, document: Document) -> None:
+    """As far as that is known before it is laid out."""
+    printable.check(document)
+    shown = {picture.sha256 for picture in printable.pictures_of(document)}
+    printable.check_pictures(pictures.size_of(door.connection, key, shown))
 
 
 def left_of(door: Door, key: str, need: Needed) -> tuple[str, ...]:

@@ -17,7 +17,13 @@ from proposals.lifecycle import SUPERSEDED, WITH_BUYER
 from proposals.numbering import Number
 from proposals.templates.template import Template
 from sfa.core.errors import Refused
-from sfa.db.tables import proposal_approvals, proposal_enclosures, proposal_template_versions, proposal_versions
+from sfa.db.tables import (
+    blobs,
+    proposal_approvals,
+    proposal_enclosures,
+    proposal_template_versions,
+    proposal_versions,
+)
 
 _V, _A, _T = proposal_versions.c, proposal_approvals.c, proposal_template_versions.c
 ASKED, APPROVED, REJECTED = "asked", "approved", "rejected"
@@ -51,6 +57,7 @@ class Version(Struct, frozen=True, kw_only=True):
     pdf_sha256: str | None
     pdf_key: str | None
     pdf_size: int | None
+    pdf_template_digest: str | None
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -141,12 +148,22 @@ def keep(
     return digest, document.version
 
 
+def hold_enclosures(connection: Connection, document: Document) -> None:
+    """Lock the contents of files that go with it until the version names them: nobody lets one go in between. Refuses
+    `proposal_incomplete` where one goes already."""
+    wanted = {file.sha256 for file in document.enclosures}
+    query = select(blobs.c.sha256, blobs.c.state).where(blobs.c.sha256.in_(sorted(wanted))).order_by(blobs.c.sha256)
+    held = connection.execute(query.with_for_update()).all() if wanted else []
+    if {sha256 for sha256, state in held if state == "kept"} != wanted:
+        raise Refused("proposal_incomplete", "a file that goes with it is there no more", missing=["enclosures"])
+
+
 def keep_enclosures(connection: Connection, key: str, document: Document, attachments: Sequence[str]) -> None:
     """The contents of files that went with a version stay, whatever becomes of their attachments."""
     said = {"proposal_key": key, "version": document.version}
-    files = {file.sha256: name for name, file in zip(attachments, document.enclosures, strict=True)}
-    if files:
-        rows = [{**said, "sha256": sha256, "attachment_key": name} for sha256, name in files.items()]
+    files = zip(attachments, document.enclosures, strict=True)
+    rows = [{**said, "attachment_key": name, "sha256": file.sha256} for name, file in files]
+    if rows:
         connection.execute(insert(proposal_enclosures), rows)
 
 

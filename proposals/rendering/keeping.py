@@ -46,8 +46,9 @@ def said_of(render: Render) -> dict[str, Any]:
     return said
 
 
-async def store(files: Files, render: Render, pdf: bytes) -> bool:
-    """The whole way of the bytes of a PDF; -> whether the order was still that of who made them."""
+async def store(files: Files, render: Render, pdf: bytes, by: str | None = None) -> bool:
+    """The whole way of the bytes of a PDF, `by` the digest of the template that printed it; -> whether the order was
+    still that of who made them."""
     content = Content(hashlib.sha256(pdf).hexdigest(), len(pdf), PDF)
     path = files.place.scratch() / uuid.uuid4().hex
     try:
@@ -57,10 +58,10 @@ async def store(files: Files, render: Render, pdf: bytes) -> bool:
     finally:
         with suppress(FileNotFoundError):
             await files.aside(path.unlink)
-    return await files.database.write_async(finish, files.clock.now_ms(), render, content)
+    return await files.database.write_async(finish, files.clock.now_ms(), render, content, by)
 
 
-def finish(connection: Connection, now_ms: int, render: Render, content: Content) -> bool:
+def finish(connection: Connection, now_ms: int, render: Render, content: Content, by: str | None = None) -> bool:
     """Everything that the end of an order changes; nothing where it is not mine any more."""
     key = _attachment_key(render)
     done = {"state": DONE, "ended_at": now_ms, "claimed_by": None, "body": None, "code": None, "problem": None}
@@ -101,7 +102,7 @@ def finish(connection: Connection, now_ms: int, render: Render, content: Content
         _drop_older_drafts(door, render, origin)
         _tell(door, queue.read(connection, render.proposal_key, render.digest), origin)
     if render.kind != DRAFT:
-        _note_version(connection, render, content, key)
+        _note_version(connection, render, content, key, by)
     door.flush()
     return True
 
@@ -168,12 +169,13 @@ def _drop_older_drafts(door: Door, render: Render, origin: Origin) -> None:
     door.connection.execute(delete(proposal_renders).where(*older, ended))
 
 
-def _note_version(connection: Connection, render: Render, content: Content, key: str) -> None:
+def _note_version(connection: Connection, render: Render, content: Content, key: str, by: str | None) -> None:
     """Once: what was printed first is what everybody gets."""
     here = proposal_versions.c
     this = (here.proposal_key == render.proposal_key, here.version == render.version, here.digest == render.digest)
     noted = update(proposal_versions).where(*this, here.pdf_sha256.is_(None))
-    connection.execute(noted.values(pdf_sha256=content.sha256, pdf_key=key, pdf_size=content.size))
+    said = {"pdf_sha256": content.sha256, "pdf_key": key, "pdf_size": content.size, "pdf_template_digest": by}
+    connection.execute(noted.values(**said))
 
 
 def _forget(connection: Connection, render: Render) -> None:

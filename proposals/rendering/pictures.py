@@ -15,15 +15,18 @@ from contextlib import suppress
 import msgspec
 from msgspec import Struct
 from PIL import Image
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
+from proposals.document import Document
 from proposals.pdf import images
+from proposals.printable import pictures_of
+from proposals.rendering.queue import unpacked
 from sfa.core.access import may_write
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm.edits import check_owned, check_rights, is_visible
 from sfa.crm.online import person
-from sfa.db.tables import proposal_assets
+from sfa.db.tables import ROWS, proposal_assets, proposal_renders, proposal_versions
 from sfa.db.writes import Door
 from sfa.files import arrivals
 from sfa.files.rules import Content
@@ -34,7 +37,8 @@ BYTES_MAX = images.BYTES_MAX
 PICTURES_MAX = 500  # of the company, and of each proposal
 NAME_MAX = 100
 COMPANY = ""  # in the place of a proposal's key
-_A = proposal_assets.c
+KEPT_MS = 30 * 86_400_000  # before nobody shows it: whoever added it has not put it anywhere yet
+_A, _V, _R, _P = proposal_assets.c, proposal_versions.c, proposal_renders.c, ROWS["proposals"].c
 
 
 class Asset(Struct, frozen=True):
@@ -129,6 +133,11 @@ def known(connection: Connection, proposal: str, digests: Collection[str]) -> di
     return {row["sha256"]: msgspec.convert(row, Asset) for row in connection.execute(query).mappings()}
 
 
+def size_of(connection: Connection, proposal: str, digests: Collection[str]) -> int:
+    """What these pictures have together, in bytes."""
+    return sum(asset.size for asset in known(connection, proposal, digests).values()) if digests else 0
+
+
 def listed(connection: Connection, proposal: str) -> list[Asset]:
     """A proposal's own, or the company's; the newest first."""
     query = select(*_COLUMNS).where(_A.proposal_key == proposal).order_by(_A.at.desc(), _A.sha256)
@@ -140,11 +149,37 @@ def proposals_with(connection: Connection, sha256: str) -> list[str]:
     return list(connection.execute(select(_A.proposal_key).where(_A.sha256 == sha256)).scalars())
 
 
+def collect(connection: Connection, now_ms: int, kept_ms: int = KEPT_MS) -> int:
+    """Forget pictures of proposals that neither the draft, nor a version of it, nor an order shows, some time after
+    they came; -> how many. The bytes go with the next sweep of files, where nobody else shows them. The company's
+    stay: they are few, and what was sent by others shows them."""
+    others = (_A.proposal_key != COMPANY, _A.at <= now_ms - kept_ms)
+    found = 0
+    for key in connection.execute(select(_A.proposal_key).where(*others).distinct()).scalars().all():
+        old = set(connection.execute(select(_A.sha256).where(*others, _A.proposal_key == key)).scalars())
+        loose = sorted(old - _shown(connection, key))
+        gone = delete(proposal_assets).where(*others, _A.proposal_key == key, _A.sha256.in_(loose))
+        found += connection.execute(gone).rowcount if loose else 0
+    return found
+
+
+def _shown(connection: Connection, key: str) -> set[str]:
+    """By the draft if it is there, by what was sent, by what waits to be printed."""
+    row = connection.execute(select(_P.sections).where(_P.key == key, ~_P.gone)).scalar()
+    shown = {picture["sha256"] for section in row or () for picture in section.get("pictures", ())}
+    bodies = list(connection.execute(select(_V.document).where(_V.proposal_key == key)).scalars())
+    for packed in connection.execute(select(_R.body).where(_R.proposal_key == key, _R.body.is_not(None))).scalars():
+        bodies.append(unpacked(packed).document)
+    for body in bodies:
+        shown |= {picture.sha256 for picture in pictures_of(msgspec.json.decode(body, type=Document))}
+    return shown
+
+
 def _note(connection: Connection, now_ms: int, user: str, proposal: str, asset: Asset, content: Content) -> None:
     check_may_add(connection, user, proposal)
     arrivals.keep(connection, now_ms, content)
     here = (_A.sha256 == asset.sha256, _A.proposal_key == proposal)
-    if connection.execute(select(_A.at).where(*here)).first() is not None:
+    if connection.execute(update(proposal_assets).where(*here).values(at=now_ms)).rowcount:
         return
     if connection.execute(select(func.count()).where(_A.proposal_key == proposal)).scalar_one() >= PICTURES_MAX:
         raise Refused("picture_invalid", f"there are {PICTURES_MAX} pictures already", reason="too_many")

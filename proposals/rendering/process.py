@@ -19,6 +19,7 @@ from typing import Literal
 
 import msgspec
 
+from proposals import printable
 from proposals.document import Document
 from proposals.rendering.values import Failure, Order, Task, decode_task, encode
 from sfa.core.apart import OUT_OF_MEMORY, limit_memory, only_answers, orders
@@ -63,6 +64,7 @@ def made(order: Order) -> bytes:
         document = msgspec.json.decode(order.document, type=Document)
     except msgspec.ValidationError as error:
         raise Refused("document_invalid", f"this is no document: {error}") from error
+    printable.check(document)
     form: Literal["screen", "print"] = "screen" if order.form == "screen" else "print"
     html = html_of(document, order.template, form, lambda picture: f"{order.pictures}{picture.sha256}")
     if order.form != "pdf":

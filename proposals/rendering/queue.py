@@ -177,8 +177,11 @@ def claim(connection: Connection, now_ms: int, me: str) -> tuple[Render, Printab
     said = {"state": RENDERING, "claimed_by": me, "beat_at": now_ms, "began_at": now_ms, "code": None, "problem": None}
     if not connection.execute(mine.values(**said, attempts=_R.attempts + 1)).rowcount:
         return None
-    body = zstandard.ZstdDecompressor().decompress(found.body)
-    return read(connection, found.proposal_key, found.digest), msgspec.msgpack.decode(body, type=Printable)
+    return read(connection, found.proposal_key, found.digest), unpacked(found.body)
+
+
+def unpacked(body: bytes) -> Printable:
+    return msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(body), type=Printable)
 
 
 def beat(connection: Connection, now_ms: int, render: Render) -> bool:

@@ -13,12 +13,13 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from proposals.document import Document, Picture
+from proposals.document import Document
+from proposals.printable import PICTURE_BYTES_MAX, pictures_of
 from proposals.rendering import keeping, queue
 from proposals.rendering.press import Press
 from proposals.rendering.process import RENDER_FAILED, UNAVAILABLE
 from proposals.rendering.queue import ATTEMPTS_MAX, Printable, Render
-from proposals.rendering.values import ASSETS_BYTES_MAX, Order
+from proposals.rendering.values import Order
 from sfa.core.apart import OUT_OF_MEMORY, TIMED_OUT, WORKER_DIED, Failed
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
@@ -135,9 +136,9 @@ class Renders:
 
     async def _one(self, render: Render, printable: Printable) -> None:
         try:
-            order = await self._order(printable)
+            order, by = await self._order(printable)
             pdf = await self._beating(render, order)
-            if not await keeping.store(self._files, render, pdf):
+            if not await keeping.store(self._files, render, pdf, by):
                 raise _NotMine
             self._paused_until, self._is_told = 0, False
         except _NotMine:
@@ -153,9 +154,12 @@ class Renders:
             _log.exception("%s of %s was not printed", render.digest[:12], render.proposal_key)
             await self._failed(render, RENDER_FAILED, type(error).__name__)
 
-    async def _order(self, printable: Printable) -> Order:
-        """With the pictures that the document shows, as far as they are there."""
-        return Order(printable.document, printable.template, await self._files.aside(self._read, printable.document))
+    async def _order(self, printable: Printable) -> tuple[Order, str]:
+        """With the pictures that the document shows, as far as they are there; and the digest of what prints it, which
+        is another one than the document names where the program was replaced since."""
+        template = printable.template
+        assets = await self._files.aside(self._read, printable.document)
+        return Order(printable.document, template, assets), await self._files.aside(lambda: template.digest)
 
     def _read(self, body: bytes) -> dict[str, bytes]:
         document = msgspec.json.decode(body, type=Document)
@@ -165,7 +169,7 @@ class Renders:
             here = place.size(sha256)
             if here is not None:
                 size += here
-                if size > ASSETS_BYTES_MAX:
+                if size > PICTURE_BYTES_MAX:
                     raise Refused("pdf_refused", "the pictures are too large together", reason="pictures_size")
                 found[sha256] = b"".join(place.read(sha256, 0, here))
         return found
@@ -204,11 +208,6 @@ def look(connection: Connection, now_ms: int) -> Looked:
     """What there is to do, in a short read: most commits have nothing to do with printing."""
     free, lost = queue.free(connection, now_ms)
     return Looked(free, lost, queue.next_due(connection, now_ms))
-
-
-def pictures_of(document: Document) -> list[Picture]:
-    logo = [document.brand.logo] if document.brand.logo is not None else []
-    return [*logo, *(picture for section in document.sections for picture in section.pictures)]
 
 
 def _give_up(connection: Connection, now_ms: int) -> None:

@@ -1,7 +1,8 @@
 """What goes into a printing process, and the limits that it works under.
 
 An order holds all that is printed: nothing is looked up while it is. What it may take of a processor follows from the
-number of its lines, because a long table takes its time; everything else is the same for all.
+number of its lines, because a long table takes its time, up to what the longest takes; everything else is the same for
+all.
 """
 
 from typing import Any, Literal
@@ -9,17 +10,17 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from proposals.document import LINES_MAX
 from proposals.templates.template import Template
 
 Form = Literal["pdf", "print", "screen"]
 PRINT_S = 10.0  # of a processor, for what has no more than `LINES` lines
-LINES, LINE_S = 100, 0.03
+LINES, MOST_S = 500, 30.0  # those with `LINES_MAX` lines take about half of it
 SCREEN_S = 5.0
 WAIT = 30  # so many times its seconds by the clock are too long for anything, however busy the machine is
 START_S = 60.0
 MEMORY_MB = 1_024
 DOCUMENTS = 300
-ASSETS_BYTES_MAX = 64 << 20
 
 
 class Order(Struct, frozen=True, array_like=True):
@@ -47,7 +48,8 @@ class Limits(Struct, frozen=True):
         """What an order may take of a processor."""
         if form != "pdf":
             return self.screen_s
-        return self.print_s + max(0, lines - LINES) * LINE_S
+        more = (min(lines, LINES_MAX) - LINES) / (LINES_MAX - LINES)
+        return self.print_s + max(0.0, more) * max(0.0, MOST_S - self.print_s)
 
 
 class Failure(Struct, frozen=True, array_like=True):

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from forecasting import locking, overriding, reminding, taking
 from forecasting.outlook import store as runs
 from forecasting.outlook.running import Outlooks
-from proposals.rendering import queue
+from proposals.rendering import pictures, queue
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
 from sfa.core.clock import Clock
@@ -104,8 +104,9 @@ def forget_idempotency_keys(connection: Connection, now_ms: int) -> str:
 
 
 def forget_renders(connection: Connection, now_ms: int) -> str:
-    """How drafts were printed, long ago."""
-    return f"{queue.forget(connection, now_ms)} orders"
+    """How drafts were printed, long ago, and pictures that no proposal shows any more."""
+    orders, shown = queue.forget(connection, now_ms), pictures.collect(connection, now_ms)
+    return f"{orders} orders, {shown} pictures"
 
 
 def find_duplicates(connection: Connection, now_ms: int) -> str:

@@ -118,6 +118,7 @@ CATALOGUE: dict[str, Entry] = {
     "proposal_locked": Entry(422, "The proposal was sent: it is revised before it is changed"),
     "proposal_kept": Entry(422, "What was sent of a proposal is kept: withdraw it instead"),
     "proposal_incomplete": Entry(422, "The proposal lacks what it cannot be sent without"),
+    "proposal_too_long": Entry(422, "The proposal is longer than what can be printed"),
     "proposal_expired": Entry(422, "The proposal's last day of validity is over"),
     "approval_needed": Entry(409, "The proposal needs an approval that was not given, or that holds no more"),
     "approval_not_yours": Entry(403, "This approval is somebody else's to give"),

@@ -87,7 +87,7 @@ class Proposal(Row, frozen=True, kw_only=True):
     withdrawn_at: Instant | None = None
     pdf_key: AttachmentRef | None = None
     pdf_digest: Hex | None = None
-    render_state: Annotated[str, Meta(pattern=r"^(queued|rendering|rendered|failed)\Z")] | None = None
+    render_state: Annotated[str, Meta(pattern=r"^(queued|rendered|failed)\Z")] | None = None
     render_problem: Short | None = None
 
 

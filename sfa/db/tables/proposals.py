@@ -12,7 +12,8 @@ from sfa.db.tables.rows import KEY, METADATA
 # `document` is the canonical JSON of what was sent and `digest` its SHA-256. `number` is made of `series` and
 # `ordinal`: all versions of a proposal have that of the first. `status` is sent, viewed, accepted, declined, expired,
 # superseded or withdrawn; `quote` numbers the deal's frozen quote (R39). `pdf_sha256` names the bytes in the
-# store, `pdf_key` their attachment.
+# store, `pdf_key` their attachment, `pdf_template_digest` what really printed them: another one than `template_digest`
+# where the program was replaced by one with other layouts before the PDF was made.
 proposal_versions = Table(
     "proposal_versions",
     METADATA,
@@ -41,6 +42,7 @@ proposal_versions = Table(
     Column("pdf_sha256", Text, index=True),
     Column("pdf_key", KEY),
     Column("pdf_size", BigInteger),
+    Column("pdf_template_digest", Text),
     Index("uq_proposal_versions_number", "series", "ordinal", "version", unique=True),
     Index("ix_proposal_versions_deal_key", "deal_key"),
     Index("ix_proposal_versions_status", "status", "valid_until"),
@@ -52,8 +54,8 @@ proposal_enclosures = Table(
     METADATA,
     Column("proposal_key", KEY, primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("sha256", Text, primary_key=True),
-    Column("attachment_key", KEY, nullable=False),
+    Column("attachment_key", KEY, primary_key=True),
+    Column("sha256", Text, nullable=False),
     Index("ix_proposal_enclosures_sha256", "sha256"),
     sqlite_with_rowid=False,
 )

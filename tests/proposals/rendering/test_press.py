@@ -105,7 +105,7 @@ def test_a_document_that_left_the_process_large_was_its_last() -> None:
 
 def test_a_long_document_has_more_seconds_of_a_processor() -> None:
     limits = Limits()
-    assert [limits.seconds("pdf", lines) for lines in (1, 100, 500, 2_000)] == [10, 10, 22, 67]
+    assert [limits.seconds("pdf", lines) for lines in (1, 500, 1_250, 2_000, 10_000)] == [10, 10, 20, 30, 30]
     assert limits.seconds("screen", 2_000) == 5
 
 

@@ -155,6 +155,7 @@ def _kept() -> None:
         *_texts("cause", "pdf_sha256"),
         sa.Column("pdf_key", KEY, nullable=True),
         *_numbers("pdf_size"),
+        *_texts("pdf_template_digest"),
         sa.PrimaryKeyConstraint("proposal_key", "version", name=op.f("pk_proposal_versions")),
     )
     op.create_index("uq_proposal_versions_number", "proposal_versions", ["series", "ordinal", "version"], unique=True)
@@ -164,9 +165,9 @@ def _kept() -> None:
         "proposal_enclosures",
         sa.Column("proposal_key", KEY, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        *_texts("sha256", needed=True),
         sa.Column("attachment_key", KEY, nullable=False),
-        sa.PrimaryKeyConstraint("proposal_key", "version", "sha256", name=op.f("pk_proposal_enclosures")),
+        *_texts("sha256", needed=True),
+        sa.PrimaryKeyConstraint("proposal_key", "version", "attachment_key", name=op.f("pk_proposal_enclosures")),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_proposal_enclosures_sha256", "proposal_enclosures", ["sha256"], unique=False)
