@@ -38,6 +38,7 @@ def test_a_drafts_pdf_does_not_come_back(office: Office, tmp_path: Path, since: 
     if since != "for that person still":
         ana.edit("proposals", "p1", contact_key="karl", title="Now for another")
     if since == "printed anew for another since":
+        office.clock.advance(1_000)
         order(ana, "render")
         printed(office, tmp_path)
     erase(office)
@@ -53,6 +54,7 @@ def test_the_pdf_of_what_was_sent_stays(office: Office, tmp_path: Path) -> None:
     ana = offered(office, contact_key="carl")
     order(ana, "render")
     printed(office, tmp_path)
+    office.clock.advance(1_000)
     order(ana, "send")
     printed(office, tmp_path)
     (version,) = versions(office)
