@@ -265,7 +265,8 @@ def newest(connection: Connection, proposal_key: str) -> Render | None:
 
 
 def _one(connection: Connection, *where: ColumnElement[bool]) -> Render | None:
-    query = select(*_COLUMNS).where(*where).order_by(_R.asked_at.desc(), _R.digest).limit(1)
+    last = (_R.asked_at.desc(), _R.kind == DRAFT, _R.digest)  # of one instant, what is sent comes after its draft
+    query = select(*_COLUMNS).where(*where).order_by(*last).limit(1)
     row = connection.execute(query).mappings().first()
     return _render(row) if row is not None else None
 
