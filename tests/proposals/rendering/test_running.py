@@ -101,7 +101,12 @@ def test_nobody_can_put_a_file_of_his_own_in_the_place_of_what_was_sent(office: 
     proposal(office)
     (render,) = ordered(office, final())
     key = keeping._attachment_key(render)
-    forged = {"account_key": "acme", "deal_key": "deal-a", "name": "P.pdf", "media_type": "application/pdf"}
+    forged: dict[str, Any] = {
+        "account_key": "acme",
+        "deal_key": "deal-a",
+        "name": "P.pdf",
+        "media_type": "application/pdf",
+    }
     forged |= {"size": 9, "sha256": "a" * 64}
     assert office.phone("ana").do("create", "attachments", key, set=forged).code == "key_taken"
     office.put_server_row("attachments", key, {**forged, "author_key": "ana"})  # as if it had been there before
