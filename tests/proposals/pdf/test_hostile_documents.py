@@ -51,7 +51,7 @@ TEXTS = {
     "lists in lists": "".join("  " * depth + "- click\n" for depth in range(200)),
     "emphasis in emphasis": "*_" * 2_000 + "click" + "_*" * 2_000,
     "brackets": "[" * 20_000 + " click",
-    "a word that fills it": "w" * 10_000 + " click",
+    "a word that fills it": "w" * 49_000 + " click",
     "blanks": "click" + " " * 40_000 + "click",
     "headings": "# click\n\n###### click\n\n## click",
 }
