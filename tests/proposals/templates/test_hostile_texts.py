@@ -65,7 +65,14 @@ def everywhere(text: str, base: str) -> Document:
         "number": text[:40],
     }
     return builders.document(
-        template=base, brand=Brand(footer=text), summary=text, terms=text, closing=text, language="es", **said
+        template=base,
+        title=text,
+        brand=Brand(footer=text),
+        summary=text,
+        terms=text,
+        closing=text,
+        language="es",
+        **said,
     )
 
 
