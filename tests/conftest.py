@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.kept import Kept
     from tests.office import Office
 
+# As the process of a run does: sums of the forecast engine are the same bytes only if one thread makes them.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 # Workers, and the servers and terminals that tests start, read bytecode that was kept: compiling the product anew took
 # half of what a process takes to start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -107,6 +107,8 @@ def find_pdf(connection: Connection, user: str, asked: Asked) -> Found:
 def find_picture(connection: Connection, user: str, asked: Asked) -> Found:
     """The company's are for everybody, a proposal's for who sees it."""
     sha256 = str(asked.parameters["sha256"])
+    if not is_key(sha256):  # what a database may not even be asked
+        raise Refused("not_found")
     for key in pictures.proposals_with(connection, sha256):
         if key == COMPANY or _is_seen(connection, user, key):
             return kept(connection, sha256, sha256[:12])

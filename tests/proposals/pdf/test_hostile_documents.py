@@ -56,11 +56,11 @@ TEXTS = {
     "headings": "# click\n\n###### click\n\n## click",
 }
 STYLES = {
-    "a file": ("p { background: url(file:///etc/passwd) }", "address"),
-    "an import": (f'@import "{LISTENING}/x.css"; body {{ color: red }}', None),
-    "a listener": (f"body {{ background: url({LISTENING}/x.png) }}", "address"),
-    "an end": ("</style><script>alert(1)</script><style>", "element"),
-    "a font": (f"@font-face {{ font-family: x; src: url({LISTENING}/x.ttf) }} body {{ font-family: x }}", None),
+    "a file": "p { background: url(file:///etc/passwd) }",
+    "an import": f'@import "{LISTENING}/x.css"; body {{ color: red }}',
+    "a listener": f"body {{ background: url({LISTENING}/x.png) }}",
+    "an end": "</style><script>alert(1)</script><style>",
+    "a font": f"@font-face {{ font-family: x; src: url({LISTENING}/x.ttf) }} body {{ font-family: x }}",
 }
 
 
@@ -107,9 +107,9 @@ def cases(port: int) -> Iterator[Case]:
     for name, text in TEXTS.items():
         document = _short(keys.pop(), terms=text.replace("{port}", str(port)))
         yield Case(f"a text with {name}", _order(document), shows="click")
-    for name, (css, reason) in STYLES.items():
+    for name, css in STYLES.items():
         order = _order(_short("classic"), css.replace("{port}", str(port)))
-        yield Case(f"a style with {name}", order, "pdf_refused" if reason else "printed", reason)
+        yield Case(f"a style with {name}", order, "template_invalid")
     for name, content in {
         "a drawing": b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
         "cut short": matrix.LOGO[:200],

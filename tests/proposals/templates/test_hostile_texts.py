@@ -66,7 +66,6 @@ def everywhere(text: str, base: str) -> Document:
     }
     return builders.document(
         template=base,
-        title=text,
         brand=Brand(footer=text),
         summary=text,
         terms=text,
