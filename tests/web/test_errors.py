@@ -67,10 +67,13 @@ def test_only_what_says_so_is_public(server: Server) -> None:
         "/sync",
         "/sync/live",
         "/sync/drain",
-        "/files/uploads",  # these four ask for the token themselves, but for OPTIONS
+        "/files/uploads",  # these seven ask for the token themselves, but for OPTIONS
         "/files/uploads/{upload:str}",
         "/files/{key:str}",
         "/files/{key:str}/thumbnail",
+        "/api/proposals/{key:str}/pdf",
+        "/api/proposal-pictures",
+        "/api/proposal-pictures/{sha256:str}",
         "/calendar/{token:str}",  # the token is the key
     }
 
