@@ -54,7 +54,7 @@ def pytest_collection_finish() -> None:
 CHECKOUT = Path(__file__).parents[1]
 
 
-class Together(LoadScopeScheduling):
+class Together(LoadScopeScheduling):  # type: ignore[misc]
     """Modules that name an `xdist_group` go to one worker as a whole, so that what their tests share is made once.
 
     As `--dist loadgroup` would do it: pytest-xdist 3.8 writes the group into what pytest 9.2 reads no more.
