@@ -17,7 +17,6 @@ from forecasting.outlook.values import DealColumns
 from sfa.core.days import plus_days, start_of_ms
 
 STAGE, AMOUNT, EXPECTED = 0, 1, 2
-FEATURES = ("owner", "pipeline")  # what every deal says from its first day on
 Worth = Callable[[int | None, str | None], int | None]
 
 

@@ -13,7 +13,6 @@ from sfa.core.apart import Failed
 from sfa.core.errors import CATALOGUE, Refused
 
 SCREENS_WAITING_MAX = 16
-SCREEN_WAIT_S = 5.0
 _log = logging.getLogger("sfa.render")
 
 

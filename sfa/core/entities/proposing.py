@@ -31,7 +31,8 @@ from sfa.core.fields import (
 )
 
 Rich = Annotated[str, Meta(max_length=50_000)]
-Source = Annotated[str, Meta(max_length=200_000)]
+Source = Annotated[str, Meta(max_length=100_000)]
+Css = Annotated[str, Meta(max_length=50_000)]
 Hex = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Language = Annotated[str, Meta(pattern=r"^(en|es|pt-BR)\Z")]
 Objects = list[dict[str, Any]]
@@ -128,7 +129,7 @@ class ProposalTemplate(Row, frozen=True, kw_only=True):
     active: bool = True
     version: Count = 0
     source: Source | None = None
-    css: Source | None = None
+    css: Css | None = None
     brand: dict[str, Any] = {}
     seller: dict[str, Any] = {}
     texts: dict[str, Any] = {}

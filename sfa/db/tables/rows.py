@@ -112,9 +112,6 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
 }
 
 
-CHILDREN_OF_ACCOUNTS = ("account_members", "contacts", "visits", "notes", "customer_needs", "calls", "deals")
-
-
 def _column_type(kind: Any) -> type[Any]:
     if isinstance(kind, msgspec.inspect.Metadata):
         return _column_type(kind.type)
