@@ -212,7 +212,7 @@ def _freeze(door: Door, who: Who, cell: Cell, deal: Cell, made: Drawn, origin: O
     if template_key is not None:
         store.keep_template(connection, made.template, at, by)
     said = {"sent_at": at, "sent_by": by, "quote": quote, "template_key": template_key}
-    digest, version = store.keep(connection, cell.key, deal.key, document, number, said)
+    digest, version = store.keep(connection, cell.key, deal.key, document, made.offer, number, said)
     store.keep_enclosures(connection, cell.key, document, cell.row["enclosures"])
     row = {"status": SENT, "needs": [], "number": number.text, "version": version, "digest": digest}
     row |= {"total_minor": made.priced.total_minor, "sent_at": at, "sent_by": by, "withdrawn_at": None}

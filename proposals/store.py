@@ -17,6 +17,7 @@ from proposals.lifecycle import SUPERSEDED, WITH_BUYER
 from proposals.numbering import Number
 from proposals.templates.template import Template
 from sfa.core.errors import Refused
+from sfa.core.pricing.values import Offer
 from sfa.db.tables import (
     blobs,
     proposal_approvals,
@@ -113,6 +114,13 @@ def document_of(connection: Connection, key: str, version: int) -> Document:
     return msgspec.json.decode(body_of(connection, key, version), type=Document)
 
 
+def offer_of(connection: Connection, key: str, version: int) -> Offer | None:
+    """What the amounts were reckoned of; None of what was sent before it was kept."""
+    query = select(_V.offer).where(_V.proposal_key == key, _V.version == version)
+    body = connection.execute(query).scalar()
+    return msgspec.json.decode(bytes(body), type=Offer) if body is not None else None
+
+
 def number_of(connection: Connection, key: str) -> Number | None:
     """The number that the proposal has since it was first sent."""
     row = connection.execute(select(_V.series, _V.ordinal).where(_V.proposal_key == key).limit(1)).first()
@@ -120,7 +128,7 @@ def number_of(connection: Connection, key: str) -> Number | None:
 
 
 def keep(
-    connection: Connection, key: str, deal_key: str, document: Document, number: Number, said: Row
+    connection: Connection, key: str, deal_key: str, document: Document, offer: Offer, number: Number, said: Row
 ) -> tuple[str, int]:
     """Freeze what is sent; older versions that the buyer still had are superseded. -> (digest, version)"""
     digest, at, by = digest_of_document(document), said["sent_at"], said["sent_by"]
@@ -135,6 +143,7 @@ def keep(
         "ordinal": number.ordinal,
         "document": canonical(document),
         "digest": digest,
+        "offer": msgspec.json.encode(offer),
         "template_version": document.template.version,
         "template_digest": document.template.digest,
         "language": document.language,

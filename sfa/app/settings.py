@@ -44,6 +44,13 @@ VARIABLES: dict[str, str] = {
     "SFA_OUTLOOK_MEMORY_MB": "outlook_memory_mb",
     "SFA_RENDER_WORKERS": "render_workers",
     "SFA_RENDER_MEMORY_MB": "render_memory_mb",
+    "SFA_PUBLIC_URL": "public_url",
+    "SFA_SMTP_URL": "smtp_url",
+    "SFA_MAIL_FROM": "mail_from",
+    "SFA_SEAL_KEY_FILE": "seal_key_file",
+    "SFA_SEAL_KEY_PASSWORD": "seal_key_password",
+    "SFA_TSA_URL": "tsa_url",
+    "SFA_WEBHOOK_PRIVATE_HOSTS": "webhook_private_hosts",
 }
 
 DatabaseUrl = Annotated[str, Meta(pattern=r"^(sqlite:///|postgresql(\+[a-z0-9]+)?://)")]
@@ -56,7 +63,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     follows is for wakes (S33): each service is off while its settings are empty. `files_*` are for the bytes of
     attachments: without a URL they lie in a folder beside the SQLite file. `outlook_memory_mb` is what a run of the
     forecast engine may take; 0 leaves runs to other processes. `render_workers` is how many documents are printed at
-    once, each in a process of at most `render_memory_mb`; 0 leaves printing to other servers."""
+    once, each in a process of at most `render_memory_mb`; 0 leaves printing to other servers. `public_url` is where
+    buyers reach this server; without `smtp_url` nothing is mailed."""
 
     database_url: DatabaseUrl = "sqlite:///./var/sfa.db"
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
@@ -87,6 +95,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     outlook_memory_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 4_096
     render_workers: Annotated[int, Meta(ge=0, le=64)] = 2
     render_memory_mb: Annotated[int, Meta(ge=256, le=100_000)] = 1_024
+    public_url: Annotated[str, Meta(pattern=r"^(https?://[^/\s?#]+/?)?\Z")] = ""
+    smtp_url: Annotated[str, Meta(pattern=r"^(smtps?://\S+)?\Z")] = ""
+    mail_from: Annotated[str, Meta(max_length=320)] = ""
+    seal_key_file: str = ""
+    seal_key_password: str = ""
+    tsa_url: Annotated[str, Meta(pattern=r"^(https?://\S+)?\Z")] = ""
+    webhook_private_hosts: str = ""
 
     @staticmethod
     def from_environment(environ: Mapping[str, str]) -> "Settings":

@@ -72,7 +72,8 @@ DECIDES_SCOPE = frozenset(
 
 FIELD_WORK = frozenset(
     {"accounts", "contacts", "visits", "notes", "attachments", "tasks", "deals", "deal_lines", "deal_contacts"}
-    | {"customer_needs", "calls", "consents", "proposals", "proposal_lines"}
+    | {"customer_needs", "calls", "consents", "proposals", "proposal_lines", "proposal_recipients"}
+    | {"proposal_questions"}
     | {"visit_plans", "signals", "travel_legs", "expenses", "work_entries", "campaign_touches"}
 )
 CALLED = frozenset({"forecast_calls"})  # what people say of themselves or of their team
@@ -92,7 +93,9 @@ PEOPLE_DATA = frozenset(
 )
 
 # What belongs to a deal is changed by who may change the deal.
-BELOW_DEALS = frozenset({"deal_lines", "deal_contacts", "proposals", "proposal_lines"})
+BELOW_DEALS = frozenset(
+    {"deal_lines", "deal_contacts", "proposals", "proposal_lines", "proposal_recipients", "proposal_questions"}
+)
 
 
 class Membership(Struct, frozen=True):

@@ -46,5 +46,6 @@ PeriodRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "fiscal_perio
 AttachmentRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "attachments"})]
 CommissionPlanRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "commission_plans"})]
 ProposalRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "proposals"})]
+ProposalRecipientRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "proposal_recipients"})]
 ProposalTemplateRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "proposal_templates"})]
 CampaignRef = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"ref": "campaigns"})]

@@ -28,6 +28,8 @@ PARENTS: dict[str, tuple[str, str]] = {
     "deal_charges": ("deals", "deal_key"),
     "proposals": ("deals", "deal_key"),
     "proposal_lines": ("proposals", "proposal_key"),
+    "proposal_recipients": ("proposals", "proposal_key"),
+    "proposal_questions": ("proposals", "proposal_key"),
     "quota_versions": ("quotas", "quota_key"),
     "quota_challenges": ("quotas", "quota_key"),
 }
@@ -86,7 +88,15 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "state": ("status", "needs", "decided", "submitted_at", "submitted_by"),
         "sent": ("number", "version", "digest", "total_minor", "sent_at", "sent_by", "withdrawn_at"),
         "pdf": ("pdf_key", "pdf_digest", "render_state", "render_problem"),
+        "opened": ("opened_at", "last_opened_at", "opens"),
+        "answer": ("outcome", "final_key", "certificate_key"),
     },
+    "proposal_recipients": {
+        "person": ("contact_key", "name", "email"),
+        "state": ("state", "problem", "mailed_at", "answered_at"),
+        "opened": ("opened_at", "last_opened_at", "opens"),
+    },
+    "proposal_questions": {"answered": ("answer", "answered_at", "answered_by")},
     "proposal_lines": {
         "price": ("unit_price_minor", "discounts"),
         "quantity": ("quantity", "quantity_min", "quantity_max", "quantity_step"),

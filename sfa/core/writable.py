@@ -16,6 +16,10 @@ READ_ONLY: dict[str, frozenset[str]] = {
     "proposals": frozenset(
         {"status", "needs", "decided", "submitted_at", "submitted_by", "number", "version", "digest", "total_minor"}
         | {"sent_at", "sent_by", "withdrawn_at", "pdf_key", "pdf_digest", "render_state", "render_problem"}
+        | {"opened_at", "last_opened_at", "opens", "outcome", "final_key", "certificate_key"}
+    ),
+    "proposal_recipients": frozenset(
+        {"state", "problem", "mailed_at", "opened_at", "last_opened_at", "opens", "answered_at", "opted_out_at"}
     ),
     "proposal_templates": frozenset({"version"}),
     "forecast_calls": frozenset({"called_at", "status"}),
@@ -31,6 +35,7 @@ SET_ONCE: dict[str, frozenset[str]] = {
     "commission_assignments": frozenset({"plan_key", "user_key"}),
     "proposals": frozenset({"deal_key"}),
     "proposal_lines": frozenset({"proposal_key"}),
+    "proposal_recipients": frozenset({"proposal_key"}),
     "forecast_calls": frozenset(
         {"period_key", "user_key", "team_key", "author_key", "due_on", "commit_minor", "likely_minor"}
         | {"best_case_minor", "currency", "note", "based_on"}
@@ -41,6 +46,7 @@ ALWAYS_READ_ONLY = frozenset({"created_at", "created_by"})
 SERVER_ONLY_ENTITIES = frozenset(
     {"refusals", "conflicts", "suggestions", "handovers", "visit_amendments"}
     | {"period_closings", "quota_versions", "quota_challenges", "price_guides", "forecast_overrides"}
+    | {"proposal_questions"}
 )
 # Moving a customer or its work to somebody else is a manager's decision.
 MANAGERS_SET: dict[str, frozenset[str]] = {

@@ -21,6 +21,8 @@ AGES_WITH: dict[str, tuple[str, str]] = {
     "deal_charges": ("deals", "deal_key"),
     "proposals": ("deals", "deal_key"),
     "proposal_lines": ("proposals", "proposal_key"),
+    "proposal_recipients": ("proposals", "proposal_key"),
+    "proposal_questions": ("proposals", "proposal_key"),
     "visit_amendments": ("visits", "visit_key"),
 }
 

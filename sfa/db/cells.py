@@ -46,7 +46,11 @@ CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
         ("proposals", "deal_key"),
         ("attachments", "deal_key"),
     ),
-    "proposals": (("proposal_lines", "proposal_key"),),
+    "proposals": (
+        ("proposal_lines", "proposal_key"),
+        ("proposal_recipients", "proposal_key"),
+        ("proposal_questions", "proposal_key"),
+    ),
     "quotas": (("quota_versions", "quota_key"), ("quota_challenges", "quota_key")),
 }
 

@@ -59,7 +59,7 @@ def entities_in(text: str) -> set[str]:
         WRITTEN.get(word, word)
         for word in re.findall(
             r"[a-z]+(?: (?:costs|lines|contacts|periods|members|profiles|needs|plans|legs|policies|templates|rules"
-            r"|reasons|calendars|entries|touches|agreements|assignments|charges|rates|limits|calls|floors))?",
+            r"|reasons|recipients|calendars|entries|touches|agreements|assignments|charges|rates|limits|calls|floors))?",
             text,
         )
     }

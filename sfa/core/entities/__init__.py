@@ -43,7 +43,14 @@ from sfa.core.entities.costing import (
 )
 from sfa.core.entities.customers import Account, AccountMember, Contact, Note, Task, Visit
 from sfa.core.entities.forecasting import ForecastCall, ForecastOverride, ForecastPolicy
-from sfa.core.entities.proposing import MarginFloor, Proposal, ProposalLine, ProposalTemplate
+from sfa.core.entities.proposing import (
+    MarginFloor,
+    Proposal,
+    ProposalLine,
+    ProposalQuestion,
+    ProposalRecipient,
+    ProposalTemplate,
+)
 from sfa.core.entities.relations import Call, Consent, CustomerNeed
 from sfa.core.entities.rewarding import CommissionAssignment, CommissionPlan
 from sfa.core.entities.row import Row
@@ -117,6 +124,8 @@ ENTITIES: dict[str, type[Row]] = {
     "deal_charges": DealCharge,
     "proposals": Proposal,
     "proposal_lines": ProposalLine,
+    "proposal_recipients": ProposalRecipient,
+    "proposal_questions": ProposalQuestion,
     "expenses": Expense,
     "work_entries": WorkEntry,
     "campaign_costs": CampaignCost,

@@ -23,6 +23,7 @@ from sfa.core.fields import (
     Minor,
     Name,
     ProductRef,
+    ProposalRecipientRef,
     ProposalRef,
     ProposalTemplateRef,
     Short,
@@ -49,7 +50,10 @@ class Proposal(Row, frozen=True, kw_only=True):
     roles that must still approve, in order, and `decided` says what was decided last: {kind, by, role, at, text}.
     `number` is given when it is first sent (R52), `version` counts what was sent, `digest` names the document of the
     last one, as `pdf_digest` that of `pdf_key`; `total_minor` is what it came to when it was last submitted or sent.
-    `render_problem` says by its code why there is no PDF."""
+    `render_problem` says by its code why there is no PDF. `opens` counts the times that people opened what was sent
+    (R51). `outcome` says what the buyer made of the last version: {kind: accepted | declined | expired, version, at,
+    by, reason, total_minor}; `final_key` is the sealed PDF of what was accepted, `certificate_key` that of its
+    evidence."""
 
     deal_key: DealRef
     author_key: UserRef
@@ -86,6 +90,12 @@ class Proposal(Row, frozen=True, kw_only=True):
     sent_at: Instant | None = None
     sent_by: UserRef | None = None
     withdrawn_at: Instant | None = None
+    opened_at: Instant | None = None
+    last_opened_at: Instant | None = None
+    opens: Count = 0
+    outcome: dict[str, Any] | None = None
+    final_key: AttachmentRef | None = None
+    certificate_key: AttachmentRef | None = None
     pdf_key: AttachmentRef | None = None
     pdf_digest: Hex | None = None
     render_state: Annotated[str, Meta(pattern=r"^(queued|rendered|failed)\Z")] | None = None
@@ -122,7 +132,8 @@ class ProposalTemplate(Row, frozen=True, kw_only=True):
     that it is, or that `source` (HTML as a template) and `css` take the place of. `version` counts its changes, and all
     are kept: what was sent names its version. `brand` is {logo, logo_alt, primary, accent, footer}, `seller` the
     company: {name, address, email, phone, tax_id, website}; `texts` {language: {summary, terms, closing}}. Numbers
-    begin with `number_prefix`: proposals whose templates have the same one share its series (R52)."""
+    begin with `number_prefix`: proposals whose templates have the same one share its series (R52). Who does not answer
+    is reminded `remind_after_days` after it was sent (null: 3 and 10), and `remind_before_days` before its last day."""
 
     name: Name
     layout: Annotated[str, Meta(pattern=r"^(one_page|classic|long)\Z")] = "classic"
@@ -135,6 +146,47 @@ class ProposalTemplate(Row, frozen=True, kw_only=True):
     texts: dict[str, Any] = {}
     valid_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
     number_prefix: Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,10}\Z")] = "P"
+    remind_after_days: Annotated[list[Annotated[int, Meta(ge=1, le=365)]], Meta(max_length=5)] | None = None
+    remind_before_days: Annotated[int, Meta(ge=1, le=60)] | None = 2
+
+
+class ProposalRecipient(Row, frozen=True, kw_only=True):
+    """Who gets a proposal by mail: a signer, who signs in the order of `position`, or a reader. People write who it is;
+    the server says what became of it: `state` is `new` until a link was mailed, then `mailed`, `bounced`, `opened`,
+    `signed` or `declined`. `problem` says by its code why nothing arrived; `opted_out_at` is when this person wanted no
+    more reminders."""
+
+    proposal_key: ProposalRef
+    contact_key: ContactRef | None = None
+    name: Name
+    email: Annotated[str, Meta(max_length=254)]
+    language: Language | None = None
+    role: Annotated[str, Meta(pattern=r"^(signer|reader)\Z")] = "signer"
+    position: Count = 0
+    state: Annotated[str, Meta(pattern=r"^(new|mailed|bounced|opened|signed|declined)\Z")] = "new"
+    problem: Short | None = None
+    mailed_at: Instant | None = None
+    opened_at: Instant | None = None
+    last_opened_at: Instant | None = None
+    opens: Count = 0
+    answered_at: Instant | None = None
+    opted_out_at: Instant | None = None
+
+
+class ProposalQuestion(Row, frozen=True, kw_only=True):
+    """What somebody who has a link asked about a version, and what was answered; `place` is the key of the section or
+    line that it is about. Only the server writes it: the question by the buyer's page, the answer by a command."""
+
+    proposal_key: ProposalRef
+    version: Count
+    recipient_key: ProposalRecipientRef | None = None
+    place: Part | None = None
+    asked_by: Name
+    asked_at: Instant
+    text: Annotated[str, Meta(min_length=1, max_length=4_000)]
+    answer: Annotated[str, Meta(max_length=4_000)] | None = None
+    answered_at: Instant | None = None
+    answered_by: UserRef | None = None
 
 
 class MarginFloor(Row, frozen=True, kw_only=True):

@@ -1,5 +1,14 @@
 """Every table. `METADATA` is what Alembic compares the database with; `ROWS` finds an entity's table by its name."""
 
+from sfa.db.tables.buyers import (
+    mail_outbox,
+    proposal_answers,
+    proposal_events,
+    proposal_links,
+    proposal_opens,
+    proposal_signatures,
+    seal_keys,
+)
 from sfa.db.tables.figures import (
     closed_contributions,
     closed_figures,
@@ -10,6 +19,7 @@ from sfa.db.tables.figures import (
 )
 from sfa.db.tables.files import blobs, upload_parts, uploads
 from sfa.db.tables.forecast import forecast_locks, forecast_snapshots, forecast_versions
+from sfa.db.tables.hooks import webhook_deliveries, webhook_endpoints, webhook_events
 from sfa.db.tables.outlook import outlook_found, outlook_runs
 from sfa.db.tables.printing import proposal_assets, proposal_renders
 from sfa.db.tables.profit import (
@@ -93,16 +103,22 @@ __all__ = [
     "kept_quantities",
     "likeness_blocks",
     "login_attempts",
+    "mail_outbox",
     "name_words",
     "note_updates",
     "outlook_found",
     "outlook_runs",
     "plan_horizons",
+    "proposal_answers",
     "proposal_approvals",
     "proposal_assets",
     "proposal_enclosures",
+    "proposal_events",
+    "proposal_links",
+    "proposal_opens",
     "proposal_renders",
     "proposal_series",
+    "proposal_signatures",
     "proposal_template_versions",
     "proposal_versions",
     "receipts",
@@ -111,9 +127,13 @@ __all__ = [
     "refresh_tokens",
     "scope_intervals",
     "scope_users",
+    "seal_keys",
     "server_state",
     "upload_parts",
     "uploads",
     "visit_pairs",
     "wakes",
+    "webhook_deliveries",
+    "webhook_endpoints",
+    "webhook_events",
 ]

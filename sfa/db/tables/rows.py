@@ -44,7 +44,7 @@ KEY = Text().with_variant(Text(collation="C"), "postgresql")
 # Rows that only some roles carry once they are older: null while everybody does, else the layers by commas (S10).
 LAYERED = frozenset(
     {"visits", "notes", "attachments", "deals", "deal_lines", "deal_contacts", "deal_charges", "visit_amendments"}
-    | {"proposals", "proposal_lines"}
+    | {"proposals", "proposal_lines", "proposal_recipients", "proposal_questions"}
 )
 # What is looked up by question, beside the key: children by their parent, work by its owner.
 INDEXED: dict[str, list[tuple[str, ...]]] = {
@@ -93,6 +93,8 @@ INDEXED: dict[str, list[tuple[str, ...]]] = {
     "deal_charges": [("deal_key",), ("booked_on",)],
     "proposals": [("deal_key",), ("contact_key",), ("status", "sent_at"), ("number",)],
     "proposal_lines": [("proposal_key",)],
+    "proposal_recipients": [("proposal_key",), ("contact_key",)],
+    "proposal_questions": [("proposal_key",)],
     "expenses": [("owner_key", "spent_on"), ("account_key",), ("deal_key",), ("spent_on",)],
     "work_entries": [("owner_key", "done_on"), ("account_key",), ("deal_key",), ("done_on",)],
     "rebate_agreements": [("account_key",)],

@@ -82,6 +82,7 @@ def test_a_company_has_something_of_everything_that_people_work_with() -> None:
     server_only = {"refusals", "conflicts", "suggestions", "handovers", "visit_amendments"}
     server_only |= {"period_closings", "quota_versions", "quota_challenges", "price_guides", "forecast_overrides"}
     without = {"attachments"}  # there are no bytes for them
+    without |= {"proposal_recipients", "proposal_questions"}
     without |= {"proposals", "proposal_lines", "proposal_templates", "margin_floors"}  # the demo makes them
     assert {row.entity for row in made} == set(ENTITIES) - server_only - without
     assert {row.values["role"] for row in made if row.entity == "users"} == {

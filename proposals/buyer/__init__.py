@@ -1,0 +1,1 @@
+"""What a buyer does with what was sent: looks, asks, chooses, signs, accepts or declines."""

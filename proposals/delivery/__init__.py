@@ -1,0 +1,1 @@
+"""How what was sent reaches people: mail, reminders, what comes back."""

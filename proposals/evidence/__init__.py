@@ -1,0 +1,1 @@
+"""What proves it afterwards: the timeline, the sealed files, the certificate."""
