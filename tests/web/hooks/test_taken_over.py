@@ -57,7 +57,7 @@ def test_two_servers_deliver_each_event_once(office: Office) -> None:
 
 
 def test_a_process_killed_in_the_middle_is_taken_over_under_the_same_id(office: Office) -> None:
-    """R55: at least once; what it had claimed and not begun arrives too."""
+    """At least once; what it had claimed and not begun arrives too."""
     service = Service(Answer(204, delay_s=3600))
 
     async def play() -> None:
