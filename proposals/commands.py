@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from sqlalchemy import Connection
 
 from proposals import approving, lifecycle, numbering, printable, probing, store
+from proposals.buyer import replying
 from proposals.document import Document
 from proposals.drafting import Drawn, drawn
 from proposals.lifecycle import APPROVED, DRAFT, IN_APPROVAL, SENT, WITHDRAWN
@@ -378,4 +379,5 @@ HANDED = frozenset({"proposal.render", "proposal.revise"})
 COMMANDS: dict[str, Command] = {
     **{name: Command(ENTITY, act, alone=True, handed=name in HANDED) for name, act in ACTS.items()},
     "deal.propose": Command("deals", propose),
+    **replying.COMMANDS,
 }
