@@ -124,11 +124,11 @@ def upgrade() -> None:
             sa.ForeignKeyConstraint(["proposal_key"], ["proposals.key"], name=op.f(f"fk_{name}_proposal_key")),
             sa.PrimaryKeyConstraint("key", name=op.f(f"pk_{name}")),
         )
-        for column in indexed:
-            op.create_index(op.f(f"ix_{name}_{column}"), name, [column], unique=False)
-    for name, said in ADDED.items():
+        for field in indexed:
+            op.create_index(op.f(f"ix_{name}_{field}"), name, [field], unique=False)
+    for table, said in ADDED.items():
         for column in _columns(said):
-            op.add_column(name, column)
+            op.add_column(table, column)
     proposals, templates = (sa.table(n, *_columns(ADDED[n])) for n in ("proposals", "proposal_templates"))
     op.execute(proposals.update().values(opens=0))
     op.execute(templates.update().values(remind_before_days=2))
@@ -142,6 +142,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in (*reversed(TABLES), *reversed(ROW_TABLES)):
         op.drop_table(name)
-    for name, said in ADDED.items():
+    for table, said in ADDED.items():
         for column in _columns(said):
-            op.drop_column(name, str(column.name))
+            op.drop_column(table, str(column.name))
