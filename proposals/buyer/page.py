@@ -76,9 +76,7 @@ class Look(Struct, frozen=True, kw_only=True):
         return self.standing.may_sign and self.standing.choices is None
 
 
-def look(
-    connection: Connection, now_ms: int, key: bytes, link: Link, said: Fields | Choices | None = None
-) -> Look:
+def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Fields | Choices | None = None) -> Look:
     """`said` is what somebody chose, as the fields of a form or by key; what cannot be had leaves it as it was sent."""
     sent = store.document_of(connection, link.proposal_key, link.version)
     standing = answering.standing(connection, now_ms, link)

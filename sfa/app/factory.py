@@ -32,7 +32,9 @@ from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
+from proposals.buyer.reading_routes import buyer_reading_routes
 from proposals.delivery.running import Mailer, post_of
+from proposals.funnel_routes import funnel_routes
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
@@ -264,6 +266,8 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
+        *buyer_reading_routes(services.screens),
+        *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
