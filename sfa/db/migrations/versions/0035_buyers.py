@@ -56,7 +56,7 @@ TABLES: dict[str, tuple[str, str]] = {
     "proposal_opens": (
         "link_key session",
         "link_key:key! session:key! proposal_key:key! version:int! recipient_key:key began_at:big! last_at:big! "
-        "seconds:int! sections:json! counted:flag! why_not:text device:text",
+        "seconds:int! sections:json! beats:int! counted:flag! why_not:text device:text",
     ),
     "seal_keys": ("seal_key", "seal_key:key! certificate:bytes! private_key:bytes made_at:big! retired_at:big"),
     "webhook_endpoints": (
@@ -82,6 +82,7 @@ INDEXES = (
     ("ix_proposal_answers_final_sha256", "proposal_answers", "final_sha256"),
     ("ix_proposal_answers_certificate_sha256", "proposal_answers", "certificate_sha256"),
     ("ix_proposal_opens_proposal_key", "proposal_opens", "proposal_key version"),
+    ("ix_proposal_opens_last_at", "proposal_opens", "last_at"),
     ("ix_webhook_events_at", "webhook_events", "at"),
     ("ix_webhook_deliveries_state", "webhook_deliveries", "state due_at"),
     ("ix_webhook_deliveries_event_key", "webhook_deliveries", "event_key"),
@@ -123,11 +124,11 @@ def upgrade() -> None:
             sa.ForeignKeyConstraint(["proposal_key"], ["proposals.key"], name=op.f(f"fk_{name}_proposal_key")),
             sa.PrimaryKeyConstraint("key", name=op.f(f"pk_{name}")),
         )
-        for column in indexed:
-            op.create_index(op.f(f"ix_{name}_{column}"), name, [column], unique=False)
-    for name, said in ADDED.items():
+        for field in indexed:
+            op.create_index(op.f(f"ix_{name}_{field}"), name, [field], unique=False)
+    for table, said in ADDED.items():
         for column in _columns(said):
-            op.add_column(name, column)
+            op.add_column(table, column)
     proposals, templates = (sa.table(n, *_columns(ADDED[n])) for n in ("proposals", "proposal_templates"))
     op.execute(proposals.update().values(opens=0))
     op.execute(templates.update().values(remind_before_days=2))
@@ -141,6 +142,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in (*reversed(TABLES), *reversed(ROW_TABLES)):
         op.drop_table(name)
-    for name, said in ADDED.items():
+    for table, said in ADDED.items():
         for column in _columns(said):
-            op.drop_column(name, str(column.name))
+            op.drop_column(table, str(column.name))
