@@ -100,7 +100,7 @@ def ask(
     timeline.note(connection, link.proposal_key, link.version, now_ms, timeline.ASKED, detail=detail, **of)
     data = {"proposal_key": link.proposal_key, "deal_key": proposal.row["deal_key"], "version": link.version}
     data |= {"number": proposal.row["number"], "question_key": key, "recipient_key": link.recipient_key}
-    outgoing.emit(connection, "proposal.question", f"question:{key}", now_ms, data)
+    outgoing.emit(connection, "proposal.question", f"ev-{key}", now_ms, data)
     _mail_owner(door, proposal, link.version, key, now_ms)
     return Asked(key, False)
 
