@@ -45,8 +45,16 @@ def sent(door: Door, cell: Cell, deal: Cell, document: Document, digest: str, or
     for each in people:
         _begin(door, each, origin)
         to, language = each.row["email"], each.row["language"] or document.language
-        about = {"kind": outbox.OFFER, "proposal_key": key, "version": version, "recipient_key": each.key}
-        outbox.queue(connection, at, **about, to=to, language=language)
+        outbox.queue(
+            connection,
+            at,
+            kind=outbox.OFFER,
+            proposal_key=key,
+            version=version,
+            recipient_key=each.key,
+            to=to,
+            language=language,
+        )
     data = {"proposal_key": key, "deal_key": deal.key, "version": version, **said}
     emit(connection, "proposal.sent", event_key("proposal.sent", key, version), at, data)
 
