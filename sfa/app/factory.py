@@ -32,6 +32,7 @@ from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
+from proposals.buyer.reading_routes import buyer_reading_routes
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
@@ -252,6 +253,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
+        *buyer_reading_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
