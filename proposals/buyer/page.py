@@ -20,8 +20,8 @@ from proposals.buyer.links import STAFF, Link
 from proposals.buyer.page_view import choices_of
 from proposals.buyer.questions import Question
 from proposals.document import Document
-from proposals.printable import pictures_of
 from proposals.lifecycle import ACCEPTED
+from proposals.printable import pictures_of
 from proposals.rendering import keeping
 from proposals.templates.formats import money
 from sfa.core.errors import Refused
@@ -34,6 +34,7 @@ NOTHING = Choices()
 FINAL, CERTIFICATE = "final", "certificate"
 _R, _E, _A = ROWS["proposal_recipients"].c, proposal_enclosures.c, proposal_answers.c
 Fields = Mapping[str, list[str]]
+Said = Fields | Choices | None  # what somebody chose
 
 
 class Look(Struct, frozen=True, kw_only=True):
@@ -76,7 +77,7 @@ class Look(Struct, frozen=True, kw_only=True):
         return self.standing.may_sign and self.standing.choices is None
 
 
-def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Fields | Choices | None = None) -> Look:
+def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Said = None) -> Look:
     """`said` is what somebody chose, as the fields of a form or by key; what cannot be had leaves it as it was sent."""
     sent = store.document_of(connection, link.proposal_key, link.version)
     standing = answering.standing(connection, now_ms, link)

@@ -33,6 +33,8 @@ from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
 from proposals.buyer.reading_routes import buyer_reading_routes
+from proposals.buyer.page_routes import page_routes
+from proposals.buyer.page_serving import Pages
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
@@ -126,6 +128,7 @@ class Services(Struct, frozen=True):
     movements: Movements
     studio: Studio
     renders: Renders
+    pages: Pages
 
 
 class Health(Struct, frozen=True):
@@ -218,6 +221,7 @@ def connect(
         movements=Movements(screens),
         studio=Studio(),
         renders=Renders(files, press),
+        pages=Pages(screens, files, secret),
     )
 
 
@@ -255,6 +259,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *proposal_routes(services.screens, services.renders),
         *buyer_reading_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
+        *page_routes(services.pages),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
