@@ -78,6 +78,11 @@ from sfa.web.api_page import api_page
 from sfa.web.authenticator import Authenticator
 from sfa.web.compression import CompressedAnswers
 from sfa.web.errors import answer_problem
+from sfa.web.hooks.guard import private_hosts
+from sfa.web.hooks.routes import webhook_routes
+from sfa.web.hooks.running import Hooks
+from sfa.web.hooks.sending import Sender
+from sfa.web.hooks.signing import Seals
 from sfa.web.limits import INFLATED_BYTES_MAX, RequestRate
 from sfa.web.middleware import PUBLIC, Authentication, LimitedRequest
 from sfa.web.openapi import DescriptionPlugin
@@ -129,6 +134,7 @@ class Services(Struct, frozen=True):
     studio: Studio
     renders: Renders
     pages: Pages
+    hooks: Hooks
 
 
 class Health(Struct, frozen=True):
@@ -222,6 +228,7 @@ def connect(
         studio=Studio(),
         renders=Renders(files, press),
         pages=Pages(screens, files, secret),
+        hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
     )
 
 
@@ -277,6 +284,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *outlook_routes(services.screens, Places(services.secret)),
         *search_routes(services.screens),
         *import_routes(services.screens),
+        *webhook_routes(services.hooks, Places(services.secret)),
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         api_page,
@@ -331,6 +339,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         services.planner.close()
         services.studio.close()
         await services.renders.close()
+        await services.hooks.close()
         services.files.close()
         await services.database.close_async()
 
@@ -354,6 +363,7 @@ async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     running = scheduler(services.database, services.clock, services.files, minute, outlooks)
     running.start()
     services.renders.start()
+    services.hooks.start()
     try:
         yield
     finally:
