@@ -18,13 +18,26 @@ from tests.proposals import builders
 
 AT = 1_772_700_000_000  # 2026-03-05 in Madrid
 CONSENT = "I accept offer AF-2026-0118 with the options that I chose, its total and its terms."
-AGENT = "Mozilla/5.0 (Linux; Android 16; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Mobile Safari/537.36"
+AGENT = (
+    "Mozilla/5.0 (Linux; Android 16; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Mobile Safari/537.36"
+)
 VERIFY = "https://offers.example/verify"
 
 
 def drawing() -> bytes:
     picture = Image.new("RGB", (480, 160), "white")
-    strokes = [(20, 120), (60, 30), (95, 125), (130, 60), (150, 120), (200, 90), (240, 110), (300, 40), (330, 120), (450, 80)]
+    strokes = [
+        (20, 120),
+        (60, 30),
+        (95, 125),
+        (130, 60),
+        (150, 120),
+        (200, 90),
+        (240, 110),
+        (300, 40),
+        (330, 120),
+        (450, 80),
+    ]
     ImageDraw.Draw(picture).line(strokes, fill="#1b2a6b", width=5, joint="curve")
     stored = io.BytesIO()
     picture.save(stored, "PNG")
