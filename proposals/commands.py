@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from proposals import approving, lifecycle, numbering, printable, probing, store
 from proposals.buyer import replying
+from proposals.delivery import sending
 from proposals.document import Document
 from proposals.drafting import Drawn, drawn
 from proposals.lifecycle import APPROVED, DRAFT, IN_APPROVAL, SENT, WITHDRAWN
@@ -215,8 +216,10 @@ def _freeze(door: Door, who: Who, cell: Cell, deal: Cell, made: Drawn, origin: O
     said = {"sent_at": at, "sent_by": by, "quote": quote, "template_key": template_key}
     digest, version = store.keep(connection, cell.key, deal.key, document, made.offer, number, said)
     store.keep_enclosures(connection, cell.key, document, cell.row["enclosures"])
+    sending.sent(door, cell, deal, document, digest, origin)
     row = {"status": SENT, "needs": [], "number": number.text, "version": version, "digest": digest}
     row |= {"total_minor": made.priced.total_minor, "sent_at": at, "sent_by": by, "withdrawn_at": None}
+    row |= {**sending.UNOPENED, "outcome": None}  # of the version that is sent now
     order = queue.ask(connection, door.now_ms, _wanted(cell.key, document, made.template, by, queue.SENT))
     _put(door, cell, {**row, **_pdf(keeping.said_of(order), digest)}, origin, "send")
 
@@ -229,6 +232,7 @@ def withdraw(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Ori
     if not lifecycle.is_to_withdraw(cell.row, asked.version, found.get(asked.version)):
         return
     store.end(door.connection, cell.key, asked.version, WITHDRAWN, origin.at, who.user_key, asked.reason)
+    sending.withdrawn(door, cell, asked.version, origin, asked.reason)
     _put(door, cell, {"status": WITHDRAWN, "withdrawn_at": origin.at}, origin, "withdraw")
 
 
