@@ -34,6 +34,7 @@ from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
 from proposals.buyer.page_routes import page_routes
 from proposals.buyer.page_serving import Pages
+from proposals.buyer.reading_routes import buyer_reading_routes
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
@@ -256,6 +257,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
+        *buyer_reading_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
         *page_routes(services.pages),
         *visit_routes(services.screens, Places(services.secret)),
