@@ -5,7 +5,6 @@ the same one statement to find it.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, select
@@ -21,19 +20,21 @@ from proposals.buyer.links import STAFF, Link
 from proposals.buyer.page_view import choices_of
 from proposals.buyer.questions import Question
 from proposals.document import Document
-from proposals.evidence import sealing
+from proposals.lifecycle import ACCEPTED
 from proposals.printable import pictures_of
 from proposals.rendering import keeping
 from proposals.templates.formats import money
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.core.pricing.choosing import Choices
-from sfa.db.tables import ROWS, proposal_enclosures, proposal_versions
+from sfa.db.tables import ROWS, proposal_answers, proposal_enclosures, proposal_versions
 from sfa.files.download_routes import Found, kept
 
 NOTHING = Choices()
-_R, _E = ROWS["proposal_recipients"].c, proposal_enclosures.c
+FINAL, CERTIFICATE = "final", "certificate"
+_R, _E, _A = ROWS["proposal_recipients"].c, proposal_enclosures.c, proposal_answers.c
 Fields = Mapping[str, list[str]]
+Said = Fields | Choices | None  # what somebody chose
 
 
 class Look(Struct, frozen=True, kw_only=True):
@@ -47,7 +48,7 @@ class Look(Struct, frozen=True, kw_only=True):
     standing: Standing
     choices: Choices
     newer: str | None
-    files: frozenset[str]
+    is_sealed: bool
     questions: tuple[Question, ...]
     changes: tuple[Change, ...]
     before: Document | None
@@ -76,7 +77,7 @@ class Look(Struct, frozen=True, kw_only=True):
         return self.standing.may_sign and self.standing.choices is None
 
 
-def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Fields | Choices | None = None) -> Look:
+def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Said = None) -> Look:
     """`said` is what somebody chose, as the fields of a form or by key; what cannot be had leaves it as it was sent."""
     sent = store.document_of(connection, link.proposal_key, link.version)
     standing = answering.standing(connection, now_ms, link)
@@ -102,7 +103,7 @@ def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Fiel
         standing=standing,
         choices=choices,
         newer=links.token_of(key, newer.link_key) if newer is not None else None,
-        files=sealing.files_of(connection, link).names,
+        is_sealed=_sealed(connection, link, FINAL) is not None,
         questions=tuple(questions.of_version(connection, link.proposal_key, link.version)),
         changes=tuple(changes.between(before, sent)) if before is not None else (),
         before=before,
@@ -160,10 +161,30 @@ def picture_of(connection: Connection, link: Link, sha256: str) -> Found:
 
 
 def sealed_of(connection: Connection, link: Link, which: str) -> Found:
-    """`final` or `certificate`. Refuses `file_awaited` until it is sealed, `not_found` where nothing was accepted."""
-    return sealing.files_of(connection, link).found(which)
+    """The sealed PDF of what was accepted (`FINAL`), or its `CERTIFICATE`. Refuses `file_awaited` until they are made,
+    and `not_found` where nothing was accepted."""
+    number, kind = _numbered(connection, link)
+    if kind != ACCEPTED:
+        raise Refused("not_found")
+    sha256 = _sealed(connection, link, which)
+    if sha256 is None:
+        raise Refused("file_awaited")
+    return kept(connection, sha256, keeping.file_name("", f"{number} {which}", link.version))
 
 
-def facts_of(found: Look) -> dict[str, Any]:
-    """What of it scripts may hear: nothing that is not on the page."""
-    return {"state": found.standing.state, "total": found.total}
+def _sealed(connection: Connection, link: Link, which: str) -> str | None:
+    column = _A.final_sha256 if which == FINAL else _A.certificate_sha256
+    query = select(column).where(_A.proposal_key == link.proposal_key, _A.version == link.version)
+    found: str | None = connection.execute(query).scalar()
+    return found
+
+
+def _numbered(connection: Connection, link: Link) -> tuple[str, str | None]:
+    """The number of what was sent, and how its buyer ended it."""
+    here = proposal_versions.c
+    ended = (_A.proposal_key == here.proposal_key) & (_A.version == here.version)
+    query = select(here.number, _A.kind).join_from(proposal_versions, proposal_answers, ended, isouter=True)
+    number, kind = connection.execute(
+        query.where(here.proposal_key == link.proposal_key, here.version == link.version)
+    ).one()
+    return number, kind

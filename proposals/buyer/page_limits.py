@@ -4,6 +4,7 @@ In the memory of each process: a page that is opened writes nothing. Tokens have
 guessing; whoever tries all the same is held up, and with him everybody at his address until he stops.
 """
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from sfa.core.clock import Clock
@@ -40,7 +41,7 @@ class Limits:
         self._answers.check(link_key)
 
 
-def is_crossed(headers: dict[str, str]) -> bool:
+def is_crossed(headers: Mapping[str, str]) -> bool:
     """Whether a form was sent by another site's page. Browsers say so; who says neither is no browser, and has the
     token. A page without a referrer sends its forms with the origin `null`."""
     site = headers.get("sec-fetch-site")
@@ -50,6 +51,6 @@ def is_crossed(headers: dict[str, str]) -> bool:
     return origin != "null" and urlsplit(origin).netloc != headers.get("host")
 
 
-def check_origin(headers: dict[str, str]) -> None:
+def check_origin(headers: Mapping[str, str]) -> None:
     if is_crossed(headers):
         raise Refused("not_permitted", "this form was sent by another site")

@@ -35,6 +35,9 @@ from forecasting.snapshot_routes import snapshot_routes
 from proposals.buyer.reading_routes import buyer_reading_routes
 from proposals.delivery.running import Mailer, post_of
 from proposals.funnel_routes import funnel_routes
+from proposals.buyer.page_routes import page_routes
+from proposals.buyer.page_serving import Pages
+from proposals.delivery.running import Mailer, post_of
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
@@ -133,6 +136,7 @@ class Services(Struct, frozen=True):
     movements: Movements
     studio: Studio
     renders: Renders
+    pages: Pages
     hooks: Hooks
     mailer: Mailer
 
@@ -229,6 +233,7 @@ def connect(
         movements=Movements(screens),
         studio=Studio(),
         renders=Renders(files, press),
+        pages=Pages(screens, files, secret),
         hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
         mailer=Mailer(database, clock, secret, post_of(settings.smtp_url, settings.mail_from, settings.buyers_url)),
     )
@@ -269,6 +274,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *buyer_reading_routes(services.screens),
         *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
+        *page_routes(services.pages),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),

@@ -102,7 +102,7 @@ ROW_TABLES = {
 }
 ADDED = {
     "proposals": "opened_at:big last_opened_at:big opens:big outcome:json final_key:text certificate_key:text",
-    "proposal_versions": "offer:bytes",
+    "proposal_versions": "offer:bytes products:bytes",
     "proposal_templates": "remind_after_days:json remind_before_days:big",
 }
 
