@@ -75,6 +75,11 @@ from sfa.web.api_page import api_page
 from sfa.web.authenticator import Authenticator
 from sfa.web.compression import CompressedAnswers
 from sfa.web.errors import answer_problem
+from sfa.web.hooks.guard import private_hosts
+from sfa.web.hooks.routes import webhook_routes
+from sfa.web.hooks.running import Hooks
+from sfa.web.hooks.sending import Sender
+from sfa.web.hooks.signing import Seals
 from sfa.web.limits import INFLATED_BYTES_MAX, RequestRate
 from sfa.web.middleware import PUBLIC, Authentication, LimitedRequest
 from sfa.web.openapi import DescriptionPlugin
@@ -125,6 +130,7 @@ class Services(Struct, frozen=True):
     movements: Movements
     studio: Studio
     renders: Renders
+    hooks: Hooks
 
 
 class Health(Struct, frozen=True):
@@ -217,6 +223,7 @@ def connect(
         movements=Movements(screens),
         studio=Studio(),
         renders=Renders(files, press),
+        hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
     )
 
 
@@ -270,6 +277,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *outlook_routes(services.screens, Places(services.secret)),
         *search_routes(services.screens),
         *import_routes(services.screens),
+        *webhook_routes(services.hooks, Places(services.secret)),
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         api_page,
@@ -324,6 +332,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         services.planner.close()
         services.studio.close()
         await services.renders.close()
+        await services.hooks.close()
         services.files.close()
         await services.database.close_async()
 
@@ -347,6 +356,7 @@ async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     running = scheduler(services.database, services.clock, services.files, minute, outlooks)
     running.start()
     services.renders.start()
+    services.hooks.start()
     try:
         yield
     finally:

@@ -62,7 +62,7 @@ TABLES: dict[str, tuple[str, str]] = {
     "webhook_endpoints": (
         "endpoint_key",
         "endpoint_key:key! url:text! about:text kinds:json! secret:bytes! before:bytes before_until:big active:flag! "
-        "problem:text failing_since:big made_at:big! made_by:key",
+        "problem:text failing_since:big paused_until:big made_at:big! made_by:key",
     ),
     "webhook_events": ("event_key", "event_key:key! kind:text! at:big! body:bytes!"),
     "webhook_deliveries": (
