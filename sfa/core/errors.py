@@ -206,6 +206,7 @@ CATALOGUE: dict[str, Entry] = {
     "preview_failed": Entry(422, "The preview could not be made within its limits: `reason` says why"),
     "render_queue_full": Entry(429, "Too many drafts of this person wait to be printed: wait for them"),
     "render_missing": Entry(404, "Nothing of this proposal was ordered to be printed"),
+    "seal_key_unusable": Entry(503, "The company's key for sealing cannot be used"),
     # webhooks
     "webhook_url_refused": Entry(422, "This server does not post to such an address: `reason` says why"),
     "webhook_kind_unknown": Entry(422, "There is no such kind of event"),
