@@ -9,12 +9,15 @@ so. A browser says which options are taken and what it was shown; every amount i
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from proposals.buyer import cases, deciding, links
+from proposals.buyer import cases, deciding, ending, holding, links, signatures, signing, tidings
 from proposals.buyer.consent import consent_text
+from proposals.buyer.holding import Held
 from proposals.buyer.links import Link
+from proposals.buyer.questions import cleaned
 from proposals.buyer.signatures import DRAWING_BYTES_MAX
+from proposals.buyer.signing import Chosen
 from proposals.evidence.timeline import Visitor
-from proposals.lifecycle import ACCEPTED, SUPERSEDED
+from proposals.lifecycle import ACCEPTED, DECLINED, SUPERSEDED
 from sfa.core.pricing.choosing import Choices
 
 __all__ = ["DRAWING_BYTES_MAX", "Acceptance", "Answered", "Decline", "Standing", "accept", "consent_text", "decline"]
@@ -111,9 +114,47 @@ def _newest_link(connection: Connection, found: cases.Found) -> Link | None:
 
 def accept(connection: Connection, now_ms: int, asked: Acceptance) -> Answered:
     """Raises `scope.Due` as every online write does."""
-    raise NotImplementedError
+    held = holding.hold(connection, now_ms, asked.link)
+    case = held.found.case
+    mine = next((given for given in case.signed if given.key == asked.link.signer), None)
+    if mine is None:
+        deciding.check_signs(case, now_ms)
+        this = signing.sign(held, asked)
+        name = signatures.name_of(asked.name)
+        if not deciding.is_last(case):
+            tidings.signed(held, name)
+            held.door.flush()
+            return Answered(kind=SIGNED, again=False, at=now_ms, total_minor=this.document.priced.total_minor)
+        return _accept(held, this, name, asked.visitor, again=False)
+    if case.status == ACCEPTED:
+        return Answered(kind=ACCEPTED, again=True, at=mine.at, total_minor=_total(held))
+    deciding.check_signs(case, now_ms)
+    if deciding.left(case):
+        total = signing.chosen(held, cases.NO_CHOICES).document.priced.total_minor
+        return Answered(kind=SIGNED, again=True, at=mine.at, total_minor=total)
+    # Who had to sign after this one does so no more: the last signature that is there is the last one.
+    return _accept(held, signing.chosen(held, cases.NO_CHOICES), mine.name, asked.visitor, again=True)
+
+
+def _accept(held: Held, this: Chosen, name: str, visitor: Visitor, *, again: bool) -> Answered:
+    total = ending.accept(held, this, name, visitor)
+    held.door.flush()
+    return Answered(kind=ACCEPTED, again=again, at=held.door.now_ms, total_minor=total)
+
+
+def _total(held: Held) -> int | None:
+    return held.found.answer.total_minor if held.found.answer is not None else None
 
 
 def decline(connection: Connection, now_ms: int, asked: Decline) -> Answered:
-    """Raises `scope.Due` as every online write does."""
-    raise NotImplementedError
+    """Raises `scope.Due` as every online write does. One signer who says no ends it for all."""
+    held = holding.hold(connection, now_ms, asked.link)
+    answer = held.found.answer
+    mine = answer is not None and (answer.kind, answer.recipient_key) == (DECLINED, asked.link.recipient_key)
+    if answer is not None and mine and deciding.may_answer(held.found.case):
+        return Answered(kind=DECLINED, again=True, at=answer.at, total_minor=None)
+    deciding.check_declines(held.found.case, now_ms)
+    name = cleaned(asked.name, lines=False)[: signatures.NAME_MAX] or held.found.name
+    ending.decline(held, name, cleaned(asked.reason)[:REASON_MAX], asked.visitor)
+    held.door.flush()
+    return Answered(kind=DECLINED, again=False, at=now_ms, total_minor=None)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from msgspec import UNSET
 
 from proposals.document import Document
+from proposals.templates.formats import money
 
 ACCEPT = {
     "en": "I accept proposal {number}, version {version}, “{title}”, of {seller}, for a total of {total}.",
@@ -32,6 +33,11 @@ def consent_text(document: Document, total: str) -> str:
     first = ACCEPT[document.language].format(**said, seller=document.seller.name, total=total)
     own = document.consent if document.consent is not UNSET else ""
     return f"{first} {own.strip() or USUAL[document.language]}"
+
+
+def consent_of(document: Document) -> str:
+    """What is agreed to of a document as it was chosen."""
+    return consent_text(document, money(document.priced.total_minor, document.currency, document.language))
 
 
 def digest_of(text: str) -> str:

@@ -35,6 +35,8 @@ from forecasting.snapshot_routes import snapshot_routes
 from proposals.buyer.page_routes import page_routes
 from proposals.buyer.page_serving import Pages
 from proposals.buyer.reading_routes import buyer_reading_routes
+from proposals.delivery.running import Mailer, post_of
+from proposals.funnel_routes import funnel_routes
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
@@ -78,6 +80,11 @@ from sfa.web.api_page import api_page
 from sfa.web.authenticator import Authenticator
 from sfa.web.compression import CompressedAnswers
 from sfa.web.errors import answer_problem
+from sfa.web.hooks.guard import private_hosts
+from sfa.web.hooks.routes import webhook_routes
+from sfa.web.hooks.running import Hooks
+from sfa.web.hooks.sending import Sender
+from sfa.web.hooks.signing import Seals
 from sfa.web.limits import INFLATED_BYTES_MAX, RequestRate
 from sfa.web.middleware import PUBLIC, Authentication, LimitedRequest
 from sfa.web.openapi import DescriptionPlugin
@@ -129,16 +136,20 @@ class Services(Struct, frozen=True):
     studio: Studio
     renders: Renders
     pages: Pages
+    hooks: Hooks
+    mailer: Mailer
 
 
 class Health(Struct, frozen=True):
     """`status` is "ok", or "failing" with status 503. `pdf` is "ok", "unavailable" while this machine cannot print
-    proposals, or "off"; everything else works without."""
+    proposals, or "off"; everything else works without. `mail` is "ok", "failing" while no mail server takes our
+    mail, or "off"."""
 
     status: str
     version: str
     database: bool
     pdf: str
+    mail: str
 
 
 class _Whole(Router):
@@ -222,6 +233,8 @@ def connect(
         studio=Studio(),
         renders=Renders(files, press),
         pages=Pages(screens, files, secret),
+        hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
+        mailer=Mailer(database, clock, secret, post_of(settings.smtp_url, settings.mail_from, settings.buyers_url)),
     )
 
 
@@ -258,6 +271,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
         *buyer_reading_routes(services.screens),
+        *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
         *page_routes(services.pages),
         *visit_routes(services.screens, Places(services.secret)),
@@ -277,14 +291,15 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *outlook_routes(services.screens, Places(services.secret)),
         *search_routes(services.screens),
         *import_routes(services.screens),
+        *webhook_routes(services.hooks, Places(services.secret)),
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         api_page,
-        _health(services.database, services.renders),
+        _health(services.database, services.renders, services.mailer),
     ]
 
 
-def _health(database: Database, renders: Renders) -> HTTPRouteHandler:
+def _health(database: Database, renders: Renders, mailer: Mailer) -> HTTPRouteHandler:
     @get("/health", opt=PUBLIC, tags=["operations"])
     async def health() -> Response[Health]:
         """Whether the database answers, for load balancers."""
@@ -293,7 +308,8 @@ def _health(database: Database, renders: Renders) -> HTTPRouteHandler:
         except (SQLAlchemyError, OSError):
             answers = False
         status = "ok" if answers else "failing"
-        return Response(Health(status, VERSION, answers, renders.state), status_code=200 if answers else 503)
+        found = Health(status, VERSION, answers, renders.state, mailer.state)
+        return Response(found, status_code=200 if answers else 503)
 
     return health
 
@@ -331,6 +347,8 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         services.planner.close()
         services.studio.close()
         await services.renders.close()
+        await services.hooks.close()
+        await services.mailer.close()
         services.files.close()
         await services.database.close_async()
 
@@ -354,6 +372,8 @@ async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     running = scheduler(services.database, services.clock, services.files, minute, outlooks)
     running.start()
     services.renders.start()
+    services.hooks.start()
+    services.mailer.start()
     try:
         yield
     finally:

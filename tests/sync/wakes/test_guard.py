@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa.core.errors import Refused
-from sync.wakes.guard import GuardedBackend, check_endpoint, is_public
+from sfa.web.outward import GuardedBackend, is_public
+from sync.wakes.guard import check_endpoint
 
 INSIDE = [
     "127.0.0.1",
