@@ -14,11 +14,13 @@ from msgspec import Meta, Struct
 from sqlalchemy import Connection
 
 from proposals import approving, lifecycle, numbering, printable, probing, store
+from proposals.buyer import replying
+from proposals.delivery import sending
 from proposals.document import Document
 from proposals.drafting import Drawn, drawn
 from proposals.lifecycle import APPROVED, DRAFT, IN_APPROVAL, SENT, WITHDRAWN
 from proposals.needing import Needed, needed
-from proposals.quoting import offer_of_deal
+from proposals.quoting import offer_of_deal, products_of
 from proposals.rendering import keeping, pictures, queue
 from proposals.rendering.queue import Asked
 from proposals.starting import propose
@@ -212,10 +214,13 @@ def _freeze(door: Door, who: Who, cell: Cell, deal: Cell, made: Drawn, origin: O
     if template_key is not None:
         store.keep_template(connection, made.template, at, by)
     said = {"sent_at": at, "sent_by": by, "quote": quote, "template_key": template_key}
+    said["products"] = msgspec.json.encode(products_of(made), order="deterministic")
     digest, version = store.keep(connection, cell.key, deal.key, document, made.offer, number, said)
     store.keep_enclosures(connection, cell.key, document, cell.row["enclosures"])
+    sending.sent(door, cell, deal, document, digest, origin)
     row = {"status": SENT, "needs": [], "number": number.text, "version": version, "digest": digest}
     row |= {"total_minor": made.priced.total_minor, "sent_at": at, "sent_by": by, "withdrawn_at": None}
+    row |= {**sending.UNOPENED, "outcome": None}  # of the version that is sent now
     order = queue.ask(connection, door.now_ms, _wanted(cell.key, document, made.template, by, queue.SENT))
     _put(door, cell, {**row, **_pdf(keeping.said_of(order), digest)}, origin, "send")
 
@@ -228,6 +233,7 @@ def withdraw(door: Door, who: Who, cell: Cell, arguments: Arguments, origin: Ori
     if not lifecycle.is_to_withdraw(cell.row, asked.version, found.get(asked.version)):
         return
     store.end(door.connection, cell.key, asked.version, WITHDRAWN, origin.at, who.user_key, asked.reason)
+    sending.withdrawn(door, cell, asked.version, origin, asked.reason)
     _put(door, cell, {"status": WITHDRAWN, "withdrawn_at": origin.at}, origin, "withdraw")
 
 
@@ -378,4 +384,5 @@ HANDED = frozenset({"proposal.render", "proposal.revise"})
 COMMANDS: dict[str, Command] = {
     **{name: Command(ENTITY, act, alone=True, handed=name in HANDED) for name, act in ACTS.items()},
     "deal.propose": Command("deals", propose),
+    **replying.COMMANDS,
 }
