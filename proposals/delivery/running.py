@@ -42,24 +42,24 @@ class Post(Struct, frozen=True, kw_only=True):
     server: Server
     sender: str
     name: str
-    base: str
 
 
-def post_of(smtp_url: str, mail_from: str, base: str) -> Post | None:
+def post_of(smtp_url: str, mail_from: str) -> Post | None:
     """Of the settings; None where nothing is mailed. `setting_invalid` for what cannot be used."""
     if not smtp_url:
         return None
     server = smtp.server_of(smtp_url)
     name, sender = sender_of(mail_from, server.user, server.host)
-    return Post(server=server, sender=sender, name=name, base=base.rstrip("/"))
+    return Post(server=server, sender=sender, name=name)
 
 
 class Mailer:
     """What one server process mails. `state` is ok, failing (the last try found no server that takes our mail), or off:
-    it mails nothing."""
+    it mails nothing. `base` is where buyers reach the server."""
 
-    def __init__(self, database: Database, clock: Clock, secret: Secret, post: Post | None) -> None:
+    def __init__(self, database: Database, clock: Clock, secret: Secret, base: str, post: Post | None) -> None:
         self._database, self._clock, self._secret, self._post = database, clock, secret, post
+        self._base = base.rstrip("/")
         self._ids = KeyMaker(clock)
         self._working: set[asyncio.Task[None]] = set()
         self._running: list[asyncio.Task[None]] = []
@@ -72,6 +72,15 @@ class Mailer:
         if self._post is None or not self._running:
             return OFF
         return OK if self._is_well else FAILING
+
+    @property
+    def site(self) -> Site:
+        """Where links lead, once the secret is read."""
+        return Site(self._base, self._secret.derive(links.PURPOSE))
+
+    def new_key(self) -> str:
+        """For a link."""
+        return self._ids.new()
 
     def start(self) -> None:
         """On the running event loop, once the secret is read; nothing to do where nothing is mailed."""
@@ -161,8 +170,7 @@ class Mailer:
             _log.warning("%s (%s) was given up: %s", mail.mail_key, mail.kind, mail.code or TOO_OLD)
             await write(outcomes.ended, now_ms, mail, outbox.FAILED, mail.code or TOO_OLD, mail.problem)
             return
-        site = Site(post.base, self._secret.derive(links.PURPOSE))
-        ready = await write(preparing.prepare, now_ms, mail, site, self._ids.new())
+        ready = await write(preparing.prepare, now_ms, mail, self.site, self.new_key())
         if ready is None:
             return
         if isinstance(ready, str):

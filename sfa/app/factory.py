@@ -32,6 +32,7 @@ from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
+from proposals.delivery.routes import delivery_routes
 from proposals.delivery.running import Mailer, post_of
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
@@ -221,7 +222,7 @@ def connect(
         movements=Movements(screens),
         studio=Studio(),
         renders=Renders(files, press),
-        mailer=Mailer(database, clock, secret, post_of(settings.smtp_url, settings.mail_from, settings.buyers_url)),
+        mailer=Mailer(database, clock, secret, settings.buyers_url, post_of(settings.smtp_url, settings.mail_from)),
     )
 
 
@@ -258,6 +259,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
         *rendering_routes(services.files, door, services.screens),
+        *delivery_routes(services.screens, services.mailer),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),

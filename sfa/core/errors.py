@@ -120,6 +120,7 @@ CATALOGUE: dict[str, Entry] = {
     "proposal_incomplete": Entry(422, "The proposal lacks what it cannot be sent without"),
     "proposal_too_long": Entry(422, "The proposal is longer than what can be printed"),
     "proposal_expired": Entry(422, "The proposal's last day of validity is over"),
+    "mail_limit": Entry(429, "So many mails of this version went to this person that no more are sent"),
     "approval_needed": Entry(409, "The proposal needs an approval that was not given, or that holds no more"),
     "approval_not_yours": Entry(403, "This approval is somebody else's to give"),
     "proposal_changed": Entry(409, "The proposal is not the one that you meant any more: look again"),

@@ -85,7 +85,7 @@ async def mail_server(server: Server, **how: Any) -> AsyncIterator[Server]:
 def way(server: Server, login: str = "", **said: str) -> Post:
     """How the company reaches it."""
     query = said.get("tls", "never")
-    found = post_of(f"smtp://{login}127.0.0.1:{server.port}?tls={query}", "Company <sales@company.example>", SITE)
+    found = post_of(f"smtp://{login}127.0.0.1:{server.port}?tls={query}", "Company <sales@company.example>")
     assert found is not None
     return found
 
@@ -94,7 +94,7 @@ def way(server: Server, login: str = "", **said: str) -> Post:
 async def mailing(office: Office, post: Post | None, clock: Clock | None = None) -> AsyncIterator[Mailer]:
     """A server process of the same database, with connections of its own loop, that mails."""
     database = open_database(office.database.url, durable=False)
-    mailer = Mailer(database, clock or office.clock, Secret(SECRET), post)
+    mailer = Mailer(database, clock or office.clock, Secret(SECRET), SITE, post)
     try:
         yield mailer
     finally:
