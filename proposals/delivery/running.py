@@ -66,6 +66,7 @@ class Mailer:
         self._heard = asyncio.Event()
         self._paused_until = 0
         self._is_well, self._is_told = True, False
+        self.grace_s = GRACE_S
 
     @property
     def state(self) -> str:
@@ -93,7 +94,7 @@ class Mailer:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         if self._working:  # a try that is cut off may have been taken, and would be sent again
-            await asyncio.wait(self._working, timeout=GRACE_S)
+            await asyncio.wait(self._working, timeout=self.grace_s)
         for task in self._working:
             task.cancel()
         await asyncio.gather(*self._working, return_exceptions=True)

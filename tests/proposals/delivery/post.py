@@ -33,6 +33,13 @@ class Server:
         self.to_content: str | None = None
         self.before_word: Callable[[], Awaitable[None]] | None = None
         self.port = 0
+        self.lines: list[asyncio.BaseTransport] = []
+
+    def hang_up(self) -> None:
+        """As a process that is killed does it."""
+        for line in self.lines:
+            line.abort() if isinstance(line, asyncio.Transport) else line.close()
+        self.lines.clear()
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _: Any
@@ -62,11 +69,10 @@ class Server:
 @asynccontextmanager
 async def mail_server(server: Server, **how: Any) -> AsyncIterator[Server]:
     loop = asyncio.get_running_loop()
-    opened: list[asyncio.BaseTransport] = []
 
     class Line(SMTP):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            opened.append(transport)
+            server.lines.append(transport)
             super().connection_made(transport)
 
     listening = await loop.create_server(
@@ -77,8 +83,7 @@ async def mail_server(server: Server, **how: Any) -> AsyncIterator[Server]:
         yield server
     finally:
         listening.close()
-        for transport in opened:
-            transport.abort() if isinstance(transport, asyncio.Transport) else transport.close()
+        server.hang_up()
         await asyncio.sleep(0)
 
 
