@@ -32,6 +32,7 @@ from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
+from proposals.evidence.sealer import Sealer, Sealing
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
@@ -130,6 +131,7 @@ class Services(Struct, frozen=True):
     movements: Movements
     studio: Studio
     renders: Renders
+    sealer: Sealer
     hooks: Hooks
 
 
@@ -223,7 +225,17 @@ def connect(
         movements=Movements(screens),
         studio=Studio(),
         renders=Renders(files, press),
+        sealer=Sealer(files, press, secret, _sealing(settings)),
         hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
+    )
+
+
+def _sealing(settings: Settings) -> Sealing:
+    return Sealing(
+        key_file=settings.seal_key_file,
+        key_password=settings.seal_key_password,
+        tsa_url=settings.tsa_url,
+        public_url=settings.public_url,
     )
 
 
@@ -331,6 +343,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         services.passwords.close()
         services.planner.close()
         services.studio.close()
+        await services.sealer.close()
         await services.renders.close()
         await services.hooks.close()
         services.files.close()
@@ -356,6 +369,7 @@ async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     running = scheduler(services.database, services.clock, services.files, minute, outlooks)
     running.start()
     services.renders.start()
+    services.sealer.start()
     services.hooks.start()
     try:
         yield
