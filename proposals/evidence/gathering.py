@@ -85,7 +85,7 @@ def _events(connection: Connection, accepted: Accepted) -> tuple[Happened, ...]:
     if broken is not None:
         raise Refused("document_invalid", f"event {broken} of the timeline does not follow from those before it")
     query = select(_WHO.key, _WHO.name).where(_WHO.proposal_key == accepted.proposal_key)
-    names = {key: name for key, name in connection.execute(query)}
+    names = {row.key: row.name for row in connection.execute(query)}
     return tuple(
         Happened(
             n=event.n,
