@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from proposals.buyer.links import STAFF, Link
 from proposals.buyer.people import NOT_CURRENT, RECENT, Look, Marks, device_of, why_not
+from proposals.delivery.sending import event_key
 from proposals.evidence import timeline
 from proposals.lifecycle import SENT, VIEWED, WITH_BUYER
 from sfa.crm.about import lock_first
@@ -180,7 +181,8 @@ def _count(connection: Connection, now_ms: int, link: Link, beat: Beat, marks: M
     timeline.note(connection, link.proposal_key, link.version, now_ms, timeline.OPENED, detail=how, **of)
     data = {"proposal_key": link.proposal_key, "deal_key": row["deal_key"], "number": row["number"]}
     data |= {"version": link.version, "recipient_key": link.recipient_key}
-    outgoing.emit(connection, "proposal.opened", f"opened:{link.proposal_key}:{link.version}", now_ms, data)
+    event = event_key("proposal.opened", link.proposal_key, link.version)
+    outgoing.emit(connection, "proposal.opened", event, now_ms, data)
     return None
 
 

@@ -37,10 +37,9 @@ def stop(connection: Connection, now_ms: int, link: Link, visitor: Visitor) -> b
         return False
     door.put(cell, {"opted_out_at": now_ms}, origin, "stop")
     door.flush()
-    of = {"recipient_key": link.recipient_key, "visitor": visitor}
-    timeline.note(connection, link.proposal_key, link.version, now_ms, timeline.OPTED_OUT, **of)
-    reminders = frozenset({outbox.REMINDER})
-    outbox.drop(connection, link.proposal_key, OPTED_OUT, recipient_key=link.recipient_key, kinds=reminders)
+    key, of = link.proposal_key, link.recipient_key
+    timeline.note(connection, key, link.version, now_ms, timeline.OPTED_OUT, recipient_key=of, visitor=visitor)
+    outbox.drop(connection, key, OPTED_OUT, recipient_key=of, kinds=frozenset({outbox.REMINDER}))
     return True
 
 

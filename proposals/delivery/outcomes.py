@@ -98,5 +98,5 @@ def _say(door: Door, mail: Mail, states: tuple[str, ...], values: Mapping[str, A
 
 
 def _note(connection: Connection, now_ms: int, mail: Mail, kind: str, detail: Mapping[str, Any]) -> None:
-    of = {"recipient_key": mail.recipient_key, "detail": detail}
-    timeline.note(connection, mail.proposal_key, mail.version, now_ms, kind, **of)
+    key, version, of = mail.proposal_key, mail.version, mail.recipient_key
+    timeline.note(connection, key, version, now_ms, kind, recipient_key=of, detail=detail)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from proposals import store
 from proposals.buyer import links
@@ -53,7 +53,7 @@ def prepare(connection: Connection, now_ms: int, mail: Mail, site: Site, link_ke
     """-> what to send, or the code why not, or None where somebody else has taken the mail over. `link_key` is that of
     the link that is made where there is none."""
     held = select(_P.deal_key, _P.gone, _P.version).where(_P.key == mail.proposal_key).with_for_update()
-    proposal = connection.execute(held).mappings().first()
+    proposal = _first(connection, held)
     if not outbox.beat(connection, now_ms, mail):
         return None
     if proposal is None:
@@ -63,7 +63,7 @@ def prepare(connection: Connection, now_ms: int, mail: Mail, site: Site, link_ke
     told = Told(kind=mail.kind, language=mail.language, document=document, to_name="")
     if mail.recipient_key is None:
         return _to_user(connection, mail, told)
-    row = connection.execute(select(ROWS["proposal_recipients"]).where(_R.key == mail.recipient_key)).mappings().first()
+    row = _first(connection, select(ROWS["proposal_recipients"]).where(_R.key == mail.recipient_key))
     code = _why_not(connection, now_ms, mail, proposal, version, document, row)
     if code is not None or row is None:
         return code or GONE
@@ -143,17 +143,23 @@ def _with_news(connection: Connection, mail: Mail, told: Told) -> Told:
     here = (mail.proposal_key, mail.version)
     if mail.kind in (QUESTION, outbox.ANSWER):
         key = mail.about.get("question_key")
-        row = connection.execute(select(_Q.asked_by, _Q.text, _Q.answer).where(_Q.key == key)).first()
-        if row is not None:
-            return structs.replace(told, name=row.asked_by, text=row.text, reply=row.answer or "")
+        found = _first(connection, select(_Q.asked_by, _Q.text, _Q.answer).where(_Q.key == key))
+        if found is not None:
+            return structs.replace(told, name=found["asked_by"], text=found["text"], reply=found["answer"] or "")
     if mail.kind == SIGNED:
-        query = select(_S.name, _S.total_minor).where(_S.proposal_key == here[0], _S.version == here[1])
-        row = connection.execute(query.order_by(_S.ordinal.desc()).limit(1)).first()
-        if row is not None:
-            return structs.replace(told, name=row.name, total_minor=row.total_minor)
+        signed = select(_S.name, _S.total_minor).where(_S.proposal_key == here[0], _S.version == here[1])
+        found = _first(connection, signed.order_by(_S.ordinal.desc()).limit(1))
+        if found is not None:
+            return structs.replace(told, name=found["name"], total_minor=found["total_minor"])
     if mail.kind in (ANSWERED, DECLINED):
         query = select(_A.by, _A.reason, _A.total_minor).where(_A.proposal_key == here[0], _A.version == here[1])
-        row = connection.execute(query).first()
-        if row is not None:
-            return structs.replace(told, name=row.by or "", text=row.reason or "", total_minor=row.total_minor)
+        found = _first(connection, query)
+        if found is not None:
+            said = {"name": found["by"] or "", "text": found["reason"] or ""}
+            return structs.replace(told, **said, total_minor=found["total_minor"])
     return told
+
+
+def _first(connection: Connection, query: Select[Any]) -> Row | None:
+    found = connection.execute(query).mappings().first()
+    return dict(found) if found is not None else None
