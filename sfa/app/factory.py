@@ -138,6 +138,7 @@ class Services(Struct, frozen=True):
     studio: Studio
     renders: Renders
     sealer: Sealer
+    verifier: Verifier
     pages: Pages
     hooks: Hooks
     mailer: Mailer
@@ -236,6 +237,7 @@ def connect(
         studio=Studio(),
         renders=Renders(files, press),
         sealer=Sealer(files, press, secret, _sealing(settings)),
+        verifier=Verifier(database, clock),
         pages=Pages(screens, files, secret),
         hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
         mailer=Mailer(database, clock, secret, post_of(settings.smtp_url, settings.mail_from, settings.buyers_url)),
@@ -283,7 +285,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
-        *verify_routes(Verifier(services.database, services.clock)),
+        *verify_routes(services.verifier),
         *buyer_reading_routes(services.screens),
         *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
