@@ -212,7 +212,6 @@ CATALOGUE: dict[str, Entry] = {
     "webhook_kind_unknown": Entry(422, "There is no such kind of event"),
     "webhook_limit": Entry(409, "There are as many endpoints as a company may have: delete one"),
     "webhook_off": Entry(409, "The endpoint is switched off: switch it on before anything is sent to it"),
-    "seal_key_unusable": Entry(503, "The company's key for sealing cannot be used"),
     # imports and operations
     "import_invalid": Entry(422, "The import file has errors; nothing was written"),
     "import_file_missing": Entry(422, "An import file is missing"),
