@@ -32,9 +32,9 @@ from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
-from proposals.buyer.reading_routes import buyer_reading_routes
 from proposals.buyer.page_routes import page_routes
 from proposals.buyer.page_serving import Pages
+from proposals.buyer.reading_routes import buyer_reading_routes
 from proposals.delivery.running import Mailer, post_of
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes

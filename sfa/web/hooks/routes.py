@@ -112,14 +112,14 @@ def _deliveries(hooks: Hooks, places_in: Places) -> HTTPRouteHandler:
     async def listed(
         request: Asked,
         key: FromPath[str],
-        state: FromQuery[str | None] = None,
+        wanted_state: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = replaying.PAGE_DEFAULT,
     ) -> Deliveries:
         user = request.user.user_key
-        about = json.dumps([user, "webhooks", key, state])
+        about = json.dumps([user, "webhooks", key, wanted_state])
         place = places_in.open(after, about) if after is not None else None
-        found = await hooks.database.read_long_async(replaying.page, user, key, Wanted(state, place, limit))
+        found = await hooks.database.read_long_async(replaying.page, user, key, Wanted(wanted_state, place, limit))
         if found.next is None:
             return found
         return msgspec.structs.replace(found, next=places_in.seal(found.next, about))

@@ -12,8 +12,8 @@ from proposals.buyer.changes import AMOUNTS, KINDS, between, previous_of
 from proposals.document import Document, Enclosure, Item, Section
 from sfa.core.pricing.values import Discount, Tax
 from tests.office import Office
-from tests.proposals.buyer.looking import link, sent
 from tests.proposals.builders import document, item, offered, picture, priced_of
+from tests.proposals.buyer.looking import link, sent
 from tests.proposals.selling import order
 
 SAME = frozenset({"format", "template", "number", "version", "issued_on", "rounding", "rounding_per"})

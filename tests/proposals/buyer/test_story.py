@@ -1,33 +1,26 @@
 """The whole story: drafted on a phone without signal, mailed, opened in Chromium, signed, sealed, won (R46-R52, R55).
 
-A real server process, a real mail server, a real browser of the size of a phone. What each of them shows is held against
+A real server process, a real mail server, a real browser of the size of a phone. What each shows is held against
 what the others show. Pictures of the page lie in the test's folder, for people to look at.
 """
 
 import hashlib
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
-from proposals.document import Document
 from proposals.evidence import accepted as evidence
-from proposals.evidence.timeline import events_of
 from proposals.templates.formats import money
 from sfa.app import reconcile
 from sfa.core.clock import SystemClock
-from sfa.core.ids import KeyMaker
-from sfa.db.tables import ROWS, proposal_answers, proposal_events, proposal_opens, proposal_versions
+from sfa.db.tables import ROWS, proposal_answers, proposal_versions
 from sync.device import buyers
 from tests.browser import Chromium
 from tests.proposals.buyer.reader import Reader
-from tests.proposals.buyer.stage import BUYER, PATIENCE_S, Stage, link_of, staged
+from tests.proposals.buyer.stage import BUYER, Stage, link_of, staged
 
 pytestmark = [pytest.mark.xdist_group("story"), pytest.mark.timeout(240)]
 
