@@ -61,6 +61,7 @@ SUMMARIES: dict[str, str] = {
     "GET /api/proposal-approvals": "List the proposals that wait for your approval",
     "GET /api/proposals/{key}/opens": "Read who opened what was sent of a proposal, and for how long",
     "GET /api/proposals/{key}/questions": "List what buyers asked about a proposal",
+    "GET /api/proposal-funnel": "Read what became of what was sent",
     "GET /api/proposal-questions": "List the questions that wait for your answer",
     "GET /api/proposal_templates/{key}/versions": "List the versions of a template",
     "GET /api/proposal_templates/{key}/preview": "Look at a template with a made-up offer",

@@ -36,6 +36,7 @@ from proposals.buyer.page_routes import page_routes
 from proposals.buyer.page_serving import Pages
 from proposals.buyer.reading_routes import buyer_reading_routes
 from proposals.delivery.running import Mailer, post_of
+from proposals.funnel_routes import funnel_routes
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
@@ -270,6 +271,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
         *buyer_reading_routes(services.screens),
+        *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
         *page_routes(services.pages),
         *visit_routes(services.screens, Places(services.secret)),

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from forecasting import locking, overriding, reminding, taking
 from forecasting.outlook import store as runs
 from forecasting.outlook.running import Outlooks
+from proposals.buyer import opens
 from proposals.rendering import pictures, queue
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
@@ -116,6 +117,11 @@ def forget_webhooks(connection: Connection, now_ms: int) -> str:
     return f"{deliveries} deliveries, {events} events"
 
 
+def forget_opens(connection: Connection, now_ms: int) -> str:
+    """How long each part of an offer was looked at, after 400 days."""
+    return f"{opens.forget(connection, now_ms)} sessions"
+
+
 def find_duplicates(connection: Connection, now_ms: int) -> str:
     looked, made = finder.find(connection, now_ms)
     return f"{made} suggestions from {looked} rows"
@@ -206,6 +212,7 @@ JOBS: dict[str, Job] = {
         Job("forget_old_runs", DAY_S, forget_old_runs),
         Job("forget_renders", DAY_S, forget_renders),
         Job("forget_webhooks", DAY_S, forget_webhooks),
+        Job("forget_opens", DAY_S, forget_opens),
         Job("forget_idempotency_keys", HOUR_S, forget_idempotency_keys),
     )
 }

@@ -206,12 +206,12 @@ CATALOGUE: dict[str, Entry] = {
     "preview_failed": Entry(422, "The preview could not be made within its limits: `reason` says why"),
     "render_queue_full": Entry(429, "Too many drafts of this person wait to be printed: wait for them"),
     "render_missing": Entry(404, "Nothing of this proposal was ordered to be printed"),
+    "seal_key_unusable": Entry(503, "The company's key for sealing cannot be used"),
     # webhooks
     "webhook_url_refused": Entry(422, "This server does not post to such an address: `reason` says why"),
     "webhook_kind_unknown": Entry(422, "There is no such kind of event"),
     "webhook_limit": Entry(409, "There are as many endpoints as a company may have: delete one"),
     "webhook_off": Entry(409, "The endpoint is switched off: switch it on before anything is sent to it"),
-    "seal_key_unusable": Entry(503, "The company's key for sealing cannot be used"),
     # imports and operations
     "import_invalid": Entry(422, "The import file has errors; nothing was written"),
     "import_file_missing": Entry(422, "An import file is missing"),
