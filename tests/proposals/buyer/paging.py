@@ -1,12 +1,16 @@
 """A proposal that was sent, a link to it, and a visitor at the page."""
 
+import json
+from pathlib import Path
 from typing import Any
 
+import proposals
 from proposals.buyer import links
 from proposals.buyer.links import Link
 from sfa.app.factory import Services
 from tests.crm.desk import Desk
-from tests.proposals.selling import offered, order
+from tests.office import Office
+from tests.proposals.selling import TEMPLATE, offered, order
 
 INES = {"name": "Inés Caballero", "email": "ines@acme.example", "role": "signer"}
 
@@ -44,3 +48,45 @@ def sent(desk: Desk, key: str = "p1", **said: Any) -> None:
     phone = offered(desk.office, key, **said)
     phone.do("create", "proposal_recipients", f"{key}-ines", set={"proposal_key": key, **INES})
     order(phone, "send", key)
+
+
+SAMPLE = json.loads((Path(proposals.__file__).parent / "sample.json").read_text("utf-8"))
+BRAND = {"primary": "#12524a", "accent": "#a8480f", "footer": "Registered in Bilbao, BI-1"}
+
+
+def solar(office: Office, key: str, signers: tuple[str, ...] = ("Inés Caballero",), **said: Any) -> None:
+    """A long offer with all that a page can show: sections, options, alternatives, quantities, a plan of payment."""
+    template = {**TEMPLATE, "brand": BRAND, "seller": SAMPLE["seller"]}
+    template["seller"] = {name: value for name, value in template["seller"].items() if name not in ("person", "title")}
+    office.put(
+        ("contacts", "ines", {"account_key": "acme", "name": "Inés Caballero", "title": "Head of Operations"}),
+        ("proposal_templates", "solar", {**template, "texts": {"en": {"terms": TERMS, "closing": "Thank you."}}}),
+    )
+    names = ("title", "language", "currency", "discounts", "deposit", "instalments", "summary", "sections")
+    row = {"deal_key": "deal-a", "template_key": "solar", "contact_key": "ines", **{n: SAMPLE[n] for n in names}}
+    phone = office.phone("ana")
+    made = [phone.mutation("create", "proposals", key, set={**row, **said})]
+    for place, line in enumerate(SAMPLE["lines"]):
+        made.append(phone.mutation("create", "proposal_lines", f"{key}-{line['key']}", set=_line(key, place, line)))
+    for place, name in enumerate(signers):
+        who = {"proposal_key": key, "name": name, "email": f"{place}@acme.example", "role": "signer", "position": place}
+        made.append(phone.mutation("create", "proposal_recipients", f"{key}-r{place}", set=who))
+    receipts = phone.push(*made).receipts
+    assert {receipt.outcome for receipt in receipts} == {"applied"}, receipts
+    receipt = order(phone, "send", key)
+    assert receipt.outcome == "applied", receipt
+
+
+TERMS = """1. **Delivery.** Material arrives within six weeks of the deposit.
+2. **Warranty.** Ten years on workmanship, 25 years on the yield of the modules.
+3. **Your part.** Access to roof and main switch room, and the owner's permits."""
+
+
+def _line(key: str, place: int, line: dict[str, Any]) -> dict[str, Any]:
+    tax = line.get("tax") or {"name": None, "rate_bp": None}
+    same = ("name", "text", "unit", "quantity", "unit_price_minor", "discounts", "optional")
+    limits = ("quantity_min", "quantity_max", "quantity_step")
+    said = {name: line[name] for name in (*same, *limits) if name in line}
+    chosen = line.get("chosen", True)
+    where = {"proposal_key": key, "position": place, "section_key": line.get("section"), "group_key": line.get("group")}
+    return {**said, **where, "chosen": chosen, "tax_name": tax["name"], "tax_rate_bp": tax["rate_bp"]}
