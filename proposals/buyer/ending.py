@@ -95,7 +95,7 @@ def _products(held: Held) -> dict[str, str]:
     """Of what was sent before it was kept: as the lines say it by now."""
     said = _LINES.product_key.is_not(None)
     query = select(_LINES.key, _LINES.product_key).where(_LINES.proposal_key == held.link.proposal_key, said)
-    return dict(held.door.connection.execute(query).tuples().all())
+    return dict(held.door.connection.execute(query).all())
 
 
 def _answer(held: Held, kind: str, name: str, reason: str | None, **more: Any) -> None:

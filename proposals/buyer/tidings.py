@@ -20,7 +20,7 @@ def signed(held: Held, name: str) -> None:
 
 
 def accepted(held: Held, name: str, said: Mapping[str, Any]) -> None:
-    """Everybody who has a part in it."""
+    """Everybody who has a part in it. That the deal was won is told by the door, as of any other."""
     outbox.drop(held.door.connection, held.proposal.key, OVER, kinds=TO_DECIDE)
     _tell(held, "proposal.accepted", said)
     _rep(held, outbox.ANSWERED, {"name": name})
@@ -32,14 +32,6 @@ def declined(held: Held, name: str, reason: str) -> None:
     outbox.drop(held.door.connection, held.proposal.key, OVER, kinds=TO_DECIDE)
     _tell(held, "proposal.declined", {"recipient_key": held.link.recipient_key})
     _rep(held, outbox.DECLINED, {"name": name, "reason": reason})
-
-
-def won(held: Held, end: int) -> None:
-    """Once for each end of a deal."""
-    row = held.deal.row
-    data = {"deal_key": held.deal.key, "end": end, "amount_minor": row["amount_minor"], "currency": row["currency"]}
-    data |= {"owner_key": row["owner_key"], "account_key": row["account_key"], "proposal_key": held.proposal.key}
-    emit(held.door.connection, "deal.won", event_key("deal.won", held.deal.key, end), held.door.now_ms, data)
 
 
 def _tell(held: Held, kind: str, said: Mapping[str, Any]) -> None:

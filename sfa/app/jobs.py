@@ -20,6 +20,7 @@ from forecasting import locking, overriding, reminding, taking
 from forecasting.outlook import store as runs
 from forecasting.outlook.running import Outlooks
 from proposals.buyer import opens
+from proposals.buyer import expiry
 from proposals.rendering import pictures, queue
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
@@ -120,6 +121,9 @@ def forget_webhooks(connection: Connection, now_ms: int) -> str:
 def forget_opens(connection: Connection, now_ms: int) -> str:
     """How long each part of an offer was looked at, after 400 days."""
     return f"{opens.forget(connection, now_ms)} sessions"
+def expire_proposals(connection: Connection, now_ms: int) -> str:
+    """What no buyer answered until its last day was over (R47)."""
+    return f"{expiry.expire(connection, now_ms)} expired"
 
 
 def find_duplicates(connection: Connection, now_ms: int) -> str:
@@ -204,6 +208,7 @@ JOBS: dict[str, Job] = {
         Job("lock_calls", MINUTE_S, lock_calls),
         Job("remind_of_calls", REMIND_S, remind_of_calls),
         Job("supersede_overrides", MINUTE_S, supersede_overrides),
+        Job("expire_proposals", MINUTE_S, expire_proposals),
         Job("reconcile", DAY_S, reconcile.run),
         Job("judge_customers", CUSTOMERS_S, judge_customers),
         Job("take_forecast_snapshot", SNAPSHOT_S, taking.take),
