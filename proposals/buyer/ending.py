@@ -50,8 +50,6 @@ def accept(held: Held, this: Chosen, name: str, visitor: Visitor) -> int:
     detail |= {"end": won.end, "reopened": won.reopened, "unmet": won.unmet, "quote": won.quote}
     _note(held, timeline.ACCEPTED, visitor, detail)
     tidings.accepted(held, name, {**amounts, "digest": digest})
-    if won.changed:
-        tidings.won(held, won.end)
     _supersede_others(held)
     return priced.total_minor
 

@@ -19,8 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from forecasting import locking, overriding, reminding, taking
 from forecasting.outlook import store as runs
 from forecasting.outlook.running import Outlooks
-from proposals.buyer import opens
-from proposals.buyer import expiry
+from proposals.buyer import expiry, opens
 from proposals.rendering import pictures, queue
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
