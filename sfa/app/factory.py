@@ -35,6 +35,7 @@ from forecasting.snapshot_routes import snapshot_routes
 from proposals.buyer.page_routes import page_routes
 from proposals.buyer.page_serving import Pages
 from proposals.buyer.reading_routes import buyer_reading_routes
+from proposals.delivery.routes import delivery_routes
 from proposals.delivery.running import Mailer, post_of
 from proposals.funnel_routes import funnel_routes
 from proposals.rendering.press import Press
@@ -235,6 +236,7 @@ def connect(
         pages=Pages(screens, files, secret),
         hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
         mailer=Mailer(database, clock, secret, post_of(settings.smtp_url, settings.mail_from, settings.buyers_url)),
+        mailer=Mailer(database, clock, secret, settings.buyers_url, post_of(settings.smtp_url, settings.mail_from)),
     )
 
 
@@ -274,6 +276,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
         *page_routes(services.pages),
+        *delivery_routes(services.screens, services.mailer),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
