@@ -20,7 +20,7 @@ from msgspec import Struct
 from proposals.document import Document
 from proposals.evidence import timeline
 from proposals.evidence.accepted import DRAWN, Accepted, Signed, accepted_of
-from proposals.evidence.testimony import Happened, testimony_of
+from proposals.evidence.testimony import Happened, read_testimony
 from proposals.evidence.words import Say, say_in
 from proposals.templates.branding import colours_css
 from proposals.templates.faces import faces_css
@@ -100,7 +100,7 @@ def final(document: Document, template: Template, body: bytes, verify_url: str) 
 
 def certificate(document: Document, _template: Template, body: bytes, verify_url: str) -> Printed:
     """`body` is the canonical JSON of a `Testimony`, `document` the one that was accepted."""
-    told = testimony_of(body)
+    told = read_testimony(body)
     accepted, say = told.accepted, say_in(document.language)
     rows = _digests(accepted, say)[:1]
     if told.original_pdf is not None:

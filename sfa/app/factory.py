@@ -37,6 +37,7 @@ from proposals.buyer.page_serving import Pages
 from proposals.buyer.reading_routes import buyer_reading_routes
 from proposals.delivery.routes import delivery_routes
 from proposals.delivery.running import Mailer, post_of
+from proposals.evidence.sealer import Sealer, Sealing
 from proposals.funnel_routes import funnel_routes
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
@@ -136,6 +137,7 @@ class Services(Struct, frozen=True):
     movements: Movements
     studio: Studio
     renders: Renders
+    sealer: Sealer
     pages: Pages
     hooks: Hooks
     mailer: Mailer
@@ -233,10 +235,20 @@ def connect(
         movements=Movements(screens),
         studio=Studio(),
         renders=Renders(files, press),
+        sealer=Sealer(files, press, secret, _sealing(settings)),
         pages=Pages(screens, files, secret),
         hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
         mailer=Mailer(database, clock, secret, post_of(settings.smtp_url, settings.mail_from, settings.buyers_url)),
         mailer=Mailer(database, clock, secret, settings.buyers_url, post_of(settings.smtp_url, settings.mail_from)),
+    )
+
+
+def _sealing(settings: Settings) -> Sealing:
+    return Sealing(
+        key_file=settings.seal_key_file,
+        key_password=settings.seal_key_password,
+        tsa_url=settings.tsa_url,
+        public_url=settings.buyers_url,
     )
 
 
@@ -349,6 +361,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         services.passwords.close()
         services.planner.close()
         services.studio.close()
+        await services.sealer.close()
         await services.renders.close()
         await services.hooks.close()
         await services.mailer.close()
@@ -375,6 +388,7 @@ async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     running = scheduler(services.database, services.clock, services.files, minute, outlooks)
     running.start()
     services.renders.start()
+    services.sealer.start()
     services.hooks.start()
     services.mailer.start()
     try:
