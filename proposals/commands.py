@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 
 from proposals import approving, lifecycle, numbering, printable, probing, store
 from proposals.buyer import replying
-from proposals.delivery import sending
 from proposals.delivery import ordering, sending
 from proposals.document import Document
 from proposals.drafting import Drawn, drawn

@@ -122,6 +122,7 @@ def forget_opens(connection: Connection, now_ms: int) -> str:
     """How long each part of an offer was looked at, after 400 days."""
     return f"{opens.forget(connection, now_ms)} sessions"
 
+
 def expire_proposals(connection: Connection, now_ms: int) -> str:
     """What no buyer answered until its last day was over (R47)."""
     return f"{expiry.expire(connection, now_ms)} expired"
