@@ -137,8 +137,8 @@ def _sealed(stage: Stage, key: str, reader: Reader, folder: Path) -> dict[str, b
     reader.open()
     reader.show("sealed")
     found = {
-        "final": reader.saved("[Ss]igned", folder / "final.pdf"),
-        "certificate": reader.saved("[Cc]ertificate", folder / "certificate.pdf"),
+        "final": reader.saved("Accepted offer", folder / "final.pdf"),
+        "certificate": reader.saved("Certificate of acceptance", folder / "certificate.pdf"),
     }
     for name, attachment in (("final", told.final), ("certificate", told.certificate)):
         stage.ana.device.fetch(attachment, folder / "fetched.pdf")
