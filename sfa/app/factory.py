@@ -38,6 +38,7 @@ from proposals.buyer.reading_routes import buyer_reading_routes
 from proposals.delivery.routes import delivery_routes
 from proposals.delivery.running import Mailer, post_of
 from proposals.evidence.sealer import Sealer, Sealing
+from proposals.evidence.verify_routes import Verifier, verify_routes
 from proposals.funnel_routes import funnel_routes
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
@@ -283,6 +284,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
+        *verify_routes(Verifier(services.database, services.clock)),
         *buyer_reading_routes(services.screens),
         *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
