@@ -44,12 +44,17 @@ def linked(desk: Desk, recipient: str | None = None, kind: str = "buyer", key: s
     return Visitor(desk, desk.office.database.write(links.make, services.secret.derive(links.PURPOSE), link))
 
 
+def deal(office: Office, key: str) -> str:
+    """One of its own for a proposal, so that answers do not meet each other; -> its key."""
+    values = {"owner_key": "ana", "account_key": "acme", "stage_key": "lead", "amount_minor": 1, "currency": "EUR"}
+    office.put(("deals", f"deal-{key}", {"name": "Pumps", **values}))
+    return f"deal-{key}"
+
+
 def sent(desk: Desk, key: str = "p1", line: dict[str, Any] | None = None, **said: Any) -> Visitor:
     """Pumps for Acme in a deal of their own, for one signer; -> she who has the link."""
     office = desk.office
-    deal = {"owner_key": "ana", "account_key": "acme", "stage_key": "lead", "amount_minor": 1, "currency": "EUR"}
-    office.put(("deals", f"deal-{key}", {"name": "Pumps", **deal}))
-    phone = offered(office, key, line=line, **{"deal_key": f"deal-{key}", **said})
+    phone = offered(office, key, line=line, **{"deal_key": deal(office, key), **said})
     extra = {**LINE, "proposal_key": key, "name": "Valve", "position": 1, "optional": True, "chosen": False}
     office.put(
         ("proposal_lines", f"{key}-2", {**extra, "quantity": "1", "unit_price_minor": 40_00}),
@@ -82,7 +87,12 @@ def solar(office: Office, key: str, signers: tuple[str, ...] = ("Inés Caballero
         ("proposal_templates", "solar", {**template, "texts": {"en": {"terms": TERMS, "closing": "Thank you."}}}),
     )
     names = ("title", "language", "currency", "discounts", "deposit", "instalments", "summary", "sections")
-    row = {"deal_key": "deal-a", "template_key": "solar", "contact_key": "ines", **{n: SAMPLE[n] for n in names}}
+    row = {
+        "deal_key": deal(office, key),
+        "template_key": "solar",
+        "contact_key": "ines",
+        **{n: SAMPLE[n] for n in names},
+    }
     phone = office.phone("ana")
     made = [phone.mutation("create", "proposals", key, set={**row, **said})]
     for place, line in enumerate(SAMPLE["lines"]):
