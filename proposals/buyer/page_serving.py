@@ -31,7 +31,7 @@ from proposals.buyer.page_values import Form, values_of
 from proposals.buyer.page_view import said_of
 from proposals.buyer.page_words import page_words
 from proposals.buyer.people import Marks, is_ahead
-from proposals.buyer.stopping import opt_out
+from proposals.delivery import opting
 from sfa.core.errors import Refused
 from sfa.crm.online import Online
 from sfa.files.service import Files
@@ -187,7 +187,7 @@ class Pages:
         self.limits.answer(link.link_key)
         if link.kind == STAFF:
             raise Refused("not_permitted")
-        await self.screens.write(opt_out, link, visit.visitor)
+        await self.screens.write(opting.stop, link, visit.visitor)
         look = await self.look(link)
         return _page(notice(look.sent.language, "stopped", back=visit.base))
 
