@@ -15,12 +15,12 @@ from sqlalchemy import Connection
 
 from proposals import approving, lifecycle, numbering, printable, probing, store
 from proposals.buyer import replying
-from proposals.delivery import sending
+from proposals.delivery import ordering, sending
 from proposals.document import Document
 from proposals.drafting import Drawn, drawn
 from proposals.lifecycle import APPROVED, DRAFT, IN_APPROVAL, SENT, WITHDRAWN
 from proposals.needing import Needed, needed
-from proposals.quoting import offer_of_deal
+from proposals.quoting import offer_of_deal, products_of
 from proposals.rendering import keeping, pictures, queue
 from proposals.rendering.queue import Asked
 from proposals.starting import propose
@@ -33,6 +33,7 @@ from sfa.core.errors import Refused
 from sfa.core.fields import Instant
 from sfa.core.transitions import NoArguments
 from sfa.crm import edits
+from sfa.crm.addressees import UNOPENED
 from sfa.crm.commands import Act, Command
 from sfa.crm.edits import Who
 from sfa.db.cells import Cell
@@ -214,12 +215,13 @@ def _freeze(door: Door, who: Who, cell: Cell, deal: Cell, made: Drawn, origin: O
     if template_key is not None:
         store.keep_template(connection, made.template, at, by)
     said = {"sent_at": at, "sent_by": by, "quote": quote, "template_key": template_key}
+    said["products"] = msgspec.json.encode(products_of(made), order="deterministic")
     digest, version = store.keep(connection, cell.key, deal.key, document, made.offer, number, said)
     store.keep_enclosures(connection, cell.key, document, cell.row["enclosures"])
     sending.sent(door, cell, deal, document, digest, origin)
     row = {"status": SENT, "needs": [], "number": number.text, "version": version, "digest": digest}
     row |= {"total_minor": made.priced.total_minor, "sent_at": at, "sent_by": by, "withdrawn_at": None}
-    row |= {**sending.UNOPENED, "outcome": None}  # of the version that is sent now
+    row |= {**UNOPENED, "outcome": None}  # of the version that is sent now
     order = queue.ask(connection, door.now_ms, _wanted(cell.key, document, made.template, by, queue.SENT))
     _put(door, cell, {**row, **_pdf(keeping.said_of(order), digest)}, origin, "send")
 
@@ -384,4 +386,5 @@ COMMANDS: dict[str, Command] = {
     **{name: Command(ENTITY, act, alone=True, handed=name in HANDED) for name, act in ACTS.items()},
     "deal.propose": Command("deals", propose),
     **replying.COMMANDS,
+    **ordering.COMMANDS,
 }

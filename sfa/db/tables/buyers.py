@@ -106,8 +106,8 @@ proposal_signatures = Table(
 )
 
 # One for each version that was accepted, declined or expired. `document` is the canonical JSON of what was accepted
-# (`proposals.buyer.accepted`), null otherwise. `seal_state` is queued, sealing, sealed or failed; null where there is
-# nothing to seal. `stamped` says whether a timestamp authority confirmed it.
+# (`proposals.evidence.accepted`), null otherwise. `seal_state` is queued, sealing, sealed or failed; null where there
+# is nothing to seal. `stamped` says whether a timestamp authority confirmed it.
 proposal_answers = Table(
     "proposal_answers",
     METADATA,

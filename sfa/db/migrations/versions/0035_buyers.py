@@ -62,7 +62,7 @@ TABLES: dict[str, tuple[str, str]] = {
     "webhook_endpoints": (
         "endpoint_key",
         "endpoint_key:key! url:text! about:text kinds:json! secret:bytes! before:bytes before_until:big active:flag! "
-        "problem:text failing_since:big made_at:big! made_by:key",
+        "problem:text failing_since:big paused_until:big made_at:big! made_by:key",
     ),
     "webhook_events": ("event_key", "event_key:key! kind:text! at:big! body:bytes!"),
     "webhook_deliveries": (
@@ -102,7 +102,7 @@ ROW_TABLES = {
 }
 ADDED = {
     "proposals": "opened_at:big last_opened_at:big opens:big outcome:json final_key:text certificate_key:text",
-    "proposal_versions": "offer:bytes",
+    "proposal_versions": "offer:bytes products:bytes",
     "proposal_templates": "remind_after_days:json remind_before_days:big",
 }
 
