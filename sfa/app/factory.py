@@ -241,7 +241,6 @@ def connect(
         verifier=Verifier(database, clock),
         pages=Pages(screens, files, secret),
         hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
-        mailer=Mailer(database, clock, secret, post_of(settings.smtp_url, settings.mail_from, settings.buyers_url)),
         mailer=Mailer(database, clock, secret, settings.buyers_url, post_of(settings.smtp_url, settings.mail_from)),
     )
 
