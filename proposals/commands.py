@@ -14,12 +14,13 @@ from msgspec import Meta, Struct
 from sqlalchemy import Connection
 
 from proposals import approving, lifecycle, numbering, printable, probing, store
+from proposals.buyer import replying
 from proposals.delivery import ordering, sending
 from proposals.document import Document
 from proposals.drafting import Drawn, drawn
 from proposals.lifecycle import APPROVED, DRAFT, IN_APPROVAL, SENT, WITHDRAWN
 from proposals.needing import Needed, needed
-from proposals.quoting import offer_of_deal
+from proposals.quoting import offer_of_deal, products_of
 from proposals.rendering import keeping, pictures, queue
 from proposals.rendering.queue import Asked
 from proposals.starting import propose
@@ -214,6 +215,7 @@ def _freeze(door: Door, who: Who, cell: Cell, deal: Cell, made: Drawn, origin: O
     if template_key is not None:
         store.keep_template(connection, made.template, at, by)
     said = {"sent_at": at, "sent_by": by, "quote": quote, "template_key": template_key}
+    said["products"] = msgspec.json.encode(products_of(made), order="deterministic")
     digest, version = store.keep(connection, cell.key, deal.key, document, made.offer, number, said)
     store.keep_enclosures(connection, cell.key, document, cell.row["enclosures"])
     sending.sent(door, cell, deal, document, digest, origin)
@@ -383,5 +385,6 @@ HANDED = frozenset({"proposal.render", "proposal.revise"})
 COMMANDS: dict[str, Command] = {
     **{name: Command(ENTITY, act, alone=True, handed=name in HANDED) for name, act in ACTS.items()},
     "deal.propose": Command("deals", propose),
+    **replying.COMMANDS,
     **ordering.COMMANDS,
 }

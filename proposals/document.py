@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sfa.core.fields import Currency, Day
 from sfa.core.pricing.values import Discount, Due, Key, Priced, Tax
@@ -104,7 +104,8 @@ class TemplateRef(Struct, frozen=True):
 class Document(Struct, frozen=True, kw_only=True):
     """`number` is null in a draft, which the document says on every page. `zone` is the one that `valid_until` (its
     last whole day) is meant in (R47). `version` counts what was sent, from 1. `sections` are in order of print; lines
-    without a section come first. `rounding` and `rounding_per` say how amounts were rounded (R35)."""
+    without a section come first. `rounding` and `rounding_per` say how amounts were rounded (R35). `consent` is
+    what the company has buyers agree to; not written at all where it says nothing, as before there was such a text."""
 
     format: int = 1
     template: TemplateRef
@@ -130,6 +131,7 @@ class Document(Struct, frozen=True, kw_only=True):
     terms: Rich = ""
     closing: Rich = ""
     enclosures: tuple[Enclosure, ...] = ()
+    consent: Annotated[str, Meta(max_length=2_000)] | UnsetType = UNSET
 
     @property
     def dues(self) -> tuple[Due, ...]:

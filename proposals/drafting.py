@@ -7,7 +7,7 @@ document says is copied into it: what is sent is never made again of rows (R46).
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import Connection, select
 
 from proposals.document import Brand, Document, Enclosure, Item, Party, Picture, Section
@@ -17,7 +17,7 @@ from sfa.core.errors import Refused
 from sfa.core.pricing import price
 from sfa.core.pricing.rows import offer_of
 from sfa.core.pricing.values import Line, Offer, Priced
-from sfa.core.proposal_rows import LANGUAGES, TEXTS
+from sfa.core.proposal_rows import CONSENT, LANGUAGES, TEXTS
 from sfa.db import scope
 from sfa.db.looking import load_below
 from sfa.db.prepared import among, listed
@@ -144,7 +144,13 @@ class _Writer:
             summary=summary,
             terms=terms,
             closing=closing,
+            consent=self._consent(),
         )
+
+    def _consent(self) -> str | UnsetType:
+        """The company's, in the language that the document is in: nobody agrees to what he perhaps cannot read."""
+        said = self.template["texts"].get(self.row["language"], {}).get(CONSENT)
+        return str(said) if said else UNSET
 
     def valid_until(self) -> str:
         said: str | None = self.row["valid_until"]

@@ -3,8 +3,8 @@
 A proposal is a draft, in approval or approved until it is sent; people change it in these states alone, and a change
 makes it a draft again. What was sent is a version of its own: the proposal goes on as a draft when it is revised, and
 with the next sending the older version is superseded (R46). What a prospect does with a version (viewed, accepted,
-declined, expired) ends it as `superseded` and `withdrawn` do; of those four this half of the house only knows that they
-are there.
+declined, expired) is `proposals.buyer`. What was accepted stays: it is neither revised nor withdrawn. Where another
+offer about the deal was accepted, a proposal is superseded; it is revised if the deal goes on.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ FROM: Mapping[str, tuple[str, ...]] = {
     APPROVE: (IN_APPROVAL,),
     REJECT: (IN_APPROVAL,),
     SEND: OPEN,
-    REVISE: (SENT, VIEWED, DECLINED, EXPIRED, WITHDRAWN),
+    REVISE: (SENT, VIEWED, DECLINED, EXPIRED, SUPERSEDED, WITHDRAWN),
     WITHDRAW: WITH_BUYER,
 }
 # Who asks for what stands already has got it: twice is once.

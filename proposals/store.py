@@ -121,6 +121,13 @@ def offer_of(connection: Connection, key: str, version: int) -> Offer | None:
     return msgspec.json.decode(bytes(body), type=Offer) if body is not None else None
 
 
+def products_of(connection: Connection, key: str, version: int) -> dict[str, str] | None:
+    """line -> product, of all lines that are of one; None of what was sent before that was kept."""
+    query = select(_V.products).where(_V.proposal_key == key, _V.version == version)
+    body = connection.execute(query).scalar()
+    return msgspec.json.decode(bytes(body), type=dict[str, str]) if body is not None else None
+
+
 def number_of(connection: Connection, key: str) -> Number | None:
     """The number that the proposal has since it was first sent."""
     row = connection.execute(select(_V.series, _V.ordinal).where(_V.proposal_key == key).limit(1)).first()

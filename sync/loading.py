@@ -53,6 +53,9 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
     if "proposal_lines" in written:  # with a change of one its proposal is a draft again
         held = door.peek("proposal_lines", "proposal_key", written["proposal_lines"])
         written.setdefault("proposals", set()).update(held)
+    if "proposal_questions" in written:  # its answer is noted under the proposal's lock
+        held = door.peek("proposal_questions", "proposal_key", written["proposal_questions"])
+        written.setdefault("proposals", set()).update(held)
     if "proposal_recipients" in written:  # with an address its links end, under the proposal's lock
         held = door.peek("proposal_recipients", "proposal_key", written["proposal_recipients"])
         written.setdefault("proposals", set()).update(held)

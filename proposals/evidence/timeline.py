@@ -4,13 +4,13 @@ Nobody changes or takes out an event without breaking the chain from there on. W
 proposal's row, so that two do not become the same number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, and_, func, insert, select
 
 from sfa.db.tables import proposal_events
 
@@ -86,6 +86,37 @@ def note(
     event = msgspec.structs.replace(event, digest=digest_of(proposal_key, event))
     connection.execute(insert(proposal_events), {"proposal_key": proposal_key, **msgspec.structs.asdict(event)})
     return event
+
+
+def note_each(connection: Connection, of: Iterable[tuple[str, int]], at: int, kind: str) -> None:
+    """The same event of (proposal, version)s that nobody in particular caused; their rows are locked."""
+    assert kind in KINDS
+    wanted = dict(of)
+    newest = select(_E.proposal_key, func.max(_E.n).label("n")).where(_E.proposal_key.in_(wanted))
+    ends = newest.group_by(_E.proposal_key).subquery()
+    here = (_E.proposal_key == ends.c.proposal_key, _E.n == ends.c.n)
+    query = select(_E.proposal_key, _E.n, _E.digest).join(ends, and_(*here))
+    last = {key: (n, digest) for key, n, digest in connection.execute(query)}
+    rows = []
+    for key, version in sorted(wanted.items()):
+        n, before = last.get(key, (0, BEGINNING))
+        event = Event(
+            n=n + 1,
+            version=version,
+            at=at,
+            kind=kind,
+            recipient_key=None,
+            user_key=None,
+            address=None,
+            agent=None,
+            detail=b"{}",
+            before=before,
+            digest="",
+        )
+        event = msgspec.structs.replace(event, digest=digest_of(key, event))
+        rows.append({"proposal_key": key, **msgspec.structs.asdict(event)})
+    if rows:
+        connection.execute(insert(proposal_events), rows)
 
 
 def digest_of(proposal_key: str, event: Event) -> str:

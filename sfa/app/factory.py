@@ -32,8 +32,14 @@ from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
+from proposals.buyer.page_routes import page_routes
+from proposals.buyer.page_serving import Pages
+from proposals.buyer.reading_routes import buyer_reading_routes
 from proposals.delivery.routes import delivery_routes
 from proposals.delivery.running import Mailer, post_of
+from proposals.evidence.sealer import Sealer, Sealing
+from proposals.evidence.verify_routes import Verifier, verify_routes
+from proposals.funnel_routes import funnel_routes
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
@@ -77,6 +83,11 @@ from sfa.web.api_page import api_page
 from sfa.web.authenticator import Authenticator
 from sfa.web.compression import CompressedAnswers
 from sfa.web.errors import answer_problem
+from sfa.web.hooks.guard import private_hosts
+from sfa.web.hooks.routes import webhook_routes
+from sfa.web.hooks.running import Hooks
+from sfa.web.hooks.sending import Sender
+from sfa.web.hooks.signing import Seals
 from sfa.web.limits import INFLATED_BYTES_MAX, RequestRate
 from sfa.web.middleware import PUBLIC, Authentication, LimitedRequest
 from sfa.web.openapi import DescriptionPlugin
@@ -127,6 +138,10 @@ class Services(Struct, frozen=True):
     movements: Movements
     studio: Studio
     renders: Renders
+    sealer: Sealer
+    verifier: Verifier
+    pages: Pages
+    hooks: Hooks
     mailer: Mailer
 
 
@@ -222,7 +237,20 @@ def connect(
         movements=Movements(screens),
         studio=Studio(),
         renders=Renders(files, press),
+        sealer=Sealer(files, press, secret, _sealing(settings)),
+        verifier=Verifier(database, clock),
+        pages=Pages(screens, files, secret),
+        hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
         mailer=Mailer(database, clock, secret, settings.buyers_url, post_of(settings.smtp_url, settings.mail_from)),
+    )
+
+
+def _sealing(settings: Settings) -> Sealing:
+    return Sealing(
+        key_file=settings.seal_key_file,
+        key_password=settings.seal_key_password,
+        tsa_url=settings.tsa_url,
+        public_url=settings.buyers_url,
     )
 
 
@@ -258,7 +286,11 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
+        *verify_routes(services.verifier),
+        *buyer_reading_routes(services.screens),
+        *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
+        *page_routes(services.pages),
         *delivery_routes(services.screens, services.mailer),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
@@ -277,6 +309,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *outlook_routes(services.screens, Places(services.secret)),
         *search_routes(services.screens),
         *import_routes(services.screens),
+        *webhook_routes(services.hooks, Places(services.secret)),
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         api_page,
@@ -331,7 +364,9 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         services.passwords.close()
         services.planner.close()
         services.studio.close()
+        await services.sealer.close()
         await services.renders.close()
+        await services.hooks.close()
         await services.mailer.close()
         services.files.close()
         await services.database.close_async()
@@ -356,6 +391,8 @@ async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     running = scheduler(services.database, services.clock, services.files, minute, outlooks)
     running.start()
     services.renders.start()
+    services.sealer.start()
+    services.hooks.start()
     services.mailer.start()
     try:
         yield

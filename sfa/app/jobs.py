@@ -19,6 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from forecasting import locking, overriding, reminding, taking
 from forecasting.outlook import store as runs
 from forecasting.outlook.running import Outlooks
+from proposals.buyer import expiry, opens
 from proposals.delivery import reminders
 from proposals.rendering import pictures, queue
 from sfa.app import reconcile
@@ -37,6 +38,7 @@ from sfa.profit.company import customers
 from sfa.profit.price import guiding
 from sfa.quotas import calendar
 from sfa.visits import plans
+from sfa.web.hooks import replaying
 
 MINUTE_S = 60
 HOUR_S = 3600
@@ -108,6 +110,22 @@ def forget_renders(connection: Connection, now_ms: int) -> str:
     """How drafts were printed, long ago, and pictures that no proposal shows any more."""
     orders, shown = queue.forget(connection, now_ms), pictures.collect(connection, now_ms)
     return f"{orders} orders, {shown} pictures"
+
+
+def forget_webhooks(connection: Connection, now_ms: int) -> str:
+    """What other systems were told a month ago, and what they never took three months ago."""
+    deliveries, events = replaying.forget(connection, now_ms)
+    return f"{deliveries} deliveries, {events} events"
+
+
+def forget_opens(connection: Connection, now_ms: int) -> str:
+    """How long each part of an offer was looked at, after 400 days."""
+    return f"{opens.forget(connection, now_ms)} sessions"
+
+
+def expire_proposals(connection: Connection, now_ms: int) -> str:
+    """What no buyer answered until its last day was over (R47)."""
+    return f"{expiry.expire(connection, now_ms)} expired"
 
 
 def find_duplicates(connection: Connection, now_ms: int) -> str:
@@ -198,6 +216,7 @@ JOBS: dict[str, Job] = {
         Job("remind_of_calls", REMIND_S, remind_of_calls),
         Job("remind_buyers", REMIND_S, remind_buyers),
         Job("supersede_overrides", MINUTE_S, supersede_overrides),
+        Job("expire_proposals", MINUTE_S, expire_proposals),
         Job("reconcile", DAY_S, reconcile.run),
         Job("judge_customers", CUSTOMERS_S, judge_customers),
         Job("take_forecast_snapshot", SNAPSHOT_S, taking.take),
@@ -205,6 +224,8 @@ JOBS: dict[str, Job] = {
         Job("forget_outlooks", DAY_S, forget_outlooks),
         Job("forget_old_runs", DAY_S, forget_old_runs),
         Job("forget_renders", DAY_S, forget_renders),
+        Job("forget_webhooks", DAY_S, forget_webhooks),
+        Job("forget_opens", DAY_S, forget_opens),
         Job("forget_idempotency_keys", HOUR_S, forget_idempotency_keys),
     )
 }

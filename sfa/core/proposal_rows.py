@@ -20,9 +20,11 @@ from sfa.core.pricing.values import Deposit, Discount, Instalment
 WHOLE_BP = 10_000
 LANGUAGES = ("en", "es", "pt-BR")
 PICTURES_MAX, ALT_MAX, TITLE_MAX, TEXT_MAX, ADDRESS_MAX = 20, 500, 500, 50_000, 10
+CONSENT_MAX = 2_000
 BRAND = ("logo", "logo_alt", "primary", "accent", "footer")
 SELLER = ("name", "address", "email", "phone", "tax_id", "website")
 TEXTS = ("summary", "terms", "closing")
+CONSENT = "consent"  # of a template alone: what a buyer agrees to by signing
 _HEX = frozenset("0123456789abcdef")
 Row = Mapping[str, Any]
 
@@ -146,10 +148,12 @@ def _seller(seller: Row) -> Broken | None:
 
 def _texts(texts: Row) -> Broken | None:
     for language, said in texts.items():
-        if language not in LANGUAGES or not isinstance(said, dict) or set(said) - set(TEXTS):
-            return _broken("texts", f"texts are {{{' | '.join(LANGUAGES)}: {{{', '.join(TEXTS)}}}}}")
+        if language not in LANGUAGES or not isinstance(said, dict) or set(said) - {*TEXTS, CONSENT}:
+            return _broken("texts", f"texts are {{{' | '.join(LANGUAGES)}: {{{', '.join((*TEXTS, CONSENT))}}}}}")
         if not all(_text(value, TEXT_MAX) for value in said.values()):
             return _broken("texts", f"a text has at most {TEXT_MAX} characters")
+        if not _text(said.get(CONSENT, ""), CONSENT_MAX):
+            return _broken("texts", f"a consent has at most {CONSENT_MAX} characters")
     return None
 
 

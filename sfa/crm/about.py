@@ -28,7 +28,11 @@ def rows_about(door: Door, entity: str, keys: Iterable[str]) -> dict[str, set[st
 
 def lock_first(door: Door, entity: str, key: str) -> None:
     """Before one of them is locked: the rows above its rows shared, then its rows to be changed. Of a proposal the
-    deal, whose quote is frozen with it."""
+    deal, whose quote is frozen with it; of a question about it all of that."""
+    if entity == "proposal_questions":
+        for proposal in sorted(door.peek(entity, "proposal_key", (key,))):
+            lock_first(door, "proposals", proposal)
+            door.load("proposals", (proposal,))
     if entity == "proposals":
         deals = door.peek(entity, "deal_key", (key,))
         door.load("accounts", door.peek("deals", "account_key", deals), "share")

@@ -26,6 +26,7 @@ from sfa.db.credits import keep_credits
 from sfa.db.redirects import Redirects
 from sfa.db.storing import Version
 from sfa.db.tables import note_updates
+from sfa.db.wins import tell_wins
 
 
 class Origin(Struct, frozen=True):
@@ -370,6 +371,7 @@ class Door:
         names.write(self.connection, changed)
         changed_credits = keep_credits(self.connection, self._cells, self._history)
         keep_commissions(self.connection, self._cells, self._history, changed_credits, self.now_ms)
+        tell_wins(self.connection, self._cells, self._history)
         self.redirects.write()
         plan = None
         if any(cell.touched and cell.entity in DECIDES_SCOPE for cell, _ in settled):

@@ -52,6 +52,7 @@ SERVER_COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "proposal.revise": ("proposals", {}),
     "proposal.resend": ("proposals", {}),
     "proposal.revoke_link": ("proposals", {}),
+    "proposal_question.answer": ("proposal_questions", {}),
 }
 UNTOLD = frozenset({"created_at", "created_by"})  # set by the server: no edit of anybody
 STAYS = (None, "applied", "merged")  # any other outcome: what the server made of it is on its way

@@ -4,13 +4,12 @@ A service never raises for what a network or the other side does; it answers an 
 are secrets: an outcome's `why` names a status or a kind of failure, and nothing that came from the device.
 """
 
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import httpx
 from msgspec import Struct
 
+from sfa.web.outward import retry_after_s
 from sync.protocol import WAKE_TIMEOUT_MS, WAKES_AT_ONCE
 
 SENT, GONE, LATER, REFUSED = "sent", "gone", "later", "refused"
@@ -62,18 +61,6 @@ def judged(answer: httpx.Response, now_ms: int, why: str = "") -> Outcome:
     if status in (404, 410):
         return Outcome(GONE, said)
     if status in (408, 429) or status >= 500:
-        return Outcome(LATER, said, _retry_after_s(answer.headers.get("retry-after", ""), now_ms))
+        said_wait = answer.headers.get("retry-after", "")
+        return Outcome(LATER, said, retry_after_s(said_wait, now_ms, RETRY_AFTER_MAX_S))
     return Outcome(REFUSED, said)
-
-
-def _retry_after_s(text: str, now_ms: int) -> float:
-    """Seconds, or a date (RFC 9110); what cannot be read asks for nothing."""
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        wished = float(text)
-    else:
-        try:
-            at = parsedate_to_datetime(text)
-        except (ValueError, TypeError):
-            return 0.0
-        wished = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() - now_ms / 1000
-    return min(max(wished, 0.0), RETRY_AFTER_MAX_S)

@@ -13,8 +13,9 @@ from py_vapid import Vapid02
 
 from sfa.core.clock import Clock
 from sfa.core.errors import Refused
+from sfa.web.outward import GuardedTransport
 from sync.protocol import WAKE_TTL_S
-from sync.wakes.guard import HTTPS_PORT, GuardedTransport, check_endpoint
+from sync.wakes.guard import HTTPS_PORT, check_endpoint
 from sync.wakes.services import GONE, TOPIC, Outcome, client, failed, judged
 
 TOKEN_S = 12 * 3600  # a push service takes up to 24 hours

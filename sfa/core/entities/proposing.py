@@ -131,9 +131,10 @@ class ProposalTemplate(Row, frozen=True, kw_only=True):
     """How the company's proposals look, and what they say where a proposal says nothing. `layout` is the built-in one
     that it is, or that `source` (HTML as a template) and `css` take the place of. `version` counts its changes, and all
     are kept: what was sent names its version. `brand` is {logo, logo_alt, primary, accent, footer}, `seller` the
-    company: {name, address, email, phone, tax_id, website}; `texts` {language: {summary, terms, closing}}. Numbers
-    begin with `number_prefix`: proposals whose templates have the same one share its series (R52). Who does not answer
-    is reminded `remind_after_days` after it was sent (null: 3 and 10), and `remind_before_days` before its last day."""
+    company: {name, address, email, phone, tax_id, website}; `texts` {language: {summary, terms, closing, consent}}.
+    Numbers begin with `number_prefix`: proposals whose templates have the same one share its series (R52). Who does not
+    answer is reminded `remind_after_days` after it was sent (null: 3 and 10), and `remind_before_days` before its last
+    day."""
 
     name: Name
     layout: Annotated[str, Meta(pattern=r"^(one_page|classic|long)\Z")] = "classic"

@@ -106,8 +106,8 @@ proposal_signatures = Table(
 )
 
 # One for each version that was accepted, declined or expired. `document` is the canonical JSON of what was accepted
-# (`proposals.buyer.accepted`), null otherwise. `seal_state` is queued, sealing, sealed or failed; null where there is
-# nothing to seal. `stamped` says whether a timestamp authority confirmed it.
+# (`proposals.evidence.accepted`), null otherwise. `seal_state` is queued, sealing, sealed or failed; null where there
+# is nothing to seal. `stamped` says whether a timestamp authority confirmed it.
 proposal_answers = Table(
     "proposal_answers",
     METADATA,
@@ -142,7 +142,7 @@ proposal_answers = Table(
 )
 
 # One for each time that a page was looked at by somebody; `counted` where that was a person who is not of the company
-# (R51), `why_not` otherwise. `sections` {key: seconds}.
+# (R51), `why_not` otherwise. `sections` {key: seconds}; `beats` counts how often the page said so.
 proposal_opens = Table(
     "proposal_opens",
     METADATA,
@@ -155,10 +155,12 @@ proposal_opens = Table(
     Column("last_at", BigInteger, nullable=False),
     Column("seconds", Integer, nullable=False),
     Column("sections", JSON(none_as_null=True), nullable=False),
+    Column("beats", Integer, nullable=False),
     Column("counted", Boolean, nullable=False),
     Column("why_not", Text),
     Column("device", Text),
     Index("ix_proposal_opens_proposal_key", "proposal_key", "version"),
+    Index("ix_proposal_opens_last_at", "last_at"),
 )
 
 # The company's keys for sealing: `certificate` is DER, `private_key` PKCS #8 sealed with the server's secret. The one

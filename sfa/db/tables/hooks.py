@@ -8,8 +8,8 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, LargeB
 
 from sfa.db.tables.rows import KEY, METADATA
 
-# `secret` is sealed with the server's secret; `before` the one that is still signed with until `before_until`. `kinds`
-# is a list of kinds of events, empty for all.
+# `secret` is sealed with the server's secret; `before` are those that are still signed with, the last until
+# `before_until`. `kinds` is a list of kinds of events, empty for all. Nothing is sent until `paused_until`.
 webhook_endpoints = Table(
     "webhook_endpoints",
     METADATA,
@@ -23,6 +23,7 @@ webhook_endpoints = Table(
     Column("active", Boolean, nullable=False),
     Column("problem", Text),
     Column("failing_since", BigInteger),
+    Column("paused_until", BigInteger),
     Column("made_at", BigInteger, nullable=False),
     Column("made_by", KEY),
 )

@@ -11,10 +11,11 @@ from sfa.db.tables.rows import KEY, METADATA
 
 # `document` is the canonical JSON of what was sent and `digest` its SHA-256. `number` is made of `series` and
 # `ordinal`: all versions of a proposal have that of the first. `offer` is the JSON of what the amounts were reckoned
-# of, to reckon them again with other options (null of what was sent before it was kept). `status` is sent, viewed,
-# accepted, declined, expired, superseded or withdrawn; `quote` numbers the deal's frozen quote (R39). `pdf_sha256`
-# names the bytes in the store, `pdf_key` their attachment, `pdf_template_digest` what really printed them: another one
-# than `template_digest` where the program was replaced by one with other layouts before the PDF was made.
+# of, to reckon them again with other options, `products` {line: product} (both null of what was sent before they were
+# kept). `status` is sent, viewed, accepted, declined, expired, superseded or withdrawn; `quote` numbers the deal's
+# frozen quote (R39). `pdf_sha256` names the bytes in the store, `pdf_key` their attachment, `pdf_template_digest` what
+# really printed them: another one than `template_digest` where the program was replaced by one with other layouts
+# before the PDF was made.
 proposal_versions = Table(
     "proposal_versions",
     METADATA,
@@ -35,6 +36,7 @@ proposal_versions = Table(
     Column("valid_until", Text, nullable=False),
     Column("quote", Integer),
     Column("offer", LargeBinary),
+    Column("products", LargeBinary),
     Column("sent_at", BigInteger, nullable=False),
     Column("sent_by", KEY),
     Column("status", Text, nullable=False),
@@ -47,6 +49,7 @@ proposal_versions = Table(
     Column("pdf_template_digest", Text),
     Index("uq_proposal_versions_number", "series", "ordinal", "version", unique=True),
     Index("ix_proposal_versions_deal_key", "deal_key"),
+    Index("ix_proposal_versions_sent_at", "sent_at"),
     Index("ix_proposal_versions_status", "status", "valid_until"),
 )
 

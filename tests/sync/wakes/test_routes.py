@@ -18,10 +18,10 @@ from sfa.app.factory import build
 from sfa.core.clock import SystemClock
 from sfa.db.database import Database, open_database
 from sfa.db.tables import wakes
+from sfa.web.outward import GuardedTransport
 from sync.protocol import WAKE_ADDRESS_CHARACTERS_MAX
 from sync.wakes import services
 from sync.wakes.apns import Apns
-from sync.wakes.guard import GuardedTransport
 from sync.wakes.services import PushService
 from sync.wakes.webpush import WebPush, make_keys
 from tests.office import Office

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sfa.core.clock import VirtualClock
 from sfa.core.errors import Refused
+from sfa.web.outward import GuardedTransport
 from sync.protocol import WAKE_TTL_S
 from sync.wakes import services
 from sync.wakes.apns import Apns
-from sync.wakes.guard import GuardedTransport
 from sync.wakes.services import GONE, LATER, REFUSED, SENT, Outcome
 from sync.wakes.webpush import WebPush, make_keys
 from tests.builders import NOW

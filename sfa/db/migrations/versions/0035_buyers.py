@@ -56,13 +56,13 @@ TABLES: dict[str, tuple[str, str]] = {
     "proposal_opens": (
         "link_key session",
         "link_key:key! session:key! proposal_key:key! version:int! recipient_key:key began_at:big! last_at:big! "
-        "seconds:int! sections:json! counted:flag! why_not:text device:text",
+        "seconds:int! sections:json! beats:int! counted:flag! why_not:text device:text",
     ),
     "seal_keys": ("seal_key", "seal_key:key! certificate:bytes! private_key:bytes made_at:big! retired_at:big"),
     "webhook_endpoints": (
         "endpoint_key",
         "endpoint_key:key! url:text! about:text kinds:json! secret:bytes! before:bytes before_until:big active:flag! "
-        "problem:text failing_since:big made_at:big! made_by:key",
+        "problem:text failing_since:big paused_until:big made_at:big! made_by:key",
     ),
     "webhook_events": ("event_key", "event_key:key! kind:text! at:big! body:bytes!"),
     "webhook_deliveries": (
@@ -82,6 +82,8 @@ INDEXES = (
     ("ix_proposal_answers_final_sha256", "proposal_answers", "final_sha256"),
     ("ix_proposal_answers_certificate_sha256", "proposal_answers", "certificate_sha256"),
     ("ix_proposal_opens_proposal_key", "proposal_opens", "proposal_key version"),
+    ("ix_proposal_opens_last_at", "proposal_opens", "last_at"),
+    ("ix_proposal_versions_sent_at", "proposal_versions", "sent_at"),
     ("ix_webhook_events_at", "webhook_events", "at"),
     ("ix_webhook_deliveries_state", "webhook_deliveries", "state due_at"),
     ("ix_webhook_deliveries_event_key", "webhook_deliveries", "event_key"),
@@ -100,7 +102,7 @@ ROW_TABLES = {
 }
 ADDED = {
     "proposals": "opened_at:big last_opened_at:big opens:big outcome:json final_key:text certificate_key:text",
-    "proposal_versions": "offer:bytes",
+    "proposal_versions": "offer:bytes products:bytes",
     "proposal_templates": "remind_after_days:json remind_before_days:big",
 }
 
@@ -139,6 +141,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_proposal_versions_sent_at", "proposal_versions")
     for name in (*reversed(TABLES), *reversed(ROW_TABLES)):
         op.drop_table(name)
     for table, said in ADDED.items():

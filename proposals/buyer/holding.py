@@ -1,0 +1,54 @@
+"""Who answers holds the deal and the proposal, in this order, as commands do; what is read after that stands."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from proposals.buyer import cases
+from proposals.buyer.links import Link
+from sfa.core.errors import Refused
+from sfa.crm.about import lock_first
+from sfa.db import feed, scope
+from sfa.db.cells import Cell
+from sfa.db.writes import Door, Origin
+
+PROPOSALS = "proposals"
+
+
+class Held(Struct, kw_only=True):
+    """One answer's transaction."""
+
+    door: Door
+    origin: Origin
+    proposal: Cell
+    deal: Cell
+    found: cases.Found
+
+    @property
+    def link(self) -> Link:
+        return self.found.link
+
+
+def hold(connection: Connection, now_ms: int, link: Link) -> Held:
+    """Raises `scope.Due` as every online write does; refuses `not_found` of what was never sent."""
+    due_at = feed.face(connection).due_at
+    if due_at is not None and due_at <= now_ms:
+        raise scope.Due
+    door, origin = Door(connection, now_ms), Origin(author_key=None, at=now_ms, stored_at=now_ms)
+    lock_first(door, PROPOSALS, link.proposal_key)
+    proposal = door.cell(PROPOSALS, link.proposal_key)
+    if not proposal.rev:
+        raise Refused("not_found")
+    deal = door.cell("deals", proposal.row["deal_key"])
+    return Held(door=door, origin=origin, proposal=proposal, deal=deal, found=cases.found(connection, link))
+
+
+def lock_many(door: Door, keys: Iterable[str]) -> list[Cell]:
+    """Proposals to be changed, whose deals only stay as they are."""
+    wanted = sorted(set(keys))
+    deals = door.peek(PROPOSALS, "deal_key", wanted)
+    door.load("accounts", door.peek("deals", "account_key", deals), "share")
+    door.load("deals", deals, "share")
+    door.load(PROPOSALS, wanted)
+    return [door.cell(PROPOSALS, key) for key in wanted]
