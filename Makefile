@@ -38,7 +38,7 @@ test: check ## check, then the suite on SQLite and on a PostgreSQL it starts by 
 check: $(STAMP) ## format, lint, types and import direction
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers 2
 	@$(BIN)/lint-imports --no-cache
 
 test-full: check ## the suite with its long proofs and many more examples for each property

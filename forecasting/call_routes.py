@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 from forecasting import calls, scoring
 from forecasting.accuracy import Accuracy
 from forecasting.calls import PAGE_DEFAULT, Call, Calls, CallSaid, Place
-from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
 from forecasting.grounds import views_of
 from forecasting.said_tables import calls_table
 from forecasting.tables import accuracy_table
@@ -24,6 +23,7 @@ from sfa.db import scope
 from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
+from sfa.web.tabled import AS_FILES, JSON, Format, answered, form_of
 
 Asked = Request[Principal, Any, Any]
 

@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 
 from forecasting import moving, scoring
 from forecasting.charts import accuracy_picture, movement_picture, rollup_picture
-from forecasting.forms import NO_STORE
 from forecasting.marks import marks, name_of, name_then
 from forecasting.moving import Movements
 from forecasting.pictures.drawing import FORMS, Order
@@ -25,6 +24,7 @@ from sfa.core.errors import Refused
 from sfa.core.forecast import VIEWS
 from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
+from sfa.web.tabled import NO_STORE
 
 Caller = Request[Principal, Any, Any]
 From = Annotated[str | None, QueryParameter(name="from")]

@@ -16,7 +16,6 @@ from msgspec import structs
 
 from forecasting import listing
 from forecasting.answers import DealPage, Override, OverridePage, OverrideSet, Rollup
-from forecasting.forms import AS_FILES, JSON, NO_STORE, Format, answered, form_of
 from forecasting.listing import PAGE_DEFAULT, Page, Which
 from forecasting.overriding import Looked, Named
 from forecasting.said_tables import overrides_table
@@ -28,6 +27,7 @@ from sfa.db import scope
 from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
+from sfa.web.tabled import AS_FILES, JSON, NO_STORE, Format, answered, form_of
 
 Caller = Request[Principal, Any, Any]
 IfNoneMatch = Annotated[

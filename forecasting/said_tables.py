@@ -13,9 +13,9 @@ import msgspec
 from forecasting.answers import OverridePage, OverrideTold
 from forecasting.calls import Calls
 from forecasting.changes import Change, ChangedDeal, ChangePage
-from forecasting.sheets import MONEY, NUMBER, Cell, Column, Table
 from forecasting.tables import page_told, said_of
 from sfa.core.forecast import VIEWS
+from sfa.web.sheets import MONEY, NUMBER, Cell, Column, Table
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 AMOUNT, CURRENCY = "amount_minor", "currency"

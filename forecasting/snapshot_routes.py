@@ -10,7 +10,6 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from forecasting import changes, covering, moving, snapshots
 from forecasting.changes import ChangePage
 from forecasting.covering import Covered
-from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
 from forecasting.moving import Asked, MovedPage, Movement, Movements
 from forecasting.said_tables import changes_table
 from forecasting.service import Forecasts, Wanted
@@ -20,6 +19,7 @@ from sfa.core.days import local_day
 from sfa.crm.online import Online
 from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
+from sfa.web.tabled import AS_FILES, JSON, Format, answered, form_of
 
 Caller = Request[Principal, Any, Any]
 From = Annotated[str | None, QueryParameter(name="from")]

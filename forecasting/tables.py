@@ -1,6 +1,6 @@
 """Answers as tables: the rows and figures of the JSON under the names that it gives them, one row for each item.
 
-Amounts stay integers of minor units; `forecasting/sheets.py` writes them. Lists and words of one item are one cell,
+Amounts stay integers of minor units; `sfa/web/sheets.py` writes them. Lists and words of one item are one cell,
 parted by "; ". Asks no database.
 """
 
@@ -11,8 +11,8 @@ from forecasting.answers import DealPage, Node, PeriodTold, Rollup
 from forecasting.covering import Covered, NodeCoverage
 from forecasting.movement import Bar
 from forecasting.moving import MovedPage, Movement
-from forecasting.sheets import MONEY, NUMBER, Cell, Column, Table
 from sfa.core.forecast import BUCKETS, VIEWS
+from sfa.web.sheets import MONEY, NUMBER, Cell, Column, Table
 
 BUCKET_COLUMNS = [Column(bucket, MONEY) for bucket in BUCKETS]
 AMOUNTS = ("own", "rolled_up", "own_adjusted", "manager_adjusted")

@@ -35,6 +35,7 @@ from sync.numbers import Numbered
 from sync.protocol import CONTRACT_MAX, KINDS, MUTATION_BYTES_MAX, UNIT_SIZE_MAX, Mutation, Receipt
 
 HANDED = FIELD_WORK | {"account_members"}  # targets and prices are set by who decides them today
+QUESTIONS = "proposal_questions"  # the server writes them; who may change their proposal answers
 LOSS = frozenset({"row_unknown", "reference_unknown", "out_of_scope", "not_permitted", "field_not_permitted"})
 DECIDES = frozenset({"rep", "manager", "director"})
 Place = tuple[str, str]  # entity, key
@@ -190,7 +191,8 @@ class HandOver:
         entity = mutation.entity
         then = Who(self.author, role, frozenset())
         if mutation.kind not in ("create", "update"):
-            edits.check_rights(then, entity, (), creating=False)
+            written = PARENTS[entity][0] if entity == QUESTIONS and mutation.kind not in KINDS else entity
+            edits.check_rights(then, written, (), creating=False)
             self._check_arguments(mutation)
             return
         said = {f: v for f, v in mutation.set.items() if (entity, f) != (notes.ENTITY, notes.UPDATE_FIELD)}

@@ -26,6 +26,7 @@ from tests.postgres import Postgres, running_postgres
 
 if TYPE_CHECKING:
     from sfa.db.database import Database
+    from tests.browser import Chromium
     from tests.kept import Kept
     from tests.office import Office
 
@@ -232,3 +233,12 @@ def _office(
         url = kept.url()
     with _opened(url, kept) as opened:
         yield Office(opened)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> "Iterator[Chromium]":
+    """A browser for the tests of one module: see `tests.browser`. Such modules are of one `xdist_group`."""
+    from tests.browser import running
+
+    with running() as found:
+        yield found

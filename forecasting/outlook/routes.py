@@ -10,7 +10,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from msgspec import structs
 
-from forecasting.forms import AS_FILES, JSON, Format, answered, form_of
 from forecasting.outlook import moved, open_deals, telling
 from forecasting.outlook.moved import Moved
 from forecasting.outlook.open_deals import LIMIT_DEFAULT, DealsTold
@@ -20,6 +19,7 @@ from sfa.crm.online import Online
 from sfa.web.openapi import ALSO
 from sfa.web.principal import Principal
 from sfa.web.sealed import Places
+from sfa.web.tabled import AS_FILES, JSON, Format, answered, form_of
 
 Caller = Request[Principal, Any, Any]
 RUNS_DEFAULT = 20

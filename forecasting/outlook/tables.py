@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from forecasting.outlook.telling import NodeTold, OutlookTold, RunTold, ScoresTold
 from forecasting.outlook.values import BLEND, VIEWS, Outlook
-from forecasting.sheets import MONEY, NUMBER, Cell, Column, Table
 from forecasting.tables import said_of
+from sfa.web.sheets import MONEY, NUMBER, Cell, Column, Table
 
 PARTS = ("won", "open", "new", "adjusted")
 RANGE = ("mean", "p10", "p50", "p90", "quota")

@@ -9,7 +9,7 @@ so. A browser says which options are taken and what it was shown; every amount i
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from proposals.buyer import cases, deciding, ending, holding, links, signatures, signing, telling
+from proposals.buyer import cases, deciding, ending, holding, links, signatures, signing, tidings
 from proposals.buyer.consent import consent_text
 from proposals.buyer.holding import Held
 from proposals.buyer.links import Link
@@ -122,7 +122,7 @@ def accept(connection: Connection, now_ms: int, asked: Acceptance) -> Answered:
         this = signing.sign(held, asked)
         name = signatures.name_of(asked.name)
         if not deciding.is_last(case):
-            telling.signed(held, name)
+            tidings.signed(held, name)
             held.door.flush()
             return Answered(kind=SIGNED, again=False, at=now_ms, total_minor=this.document.priced.total_minor)
         return _accept(held, this, name, asked.visitor, again=False)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from proposals import store
-from proposals.buyer import cases, signing, telling, winning
+from proposals.buyer import cases, signing, tidings, winning
 from proposals.buyer.holding import PROPOSALS, Held
 from proposals.buyer.signing import Chosen
 from proposals.delivery import outbox
@@ -49,7 +49,7 @@ def accept(held: Held, this: Chosen, name: str, visitor: Visitor) -> int:
     detail: dict[str, Any] = {"digest": digest, **amounts, "chosen_digest": this.digest, "deal_key": held.deal.key}
     detail |= {"end": won.end, "reopened": won.reopened, "unmet": won.unmet, "quote": won.quote}
     _note(held, timeline.ACCEPTED, visitor, detail)
-    telling.accepted(held, name, {**amounts, "digest": digest})
+    tidings.accepted(held, name, {**amounts, "digest": digest})
     _supersede_others(held)
     return priced.total_minor
 
@@ -62,7 +62,7 @@ def decline(held: Held, name: str, reason: str, visitor: Visitor) -> None:
     _row(held, DECLINED, name, reason or None, None)
     signing.says(held, "declined")
     _note(held, timeline.DECLINED, visitor, {"name": name, "reason": reason or None})
-    telling.declined(held, name, reason)
+    tidings.declined(held, name, reason)
 
 
 def _accepted(held: Held, this: Chosen) -> Accepted:

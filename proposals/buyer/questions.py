@@ -31,7 +31,8 @@ OPEN_MAX = 10  # of one person that nobody has answered yet
 AGAIN_MS = 60_000
 # What turns the direction of what follows: a name or a text shall read as it was typed.
 TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_Q, _U = ROWS[ENTITY].c, ROWS["users"].c
+_USERS = ROWS["users"]
+_Q, _U = ROWS[ENTITY].c, _USERS.c
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -96,11 +97,11 @@ def ask(
     door.put(door.cell(ENTITY, key), said, origin, "ask")
     door.flush()
     detail = {"question": key, "sha256": hashlib.sha256(text.encode()).hexdigest()}
-    of = {"recipient_key": link.recipient_key, "visitor": visitor}
-    timeline.note(connection, link.proposal_key, link.version, now_ms, timeline.ASKED, detail=detail, **of)
+    at = (connection, link.proposal_key, link.version, now_ms)
+    timeline.note(*at, timeline.ASKED, recipient_key=link.recipient_key, visitor=visitor, detail=detail)
     data = {"proposal_key": link.proposal_key, "deal_key": proposal.row["deal_key"], "version": link.version}
     data |= {"number": proposal.row["number"], "question_key": key, "recipient_key": link.recipient_key}
-    outgoing.emit(connection, "proposal.question", f"question:{key}", now_ms, data)
+    outgoing.emit(connection, "proposal.question", f"ev-{key}", now_ms, data)
     _mail_owner(door, proposal, link.version, key, now_ms)
     return Asked(key, False)
 
@@ -171,6 +172,6 @@ def _mail_owner(door: Door, proposal: Cell, version: int, key: str, now_ms: int)
 def _read(connection: Connection, *where: Any) -> list[Question]:
     names = [name for name in Question.__struct_fields__ if name != "answered_by"]
     query = select(*(_Q[name] for name in names), _U.name.label("answered_by"))
-    joined = query.join(_U, _U.key == _Q.answered_by, isouter=True)
+    joined = query.join(_USERS, _U.key == _Q.answered_by, isouter=True)
     rows = connection.execute(joined.where(~_Q.gone, *where).order_by(_Q.asked_at, _Q.key))
     return [Question(**row) for row in rows.mappings()]

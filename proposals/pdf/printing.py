@@ -17,29 +17,36 @@ from typing import Any, NamedTuple
 from proposals.pdf.checking import check, links_checked
 from proposals.pdf.engine import font_configuration, weasyprint
 from proposals.pdf.fetching import Assets, Fetcher
-from proposals.pdf.marking import finish
+from proposals.pdf.marking import finisher
+from proposals.pdf.values import OFFER, Finishing
 from proposals.pdf.watching import pages_counted
 from proposals.pdf.wording import mend, written
 from sfa.core.errors import Refused
 
-PAGES_MAX = 300
 # Smoothing asks for a flag that PDF/A forbids; for lists in lists the engine has bullets that no font has.
 STYLE = "* { image-rendering: crisp-edges !important } ul { list-style-type: disc }"
 OBJECTS_BETWEEN = 100_000  # allocated between two looks for garbage, of which layout makes little
 
 
 def print_pdf(
-    html: str, *, document_json: bytes, title: str, language: str, assets: Assets | None = None, made_at: int
+    html: str,
+    *,
+    document_json: bytes,
+    title: str,
+    language: str,
+    assets: Assets | None = None,
+    made_at: int,
+    finishing: Finishing = OFFER,
 ) -> bytes:
     """The PDF. `document_json` is the canonical JSON of what is printed, `title` and `language` (BCP 47) are the
     document's, `assets` gives the bytes of a picture by their SHA-256, `made_at` is the instant that it is dated with,
-    in ms. Refuses `pdf_unavailable`, `pdf_refused`, `picture_invalid`."""
+    in ms, `finishing` what it has beside its pages. Refuses `pdf_unavailable`, `pdf_refused`, `picture_invalid`."""
     html, title = written(html), written(title)
     check(html, document_json)
     library = weasyprint()
-    about = _About(title, language, datetime.fromtimestamp(made_at / 1000, UTC), document_json)
+    about = _About(title, language, datetime.fromtimestamp(made_at / 1000, UTC), document_json, finishing)
     fetcher = Fetcher(assets if assets is not None else {})
-    with _few_collections(), pages_counted(PAGES_MAX):
+    with _few_collections(), pages_counted(finishing.pages_max):
         try:
             made, missing = _made(library, html, about, fetcher)
             if missing:  # fonts have them, but not where and with what they stand
@@ -66,6 +73,7 @@ class _About(NamedTuple):
     language: str
     moment: datetime
     document_json: bytes
+    finishing: Finishing
 
 
 def _made(
@@ -84,7 +92,7 @@ def _made(
     options |= {"attachments": [_attached(library, about)], "pdf_identifier": digest}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # it leaves the file of its colour profile to be collected
-        made: bytes = laid.write_pdf(finisher=finish, **options)
+        made: bytes = laid.write_pdf(finisher=finisher(about.finishing.seal), **options)
     return made, frozenset(code for font in laid.fonts.values() for code in font.missing)
 
 
@@ -96,8 +104,8 @@ def _describe(metadata: Any, about: _About) -> None:
 
 def _attached(library: Any, about: _About) -> Any:
     return library.Attachment(
-        string=about.document_json, name="proposal.json", description="The proposal as data", relationship="Source",
-        created=about.moment, modified=about.moment,
+        string=about.document_json, name=about.finishing.name, description=about.finishing.description,
+        relationship="Source", created=about.moment, modified=about.moment,
     )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ import msgspec
 
 from proposals import printable
 from proposals.document import Document
-from proposals.rendering.values import Failure, Order, Task, decode_task, encode
+from proposals.pdf.values import Finishing
+from proposals.rendering.values import Evidence, Failure, Order, Task, decode_task, encode
 from sfa.core.apart import OUT_OF_MEMORY, limit_memory, only_answers, orders
 from sfa.core.days import day_start_ms
 from sfa.core.errors import Refused
@@ -65,6 +66,8 @@ def made(order: Order) -> bytes:
     except msgspec.ValidationError as error:
         raise Refused("document_invalid", f"this is no document: {error}") from error
     printable.check(document)
+    if order.evidence is not None:
+        return _proof(order, document, order.evidence)
     form: Literal["screen", "print"] = "screen" if order.form == "screen" else "print"
     html = html_of(document, order.template, form, lambda picture: f"{order.pictures}{picture.sha256}")
     if order.form != "pdf":
@@ -78,6 +81,24 @@ def made(order: Order) -> bytes:
         language=document.language,
         assets=order.assets,
         made_at=day_start_ms(document.issued_on, "UTC"),  # not of the day on which it happens to be printed
+    )
+
+
+def _proof(order: Order, document: Document, evidence: Evidence) -> bytes:
+    """The final PDF of what was accepted, or its certificate."""
+    from proposals.evidence import certificate
+    from proposals.pdf.printing import print_pdf
+
+    make = certificate.final if order.form == "final" else certificate.certificate
+    sheet = make(document, order.template, evidence.body, evidence.verify_url)
+    return print_pdf(
+        sheet.html,
+        document_json=evidence.body,
+        title=sheet.title,
+        language=document.language,
+        assets=order.assets,
+        made_at=sheet.made_at,
+        finishing=Finishing(sheet.name, sheet.description, sheet.seal),
     )
 
 

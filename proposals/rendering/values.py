@@ -13,7 +13,7 @@ from msgspec import Struct
 from proposals.document import LINES_MAX
 from proposals.templates.template import Template
 
-Form = Literal["pdf", "print", "screen"]
+Form = Literal["pdf", "print", "screen", "final", "certificate"]
 PRINT_S = 10.0  # of a processor, for what has no more than `LINES` lines
 LINES, MOST_S = 500, 30.0  # those with `LINES_MAX` lines take about half of it
 SCREEN_S = 5.0
@@ -23,15 +23,24 @@ MEMORY_MB = 1_024
 DOCUMENTS = 300
 
 
+class Evidence(Struct, frozen=True, array_like=True):
+    """What proves an acceptance, as JSON that is printed and embedded, and where anybody may check the file."""
+
+    body: bytes
+    verify_url: str = ""
+
+
 class Order(Struct, frozen=True, array_like=True):
     """`document` is canonical JSON, `assets` pictures by SHA-256. `form` is what is made: a PDF, or HTML for paper or a
-    screen, whose pictures are at `pictures` followed by their SHA-256."""
+    screen, whose pictures are at `pictures` followed by their SHA-256; of what was accepted the final PDF, or the
+    certificate, which print `evidence` and have a field that is sealed later."""
 
     document: bytes
     template: Template
     assets: dict[str, bytes] = {}
     form: Form = "pdf"
     pictures: str = ""
+    evidence: Evidence | None = None
 
 
 class Limits(Struct, frozen=True):
@@ -46,7 +55,7 @@ class Limits(Struct, frozen=True):
 
     def seconds(self, form: Form, lines: int) -> float:
         """What an order may take of a processor."""
-        if form != "pdf":
+        if form in ("print", "screen"):
             return self.screen_s
         more = (min(lines, LINES_MAX) - LINES) / (LINES_MAX - LINES)
         return self.print_s + max(0.0, more) * max(0.0, MOST_S - self.print_s)

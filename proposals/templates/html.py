@@ -6,7 +6,7 @@ is made within limits and looked at (`sandbox`, `body`, `styles`), or refused as
 `template_too_large`.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from proposals.document import Document
 from proposals.templates import body as bodies
@@ -20,10 +20,22 @@ from proposals.templates.template import Template, read
 from proposals.templates.words import say_in
 
 Mode = Literal["print", "screen"]
-STYLES = "<!--styles-->"
+STYLES, END = "<!--styles-->", "</body>"
 
 
-def html_of(document: Document, template: Template, mode: Mode, address_of: AddressOf = asset_address) -> str:
+class More(NamedTuple):
+    """What the product itself adds to the end of a document, and its style."""
+
+    html: str = ""
+    css: str = ""
+
+
+NO_MORE = More()
+
+
+def html_of(
+    document: Document, template: Template, mode: Mode, address_of: AddressOf = asset_address, more: More = NO_MORE
+) -> str:
     """`address_of` says where a screen finds a picture; print has `asset:` addresses always."""
     if template.css:
         refuse(styles.checked(template.css))
@@ -34,8 +46,10 @@ def html_of(document: Document, template: Template, mode: Mode, address_of: Addr
         bodies.check(body, sheet)
     else:
         body = sandbox.shipped(template.base, values)
+    before, end, after = body.rpartition(END)
+    body = before + more.html + end + after
     shared = [read("shared.css"), colours_css(document.brand)]
-    own = [read(f"{template.base}.css"), template.css]
+    own = [read(f"{template.base}.css"), template.css, more.css]
     if mode == "print":
         faces = faces_css(body + document.brand.footer)
         pieces = [faces, *shared, read("paper.css"), *own, page_css(document, template)]

@@ -25,9 +25,9 @@ Say = Callable[..., str]
 Count = Callable[..., str]
 
 
-@lru_cache(maxsize=8)
-def catalogue(language: str) -> GNUTranslations:
-    path = FOLDER / LOCALES[language] / "LC_MESSAGES" / f"{DOMAIN}.po"
+@lru_cache(maxsize=16)
+def catalogue(language: str, folder: Path = FOLDER, domain: str = DOMAIN) -> GNUTranslations:
+    path = folder / LOCALES[language] / "LC_MESSAGES" / f"{domain}.po"
     made = BytesIO()
     with path.open("rb") as stream:
         write_mo(made, read_po(stream, locale=LOCALES[language]))
@@ -42,9 +42,9 @@ def known() -> frozenset[str]:
         return frozenset(message.id for message in read_po(stream) if isinstance(message.id, str) and message.id)
 
 
-def say_in(language: str) -> Say:
+def say_in(language: str, folder: Path = FOLDER, domain: str = DOMAIN) -> Say:
     """`say("Page %(page)s", page=3)`: the text in the language, its named places filled."""
-    found = catalogue(language)
+    found = catalogue(language, folder, domain)
 
     def say(text: str, **values: object) -> str:
         return _filled(found.gettext(text), values)

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from sfa.app.demo import margins, monday, offer, outlook, photos, quarter, rounds, stage, story, troubles
+from sfa.app.demo import buyer, margins, monday, offer, outlook, photos, quarter, rounds, stage, story, troubles
 from sfa.app.demo.phones import SetBack, phone
+from sfa.app.demo.post import Post, post
 from sfa.app.seed.write import seed as seed_company
 from sfa.core.clock import SystemClock
 from sfa.core.days import local_day
@@ -21,7 +22,9 @@ from sfa.web.passwords import hash_password
 PASSWORD = "demo-password-1"
 DEFAULT_PORT = 8080
 LOG = "server.log"
-LEFT_BEHIND = (".db", ".db-wal", ".db-shm", ".db-journal", ".db-files", ".log", ".files", ".files-lock", ".png", ".pdf")
+LEFT_BEHIND = frozenset(
+    {".db", ".db-wal", ".db-shm", ".db-journal", ".db-files", ".log", ".files", ".files-lock", ".png", ".pdf", ".eml"}
+)
 
 
 @click.command()
@@ -51,10 +54,10 @@ def demo(once: bool, reps: int, accounts: int, seed: int, folder: Path, port: in
             f"[bold]A company of {reps} reps and {accounts} customers[/bold] ({counts.total():,} rows, seed {seed})"
         )
         at = port if port is not None else (stage.free_port() if once else DEFAULT_PORT)
-        with stage.server(database.url, at, folder / LOG, os.environ) as address:
-            _play(console, database, address, folder)
+        with post(folder) as mails, stage.server(database.url, at, folder / LOG, _mailing(at, mails)) as address:
+            link = _play(console, database, address, folder, mails)
             if not once:
-                _serve(console, database, address)
+                _serve(console, database, address, link)
     except story.StepFailed as failed:
         raise click.ClickException(f"the demo failed at {failed}") from failed
     finally:
@@ -70,7 +73,15 @@ def _clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _play(console: Console, database: Database, address: str, folder: Path) -> None:
+def _mailing(port: int, mails: Post) -> dict[str, str]:
+    """The server's links lead to itself, and its mails to the demo's own mail server."""
+    public = f"http://127.0.0.1:{port}"
+    sender = "Demo Company <offers@company.example>"
+    return {**os.environ, "SFA_PUBLIC_URL": public, "SFA_SMTP_URL": mails.url, "SFA_MAIL_FROM": sender}
+
+
+def _play(console: Console, database: Database, address: str, folder: Path, mails: Post) -> str:
+    """-> the link to an offer that waits for an answer."""
     cast = database.read(stage.cast)
     with contextlib.ExitStack() as pockets:
         people = (cast.ana, cast.ben, cast.eva)
@@ -87,17 +98,20 @@ def _play(console: Console, database: Database, address: str, folder: Path) -> N
         photos.send_a_photo(day, folder, address, customer)
         quarter.Quarter(day, drawer, back, address).play(customer)
         margins.ask_before_giving(day, address)
-        offer.offer_a_customer(day, address, folder)
+        offered = offer.offer_a_customer(day, address, folder)
+        buyer.sell_to_the_buyer(day, mails, folder, offered)
         week = monday.Monday(day, folder, address, customer)
         beside = outlook.Outlook(week)
         beside.before()
         week.play()
         beside.after()
+        link = buyer.leave_one_open(day, mails)
         day.evening()
     console.print(f"\n[bold green]All {day.steps} steps were as they should be.[/bold green]")
+    return link
 
 
-def _serve(console: Console, database: Database, address: str) -> None:
+def _serve(console: Console, database: Database, address: str, link: str) -> None:
     cast = database.read(stage.cast)
     console.print(
         f"\nServing at [bold]{address}[/bold] until Ctrl-C; description of the API: {address}/schema/openapi.json"
@@ -105,6 +119,8 @@ def _serve(console: Console, database: Database, address: str) -> None:
     for role, person in (("rep", cast.ana), ("rep", cast.ben), ("manager", cast.eva)):
         console.print(f"   {role:<8} {person[2]}  password {PASSWORD}")
     console.print(f"   a phone in the terminal: sfa device login --server {address} --email {cast.ana[2]}")
+    console.print(f"   an offer that you can open, choose from, ask about and sign: [bold]{link}[/bold]")
+    console.print(f"   and whoever has a signed PDF verifies it at [bold]{address}/verify[/bold]")
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -354,6 +354,7 @@ def delete(desk: Desk, entity: str, key: str) -> None:
 
 from sfa.app import (  # noqa: E402 - their commands join the group above
     cli_device_attainment,  # noqa: F401
+    cli_device_buyers,  # noqa: F401
     cli_device_costs,  # noqa: F401
     cli_device_customers,  # noqa: F401
     cli_device_deals,  # noqa: F401

@@ -32,6 +32,14 @@ from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
+from proposals.buyer.page_routes import page_routes
+from proposals.buyer.page_serving import Pages
+from proposals.buyer.reading_routes import buyer_reading_routes
+from proposals.delivery.routes import delivery_routes
+from proposals.delivery.running import Mailer, post_of
+from proposals.evidence.sealer import Sealer, Sealing
+from proposals.evidence.verify_routes import Verifier, verify_routes
+from proposals.funnel_routes import funnel_routes
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
 from proposals.rendering.running import Renders
@@ -130,17 +138,23 @@ class Services(Struct, frozen=True):
     movements: Movements
     studio: Studio
     renders: Renders
+    sealer: Sealer
+    verifier: Verifier
+    pages: Pages
     hooks: Hooks
+    mailer: Mailer
 
 
 class Health(Struct, frozen=True):
     """`status` is "ok", or "failing" with status 503. `pdf` is "ok", "unavailable" while this machine cannot print
-    proposals, or "off"; everything else works without."""
+    proposals, or "off"; everything else works without. `mail` is "ok", "failing" while no mail server takes our
+    mail, or "off"."""
 
     status: str
     version: str
     database: bool
     pdf: str
+    mail: str
 
 
 class _Whole(Router):
@@ -223,7 +237,20 @@ def connect(
         movements=Movements(screens),
         studio=Studio(),
         renders=Renders(files, press),
+        sealer=Sealer(files, press, secret, _sealing(settings)),
+        verifier=Verifier(database, clock),
+        pages=Pages(screens, files, secret),
         hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
+        mailer=Mailer(database, clock, secret, settings.buyers_url, post_of(settings.smtp_url, settings.mail_from)),
+    )
+
+
+def _sealing(settings: Settings) -> Sealing:
+    return Sealing(
+        key_file=settings.seal_key_file,
+        key_password=settings.seal_key_password,
+        tsa_url=settings.tsa_url,
+        public_url=settings.buyers_url,
     )
 
 
@@ -259,7 +286,12 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
+        *verify_routes(services.verifier),
+        *buyer_reading_routes(services.screens),
+        *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
+        *page_routes(services.pages),
+        *delivery_routes(services.screens, services.mailer),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
@@ -281,11 +313,11 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         api_page,
-        _health(services.database, services.renders),
+        _health(services.database, services.renders, services.mailer),
     ]
 
 
-def _health(database: Database, renders: Renders) -> HTTPRouteHandler:
+def _health(database: Database, renders: Renders, mailer: Mailer) -> HTTPRouteHandler:
     @get("/health", opt=PUBLIC, tags=["operations"])
     async def health() -> Response[Health]:
         """Whether the database answers, for load balancers."""
@@ -294,7 +326,8 @@ def _health(database: Database, renders: Renders) -> HTTPRouteHandler:
         except (SQLAlchemyError, OSError):
             answers = False
         status = "ok" if answers else "failing"
-        return Response(Health(status, VERSION, answers, renders.state), status_code=200 if answers else 503)
+        found = Health(status, VERSION, answers, renders.state, mailer.state)
+        return Response(found, status_code=200 if answers else 503)
 
     return health
 
@@ -331,8 +364,10 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         services.passwords.close()
         services.planner.close()
         services.studio.close()
+        await services.sealer.close()
         await services.renders.close()
         await services.hooks.close()
+        await services.mailer.close()
         services.files.close()
         await services.database.close_async()
 
@@ -356,7 +391,9 @@ async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     running = scheduler(services.database, services.clock, services.files, minute, outlooks)
     running.start()
     services.renders.start()
+    services.sealer.start()
     services.hooks.start()
+    services.mailer.start()
     try:
         yield
     finally:

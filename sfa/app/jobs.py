@@ -19,7 +19,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 from forecasting import locking, overriding, reminding, taking
 from forecasting.outlook import store as runs
 from forecasting.outlook.running import Outlooks
-from proposals.buyer import expiry
+from proposals.buyer import expiry, opens
+from proposals.delivery import reminders
 from proposals.rendering import pictures, queue
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
@@ -117,6 +118,11 @@ def forget_webhooks(connection: Connection, now_ms: int) -> str:
     return f"{deliveries} deliveries, {events} events"
 
 
+def forget_opens(connection: Connection, now_ms: int) -> str:
+    """How long each part of an offer was looked at, after 400 days."""
+    return f"{opens.forget(connection, now_ms)} sessions"
+
+
 def expire_proposals(connection: Connection, now_ms: int) -> str:
     """What no buyer answered until its last day was over (R47)."""
     return f"{expiry.expire(connection, now_ms)} expired"
@@ -154,6 +160,11 @@ def lock_calls(connection: Connection, now_ms: int) -> str:
 def remind_of_calls(connection: Connection, now_ms: int) -> str:
     """Who owes a call is reminded before its lock."""
     return f"{reminding.run(connection, now_ms)} reminded"
+
+
+def remind_buyers(connection: Connection, now_ms: int) -> str:
+    """Who has an offer and has not answered it, in the morning of the days that its template says."""
+    return f"{reminders.run(connection, now_ms)} reminded"
 
 
 def supersede_overrides(connection: Connection, now_ms: int) -> str:
@@ -203,6 +214,7 @@ JOBS: dict[str, Job] = {
         Job("make_price_guides", DAY_S, make_price_guides),
         Job("lock_calls", MINUTE_S, lock_calls),
         Job("remind_of_calls", REMIND_S, remind_of_calls),
+        Job("remind_buyers", REMIND_S, remind_buyers),
         Job("supersede_overrides", MINUTE_S, supersede_overrides),
         Job("expire_proposals", MINUTE_S, expire_proposals),
         Job("reconcile", DAY_S, reconcile.run),
@@ -213,6 +225,7 @@ JOBS: dict[str, Job] = {
         Job("forget_old_runs", DAY_S, forget_old_runs),
         Job("forget_renders", DAY_S, forget_renders),
         Job("forget_webhooks", DAY_S, forget_webhooks),
+        Job("forget_opens", DAY_S, forget_opens),
         Job("forget_idempotency_keys", HOUR_S, forget_idempotency_keys),
     )
 }

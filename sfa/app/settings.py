@@ -103,6 +103,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     tsa_url: Annotated[str, Meta(pattern=r"^(https?://\S+)?\Z")] = ""
     webhook_private_hosts: str = ""
 
+    @property
+    def buyers_url(self) -> str:
+        """Where buyers reach this server, without a slash at its end."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
     @staticmethod
     def from_environment(environ: Mapping[str, str]) -> "Settings":
         """Settings from variables; an empty one counts as absent."""

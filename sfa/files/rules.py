@@ -4,7 +4,6 @@ Everything here refuses with a code of the catalogue and touches neither databas
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Collection, Mapping
@@ -86,7 +85,7 @@ def metadata(text: str) -> dict[str, str]:
             raise _wrong("a key is missing or there twice")
         try:
             found[key] = base64.b64decode(value.strip(), validate=True).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:  # not base64, not UTF-8, or not even ASCII
             raise _wrong(f"{key[:50]} is not UTF-8 in base64") from error
     return found
 
@@ -116,7 +115,7 @@ def checksum(text: str | None) -> Checksum | None:
         raise Refused("upload_invalid", f"Upload-Checksum: one of {', '.join(CHECKSUMS)}", header="Upload-Checksum")
     try:
         digest = base64.b64decode(value.strip(), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise Refused("upload_invalid", "Upload-Checksum is not base64", header="Upload-Checksum") from error
     if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size:
         raise Refused("upload_invalid", f"Upload-Checksum is no {algorithm}", header="Upload-Checksum")

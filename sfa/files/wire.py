@@ -46,6 +46,8 @@ class Asked:
         self.parameters: dict[str, Any] = dict(scope.get("path_params") or {})
         query: Any = scope.get("query_string", b"")
         self.query: str = query.decode("latin-1")
+        client: Any = scope.get("client")
+        self.address: str | None = client[0] if client else None
         self.path: str = str(scope.get("root_path", "")) + str(scope["path"])
 
     def get(self, name: str) -> str | None:

@@ -31,7 +31,7 @@ def subjects_of(email: str, address: str | None) -> list[Subject]:
     """Whose failures an attempt counts for, in the order in which their rows are locked."""
     found = [Subject(_digest("email", email.lower()), FAILURES_PER_EMAIL_MAX, forgiven=True)]
     if address:
-        digest = _digest("address", _network(address))
+        digest = _digest("address", network(address))
         found.append(Subject(digest, FAILURES_PER_ADDRESS_MAX, forgiven=False))
     return sorted(found)
 
@@ -40,7 +40,8 @@ def _digest(kind: str, text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16, person=kind.encode()).digest()
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
+    """Whom an address stands for: a line of IPv6 has many."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

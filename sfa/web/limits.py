@@ -198,7 +198,7 @@ class RequestRate:
     """A token bucket for each device, in the memory of this process: `REQUESTS_BURST` at once, then
     `REQUESTS_PER_S`. One number a device: the time at which its bucket is full again."""
 
-    def __init__(self, clock: Clock, *, per_s: int = REQUESTS_PER_S, burst: int = REQUESTS_BURST) -> None:
+    def __init__(self, clock: Clock, *, per_s: float = REQUESTS_PER_S, burst: int = REQUESTS_BURST) -> None:
         self._now_ms = clock.now_ms
         self._interval_ms = 1000 / per_s
         self._room_ms = burst * self._interval_ms
@@ -220,3 +220,10 @@ class RequestRate:
         wait_ms = self.wait_ms(device_key)
         if wait_ms:
             raise Refused("too_many_requests", retry_after_s=-(-wait_ms // 1000))
+
+    def peek(self, device_key: str) -> None:
+        """The same of the next request, which is not counted."""
+        now = self._now_ms()
+        wait_ms = max(self._full_at.get(device_key, 0.0), now) + self._interval_ms - now - self._room_ms
+        if wait_ms > 0:
+            raise Refused("too_many_requests", retry_after_s=-(-max(1, int(wait_ms)) // 1000))

@@ -94,7 +94,7 @@ def resend(device: Device, key: str, values: Row | None = None) -> list[int]:
     its lines, each as it was; after them what was ordered of it, to be sent as it stands now. -> mutations' numbers."""
     found = [problem for problem in refused(device, key) if problem.refusal is not None]
     edits = [problem for problem in found if problem.kind in EDITS]
-    edits.sort(key=lambda problem: problem.entity == LINES)  # else as they were typed
+    edits.sort(key=lambda problem: problem.entity != PROPOSALS)  # else as they were typed
     steps = [partial(_repeated, device, each, values if each.entity == PROPOSALS else None) for each in edits]
     done = _in_units(device, steps)
     for order in (problem for problem in found if problem.kind not in EDITS):

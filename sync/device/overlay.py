@@ -50,6 +50,8 @@ SERVER_COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "proposal.send": ("proposals", {}),
     "proposal.withdraw": ("proposals", {}),
     "proposal.revise": ("proposals", {}),
+    "proposal.resend": ("proposals", {}),
+    "proposal.revoke_link": ("proposals", {}),
     "proposal_question.answer": ("proposal_questions", {}),
 }
 UNTOLD = frozenset({"created_at", "created_by"})  # set by the server: no edit of anybody

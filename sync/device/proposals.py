@@ -31,7 +31,7 @@ from sync.device.client import Device
 from sync.device.outbox import Queued
 from sync.device.visits import zone_of_company
 
-PROPOSALS, LINES = "proposals", "proposal_lines"
+PROPOSALS, LINES, RECIPIENTS, QUESTIONS = "proposals", "proposal_lines", "proposal_recipients", "proposal_questions"
 DRAFT, AGAIN_DRAFT = "draft", ("in_approval", "approved")
 EDITS = ("create", "update", "delete")
 Row = Mapping[str, Any]
@@ -197,12 +197,12 @@ def shown(device: Device, key: str) -> Shown:
         problems=problems,
         waiting=waiting,
         render_state=row["render_state"],
-        pdf=_pdf(device, row),
+        pdf=stored_file(device, row["pdf_key"]),
     )
 
 
-def _pdf(device: Device, row: Row) -> str | None:
-    key = row["pdf_key"]
+def stored_file(device: Device, key: str | None) -> str | None:
+    """An attachment whose content the server has."""
     file = device.get("attachments", key) if key is not None else None
     return key if file is not None and file["stored"] else None
 
@@ -262,7 +262,7 @@ def refused(device: Device, key: str | None = None) -> list[Problem]:
     latest: dict[str, tuple[str, Row]] = {}
     row: Row
     for refusal, row in sorted(device.refusals().items(), key=lambda item: (item[1]["created_at"] or 0, item[1]["n"])):
-        if row["entity"] in (PROPOSALS, LINES):
+        if row["entity"] in (PROPOSALS, LINES, RECIPIENTS, QUESTIONS):
             latest[row["repairs_key"] or refusal] = (
                 refusal,
                 row,
@@ -270,15 +270,15 @@ def refused(device: Device, key: str | None = None) -> list[Problem]:
     found = []
     for refusal, row in latest.values():
         content: Row = row["mutation"] if isinstance(row["mutation"], dict) else {}
-        about = row["row_key"] if row["entity"] == PROPOSALS else _parent(device, row["row_key"], content)
+        about = row["row_key"] if row["entity"] == PROPOSALS else _parent(device, row, content)
         if key in (None, about):
             found.append(Problem(row["code"], row["text"], row["entity"], row["row_key"], refusal, row["kind"]))
     return found
 
 
-def _parent(device: Device, line: str, content: Row) -> str:
-    """The proposal of a line: as the line stands here, or as its refused create said."""
-    row = device.get(LINES, line)
+def _parent(device: Device, refusal: Row, content: Row) -> str:
+    """The proposal that a row is of: as it stands here, or as its refused create said."""
+    row = device.get(refusal["entity"], refusal["row_key"])
     return str(row["proposal_key"] if row is not None else content.get("set", {}).get("proposal_key", ""))
 
 

@@ -20,7 +20,7 @@ def play(folder: Path, *more: str) -> None:
     options = ["--once", "--reps", "8", "--accounts", "60", "--folder", str(folder)]
     result = CliRunner().invoke(main, ["demo", *options, *more])
     assert result.exit_code == 0, result.output
-    assert "All 28 steps were as they should be." in result.output
+    assert "All 30 steps were as they should be." in result.output
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,6 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from forecasting.sheets import XLSX
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.factory import build
 from sfa.app.settings import Settings
@@ -37,6 +36,7 @@ from sfa.core.errors import CATALOGUE
 from sfa.core.shapes import SHAPES
 from sfa.web.api_page import page
 from sfa.web.openapi import description
+from sfa.web.sheets import XLSX
 from tests.crm.desk import CHEAP, Desk, opened
 from tests.office import Office
 
@@ -112,6 +112,7 @@ def test_whatever_takes_a_format_says_that_it_answers_a_file_too(said: dict[str,
             "/api/forecast/outlook",
             "/api/forecast/overrides",
             "/api/forecast/rollup",
+            "/api/proposal-funnel",
         ],
         "vl,svg,png": [
             "/api/forecast/accuracy/chart",

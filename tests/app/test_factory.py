@@ -16,7 +16,7 @@ def test_a_server_says_that_it_is_well(database_url: str) -> None:
     with TestClient(build(Settings(database_url=database_url), jobs=False)) as client:
         answer = client.get("/health")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "version": VERSION, "database": True, "pdf": "off"}
+    assert answer.json() == {"status": "ok", "version": VERSION, "database": True, "pdf": "off", "mail": "off"}
 
 
 def test_a_server_whose_database_fails_says_so(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -42,11 +42,13 @@ def test_metadata_that_was_written_is_read_as_it_was(said: dict[str, str]) -> No
 
 
 @given(st.text(max_size=200))
+@example("key \x80")
 def test_no_metadata_does_more_than_be_refused(text: str) -> None:
     assert refusal(metadata, text) in (None, "upload_invalid")
 
 
 @given(st.text(max_size=60))
+@example("sha1 \x80")
 def test_no_checksum_header_does_more_than_be_refused(text: str) -> None:
     assert refusal(checksum, text) in (None, "upload_invalid")
 

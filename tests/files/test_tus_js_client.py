@@ -19,6 +19,10 @@ from tests.files.cabinet import digest, padded, told, values
 from tests.office import Office
 from tests.sync.clients.served import Server
 
+pytestmark = pytest.mark.xdist_group(
+    "waiting"
+)  # mostly waits for processes and clocks: one worker does, the others compute
+
 MB = 1_000_000
 PATIENT = [10, 50, 100, 200, 400, *([500] * 40)]
 

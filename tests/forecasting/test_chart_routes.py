@@ -7,11 +7,11 @@ from typing import Any
 
 from PIL import Image
 
-from forecasting.forms import AS_FILES
 from forecasting.pictures.drawing import FORMS
 from forecasting.pictures.shown import THIN, exact
-from forecasting.sheets import XLSX
 from sfa.core.money import format_minor
+from sfa.web.sheets import XLSX
+from sfa.web.tabled import AS_FILES
 from tests.crm.desk import Desk, opened
 from tests.forecasting.review import call, until
 from tests.forecasting.selling import Q1, order, take

@@ -8,8 +8,8 @@ from forecasting.answers import PeriodTold
 from forecasting.calls import Call, Calls
 from forecasting.changes import Change, ChangedDeal, ChangePage
 from forecasting.said_tables import calls_table, changes_table, instant
-from forecasting.sheets import Table, as_csv, as_xlsx
 from sfa.core.money import format_minor
+from sfa.web.sheets import Table, as_csv, as_xlsx
 from tests.crm.desk import Desk
 from tests.forecasting.review import call
 from tests.forecasting.test_overrides import ANA, NORTH, revert, said

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting.sheets import EXACT_BELOW, MONEY, NUMBER, TEXT, Column, Table, as_csv, as_xlsx
 from forecasting.tables import accuracy_table, deals_table, moved_table, movement_table, rollup_table
 from sfa.core.forecast import BUCKETS, VIEWS
 from sfa.core.money import format_minor, minor_digits
+from sfa.web.sheets import EXACT_BELOW, MONEY, NUMBER, TEXT, Column, Table, as_csv, as_xlsx
 from tests.forecasting.answered import accuracy, deals, moved, movement, rollup
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"

@@ -5,6 +5,7 @@ Each function answers a list of findings, one line each; no finding means that t
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -35,8 +36,16 @@ class Truth:
                 self._teams.setdefault(row["account_key"], []).append(row["user_key"])
         zone = next(row["zone"] for (entity, _), row in self.rows.items() if entity == "organisations")
         self.scopes = scopes_on(scope.read_organisation(connection), local_day(now_ms, zone))
+        self._buckets: dict[Place, tuple[str, ...]] = {}
+        self._fields: dict[Place, dict[str, Any]] = {}
 
     def buckets(self, place: Place) -> tuple[str, ...]:
+        """Asked for the same customer by each row that lies with it, and for each user."""
+        if place not in self._buckets:
+            self._buckets[place] = self._lies(place)
+        return self._buckets[place]
+
+    def _lies(self, place: Place) -> tuple[str, ...]:
         entity, key = place
         row = self.rows[place]
         above = self._above(place)
@@ -66,13 +75,23 @@ class Truth:
 
     def fields(self, place: Place) -> dict[str, Any]:
         """A row as the wire says it."""
-        values = {name: self.rows[place][name] for name in SHAPES[place[0]].types}
-        return dict(msgspec.json.decode(msgspec.json.encode(values)))
+        if place not in self._fields:
+            values = {name: self.rows[place][name] for name in SHAPES[place[0]].types}
+            self._fields[place] = msgspec.json.decode(msgspec.json.encode(values))
+        return self._fields[place]
+
+    @cached_property
+    def _lying(self) -> dict[str, list[Place]]:
+        """bucket -> what of `live` lies there."""
+        found: dict[str, list[Place]] = {}
+        for bucket, *place in self.live():
+            found.setdefault(bucket, []).append((place[0], place[1]))
+        return found
 
     def visible(self, user: str) -> dict[Place, dict[str, Any]]:
         """What a user's devices must hold, exactly."""
         held = self.scopes.get(user, frozenset())
-        return {(entity, key): self.fields((entity, key)) for bucket, entity, key in self.live() if bucket in held}
+        return {place: self.fields(place) for bucket in held for place in self._lying.get(bucket, ())}
 
 
 def misplaced(truth: Truth) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from sfa.app.demo import buyer
 from sfa.app.demo.phones import Phone
 from sfa.app.demo.story import Day
 from sfa.core.money import format_minor
@@ -16,7 +17,8 @@ DISCOUNT_BP = 1_500  # more than a rep may give, and no more than a manager
 PRINTED_S, TIMEOUT_S = 120.0, 30.0
 
 
-def offer_a_customer(day: Day, server: str, folder: Path) -> None:
+def offer_a_customer(day: Day, server: str, folder: Path) -> str:
+    """-> the proposal's key."""
     ana, eva = day.ana, day.eva
     day.title(f"{ana.name} drafts a proposal without signal, {eva.name} approves it, and it is sent and printed")
     day.sync(ana)
@@ -46,11 +48,12 @@ def offer_a_customer(day: Day, server: str, folder: Path) -> None:
     row = _printed(day, key)
     if row["render_state"] != "rendered":
         day.tell(f"this machine prints nothing: {row['render_problem'] or row['render_state']}")
-        return
+        return key
     target = folder / "proposal.pdf"
     size = ana.device.fetch(row["pdf_key"], target)
     day.tell(f"the PDF has come: {size} bytes, SHA-256 {hashlib.sha256(target.read_bytes()).hexdigest()[:16]}…")
     day.check("it is a PDF of that very document", target.read_bytes()[:5] == b"%PDF-" and _same(row))
+    return key
 
 
 def _draft(ana: Phone) -> str:
@@ -63,7 +66,8 @@ def _draft(ana: Phone) -> str:
     )
     terms: dict[str, Any] = {"title": "Offer of the day", "discounts": [{"share_bp": DISCOUNT_BP}], "payment_days": 30}
     key = drafting.draft(device, deal, terms, lines=False)
-    drafting.add_line(device, key, {"product_key": product, "quantity": "3"}, ("VAT", 2_100))
+    drafting.add_line(device, key, {"product_key": product, "quantity": "3"}, buyer.TAX)
+    buyer.add_recipient(ana, key)
     device.command("proposal.submit", key, {})
     sending.send(device, key)
     return key

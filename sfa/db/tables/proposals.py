@@ -49,6 +49,7 @@ proposal_versions = Table(
     Column("pdf_template_digest", Text),
     Index("uq_proposal_versions_number", "series", "ordinal", "version", unique=True),
     Index("ix_proposal_versions_deal_key", "deal_key"),
+    Index("ix_proposal_versions_sent_at", "sent_at"),
     Index("ix_proposal_versions_status", "status", "valid_until"),
 )
 

@@ -20,6 +20,8 @@ from tests.forecasting.outlook.test_running import run, served
 from tests.forecasting.selling import Q1, order, selling
 from tests.office import Office
 
+pytestmark = pytest.mark.xdist_group("ended runs")  # a whole run of the engine is made once
+
 __all__ = ["selling"]
 
 

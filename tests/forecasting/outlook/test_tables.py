@@ -10,8 +10,8 @@ from forecasting.outlook.store import Run
 from forecasting.outlook.tables import honesty_table, outlook_table
 from forecasting.outlook.telling import NodeTold, OutlookTold, ScoresTold, told
 from forecasting.outlook.values import VIEWS, Learnt, Outlook, Range, Score, Seen
-from forecasting.sheets import as_csv, as_xlsx
 from sfa.core.money import format_minor
+from sfa.web.sheets import as_csv, as_xlsx
 from tests.crm.desk import Desk
 from tests.forecasting.outlook.test_routes import desk, found, period
 from tests.forecasting.selling import Q1, selling

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,29 +37,36 @@ def sfa(url: str, *words: str) -> str:
     return done.stdout
 
 
-def environment(url: str) -> dict[str, str]:
+def environment(url: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
     secret = "a secret of the tests that is long enough"
-    return {**os.environ, "SFA_DATABASE_URL": url, "SFA_SECRET": secret, "PYTHONWARNINGS": "ignore"}
+    found = {**os.environ, "SFA_DATABASE_URL": url, "SFA_SECRET": secret, "PYTHONWARNINGS": "ignore"}
+    return {**found, **(more or {})}
 
 
 class Server:
-    """`sfa serve` as a process of its own."""
+    """`sfa serve` as a process of its own. `more` are variables beside those of every one; it is started again where
+    it was, so a `port` that is said is one that others may be told before."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url, self._log = url, folder / "server.log"
-        self.port = 0
+    def __init__(self, url: str, folder: Path, more: Mapping[str, str] | None = None, port: int = 0) -> None:
+        self.url, self._log, self._more = url, folder / "server.log", more
+        self.port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self._log.open("wb") as log:
             command = [*SFA, "serve", "--port", str(self.port)]
-            self._process = subprocess.Popen(command, env=environment(self.url), stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, env=environment(self.url, self._more), stdout=log, stderr=log)
         deadline = time.monotonic() + PATIENCE_S
         while (found := _RUNNING.search(self._log.read_text())) is None:
             assert self._process.poll() is None, self._log.read_text()
             assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.02)
         self.port = int(found[1])
+
+    @property
+    def said(self) -> str:
+        """What it wrote since it was started last."""
+        return self._log.read_text("utf-8", "replace")
 
     def kill(self) -> None:
         """SIGKILL, in the middle of whatever it does."""

@@ -21,7 +21,10 @@ from tests.house.tree import document
 from tests.sync.clients.served import PASSWORD, PATIENCE_S, App, Server, equal, needs_node, sfa, truth
 from tests.sync.clients.tunnel import Tunnel
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("waiting"),  # mostly waits for processes and clocks: one worker does, the others compute
+]
 
 
 class Company:

@@ -26,6 +26,10 @@ from sync.device.waiting import Waiting
 from tests.builders import NOW
 from tests.office import Office
 
+pytestmark = pytest.mark.xdist_group(
+    "waiting"
+)  # mostly waits for processes and clocks: one worker does, the others compute
+
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PATIENCE_S = 20.0
 AT_ONCE_S = 5.0  # of the shared machine: far below the pauses of polling

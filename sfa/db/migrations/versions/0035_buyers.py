@@ -83,6 +83,7 @@ INDEXES = (
     ("ix_proposal_answers_certificate_sha256", "proposal_answers", "certificate_sha256"),
     ("ix_proposal_opens_proposal_key", "proposal_opens", "proposal_key version"),
     ("ix_proposal_opens_last_at", "proposal_opens", "last_at"),
+    ("ix_proposal_versions_sent_at", "proposal_versions", "sent_at"),
     ("ix_webhook_events_at", "webhook_events", "at"),
     ("ix_webhook_deliveries_state", "webhook_deliveries", "state due_at"),
     ("ix_webhook_deliveries_event_key", "webhook_deliveries", "event_key"),
@@ -140,6 +141,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_proposal_versions_sent_at", "proposal_versions")
     for name in (*reversed(TABLES), *reversed(ROW_TABLES)):
         op.drop_table(name)
     for table, said in ADDED.items():

@@ -1,7 +1,7 @@
-"""How an answer of the forecast leaves the server: as JSON, or as a file with `format`.
+"""How an answer that is a table leaves the server: as JSON, or as a CSV or XLSX file with `format`.
 
 Files are made of the very answer that the JSON would be, off the event loop, and are no more to be kept by others than
-it is: every answer of the forecast is one person's.
+it is: every such answer is one person's.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from litestar import MediaType, Response
 from litestar.params import QueryParameter
 
-from forecasting.sheets import CSV, XLSX, Table, as_csv, as_xlsx
 from sfa.core.errors import Refused
+from sfa.web.sheets import CSV, XLSX, Table, as_csv, as_xlsx
 
 JSON, FORMS = "json", ("json", "csv", "xlsx")
 AS_FILES = {

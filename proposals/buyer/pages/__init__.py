@@ -1,0 +1,1 @@
+"""The prospect's page as files: templates, one style sheet, small scripts, and the words of `locales/`."""
