@@ -14,7 +14,7 @@ from proposals.buyer import answering, changes, links, questions
 from proposals.buyer.answering import Standing
 from proposals.buyer.changes import Change
 from proposals.buyer.choosing import chosen
-from proposals.buyer.consent import consent_text
+from proposals.buyer.consent import consent_of
 from proposals.buyer.consent import digest_of as digest_of_text
 from proposals.buyer.links import STAFF, Link
 from proposals.buyer.page_view import choices_of
@@ -65,7 +65,7 @@ class Look(Struct, frozen=True, kw_only=True):
 
     @property
     def consent(self) -> str:
-        return consent_text(self.shown, self.total)
+        return consent_of(self.shown)
 
     @property
     def consent_digest(self) -> str:
