@@ -42,36 +42,46 @@ class Post(Struct, frozen=True, kw_only=True):
     server: Server
     sender: str
     name: str
-    base: str
 
 
-def post_of(smtp_url: str, mail_from: str, base: str) -> Post | None:
+def post_of(smtp_url: str, mail_from: str) -> Post | None:
     """Of the settings; None where nothing is mailed. `setting_invalid` for what cannot be used."""
     if not smtp_url:
         return None
     server = smtp.server_of(smtp_url)
     name, sender = sender_of(mail_from, server.user, server.host)
-    return Post(server=server, sender=sender, name=name, base=base.rstrip("/"))
+    return Post(server=server, sender=sender, name=name)
 
 
 class Mailer:
     """What one server process mails. `state` is ok, failing (the last try found no server that takes our mail), or off:
-    it mails nothing."""
+    it mails nothing. `base` is where buyers reach the server."""
 
-    def __init__(self, database: Database, clock: Clock, secret: Secret, post: Post | None) -> None:
+    def __init__(self, database: Database, clock: Clock, secret: Secret, base: str, post: Post | None) -> None:
         self._database, self._clock, self._secret, self._post = database, clock, secret, post
+        self._base = base.rstrip("/")
         self._ids = KeyMaker(clock)
         self._working: set[asyncio.Task[None]] = set()
         self._running: list[asyncio.Task[None]] = []
         self._heard = asyncio.Event()
         self._paused_until = 0
         self._is_well, self._is_told = True, False
+        self.grace_s = GRACE_S
 
     @property
     def state(self) -> str:
         if self._post is None or not self._running:
             return OFF
         return OK if self._is_well else FAILING
+
+    @property
+    def site(self) -> Site:
+        """Where links lead, once the secret is read."""
+        return Site(self._base, self._secret.derive(links.PURPOSE))
+
+    def new_key(self) -> str:
+        """For a link."""
+        return self._ids.new()
 
     def start(self) -> None:
         """On the running event loop, once the secret is read; nothing to do where nothing is mailed."""
@@ -84,7 +94,7 @@ class Mailer:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         if self._working:  # a try that is cut off may have been taken, and would be sent again
-            await asyncio.wait(self._working, timeout=GRACE_S)
+            await asyncio.wait(self._working, timeout=self.grace_s)
         for task in self._working:
             task.cancel()
         await asyncio.gather(*self._working, return_exceptions=True)
@@ -161,8 +171,7 @@ class Mailer:
             _log.warning("%s (%s) was given up: %s", mail.mail_key, mail.kind, mail.code or TOO_OLD)
             await write(outcomes.ended, now_ms, mail, outbox.FAILED, mail.code or TOO_OLD, mail.problem)
             return
-        site = Site(post.base, self._secret.derive(links.PURPOSE))
-        ready = await write(preparing.prepare, now_ms, mail, site, self._ids.new())
+        ready = await write(preparing.prepare, now_ms, mail, self.site, self.new_key())
         if ready is None:
             return
         if isinstance(ready, str):

@@ -20,7 +20,7 @@ from msgspec import Struct
 from proposals.document import Document
 from proposals.evidence import timeline
 from proposals.evidence.accepted import DRAWN, Accepted, Signed, accepted_of
-from proposals.evidence.testimony import Happened, testimony_of
+from proposals.evidence.testimony import Happened, read_testimony
 from proposals.evidence.words import Say, say_in
 from proposals.templates.branding import colours_css
 from proposals.templates.faces import faces_css
@@ -91,7 +91,7 @@ def final(document: Document, template: Template, body: bytes, verify_url: str) 
     accepted = accepted_of(body)
     say = say_in(document.language)
     values = {**_common(document, accepted, verify_url), "digests": _digests(accepted, say)}
-    more = More(_page("acceptance.html.j2", values), _css("evidence.css"))
+    more = More(_page("acceptance.html.j2", values), page_file("evidence.css"))
     title = f"{document.number} · {clean(document.title)}"
     seal = say("Seal of %(seller)s", seller=clean(document.seller.name))
     html = html_of(document, template, "print", more=more)
@@ -100,7 +100,7 @@ def final(document: Document, template: Template, body: bytes, verify_url: str) 
 
 def certificate(document: Document, _template: Template, body: bytes, verify_url: str) -> Printed:
     """`body` is the canonical JSON of a `Testimony`, `document` the one that was accepted."""
-    told = testimony_of(body)
+    told = read_testimony(body)
     accepted, say = told.accepted, say_in(document.language)
     rows = _digests(accepted, say)[:1]
     if told.original_pdf is not None:
@@ -115,7 +115,7 @@ def certificate(document: Document, _template: Template, body: bytes, verify_url
     html = _page("certificate.html.j2", values)
     faces = faces_css(html + document.brand.footer)
     css = [faces, read("shared.css"), colours_css(document.brand), read("paper.css"), read("classic.css")]
-    css += [_css("evidence.css"), page_css(document, BUILT_IN["classic"])]
+    css += [page_file("evidence.css"), page_css(document, BUILT_IN["classic"])]
     html = html.replace("<!--styles-->", "<style>\n" + "\n".join(css) + "\n</style>", 1)
     title = f"{say('Certificate of acceptance')} · {document.number}"
     seal = say("Seal of %(seller)s", seller=clean(document.seller.name))
@@ -197,16 +197,17 @@ def _rows(events: Sequence[Happened], document: Document, say: Say) -> list[Row]
 
 
 def _page(name: str, values: dict[str, Any]) -> str:
-    return str(_environment().get_template(name).render(values))  # HTML, to be put together with more of it
+    return str(environment().get_template(name).render(values))  # HTML, to be put together with more of it
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Of the product's own pages."""
     return Environment(
         loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
 
 
 @lru_cache(maxsize=4)
-def _css(name: str) -> str:
+def page_file(name: str) -> str:
     return (PAGES / name).read_text("utf-8")

@@ -70,7 +70,7 @@ def _signed(pdf: bytes, key: SealKey, words: Words, at_ms: int, stamper: TimeSta
 
 
 async def _sign(pdf: bytes, key: SealKey, words: Words, at: datetime, stamper: TimeStamper | None) -> bytes:
-    certificates = SimpleCertificateStore()
+    certificates = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     certificates.register_multiple([asn1_x509.Certificate.load(each) for each in key.chain])
     signer = SimpleSigner(
         signing_cert=asn1_x509.Certificate.load(key.certificate),
@@ -92,14 +92,15 @@ async def _sign(pdf: bytes, key: SealKey, words: Words, at: datetime, stamper: T
     attributes = PdfCMSSignedAttributes(signing_time=at)
     signed = await unsigned.perform_signature(prepared.document_digest, attributes)
     await signed.post_signature_processing(output)
-    return bytes(output.getvalue())
+    output.seek(0)
+    return bytes(output.read())
 
 
 class _Stamper(TimeStamper):
     """Asks an authority (RFC 3161) once, and believes nothing of its answer that it has not seen."""
 
     def __init__(self, url: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._url = url
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:

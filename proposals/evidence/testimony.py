@@ -42,5 +42,5 @@ def canonical(testimony: Testimony) -> bytes:
     return msgspec.json.encode(testimony)
 
 
-def testimony_of(body: bytes) -> Testimony:
+def read_testimony(body: bytes) -> Testimony:
     return msgspec.json.decode(body, type=Testimony)

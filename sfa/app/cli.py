@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "device": ("sfa.app.cli_device", "Work like a rep's phone: offline, and in sync when there is a connection."),
     "erasures": ("sfa.app.cli_erasures", "Who was erased, and erasing again after a backup was restored."),
     "import": ("sfa.app.cli_data", "Bring in a company's data from files."),
+    "mail": ("sfa.app.cli_mail", "Mails about proposals: take those that came back."),
     "migrate": ("sfa.app.cli_serve", "Bring the database to this version's schema."),
     "outlook": ("sfa.app.cli_outlook", "Ranges of the forecast engine: runs, and an old one made again."),
     "periods": ("sfa.app.cli_periods", "Close periods, and see which figures are others since."),

@@ -35,7 +35,10 @@ from forecasting.snapshot_routes import snapshot_routes
 from proposals.buyer.page_routes import page_routes
 from proposals.buyer.page_serving import Pages
 from proposals.buyer.reading_routes import buyer_reading_routes
+from proposals.delivery.routes import delivery_routes
 from proposals.delivery.running import Mailer, post_of
+from proposals.evidence.sealer import Sealer, Sealing
+from proposals.evidence.verify_routes import Verifier, verify_routes
 from proposals.funnel_routes import funnel_routes
 from proposals.rendering.press import Press
 from proposals.rendering.routes import rendering_routes
@@ -135,6 +138,8 @@ class Services(Struct, frozen=True):
     movements: Movements
     studio: Studio
     renders: Renders
+    sealer: Sealer
+    verifier: Verifier
     pages: Pages
     hooks: Hooks
     mailer: Mailer
@@ -232,9 +237,20 @@ def connect(
         movements=Movements(screens),
         studio=Studio(),
         renders=Renders(files, press),
+        sealer=Sealer(files, press, secret, _sealing(settings)),
+        verifier=Verifier(database, clock),
         pages=Pages(screens, files, secret),
         hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
-        mailer=Mailer(database, clock, secret, post_of(settings.smtp_url, settings.mail_from, settings.buyers_url)),
+        mailer=Mailer(database, clock, secret, settings.buyers_url, post_of(settings.smtp_url, settings.mail_from)),
+    )
+
+
+def _sealing(settings: Settings) -> Sealing:
+    return Sealing(
+        key_file=settings.seal_key_file,
+        key_password=settings.seal_key_password,
+        tsa_url=settings.tsa_url,
+        public_url=settings.buyers_url,
     )
 
 
@@ -270,10 +286,12 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
+        *verify_routes(services.verifier),
         *buyer_reading_routes(services.screens),
         *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
         *page_routes(services.pages),
+        *delivery_routes(services.screens, services.mailer),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
@@ -346,6 +364,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         services.passwords.close()
         services.planner.close()
         services.studio.close()
+        await services.sealer.close()
         await services.renders.close()
         await services.hooks.close()
         await services.mailer.close()
@@ -372,6 +391,7 @@ async def _scheduled(app: Litestar) -> AsyncIterator[None]:
     running = scheduler(services.database, services.clock, services.files, minute, outlooks)
     running.start()
     services.renders.start()
+    services.sealer.start()
     services.hooks.start()
     services.mailer.start()
     try:

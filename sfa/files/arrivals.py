@@ -11,7 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, exists, insert, literal, or_, select, update
 
-from sfa.db.tables import ROWS, blobs, proposal_assets, proposal_enclosures, proposal_versions, uploads
+from sfa.db.tables import (
+    ROWS,
+    blobs,
+    proposal_answers,
+    proposal_assets,
+    proposal_enclosures,
+    proposal_versions,
+    uploads,
+)
 from sfa.db.writes import Door, Origin
 from sfa.files.rules import Content, differs, told
 
@@ -122,7 +130,9 @@ def in_use() -> Any:
     shown = exists(select(literal(1)).where(proposal_assets.c.sha256 == blobs.c.sha256))
     sent = exists(select(literal(1)).where(proposal_versions.c.pdf_sha256 == blobs.c.sha256))
     enclosed = exists(select(literal(1)).where(proposal_enclosures.c.sha256 == blobs.c.sha256))
-    return or_(attached, shown, sent, enclosed)
+    named = (proposal_answers.c.final_sha256, proposal_answers.c.certificate_sha256)
+    sealed = [exists(select(literal(1)).where(digest == blobs.c.sha256)) for digest in named]
+    return or_(attached, shown, sent, enclosed, *sealed)
 
 
 def _kept(connection: Connection, sha256: str) -> Content | None:

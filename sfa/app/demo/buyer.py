@@ -22,7 +22,6 @@ from sync.device import buyers, drafting, sending
 
 NAME, ADDRESS = "Nerea Etxeberria", "nerea@customer.example"
 OTHER_NAME, OTHER_ADDRESS = "Jon Aguirre", "jon@customer.example"
-OPTION = "Second year of service"
 TAX = ("VAT", 2_100)
 AGENT = (
     "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36"
@@ -66,9 +65,13 @@ class Buyer(Struct):
 
 def add_recipient(phone: Phone, proposal: str, name: str = NAME, address: str = ADDRESS) -> None:
     """Beside the draft, with an option that the buyer may take."""
-    option = {"name": OPTION, "unit_price_minor": 24_000, "optional": True, "chosen": False}
-    drafting.add_line(phone.device, proposal, option, TAX)
-    buyers.add_recipient(phone.device, proposal, {"name": name, "email": address, "language": "en"})
+    device = phone.device
+    currency = _row(phone, proposal)["currency"]
+    listed = {price["product_key"] for price in device.list("prices", {"currency": currency}).values()}
+    offered = {line["product_key"] for line in device.list("proposal_lines", {"proposal_key": proposal}).values()}
+    option = {"product_key": min(listed - offered), "optional": True, "chosen": False}
+    drafting.add_line(device, proposal, option, TAX)
+    buyers.add_recipient(device, proposal, {"name": name, "email": address, "language": "en"})
 
 
 def sell_to_the_buyer(day: Day, post: Post, folder: Path, proposal: str) -> None:

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
 from msgspec import UNSET
 
@@ -20,6 +20,7 @@ from sfa.web.routes import UNCACHED
 from sfa.web.sealed import Places
 
 Asked = Request[Principal, Any, Any]
+State = Annotated[str | None, QueryParameter(name="state", description="queued, sending, delivered, dead or dropped.")]
 
 
 def webhook_routes(hooks: Hooks, places_in: Places) -> Sequence[HTTPRouteHandler]:
@@ -112,14 +113,17 @@ def _deliveries(hooks: Hooks, places_in: Places) -> HTTPRouteHandler:
     async def listed(
         request: Asked,
         key: FromPath[str],
-        state: FromQuery[str | None] = None,
+        wanted_state: FromQuery[str | None] = None,
+        in_state: State = None,
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = replaying.PAGE_DEFAULT,
     ) -> Deliveries:
         user = request.user.user_key
-        about = json.dumps([user, "webhooks", key, state])
+        about = json.dumps([user, "webhooks", key, wanted_state])
         place = places_in.open(after, about) if after is not None else None
-        found = await hooks.database.read_long_async(replaying.page, user, key, Wanted(state, place, limit))
+        found = await hooks.database.read_long_async(replaying.page, user, key, Wanted(wanted_state, place, limit))
+        about = json.dumps([user, "webhooks", key, in_state])
+        found = await hooks.database.read_long_async(replaying.page, user, key, Wanted(in_state, place, limit))
         if found.next is None:
             return found
         return msgspec.structs.replace(found, next=places_in.seal(found.next, about))

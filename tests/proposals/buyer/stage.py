@@ -133,6 +133,7 @@ def staged(url: str, folder: Path) -> Iterator[Stage]:
     port = demo_stage.free_port()
     address = f"http://127.0.0.1:{port}"
     said = {
+        "SFA_OUTLOOK_MEMORY_MB": "0",
         "SFA_PUBLIC_URL": address,
         "SFA_SMTP_URL": post.url,
         "SFA_MAIL_FROM": "Northwind Sales <sales@seller.example>",

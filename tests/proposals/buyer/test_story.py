@@ -1,6 +1,6 @@
 """The whole story: drafted on a phone without signal, mailed, opened in Chromium, signed, sealed, won (R46-R52, R55).
 
-A real server process, a real mail server, a real browser of the size of a phone. What each of them shows is held against
+A real server process, a real mail server, a real browser of the size of a phone. What each shows is held against
 what the others show. Pictures of the page lie in the test's folder, for people to look at.
 """
 
@@ -137,8 +137,8 @@ def _sealed(stage: Stage, key: str, reader: Reader, folder: Path) -> dict[str, b
     reader.open()
     reader.show("sealed")
     found = {
-        "final": reader.saved("[Ss]igned", folder / "final.pdf"),
-        "certificate": reader.saved("[Cc]ertificate", folder / "certificate.pdf"),
+        "final": reader.saved("Accepted offer", folder / "final.pdf"),
+        "certificate": reader.saved("Certificate of acceptance", folder / "certificate.pdf"),
     }
     for name, attachment in (("final", told.final), ("certificate", told.certificate)):
         stage.ana.device.fetch(attachment, folder / "fetched.pdf")
