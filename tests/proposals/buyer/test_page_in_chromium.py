@@ -266,7 +266,7 @@ def test_reading_is_told_and_by_the_company_it_is_not(
         window.page.goto(addresses["newer"])
         window.page.mouse.wheel(0, 300)
         window.page.touchscreen.tap(150, 300)
-    said = told.value.request.post_data_json
+    said: Any = told.value.request.post_data_json
     assert (said["acted"], said["seconds"] >= 2, len(said["session"])) == (True, True, 22)
     assert set(said["sections"]) <= {"@summary", "@prices", *("roof", "store", "work", "care")}
     o = proposal_opens.c
