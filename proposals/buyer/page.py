@@ -84,7 +84,7 @@ def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Said
     choices, code = standing.choices, None
     shown = sent
     if choices is None:
-        choices = said if isinstance(said, Choices) else _chosen(sent, said) if said is not None else NOTHING
+        choices = said if isinstance(said, Choices) else fields_chosen(sent, said) if said is not None else NOTHING
     offer = store.offer_of(connection, link.proposal_key, link.version)
     try:
         shown = chosen(sent, offer, choices)
@@ -112,7 +112,9 @@ def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Said
     )
 
 
-def _chosen(sent: Document, said: Fields) -> Choices:
+def fields_chosen(sent: Document, said: Fields) -> Choices:
+    """What a form says of the options of a document."""
+
     def one(name: str) -> str | None:
         return said[name][-1] if said.get(name) else None
 
