@@ -75,6 +75,10 @@ def test_only_what_says_so_is_public(server: Server) -> None:
         "/api/proposal-pictures",
         "/api/proposal-pictures/{sha256:str}",
         "/calendar/{token:str}",  # the token is the key
+        "/p/assets/{digest:str}/{name:str}",
+        *(f"/p/{{token:str}}{rest}" for rest in ("", "/stop", "/choose", "/accept", "/decline", "/ask", "/again")),
+        *(f"/p/{{token:str}}{rest}" for rest in ("/seen", "/document.pdf", "/final.pdf", "/certificate.pdf")),
+        *(f"/p/{{token:str}}/{named}/{{name:str}}" for named in ("enclosures", "pictures")),
     }
 
 
