@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reconcile": ("sfa.app.cli_reconcile", "Prove that all money is the same money, and say where it is not."),
     "reissue": ("sfa.app.cli_serve", "Write documents anew for devices, after an upgrade."),
     "restored": ("sfa.app.cli_serve", "Say that the database was restored from a backup."),
+    "seal": ("sfa.app.cli_seal", "The key that seals what was accepted: its certificate, a new one."),
     "serve": ("sfa.app.cli_serve", "Start the server."),
     "simulate": ("sfa.app.cli_simulate", "Play seeds of the simulation (source checkout only)."),
     "vapid-keys": ("sfa.app.cli_serve", "Make a key pair for Web Push."),
