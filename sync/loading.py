@@ -55,6 +55,7 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
         written.setdefault("proposals", set()).update(held)
     if "proposal_questions" in written:  # its answer is noted under the proposal's lock
         held = door.peek("proposal_questions", "proposal_key", written["proposal_questions"])
+        written.setdefault("proposals", set()).update(held)
     if "proposal_recipients" in written:  # with an address its links end, under the proposal's lock
         held = door.peek("proposal_recipients", "proposal_key", written["proposal_recipients"])
         written.setdefault("proposals", set()).update(held)

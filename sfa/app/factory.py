@@ -139,6 +139,7 @@ class Services(Struct, frozen=True):
     studio: Studio
     renders: Renders
     sealer: Sealer
+    verifier: Verifier
     pages: Pages
     hooks: Hooks
     mailer: Mailer
@@ -237,6 +238,7 @@ def connect(
         studio=Studio(),
         renders=Renders(files, press),
         sealer=Sealer(files, press, secret, _sealing(settings)),
+        verifier=Verifier(database, clock),
         pages=Pages(screens, files, secret),
         hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
         mailer=Mailer(database, clock, secret, settings.buyers_url, post_of(settings.smtp_url, settings.mail_from)),
@@ -284,7 +286,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *upload_routes(services.files, door),
         *download_routes(services.files, door),
         *proposal_routes(services.screens, services.renders),
-        *verify_routes(Verifier(services.database, services.clock)),
+        *verify_routes(services.verifier),
         *buyer_reading_routes(services.screens),
         *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),

@@ -15,6 +15,7 @@ from sfa.db.tables import webhook_deliveries, webhook_endpoints, webhook_events
 from sfa.web.hooks.deliveries import DEAD, DELIVERED, DROPPED, QUEUED, SENDING, STATES
 from sfa.web.hooks.endpoints import check_admin, seen
 
+EVENT_CHARACTERS_MAX = 200
 PAGE_DEFAULT, PAGE_MAX = 50, 200
 TEST = "webhook.test"
 DAY_MS = 24 * 3600 * 1000
@@ -96,7 +97,7 @@ def test(connection: Connection, now_ms: int, user_key: str, key: str, event_key
 def replay(connection: Connection, now_ms: int, user_key: str, key: str, event: str) -> Delivery:
     """One event again, however it ended; one that is just being posted, or waits, is sent anyway."""
     _begin(connection, user_key, key)
-    if not is_key(event):
+    if not 1 <= len(event) <= EVENT_CHARACTERS_MAX or not (event.isascii() and event.isprintable()):
         raise Refused("not_found")
     here = (_D.endpoint_key == key, _D.event_key == event, _D.state != SENDING)
     connection.execute(update(webhook_deliveries).where(*here).values(**_AGAIN, due_at=now_ms))

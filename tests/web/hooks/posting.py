@@ -1,7 +1,7 @@
 """Endpoints and events of an office, and servers that post them to receivers on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from sfa.web.hooks.sending import Sender
 from sfa.web.hooks.signing import Seals
 from sfa.web.secret import Secret
 from tests.office import Office
-from tests.sync.wakes.pushes import Asked
+from tests.sync.wakes.pushes import Answer, Asked, Service, http1
 
 T = TypeVar("T")
 SEALS = Seals(Secret("the server's secret of these tests"))
@@ -93,3 +93,23 @@ async def server(office: Office, **more: Any) -> AsyncIterator[Hooks]:
     finally:
         await hooks.close()
         await database.close_async()
+
+
+def url_of(service: Service) -> str:
+    return f"http://127.0.0.1:{service.port}/hook"
+
+
+def told(office: Office, story: Callable[[Hooks, Service], Awaitable[None]], **more: Any) -> Service:
+    """The story of one server and one receiver."""
+    service = Service(Answer(204))
+
+    async def play() -> None:
+        async with http1(service, None), server(office, **more) as hooks:
+            await story(hooks, service)
+
+    asyncio.run(play())
+    return service
+
+
+def ids(service: Service) -> list[str]:
+    return [asked.headers["webhook-id"] for asked in service.asked]

@@ -103,7 +103,10 @@ def test_an_address_is_looked_at_when_it_is_given(desk: Desk, url: str, reason: 
 
 def test_what_is_wrong_is_said_and_changes_nothing(desk: Desk) -> None:
     made(desk)
-    post = lambda **said: refused(desk.post("root", "/api/webhooks", json=said))  # noqa: E731
+
+    def post(**said: Any) -> tuple[int, str]:
+        return refused(desk.post("root", "/api/webhooks", json=said))
+
     assert post(url=URL, kinds=["deal.lost"]) == (422, "webhook_kind_unknown")
     assert post(url=URL, about="a\x00b") == (400, "request_invalid")
     assert post(url=URL, key="a b") == (422, "key_invalid")
@@ -113,7 +116,7 @@ def test_what_is_wrong_is_said_and_changes_nothing(desk: Desk) -> None:
         assert desk.ask("root", "PATCH", f"/api/webhooks/{path}", json={}).status_code == 404
         assert desk.get("root", f"/api/webhooks/{path}/deliveries").status_code == 404
         assert desk.post("root", f"/api/webhooks/{path}/test").status_code == 404
-        assert desk.post("root", f"/api/webhooks/crm/deliveries/{path}/replay").status_code == 404
+        assert desk.post("root", f"/api/webhooks/crm/deliveries/{path}:1/replay").status_code == 404
     for since in (-1, 2**80, "x"):
         assert desk.post("root", "/api/webhooks/crm/replay", json={"since": since}).status_code == 400
     assert desk.get("root", "/api/webhooks/crm/deliveries?state=sent").status_code == 400
@@ -175,11 +178,11 @@ def ended(office: Office, *events: str, status: int = 204) -> None:
 
 def test_one_event_is_sent_again_however_it_ended(desk: Desk) -> None:
     made(desk)
-    happened(desk.office, "e1", "e2")
+    happened(desk.office, "e1", "sent:e2:1")
     ended(desk.office, "e1")
-    ended(desk.office, "e2", status=500)
-    assert standing(desk.office, "e2")["state"] == "dead"
-    for event in ("e1", "e2"):
+    ended(desk.office, "sent:e2:1", status=500)
+    assert standing(desk.office, "sent:e2:1")["state"] == "dead"
+    for event in ("e1", "sent:e2:1"):
         again = desk.post("root", f"/api/webhooks/crm/deliveries/{event}/replay").json()
         assert (again["state"], again["attempts"], again["due_at"]) == ("queued", 0, desk.office.clock.now_ms())
     other = made(desk, "other")
