@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from proposals.buyer import deciding
 from proposals.buyer.page import Look
-from proposals.buyer.page_said import TONES, Trouble, state_words, told, trouble, when
+from proposals.buyer.page_said import TONES, Trouble, Way, state_words, told, trouble, when
 from proposals.buyer.page_view import view_of
 from proposals.buyer.page_words import page_words
 from proposals.buyer.questions import Question
@@ -73,9 +73,17 @@ def values_of(look: Look, base: str, form: Form) -> dict[str, Any]:
 _LIVE = (deciding.SIGNED_BY_YOU, deciding.WAITS)
 
 
+_PLACES = {"drawing": "answer", "text": "ask-text"}  # where a field is that has another name
+
+
 def _error(look: Look, form: Form) -> Trouble | None:
+    """With a way to each field that lacks something."""
     code = form.error or look.choice_code or ""
-    return trouble(page_words(look.shown.language), code, look.total) if code else None
+    if not code:
+        return None
+    found = trouble(page_words(look.shown.language), code, look.total)
+    links = tuple(Way(f"#{_PLACES.get(field, field.replace('_', '-'))}", text) for field, text in form.wrong.items())
+    return structs.replace(found, links=links)
 
 
 def _names(look: Look) -> dict[str, str]:
