@@ -12,11 +12,12 @@ from proposals.buyer.page_view import view_of
 from proposals.buyer.page_words import page_words
 from proposals.buyer.questions import Question
 from proposals.document import Document
-from proposals.lifecycle import DECLINED, EXPIRED, SUPERSEDED, WITH_BUYER, WITHDRAWN
+from proposals.lifecycle import DECLINED, EXPIRED, SUPERSEDED, WITHDRAWN
 from proposals.templates.rich import clean
 
 FLASHES = ("asked", "signed", "accepted", "declined", "again")
 OVER = (DECLINED, EXPIRED, WITHDRAWN, deciding.CLOSED)  # a new offer may be asked for; superseded by none as well
+READING = "reading"  # of an offer that somebody else answers
 PLACES_MAX = 60  # in a list to choose from: beyond them sections alone
 FIELDS = ("name", "ask_name", "again_name", "decline_name", "reason", "place", "text")
 
@@ -35,9 +36,7 @@ def values_of(look: Look, base: str, form: Form) -> dict[str, Any]:
     document, standing = look.shown, look.standing
     say = page_words(document.language)
     is_over = standing.state in OVER or (standing.state == SUPERSEDED and look.newer is None)
-    state = standing.state if standing.state != deciding.OPEN or not standing.may_sign else "open"
-    if state == deciding.OPEN and not standing.may_sign:
-        state = "reading"
+    state = READING if standing.state == deciding.OPEN and not standing.may_sign else standing.state
     return {
         "base": base,
         "view": view_of(document, base),
@@ -45,7 +44,7 @@ def values_of(look: Look, base: str, form: Form) -> dict[str, Any]:
         "tone": TONES.get(standing.state, "over"),
         "said": state_words(say, standing, document),
         "staff": look.is_staff,
-        "counts": not look.is_staff and standing.state in (*WITH_BUYER, deciding.OPEN, *_LIVE),
+        "counts": not look.is_staff and standing.state in (deciding.OPEN, *_LIVE),
         "may_sign": standing.may_sign,
         "may_choose": look.may_choose,
         "may_ask": not look.is_staff and not is_over,
