@@ -115,8 +115,13 @@ def test_every_token_is_looked_for_by_the_same_statement(desk: Desk) -> None:
 
     def asked(connection: Connection, token: str) -> list[str]:
         found: list[str] = []
-        event.listen(connection, "before_cursor_execute", lambda *told: found.append(told[2]))
+
+        def listen(*told: Any) -> None:
+            found.append(told[2])
+
+        event.listen(connection, "before_cursor_execute", listen)
         links.found(connection, token, now)
+        event.remove(connection, "before_cursor_execute", listen)
         return found
 
     tokens = (ines.token, revoked.token, "A" * 22, "malformed", "", "é\x00\ud800")
