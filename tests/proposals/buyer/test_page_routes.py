@@ -4,6 +4,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from msgspec import structs
