@@ -1,6 +1,7 @@
 """Links by hand and what was mailed, over HTTP."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,8 @@ def test_strangers_and_strange_words_are_refused(desk: Desk) -> None:
     assert desk.get("cleo", DELIVERIES).status_code == 404
     assert desk.post("fay", LINKS, json={"kind": "buyer"}).status_code == 403
     assert desk.post("fay", LINKS, json={"kind": "staff"}).status_code == 201
-    for body in ({"kind": "x"}, {"recipient_key": 5}, {"other": 1}, [], {"kind": None}):
+    bodies: list[Any] = [{"kind": "x"}, {"recipient_key": 5}, {"other": 1}, [], {"kind": None}]
+    for body in bodies:
         assert desk.post("ana", LINKS, json=body).status_code == 400
     for name in ("nobody", "\x00", "x" * 500):
         assert desk.post("ana", LINKS, json={"recipient_key": name}).status_code == 422
