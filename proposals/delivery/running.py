@@ -65,7 +65,7 @@ class Mailer:
         self._running: list[asyncio.Task[None]] = []
         self._heard = asyncio.Event()
         self._paused_until = 0
-        self._is_well, self._is_told = True, False
+        self._is_well, self._is_told, self._is_closing = True, False, False
         self.grace_s = GRACE_S
 
     @property
@@ -90,6 +90,7 @@ class Mailer:
             self._running.append(asyncio.create_task(self._run()))
 
     async def close(self) -> None:
+        self._is_closing = True
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -114,8 +115,10 @@ class Mailer:
     async def take(self) -> int:
         """Claim mails while a try is free, and begin them -> how many."""
         count, post = 0, self._post
-        while post is not None and len(self._working) < WORKERS and self._clock.now_ms() >= self._paused_until:
+        while post is not None and not self._is_closing and len(self._working) < WORKERS:
             now_ms = self._clock.now_ms()
+            if now_ms < self._paused_until:
+                break
             due = await self._database.read_async(outbox.next_due, now_ms)
             if due is None or due > now_ms:
                 break

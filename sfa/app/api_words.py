@@ -212,6 +212,29 @@ def _upload() -> Json:
     }
 
 
+DIGEST_OF_FILE = _said("sha256", "path", "9f86d081884c7d65", "The SHA-256 of the file, in hex.")
+VERDICT: Json = {
+    "state": "genuine",
+    "sha256": "9f86d081884c7d65",
+    "known": {
+        "kind": "final",
+        "number": "P-2026-000123",
+        "version": 1,
+        "accepted_at": 1_772_700_000_000,
+        "total": "€1,210.00",
+        "total_minor": 121_000,
+        "currency": "EUR",
+        "seller": "Company S.L.",
+        "zone": "Europe/Madrid",
+        "language": "en",
+    },
+    "sealed_by": "Company S.L.",
+    "key_sha256": "5e884898da280471",
+    "sealed_at": 1_772_700_004_000,
+    "stamped": False,
+}
+
+
 RAW: dict[str, Json] = {
     "/sync": {
         "post": _operation(
@@ -259,4 +282,25 @@ RAW: dict[str, Json] = {
         )
     },
     "/api/proposal-pictures/{sha256}": _file("a picture of a proposal", DIGEST, "proposals"),
+    "/verify": {
+        "get": _operation("proposals", "Show the form that verifies a file", {"200": {"description": "A page"}}),
+        "head": _operation("proposals", "Ask whether files are verified here", {"200": {"description": "A page"}}),
+        "post": _operation(
+            "proposals",
+            "Verify a sealed PDF",
+            {"200": {"description": "A verdict, or a page that tells it", **_content(JSON_TYPE, VERDICT)}},
+            takes=_content("application/pdf", "…"),
+        ),
+    },
+    "/verify/{sha256}": {
+        "get": _operation(
+            "proposals",
+            "Tell whether a file with this digest was sealed here",
+            {"200": {"description": "A verdict, or a page that tells it", **_content(JSON_TYPE, VERDICT)}},
+            DIGEST_OF_FILE,
+        ),
+        "head": _operation(
+            "proposals", "Ask about a digest", {"200": {"description": "Headers of a verdict"}}, DIGEST_OF_FILE
+        ),
+    },
 }

@@ -3,19 +3,30 @@
 import asyncio
 import hashlib
 import os
+import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificates
 
 from proposals import typed
 from proposals.document import Document, canonical
+from proposals.evidence.examining import Examiner
+from proposals.evidence.exporting import evidence_of, unlike
+from proposals.evidence.keys import named as named_by
+from proposals.evidence.verifying import verdict
 from proposals.rendering.press import Press
 from proposals.rendering.values import Limits, Order
 from proposals.templates.template import BUILT_IN, Template
+from sfa.app.cli_database import current_database
+from sfa.app.file_service import file_service
 from sfa.app.settings import Settings
 from sfa.core.apart import Failed
 from sfa.core.clock import SystemClock
 from sfa.core.days import local_day
+from sfa.core.errors import Refused
 
 SAMPLE = Path(typed.__file__).parent / "sample.json"
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -49,6 +60,54 @@ def render(file: Path, output: Path | None, base: str | None, pictures: Path | N
     place = output if output is not None else file.with_suffix(".html" if html else ".pdf")
     place.write_bytes(made)
     click.echo(f"{place}: {len(made):,} bytes, SHA-256 {hashlib.sha256(made).hexdigest()}")
+
+
+@proposal.command()
+@click.argument("file", type=File)
+@click.option("--certificate", "pem", type=File, required=True, help="Of the key that seals, as `sfa seal show` says.")
+def verify(file: Path, pem: Path) -> None:
+    """Say whether FILE is sealed by the key of this certificate and unchanged. Needs neither server nor database."""
+    ours = load_pem_x509_certificates(pem.read_bytes())
+    whole = [each.public_bytes(Encoding.DER) for each in ours]
+    names = {hashlib.sha256(each).hexdigest(): named_by(each) for each in whole}
+    content = file.read_bytes()
+    found = asyncio.run(Examiner().inspect(content))
+    told = verdict(hashlib.sha256(content).hexdigest(), None, found, names)
+    state = "intact" if told.state == "unlisted" else told.state
+    at = datetime.fromtimestamp(told.sealed_at / 1000, UTC).isoformat(" ") if told.sealed_at is not None else ""
+    how = " (confirmed by a timestamp authority)" if told.stamped else ""
+    click.echo(f"{state}: SHA-256 {told.sha256}")
+    if told.sealed_by is not None:
+        click.echo(f"sealed by {told.sealed_by}, certificate SHA-256 {told.key_sha256}{', ' + at + how if at else ''}")
+    if state != "intact":
+        raise click.exceptions.Exit(1)
+
+
+@proposal.command()
+@click.argument("key")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="KEY.zip if not said.")
+def evidence(key: str, output: Path | None) -> None:
+    """Write everything that proves the acceptance of a proposal into a zip: `sha256sum -c SHA256SUMS` checks it."""
+    settings, clock = Settings.from_environment(os.environ), SystemClock()
+    with current_database() as database:
+        files = file_service(settings, database, clock)
+
+        def read(sha256: str) -> bytes:
+            size = files.place.size(sha256)
+            if size is None:
+                raise Refused("file_awaited", f"the content {sha256} is not in its place")
+            return b"".join(files.place.read(sha256, 0, size))
+
+        exported = database.read(evidence_of, read, key)
+        files.close()
+    place = output if output is not None else Path(f"{key}.zip")
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in exported.items():
+            packed.writestr(name, content)
+    click.echo(f"{place}: {len(exported)} files")
+    wrong = unlike(exported)
+    if wrong:
+        raise click.ClickException(f"not what was noted: {', '.join(wrong)}")
 
 
 def _template_of(document: Document) -> Template:

@@ -12,14 +12,12 @@ from importlib.metadata import version
 from typing import Any
 
 from argon2 import PasswordHasher
-from litestar import Litestar, Response, Router, get
+from litestar import Litestar, Router
 from litestar.datastructures import State
-from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
-from sqlalchemy import Connection, literal, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection
 
 from forecasting import frozen
 from forecasting.call_routes import call_routes
@@ -48,6 +46,7 @@ from proposals.routes import proposal_routes
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.commands import COMMANDS
 from sfa.app.file_service import file_service
+from sfa.app.health import health_route
 from sfa.app.jobs import scheduler
 from sfa.app.reconcile_routes import reconcile_routes
 from sfa.app.settings import Settings
@@ -143,18 +142,6 @@ class Services(Struct, frozen=True):
     pages: Pages
     hooks: Hooks
     mailer: Mailer
-
-
-class Health(Struct, frozen=True):
-    """`status` is "ok", or "failing" with status 503. `pdf` is "ok", "unavailable" while this machine cannot print
-    proposals, or "off"; everything else works without. `mail` is "ok", "failing" while no mail server takes our
-    mail, or "off"."""
-
-    status: str
-    version: str
-    database: bool
-    pdf: str
-    mail: str
 
 
 class _Whole(Router):
@@ -313,27 +300,8 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         api_page,
-        _health(services.database, services.renders, services.mailer),
+        health_route(VERSION, services.database, services.renders, services.mailer),
     ]
-
-
-def _health(database: Database, renders: Renders, mailer: Mailer) -> HTTPRouteHandler:
-    @get("/health", opt=PUBLIC, tags=["operations"])
-    async def health() -> Response[Health]:
-        """Whether the database answers, for load balancers."""
-        try:
-            answers = await database.read_async(_answers)
-        except (SQLAlchemyError, OSError):
-            answers = False
-        status = "ok" if answers else "failing"
-        found = Health(status, VERSION, answers, renders.state, mailer.state)
-        return Response(found, status_code=200 if answers else 503)
-
-    return health
-
-
-def _answers(connection: Connection) -> bool:
-    return connection.execute(select(literal(1))).scalar() == 1
 
 
 def check_schema(connection: Connection) -> None:

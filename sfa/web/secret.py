@@ -28,6 +28,11 @@ class Secret:
         if self._value is None:
             self._value = await database.write_async(kept_secret)
 
+    def read(self, connection: Connection) -> None:
+        """As `load`, for the terminal."""
+        if self._value is None:
+            self._value = kept_secret(connection)
+
     def derive(self, purpose: str) -> bytes:
         """32 bytes that are good for one purpose only ("access-token", "cursor", …)."""
         key = self._derived.get(purpose)

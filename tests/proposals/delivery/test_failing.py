@@ -102,7 +102,7 @@ def test_a_login_that_is_refused_keeps_mails_waiting_and_is_said_once(
     server = Server()
 
     async def play() -> None:
-        how = {"auth_require_tls": False, "authenticator": lambda *_: AuthResult(success=False)}
+        how = {"auth_require_tls": False, "authenticator": lambda *_: AuthResult(success=False, handled=False)}
         async with mail_server(server, **how), mailing(office, way(server, "user:wrong@")) as mailer:
             await mailer.run_all()
             office.clock.advance(UNSET_MS)
@@ -196,8 +196,8 @@ def test_a_server_that_stops_gives_back_what_it_has(office: Office) -> None:
             mailer.grace_s = 0.0
             running = asyncio.create_task(mailer.run_all())
             await begun.wait()
-            await mailer.close()
             running.cancel()
+            await mailer.close()
 
     asyncio.run(play())
     assert (only(office)["state"], only(office)["attempts"], only(office)["claimed_by"]) == ("queued", 0, None)
