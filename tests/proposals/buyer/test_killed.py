@@ -75,9 +75,10 @@ def _mailed_although_everybody_dies(stage: Stage, key: str) -> str:
 
     stage.post.in_the_middle = mail_server_dies
     stage.order(key)
-    _kill_workers(stage)
+    _kill_workers(stage, lambda: _printing(stage, key) == "rendered")
     assert died.wait(PATIENCE_S)
     stage.post.stop()
+    stage.until(key, lambda row: row["render_state"] == "rendered", "it is printed all the same")
     died.clear()
     stage.post.in_the_middle = server_dies
     _restart(stage, stage.post.start)
@@ -116,7 +117,7 @@ def _sealed_although_everybody_dies(stage: Stage, key: str, link: str) -> None:
         time.sleep(0.005)
     stage.server.kill()
     _restart(stage)
-    _kill_workers(stage)
+    _kill_workers(stage, lambda: _sealing(stage, key) == "sealed")
     stage.until(key, lambda row: row["final_key"] and row["certificate_key"], "it is sealed")
     assert httpx.get(f"{link}/final.pdf", headers=AGENT).content[:5] == b"%PDF-"
 
@@ -124,6 +125,11 @@ def _sealed_although_everybody_dies(stage: Stage, key: str, link: str) -> None:
 def _sealing(stage: Stage, key: str) -> str:
     (answer,) = stage.rows(proposal_answers, proposal_answers.c.proposal_key == key)
     return str(answer["seal_state"])
+
+
+def _printing(stage: Stage, key: str) -> str:
+    (row,) = stage.rows(ROWS["proposals"], ROWS["proposals"].c.key == key)
+    return str(row["render_state"])
 
 
 def _all_of_it_once(stage: Stage, key: str) -> None:
@@ -165,14 +171,16 @@ def _id(letter: Letter) -> str:
     return str(letter.message["Message-ID"])
 
 
-def _kill_workers(stage: Stage) -> None:
-    """Every process that the server has started, once: what kills each that prints is given up after three."""
+def _kill_workers(stage: Stage, is_done: Callable[[], bool]) -> None:
+    """Every process that the server has started, once, if it is not done before: what kills each that prints is given
+    up after three."""
     deadline = time.monotonic() + PATIENCE_S
-    while not (workers := psutil.Process(stage.server.pid).children(recursive=True)):
+    while not (workers := psutil.Process(stage.server.pid).children(recursive=True)) and not is_done():
         assert time.monotonic() < deadline, "the server starts nobody who prints"
         time.sleep(0.005)
     for worker in workers:
-        worker.kill()
+        with suppress(psutil.NoSuchProcess):
+            worker.kill()
 
 
 def _restart(stage: Stage, before: Callable[[], None] | None = None) -> None:
