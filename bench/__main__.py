@@ -24,6 +24,7 @@ from bench import (
     floors,
     forecast,
     forecast_snapshots,
+    funnel,
     live,
     profit,
     proposals,
@@ -45,8 +46,8 @@ from sfa.web.tokens import AccessTokens
 from tests.postgres import durable_postgres
 
 SUBJECTS: tuple[str, ...] = ("first", "delta", "poll", "push", "live", "versions", "seed")
-SUBJECTS += ("attainment", "profit", "forecast", "engine", "proposals")
-APART = {"seed", "attainment", "profit", "forecast", "engine", "proposals"}  # of companies of their own
+SUBJECTS += ("attainment", "profit", "forecast", "engine", "proposals", "funnel")
+APART = {"seed", "attainment", "profit", "forecast", "engine", "proposals", "funnel"}  # of companies of their own
 LIVE_RUNS = 20
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -263,6 +264,8 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
                 _profit(report, SQLITE, f"sqlite:///{folder / 'profit.db'}", quick)
             if "forecast" in wanted:
                 _forecast(report, SQLITE, f"sqlite:///{folder / 'forecast.db'}", quick)
+            if "funnel" in wanted:
+                _funnel(report, SQLITE, f"sqlite:///{folder / 'funnel.db'}", quick)
             if "proposals" in wanted:
                 _proposals(report, SQLITE, f"sqlite:///{folder / 'proposals.db'}", quick)
         if which in (POSTGRESQL, "both") and wanted != {"engine"}:
@@ -283,6 +286,9 @@ def main(quick: bool, only: str, which: str, save_to: Path | None) -> None:
             if "forecast" in wanted:
                 with _postgres(folder) as (url, _, _):
                     _forecast(report, POSTGRESQL, url, quick)
+            if "funnel" in wanted:
+                with _postgres(folder) as (url, _, _):
+                    _funnel(report, POSTGRESQL, url, quick)
     if "engine" in wanted:  # has no database
         engine_speed.measure(report, quick)
     report.show()
@@ -320,6 +326,17 @@ def _proposals(report: Report, kind: str, url: str, quick: bool) -> None:
     for name, figures in proposals.bench(url, proposals.QUICK if quick else proposals.Size()):
         report.add("proposals", f"{kind}, {name}", figures)
     report.ratio("proposals", "a_minute_and_core", f"{kind}, {proposals.OURS}", f"{kind}, {proposals.RAW}")
+
+
+def _funnel(report: Report, kind: str, url: str, quick: bool) -> None:
+    """A company of its own, in a database of its own."""
+    size = funnel.QUICK if quick else funnel.Size()
+    with closing(open_database(url, durable=False)) as database:
+        funnel.made(database, size)
+        for name, figures in funnel.measured(database, size):
+            report.add("funnel", f"{kind}, {name}", figures)
+    report.ratio("funnel", "best_cpu_ms", f"{kind}, {funnel.FUNNEL}", f"{kind}, {funnel.FLOOR}")
+    report.ratio("funnel", "each_ms", f"{kind}, {funnel.BEAT}", f"{kind}, {funnel.ROW}")
 
 
 def _forecast(report: Report, kind: str, url: str, quick: bool) -> None:

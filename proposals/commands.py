@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from proposals import approving, lifecycle, numbering, printable, probing, store
 from proposals.buyer import replying
-from proposals.delivery import sending
+from proposals.delivery import ordering, sending
 from proposals.document import Document
 from proposals.drafting import Drawn, drawn
 from proposals.lifecycle import APPROVED, DRAFT, IN_APPROVAL, SENT, WITHDRAWN
@@ -33,6 +33,7 @@ from sfa.core.errors import Refused
 from sfa.core.fields import Instant
 from sfa.core.transitions import NoArguments
 from sfa.crm import edits
+from sfa.crm.addressees import UNOPENED
 from sfa.crm.commands import Act, Command
 from sfa.crm.edits import Who
 from sfa.db.cells import Cell
@@ -220,7 +221,7 @@ def _freeze(door: Door, who: Who, cell: Cell, deal: Cell, made: Drawn, origin: O
     sending.sent(door, cell, deal, document, digest, origin)
     row = {"status": SENT, "needs": [], "number": number.text, "version": version, "digest": digest}
     row |= {"total_minor": made.priced.total_minor, "sent_at": at, "sent_by": by, "withdrawn_at": None}
-    row |= {**sending.UNOPENED, "outcome": None}  # of the version that is sent now
+    row |= {**UNOPENED, "outcome": None}  # of the version that is sent now
     order = queue.ask(connection, door.now_ms, _wanted(cell.key, document, made.template, by, queue.SENT))
     _put(door, cell, {**row, **_pdf(keeping.said_of(order), digest)}, origin, "send")
 
@@ -385,4 +386,5 @@ COMMANDS: dict[str, Command] = {
     **{name: Command(ENTITY, act, alone=True, handed=name in HANDED) for name, act in ACTS.items()},
     "deal.propose": Command("deals", propose),
     **replying.COMMANDS,
+    **ordering.COMMANDS,
 }

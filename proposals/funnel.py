@@ -145,7 +145,11 @@ def line(key: str | None, sent: Sequence[Sent], money: Money) -> Line:
         sent=len(sent),
         opened=len(opened),
         open=len(sent) - sum(count.values()),
-        **count,
+        accepted=count[ACCEPTED],
+        declined=count[DECLINED],
+        expired=count[EXPIRED],
+        withdrawn=count[WITHDRAWN],
+        superseded=count[SUPERSEDED],
         opened_bp=share_bp(len(opened), len(sent)),
         answered_bp=share_bp(count[ACCEPTED] + count[DECLINED], len(sent)),
         accepted_bp=share_bp(count[ACCEPTED], proposals),
@@ -205,4 +209,4 @@ def converted(sent: Iterable[Sent], money: Money) -> Converted:
             sums[place] = before + value[0] if before is not None else None
             if value[1] is not None:
                 rates.add(Used(one.currency, value[1].rate, value[1].rate_on, value[1].inverse))
-    return Converted(money.currency, *sums, sorted(rates), sorted(missing)[:MISSING_MAX])
+    return Converted(money.currency, sums[0], sums[1], sorted(rates), sorted(missing)[:MISSING_MAX])

@@ -68,24 +68,18 @@ def told(connection: Connection, user: str, now_ms: int, from_on: str, to_on: st
 
 def read(connection: Connection, window: tuple[int, int], held: frozenset[str] | None) -> list[Sent]:
     """What was sent from the first instant until before the second; `held` are the caller's buckets."""
+    then = select(_V.proposal_key).where(_V.sent_at >= window[0], _V.sent_at < window[1])
     opened = (
         select(_E.proposal_key, _E.version, func.min(_E.at).label("at"))
-        .where(_E.kind == OPENED, _E.proposal_key.in_(_sent(_V.proposal_key, window=window)))
+        .where(_E.kind == OPENED, _E.proposal_key.in_(then))
         .group_by(_E.proposal_key, _E.version)
         .subquery()
     )
     answer = and_(_A.proposal_key == _V.proposal_key, _A.version == _V.version)
-    names = ("proposal_key", "version", "template_key", "language", "currency", "total_minor", "sent_at", "status")
+    here = {"owner_key": _DEALS.c.owner_key, "tier": _ACCOUNTS.c.tier, "opened_at": opened.c.at}
+    here["accepted_minor"] = _A.total_minor
     query = (
-        _sent(
-            *(_V[name] for name in names),
-            _V.ended_at,
-            _DEALS.c.owner_key,
-            _ACCOUNTS.c.tier,
-            opened.c.at.label("opened_at"),
-            _A.total_minor.label("accepted_minor"),
-            window=window,
-        )
+        _sent(*(here[name] if name in here else _V[name] for name in Sent.__struct_fields__), window=window)
         .join(_ACCOUNTS, _ACCOUNTS.c.key == as_key(_DEALS.c.account_key), isouter=True)
         .join(opened, and_(opened.c.proposal_key == _V.proposal_key, opened.c.version == _V.version), isouter=True)
         .join(proposal_answers, answer, isouter=True)
@@ -93,7 +87,7 @@ def read(connection: Connection, window: tuple[int, int], held: frozenset[str] |
     bound: dict[str, Any] = {}
     if held is not None:
         query, bound = query.where(lies_in(_PROPOSALS.c.buckets, "held")), {"held": listed(connection, sorted(held))}
-    return [Sent(**row) for row in connection.execute(query, bound).mappings()]
+    return [Sent(*row) for row in connection.execute(query, bound).all()]
 
 
 def _sent(*columns: Any, window: tuple[int, int]) -> Select[Any]:

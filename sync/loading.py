@@ -15,7 +15,9 @@ from sfa.db.writes import Door
 from sync.protocol import Mutation
 
 # Of a change of the first, the second is held like a row that is changed.
-HELD = frozenset({("account_members", "accounts"), ("deal_contacts", "deals"), ("proposal_lines", "proposals")})
+HELD = frozenset({("account_members", "accounts"), ("deal_contacts", "deals"), ("proposal_lines", "proposals")}) | {
+    ("proposal_recipients", "proposals")
+}
 NAMED_BY = {
     "quotas": (*QUOTA_OWNERS, "period_key"),
     "team_members": ("user_key", "role"),
@@ -53,6 +55,9 @@ def load(door: Door, mutations: Sequence[Mutation]) -> None:
         written.setdefault("proposals", set()).update(held)
     if "proposal_questions" in written:  # its answer is noted under the proposal's lock
         held = door.peek("proposal_questions", "proposal_key", written["proposal_questions"])
+        written.setdefault("proposals", set()).update(held)
+    if "proposal_recipients" in written:  # with an address its links end, under the proposal's lock
+        held = door.peek("proposal_recipients", "proposal_key", written["proposal_recipients"])
         written.setdefault("proposals", set()).update(held)
     if "proposals" in written:  # what is sent of one freezes the deal's quote
         deals = door.peek("proposals", "deal_key", written["proposals"])

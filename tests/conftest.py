@@ -45,10 +45,14 @@ settings.register_profile("full", parent=settings.get_profile("house"), max_exam
 settings.load_profile("house")
 
 
+gc.disable()  # until everything is imported
+
+
 def pytest_collection_finish() -> None:
     """What was imported stays to the end: looking through it again and again for garbage took a tenth of a run."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 20, 50)
 
 
@@ -67,7 +71,7 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
 
 @cache
 def _group_of(path: str) -> str | None:
-    found = re.search(r'xdist_group\("([^"]+)"\)', (CHECKOUT / path).read_text("utf-8"))
+    found = re.search(r'xdist_group\(\s*"([^"]+)"\s*\)', (CHECKOUT / path).read_text("utf-8"))
     return found.group(1) if found else None
 
 

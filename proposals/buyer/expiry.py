@@ -5,6 +5,8 @@ the zone that is printed on the document, wherever the company counts its days b
 is not touched: under the proposals' locks it is looked at again, so of an answer and this the first one stands.
 """
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, insert, select, tuple_, update
@@ -47,7 +49,7 @@ def expire(connection: Connection, now_ms: int, batch: int = BATCH) -> int:
     for key, version in still:
         cell = door.cell(PROPOSALS, key)
         outcome = {"kind": EXPIRED, "version": version, "at": now_ms, "by": None, "reason": None, "total_minor": None}
-        said = {"outcome": outcome}
+        said: dict[str, Any] = {"outcome": outcome}
         if cell.row["status"] in WITH_BUYER and cell.row["version"] == version:
             said["status"] = EXPIRED  # one that is revised goes on as a draft
         door.put(cell, said, origin, "proposal.expired")

@@ -100,7 +100,7 @@ def seen(connection: Connection, now_ms: int, link: Link, beat: Beat, marks: Mar
     if row is not None:
         connection.execute(update(proposal_opens).where(*this).values(**said, beats=row["beats"] + 1))
     elif counted or _has_room(connection, link):
-        of = {"link_key": link.link_key, "session": beat.session, "recipient_key": link.recipient_key}
+        of: dict[str, Any] = {"link_key": link.link_key, "session": beat.session, "recipient_key": link.recipient_key}
         of |= {"proposal_key": link.proposal_key, "version": link.version, "began_at": began_at, "beats": 1}
         connection.execute(insert(proposal_opens), {**of, **said, "device": device_of(marks.visitor.agent)})
     return Seen(counted, reason)
@@ -177,8 +177,8 @@ def _count(connection: Connection, now_ms: int, link: Link, beat: Beat, marks: M
         _tell_recipient(door, link.recipient_key, origin)
     door.flush()
     how = {"device": device_of(marks.visitor.agent), "link": link.link_key}
-    of = {"recipient_key": link.recipient_key, "visitor": marks.visitor}
-    timeline.note(connection, link.proposal_key, link.version, now_ms, timeline.OPENED, detail=how, **of)
+    at = (connection, link.proposal_key, link.version, now_ms)
+    timeline.note(*at, timeline.OPENED, recipient_key=link.recipient_key, visitor=marks.visitor, detail=how)
     data = {"proposal_key": link.proposal_key, "deal_key": row["deal_key"], "number": row["number"]}
     data |= {"version": link.version, "recipient_key": link.recipient_key}
     event = event_key("proposal.opened", link.proposal_key, link.version)

@@ -14,7 +14,7 @@ from proposals.buyer import answering, changes, links, questions
 from proposals.buyer.answering import Standing
 from proposals.buyer.changes import Change
 from proposals.buyer.choosing import chosen
-from proposals.buyer.consent import consent_text
+from proposals.buyer.consent import consent_of
 from proposals.buyer.consent import digest_of as digest_of_text
 from proposals.buyer.links import STAFF, Link
 from proposals.buyer.page_view import choices_of
@@ -65,7 +65,7 @@ class Look(Struct, frozen=True, kw_only=True):
 
     @property
     def consent(self) -> str:
-        return consent_text(self.shown, self.total)
+        return consent_of(self.shown)
 
     @property
     def consent_digest(self) -> str:
@@ -84,7 +84,7 @@ def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Said
     choices, code = standing.choices, None
     shown = sent
     if choices is None:
-        choices = said if isinstance(said, Choices) else _chosen(sent, said) if said is not None else NOTHING
+        choices = said if isinstance(said, Choices) else fields_chosen(sent, said) if said is not None else NOTHING
     offer = store.offer_of(connection, link.proposal_key, link.version)
     try:
         shown = chosen(sent, offer, choices)
@@ -112,7 +112,9 @@ def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Said
     )
 
 
-def _chosen(sent: Document, said: Fields) -> Choices:
+def fields_chosen(sent: Document, said: Fields) -> Choices:
+    """What a form says of the options of a document."""
+
     def one(name: str) -> str | None:
         return said[name][-1] if said.get(name) else None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_time
 from msgspec import Struct
 
 from proposals.buyer import changes as new
@@ -29,13 +29,19 @@ class Words(Struct, frozen=True):
     text: str
 
 
+class Way(Struct, frozen=True):
+    """To a place of the page."""
+
+    address: str
+    text: str
+
+
 class Trouble(Struct, frozen=True):
     """Why an answer was not taken."""
 
     title: str
     text: str
-    link: str = ""
-    link_text: str = ""
+    links: tuple[Way, ...] = ()
 
 
 class Told(Struct, frozen=True):
@@ -47,10 +53,10 @@ class Told(Struct, frozen=True):
 
 def when(at_ms: int, zone: str, language: str) -> str:
     """A moment in the zone that the document names."""
-    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
-    locale = formats.locale_of(language)
-    text: str = format_datetime(moment, "long", tzinfo=ZoneInfo(zone), locale=locale)
-    return text
+    moment, locale = datetime.fromtimestamp(at_ms / 1000, UTC), formats.locale_of(language)
+    day = format_date(moment.astimezone(ZoneInfo(zone)), "long", locale=locale)
+    time = format_time(moment, "short", tzinfo=ZoneInfo(zone), locale=locale)
+    return f"{day}, {time} ({zone})"
 
 
 def state_words(say: Say, standing: Standing, document: Document) -> Words:

@@ -97,8 +97,8 @@ def ask(
     door.put(door.cell(ENTITY, key), said, origin, "ask")
     door.flush()
     detail = {"question": key, "sha256": hashlib.sha256(text.encode()).hexdigest()}
-    of = {"recipient_key": link.recipient_key, "visitor": visitor}
-    timeline.note(connection, link.proposal_key, link.version, now_ms, timeline.ASKED, detail=detail, **of)
+    at = (connection, link.proposal_key, link.version, now_ms)
+    timeline.note(*at, timeline.ASKED, recipient_key=link.recipient_key, visitor=visitor, detail=detail)
     data = {"proposal_key": link.proposal_key, "deal_key": proposal.row["deal_key"], "version": link.version}
     data |= {"number": proposal.row["number"], "question_key": key, "recipient_key": link.recipient_key}
     outgoing.emit(connection, "proposal.question", f"ev-{key}", now_ms, data)

@@ -56,9 +56,9 @@ def message_of(letter: Letter, envelope: Envelope) -> bytes:
         made["List-Unsubscribe"] = f"<{envelope.stop}>"
         if envelope.stop.startswith("https://"):  # RFC 8058 knows no other
             made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    made["Content-Language"] = letter.language
     made.set_content(text_of(letter), cte="quoted-printable")
     made.add_alternative(html_of(letter), subtype="html", cte="quoted-printable")
+    made["Content-Language"] = letter.language  # after the parts, which take headers of content with them
     made.set_boundary(f"=_{sha256(envelope.message_id.encode()).hexdigest()[:32]}")
     return made.as_bytes()
 

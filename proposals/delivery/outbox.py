@@ -198,10 +198,10 @@ def of_message(connection: Connection, message_id: str) -> Mail | None:
     return _first(connection, _M.message_id == message_id)
 
 
-def of_proposal(connection: Connection, proposal_key: str) -> list[Mail]:
+def of_proposal(connection: Connection, proposal_key: str, most: int | None = None) -> list[Mail]:
     """The newest first."""
     query = select(*_COLUMNS).where(_M.proposal_key == proposal_key).order_by(_M.asked_at.desc(), _M.mail_key)
-    return [Mail(**row) for row in connection.execute(query).mappings()]
+    return [Mail(**row) for row in connection.execute(query.limit(most)).mappings()]
 
 
 def _first(connection: Connection, *where: ColumnElement[bool]) -> Mail | None:

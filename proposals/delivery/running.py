@@ -42,36 +42,46 @@ class Post(Struct, frozen=True, kw_only=True):
     server: Server
     sender: str
     name: str
-    base: str
 
 
-def post_of(smtp_url: str, mail_from: str, base: str) -> Post | None:
+def post_of(smtp_url: str, mail_from: str) -> Post | None:
     """Of the settings; None where nothing is mailed. `setting_invalid` for what cannot be used."""
     if not smtp_url:
         return None
     server = smtp.server_of(smtp_url)
     name, sender = sender_of(mail_from, server.user, server.host)
-    return Post(server=server, sender=sender, name=name, base=base.rstrip("/"))
+    return Post(server=server, sender=sender, name=name)
 
 
 class Mailer:
     """What one server process mails. `state` is ok, failing (the last try found no server that takes our mail), or off:
-    it mails nothing."""
+    it mails nothing. `base` is where buyers reach the server."""
 
-    def __init__(self, database: Database, clock: Clock, secret: Secret, post: Post | None) -> None:
+    def __init__(self, database: Database, clock: Clock, secret: Secret, base: str, post: Post | None) -> None:
         self._database, self._clock, self._secret, self._post = database, clock, secret, post
+        self._base = base.rstrip("/")
         self._ids = KeyMaker(clock)
         self._working: set[asyncio.Task[None]] = set()
         self._running: list[asyncio.Task[None]] = []
         self._heard = asyncio.Event()
         self._paused_until = 0
-        self._is_well, self._is_told = True, False
+        self._is_well, self._is_told, self._is_closing = True, False, False
+        self.grace_s = GRACE_S
 
     @property
     def state(self) -> str:
         if self._post is None or not self._running:
             return OFF
         return OK if self._is_well else FAILING
+
+    @property
+    def site(self) -> Site:
+        """Where links lead, once the secret is read."""
+        return Site(self._base, self._secret.derive(links.PURPOSE))
+
+    def new_key(self) -> str:
+        """For a link."""
+        return self._ids.new()
 
     def start(self) -> None:
         """On the running event loop, once the secret is read; nothing to do where nothing is mailed."""
@@ -80,11 +90,12 @@ class Mailer:
             self._running.append(asyncio.create_task(self._run()))
 
     async def close(self) -> None:
+        self._is_closing = True
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         if self._working:  # a try that is cut off may have been taken, and would be sent again
-            await asyncio.wait(self._working, timeout=GRACE_S)
+            await asyncio.wait(self._working, timeout=self.grace_s)
         for task in self._working:
             task.cancel()
         await asyncio.gather(*self._working, return_exceptions=True)
@@ -104,8 +115,10 @@ class Mailer:
     async def take(self) -> int:
         """Claim mails while a try is free, and begin them -> how many."""
         count, post = 0, self._post
-        while post is not None and len(self._working) < WORKERS and self._clock.now_ms() >= self._paused_until:
+        while post is not None and not self._is_closing and len(self._working) < WORKERS:
             now_ms = self._clock.now_ms()
+            if now_ms < self._paused_until:
+                break
             due = await self._database.read_async(outbox.next_due, now_ms)
             if due is None or due > now_ms:
                 break
@@ -161,8 +174,7 @@ class Mailer:
             _log.warning("%s (%s) was given up: %s", mail.mail_key, mail.kind, mail.code or TOO_OLD)
             await write(outcomes.ended, now_ms, mail, outbox.FAILED, mail.code or TOO_OLD, mail.problem)
             return
-        site = Site(post.base, self._secret.derive(links.PURPOSE))
-        ready = await write(preparing.prepare, now_ms, mail, site, self._ids.new())
+        ready = await write(preparing.prepare, now_ms, mail, self.site, self.new_key())
         if ready is None:
             return
         if isinstance(ready, str):

@@ -6,7 +6,6 @@ recipient's row said of an older version is said of it no more.
 """
 
 from hashlib import sha256
-from typing import Any
 
 from sqlalchemy import select
 
@@ -14,6 +13,7 @@ from proposals.delivery import outbox
 from proposals.document import Document
 from proposals.evidence import timeline
 from proposals.lifecycle import SUPERSEDED
+from sfa.crm.addressees import UNOPENED, UNSENT
 from sfa.db.cells import Cell
 from sfa.db.looking import load_below
 from sfa.db.outgoing import emit
@@ -21,9 +21,6 @@ from sfa.db.tables import proposal_versions
 from sfa.db.writes import Door, Origin
 
 RECIPIENTS = "proposal_recipients"
-# What a recipient's row says of the version at hand.
-UNSENT: dict[str, Any] = {"state": "new", "problem": None, "mailed_at": None, "answered_at": None}
-UNOPENED: dict[str, Any] = {"opened_at": None, "last_opened_at": None, "opens": 0}
 TO_DECIDE = frozenset({outbox.OFFER, outbox.REMINDER})  # of no use once there is nothing to decide
 OVER, OLDER = "proposal_over", "proposal_superseded"
 

@@ -8,6 +8,7 @@ after `TRY_S`, long before others would think that this process is dead.
 
 import asyncio
 import ssl
+from contextlib import suppress
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -28,7 +29,7 @@ from msgspec import Struct
 
 from sfa.core import errors
 
-STEP_S, TRY_S = 20.0, 60.0
+STEP_S, TRY_S, GOODBYE_S = 20.0, 60.0, 2.0
 PORTS = {"smtp": 587, "smtps": 465}
 PROBLEM_MAX = 300
 Tls = Literal["offered", "require", "never", "at_once"]
@@ -111,16 +112,18 @@ async def send(server: Server, sender: str, to: str, message: bytes) -> Result:
         local_hostname=sender.rpartition("@")[2],
         timeout=STEP_S,
     )
-    taken = False
     try:
-        async with asyncio.timeout(TRY_S), client:
+        async with asyncio.timeout(TRY_S):
+            await client.connect()
             await client.sendmail(sender, [to], message)
-            taken = True
     except Exception as error:
-        return Taken() if taken else judged(error)  # it was taken, and the goodbye went wrong
+        return judged(error)
+    else:
+        with suppress(Exception):  # it was taken: whatever is wrong with the goodbye
+            await client.quit(timeout=GOODBYE_S)
+        return Taken()
     finally:
         client.close()
-    return Taken()
 
 
 def judged(error: Exception) -> Result:

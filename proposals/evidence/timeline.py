@@ -93,16 +93,26 @@ def note_each(connection: Connection, of: Iterable[tuple[str, int]], at: int, ki
     assert kind in KINDS
     wanted = dict(of)
     newest = select(_E.proposal_key, func.max(_E.n).label("n")).where(_E.proposal_key.in_(wanted))
-    newest = newest.group_by(_E.proposal_key).subquery()
-    here = (_E.proposal_key == newest.c.proposal_key, _E.n == newest.c.n)
-    query = select(_E.proposal_key, _E.n, _E.digest).join(newest, and_(*here))
+    ends = newest.group_by(_E.proposal_key).subquery()
+    here = (_E.proposal_key == ends.c.proposal_key, _E.n == ends.c.n)
+    query = select(_E.proposal_key, _E.n, _E.digest).join(ends, and_(*here))
     last = {key: (n, digest) for key, n, digest in connection.execute(query)}
     rows = []
     for key, version in sorted(wanted.items()):
         n, before = last.get(key, (0, BEGINNING))
-        said = {"n": n + 1, "version": version, "at": at, "kind": kind, "detail": b"{}", "before": before, "digest": ""}
-        nobody = dict.fromkeys(("recipient_key", "user_key", "address", "agent"))
-        event = Event(**{**said, **nobody})  # type: ignore[arg-type]
+        event = Event(
+            n=n + 1,
+            version=version,
+            at=at,
+            kind=kind,
+            recipient_key=None,
+            user_key=None,
+            address=None,
+            agent=None,
+            detail=b"{}",
+            before=before,
+            digest="",
+        )
         event = msgspec.structs.replace(event, digest=digest_of(key, event))
         rows.append({"proposal_key": key, **msgspec.structs.asdict(event)})
     if rows:

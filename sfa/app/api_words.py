@@ -65,6 +65,8 @@ SUMMARIES: dict[str, str] = {
     "GET /api/proposal-questions": "List the questions that wait for your answer",
     "GET /api/proposal_templates/{key}/versions": "List the versions of a template",
     "GET /api/proposal_templates/{key}/preview": "Look at a template with a made-up offer",
+    "POST /api/proposals/{key}/links": "Make a link to hand over, or to look at a proposal as its buyer does",
+    "GET /api/proposals/{key}/deliveries": "Read what was mailed of a proposal to whom, and which links there are",
     "GET /api/proposals/{key}/render": "Read where the printing of a proposal stands",
     "GET /api/webhooks": "List the endpoints that are told of events",
     "POST /api/webhooks": "Add an endpoint",

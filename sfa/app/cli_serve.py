@@ -9,6 +9,7 @@ import click
 import uvicorn
 from litestar import Litestar
 
+from sfa.app.cli import without_collecting
 from sfa.app.factory import build, check_schema
 from sfa.app.settings import Settings
 from sfa.core.clock import SystemClock
@@ -63,7 +64,8 @@ def served(settings: Settings) -> Litestar:
     # `sfa.jobs` tells what a run did; what the HTTP client tells holds addresses and tokens of devices.
     for chatty in ("apscheduler", "alembic", "httpx", "httpcore", "hpack"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    made = build(settings)
+    with without_collecting():
+        made = build(settings)
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector would look through all of it every few pushes
     return made

@@ -12,14 +12,12 @@ from importlib.metadata import version
 from typing import Any
 
 from argon2 import PasswordHasher
-from litestar import Litestar, Response, Router, get
+from litestar import Litestar, Router
 from litestar.datastructures import State
-from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
-from sqlalchemy import Connection, literal, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection
 
 from forecasting import frozen
 from forecasting.call_routes import call_routes
@@ -35,6 +33,7 @@ from forecasting.snapshot_routes import snapshot_routes
 from proposals.buyer.page_routes import page_routes
 from proposals.buyer.page_serving import Pages
 from proposals.buyer.reading_routes import buyer_reading_routes
+from proposals.delivery.routes import delivery_routes
 from proposals.delivery.running import Mailer, post_of
 from proposals.evidence.sealer import Sealer, Sealing
 from proposals.evidence.verify_routes import Verifier, verify_routes
@@ -47,6 +46,7 @@ from proposals.routes import proposal_routes
 from sfa.app.api_words import RAW, SUMMARIES
 from sfa.app.commands import COMMANDS
 from sfa.app.file_service import file_service
+from sfa.app.health import health_route
 from sfa.app.jobs import scheduler
 from sfa.app.reconcile_routes import reconcile_routes
 from sfa.app.settings import Settings
@@ -144,18 +144,6 @@ class Services(Struct, frozen=True):
     mailer: Mailer
 
 
-class Health(Struct, frozen=True):
-    """`status` is "ok", or "failing" with status 503. `pdf` is "ok", "unavailable" while this machine cannot print
-    proposals, or "off"; everything else works without. `mail` is "ok", "failing" while no mail server takes our
-    mail, or "off"."""
-
-    status: str
-    version: str
-    database: bool
-    pdf: str
-    mail: str
-
-
 class _Whole(Router):
     """All addresses, registered at once: one by one, each would make those beside it on its path anew. Nobody else has
     them, so the copy that a server makes of a router is spared."""
@@ -241,7 +229,7 @@ def connect(
         verifier=Verifier(database, clock),
         pages=Pages(screens, files, secret),
         hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
-        mailer=Mailer(database, clock, secret, post_of(settings.smtp_url, settings.mail_from, settings.buyers_url)),
+        mailer=Mailer(database, clock, secret, settings.buyers_url, post_of(settings.smtp_url, settings.mail_from)),
     )
 
 
@@ -282,6 +270,7 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *funnel_routes(services.screens),
         *rendering_routes(services.files, door, services.screens),
         *page_routes(services.pages),
+        *delivery_routes(services.screens, services.mailer),
         *visit_routes(services.screens, Places(services.secret)),
         *deal_routes(services.screens, Places(services.secret)),
         *profit_routes(services.screens),
@@ -303,27 +292,8 @@ def slice_routes(services: Services) -> Sequence[ControllerRouterHandler]:
         *wake_routes(services.database, services.clock, services.waker.services),
         errors_page,
         api_page,
-        _health(services.database, services.renders, services.mailer),
+        health_route(VERSION, services.database, services.renders, services.mailer),
     ]
-
-
-def _health(database: Database, renders: Renders, mailer: Mailer) -> HTTPRouteHandler:
-    @get("/health", opt=PUBLIC, tags=["operations"])
-    async def health() -> Response[Health]:
-        """Whether the database answers, for load balancers."""
-        try:
-            answers = await database.read_async(_answers)
-        except (SQLAlchemyError, OSError):
-            answers = False
-        status = "ok" if answers else "failing"
-        found = Health(status, VERSION, answers, renders.state, mailer.state)
-        return Response(found, status_code=200 if answers else 503)
-
-    return health
-
-
-def _answers(connection: Connection) -> bool:
-    return connection.execute(select(literal(1))).scalar() == 1
 
 
 def check_schema(connection: Connection) -> None:

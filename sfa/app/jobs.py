@@ -20,6 +20,7 @@ from forecasting import locking, overriding, reminding, taking
 from forecasting.outlook import store as runs
 from forecasting.outlook.running import Outlooks
 from proposals.buyer import expiry, opens
+from proposals.delivery import reminders
 from proposals.rendering import pictures, queue
 from sfa.app import reconcile
 from sfa.core.access import AGES_BY
@@ -161,6 +162,11 @@ def remind_of_calls(connection: Connection, now_ms: int) -> str:
     return f"{reminding.run(connection, now_ms)} reminded"
 
 
+def remind_buyers(connection: Connection, now_ms: int) -> str:
+    """Who has an offer and has not answered it, in the morning of the days that its template says."""
+    return f"{reminders.run(connection, now_ms)} reminded"
+
+
 def supersede_overrides(connection: Connection, now_ms: int) -> str:
     """Figures of a forecast that stand no more, because an owner, a team or a period is another."""
     return f"{overriding.supersede(connection, now_ms)} overrides"
@@ -208,6 +214,7 @@ JOBS: dict[str, Job] = {
         Job("make_price_guides", DAY_S, make_price_guides),
         Job("lock_calls", MINUTE_S, lock_calls),
         Job("remind_of_calls", REMIND_S, remind_of_calls),
+        Job("remind_buyers", REMIND_S, remind_buyers),
         Job("supersede_overrides", MINUTE_S, supersede_overrides),
         Job("expire_proposals", MINUTE_S, expire_proposals),
         Job("reconcile", DAY_S, reconcile.run),

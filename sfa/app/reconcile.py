@@ -13,6 +13,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select
 
 from sfa.app import reconcile_checks as checks
+from sfa.app.reconcile_answers import accepted_money, answers_once, timelines_intact
 from sfa.app.reconcile_checks import Difference, Found, Look
 from sfa.app.reconcile_deals import pnl_of_deals
 from sfa.app.reconcile_proposals import proposal_numbers, proposals_as_sent
@@ -42,6 +43,9 @@ CHECKS: Mapping[str, Check] = {
         checks.closed_unchanged,
         proposals_as_sent,
         proposal_numbers,
+        answers_once,
+        timelines_intact,
+        accepted_money,
     )
 }
 # What these tell may hold, or lead to, a cost (R45).

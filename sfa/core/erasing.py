@@ -27,6 +27,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "consents": {"source": None, "evidence": None},
     "deal_contacts": {"note": None},
     "campaign_touches": {},
+    "proposal_recipients": {"name": NAME, "email": "", "language": None},
+    "proposal_questions": {"asked_by": NAME},
     "conflicts": {"losing": None, "standing": None},
     "refusals": {"mutation": None, "repaired_with": None, "details": None},
     "suggestions": {"mutations": None},

@@ -130,6 +130,7 @@ CATALOGUE: dict[str, Entry] = {
     "consent_changed": Entry(409, "What is agreed to is not the text that was shown: look again"),
     "signature_invalid": Entry(422, "This is no signature: `reason` says why"),
     "not_your_turn": Entry(409, "Somebody else signs first, or this link is for reading"),
+    "mail_limit": Entry(429, "So many mails of this version went to this person that no more are sent"),
     "approval_needed": Entry(409, "The proposal needs an approval that was not given, or that holds no more"),
     "approval_not_yours": Entry(403, "This approval is somebody else's to give"),
     "proposal_changed": Entry(409, "The proposal is not the one that you meant any more: look again"),

@@ -30,10 +30,9 @@ def lock_first(door: Door, entity: str, key: str) -> None:
     """Before one of them is locked: the rows above its rows shared, then its rows to be changed. Of a proposal the
     deal, whose quote is frozen with it; of a question about it all of that."""
     if entity == "proposal_questions":
-        above = door.peek(entity, "proposal_key", (key,))
-        for proposal in sorted(above):
+        for proposal in sorted(door.peek(entity, "proposal_key", (key,))):
             lock_first(door, "proposals", proposal)
-        door.load("proposals", above)
+            door.load("proposals", (proposal,))
     if entity == "proposals":
         deals = door.peek(entity, "deal_key", (key,))
         door.load("accounts", door.peek("deals", "account_key", deals), "share")

@@ -8,7 +8,8 @@ was restored.
 
 Does not do: texts in which somebody wrote about the person (notes, outcomes of visits), which are the customer's; the
 documents and PDFs of proposals that were sent to the person (`proposal_versions`), which stay readable as the company's
-record of what it offered; and the raw parts that revoked devices drained. `sfa.crm.person_export` says where they are.
+record of what it offered, as do name and address of who signed one; and the raw parts that revoked devices drained.
+`sfa.crm.person_export` says where they are.
 """
 
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from sqlalchemy import Connection, Text, cast, or_, select
 from sfa.core.erasing import ENTITY, blanked, without_person
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
-from sfa.crm import proposing
+from sfa.crm import addressees, proposing
 from sfa.crm.online import begin
 from sfa.crm.rest import repeats
 from sfa.db import erasures
@@ -78,13 +79,15 @@ def erase_person(door: Door, key: str, origin: Origin, reason: str) -> Erased:
     ]
     for cell in facts:
         _end(door, cell, blanked(cell.entity, cell.row), origin)
+    sent_to, once_sent_to = addressees.forget(door, keys, origin)
     printed = proposing.forget_drafts(door, keys, origin)
-    told = [*_about(door, keys, origin), *_kept(door, keys, origin)]
+    told = [*_about(door, keys, origin), *_kept(door, keys, origin), *sent_to]
     door.flush()
     arrivals.forget(connection, printed)
     for entity in sorted({cell.entity for cell in (*touched, *facts, *told)}):
         named = {cell.key for cell in (*touched, *facts, *told) if cell.entity == entity}
         erasures.blank_history(connection, entity, named)
+    erasures.blank_history(connection, addressees.ENTITY, once_sent_to)
     erasures.forget(connection, keys)
     repeats.erase(connection, keys)
     erasures.note(connection, keys, survivor, origin.at, origin.author_key, reason)

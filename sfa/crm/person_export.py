@@ -26,6 +26,9 @@ NAMED_IN = ("visits", "calls", "customer_needs", "deals", "proposals")
 ABOUT = ("conflicts", "refusals", "suggestions")
 
 
+OF_PERSON = ("consents", "deal_contacts", "campaign_touches", "proposal_recipients")
+
+
 class Held(Struct, frozen=True):
     """A row that is about the person."""
 
@@ -85,7 +88,7 @@ def export(connection: Connection, caller: str, key: str) -> Export:
 
     found: list[Held] = []
     full = False
-    named = (("contacts", "key"), *((e, "contact_key") for e in ("consents", "deal_contacts", "campaign_touches")))
+    named = (("contacts", "key"), *((e, "contact_key") for e in OF_PERSON))
     for entity, column in (*named, *((e, "row_key") for e in ABOUT)):
         table = ROWS[entity]
         query = select(table).where(table.c[column].in_(keys))

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Text, cast, delete, or_, select
 
 from sfa.core.errors import Refused
+from sfa.crm import addressees
 from sfa.crm.about import lock_first
 from sfa.db.cells import Cell
 from sfa.db.tables import ROWS, history, proposal_renders, proposal_versions
@@ -36,6 +37,8 @@ def check_free(door: Door, cell: Cell, values: Values | None) -> None:
     says the same again changes nothing, unless it brings a deleted row back."""
     if cell.entity == "attachments" and cell.row.get("proposal_key") and _changes(cell, values):
         raise Refused("proposal_kept", "the server keeps what it printed of a proposal", key=cell.key)
+    if cell.entity == addressees.ENTITY and cell.row:
+        addressees.check_free(_proposal(door, cell), cell, values, OPEN)
     if cell.entity not in (PROPOSALS, LINES) or not cell.row or not _changes(cell, values):
         return
     proposal = _proposal(door, cell)
@@ -69,6 +72,8 @@ def follow(door: Door, cell: Cell, origin: Origin, before: Values | None = None)
     becomes another customer's."""
     if cell.entity in (PROPOSALS, LINES):
         _undo(door, _proposal(door, cell), origin)
+    elif cell.entity == addressees.ENTITY:
+        addressees.follow(door, cell, before, origin)
     elif cell.entity == "deals" and before and before["account_key"] != cell.row["account_key"]:
         table = ROWS[PROPOSALS].c
         wanted = select(table.key).where(table.deal_key == cell.key, table.status.in_(OPEN), ~table.gone)

@@ -50,7 +50,7 @@ def network(address: str) -> str:
         return address
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
-    return str(ipaddress.ipnetwork((parsed, IPV6_PREFIX), strict=False))
+    return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
 
 
 def count(connection: Connection, subjects: list[Subject], now_ms: int) -> int:

@@ -169,21 +169,19 @@ def answer(device: Device, question: str, text: str) -> int:
 # -- mail -------------------------------------------------------------------------------------------------------------
 
 
-def resend(device: Device, proposal: str, recipient: str | None = None) -> int:
-    """Mail the link once more, to one recipient or to all. -> the mutation's number"""
-    return device.command(RESEND, proposal, _meant(device, proposal, recipient))
+def resend(device: Device, proposal: str, recipient: str | None = None) -> list[int]:
+    """Mail the link once more, to one recipient or to all. -> the mutations' numbers"""
+    the_row(device, proposal)
+    people = [recipient] if recipient is not None else [one.key for one in recipients(device, proposal)]
+    if not people:
+        raise Refused("field_required", "nobody is to get this proposal: add a recipient", field="recipient_key")
+    return [device.command(RESEND, proposal, {"recipient_key": key}) for key in people]
 
 
 def revoke(device: Device, proposal: str, recipient: str | None = None) -> int:
-    """Links that were mailed open nothing any more: of one recipient, or of all. -> the mutation's number"""
-    return device.command(REVOKE, proposal, _meant(device, proposal, recipient))
-
-
-def _meant(device: Device, proposal: str, recipient: str | None) -> dict[str, Any]:
-    """The version that this device shows, so that an order that waited does nothing to another one."""
-    row = the_row(device, proposal)
-    said: dict[str, Any] = {"version": max(int(row["version"]), 1)}
-    return said if recipient is None else {**said, "recipient_key": recipient}
+    """Links open nothing any more: of one recipient, or all that there are. -> the mutation's number"""
+    the_row(device, proposal)
+    return device.command(REVOKE, proposal, {"recipient_key": recipient})
 
 
 # -- following --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The terminal: quick help, one line for what a person did wrong, and people who can then log in."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
-from sfa.app.cli import COMMANDS, main
+from sfa.app.cli import COMMANDS, main, without_collecting
 from sfa.db.database import open_database
 from sfa.db.feed import face
 from sfa.db.migrations import is_current
@@ -31,6 +32,18 @@ def test_help_names_every_command_and_loads_none() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+def test_the_collector_rests_while_something_loads_and_is_as_it_was_after_it() -> None:
+    def fails() -> None:
+        with without_collecting():
+            assert not gc.isenabled()
+            raise ImportError
+
+    assert gc.isenabled()
+    with pytest.raises(ImportError):
+        fails()
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

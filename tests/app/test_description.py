@@ -112,6 +112,7 @@ def test_whatever_takes_a_format_says_that_it_answers_a_file_too(said: dict[str,
             "/api/forecast/outlook",
             "/api/forecast/overrides",
             "/api/forecast/rollup",
+            "/api/proposal-funnel",
         ],
         "vl,svg,png": [
             "/api/forecast/accuracy/chart",

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from proposals import funnel_reading
 from sfa.core.days import start_of_ms
-from tests.builders import DAY_MS
+from tests.builders import DAY_MS, NOW
 from tests.crm.desk import Desk, opened
 from tests.office import Office
+from tests.proposals.buyer import answers
 from tests.proposals.buyer.looking import link, look, sent
 from tests.proposals.selling import order
 
@@ -157,3 +159,21 @@ def test_what_is_no_question_is_refused(desk: Desk, query: str) -> None:
     answer = desk.get("dirk", f"/api/proposal-funnel?{query}")
     assert answer.status_code in (400, 422), answer.text
     assert answer.json()["code"] in ("request_invalid", "field_invalid")
+
+
+def test_what_was_accepted_counts_with_what_it_came_to_and_how_long_it_took(office: Office) -> None:
+    """R51, R55: by the very acceptance that wins the deal; who opened it before is counted for the time to open."""
+    answers.sent(office)
+    at = answers.link(office)
+    office.clock.advance(600_000)
+    assert look(office, at).counted
+    office.clock.advance(3_000_000)
+    answers.accept(office, at)
+    window = (NOW - DAY_MS, NOW + DAY_MS)
+    (kept,) = office.database.read(funnel_reading.read, window, None)
+    assert (kept.status, kept.accepted_minor, kept.total_minor) == ("accepted", 300_00, 300_00)
+    assert (kept.opened_at, kept.ended_at) == (NOW + 600_000, NOW + 3_600_000)
+    assert look(office, at, 2).why_not == "not_current"
+    found = office.database.read(funnel_reading.told, "dirk", NOW, "2026-01-01", "2026-02-01", "rep").total
+    assert (found.accepted, found.accepted_bp, found.open, found.to_sign.median_s) == (1, 10_000, 0, 3_600)
+    assert (found.converted.accepted_minor, found.to_open.median_s) == (300_00, 600)

@@ -12,11 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
-
-from sfa.app.factory import build
-from sfa.app.settings import Settings
-from sfa.db.database import open_database
+from sfa.app.cli import without_collecting
 
 
 def deadly(die_at: str) -> Callable[[str], None] | None:
@@ -36,11 +32,18 @@ def deadly(die_at: str) -> Callable[[str], None] | None:
 
 
 def main(port_file: str, die_at: str) -> None:
-    settings = Settings.from_environment(os.environ)
-    database = open_database(settings.database_url)
+    with without_collecting():  # as `sfa serve` is loaded
+        import uvicorn
+
+        from sfa.app.factory import build
+        from sfa.app.settings import Settings
+        from sfa.db.database import open_database
+
+        settings = Settings.from_environment(os.environ)
+        database = open_database(settings.database_url)
+        app = build(settings, database=database, jobs=False)
     database.probe = deadly(die_at)
     listening = socket.create_server(("127.0.0.1", 0))
-    app = build(settings, database=database, jobs=False)
     server = uvicorn.Server(uvicorn.Config(app, loop="uvloop", http="httptools", access_log=False, log_level="error"))
     Path(port_file).write_text(str(listening.getsockname()[1]))
     server.run([listening])

@@ -57,6 +57,8 @@ ABOUT: dict[str, tuple[str, str, dict[str, Any]]] = {
     "proposal.withdraw": ("proposals", "p-1", {"version": 1, "reason": "too dear"}),
     "proposal.revise": ("proposals", "p-1", {}),
     "proposal_question.answer": ("proposal_questions", "q-1", {"text": "yes"}),
+    "proposal.resend": ("proposals", "p-1", {"recipient_key": "r-1"}),
+    "proposal.revoke_link": ("proposals", "p-1", {"recipient_key": "r-1"}),
     "period.close": ("fiscal_periods", "q1", {"reason": "x", "again_key": "fay"}),
 }
 

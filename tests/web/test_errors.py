@@ -77,6 +77,10 @@ def test_only_what_says_so_is_public(server: Server) -> None:
         "/verify",  # anybody may ask
         "/verify/{sha256:str}",
         "/calendar/{token:str}",  # the token is the key
+        "/p/assets/{digest:str}/{name:str}",
+        *(f"/p/{{token:str}}{rest}" for rest in ("", "/stop", "/choose", "/accept", "/decline", "/ask", "/again")),
+        *(f"/p/{{token:str}}{rest}" for rest in ("/seen", "/document.pdf", "/final.pdf", "/certificate.pdf")),
+        *(f"/p/{{token:str}}/{named}/{{name:str}}" for named in ("enclosures", "pictures")),
     }
 
 

@@ -54,6 +54,6 @@ webhook_deliveries = Table(
     Column("problem", Text),
     Column("last_at", BigInteger),
     Column("ended_at", BigInteger),
-    Index("ix_webhook_deliveries_state", "state", "due_at"),
+    Index("ix_webhook_deliveries_endpoint_key", "endpoint_key", "state", "due_at"),
     Index("ix_webhook_deliveries_event_key", "event_key"),
 )

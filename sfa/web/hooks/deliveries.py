@@ -6,10 +6,10 @@ nothing: another takes its deliveries after `STALE_MS`, and an event may then ar
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import Connection, Integer, and_, exists, func, or_, select, tuple_, update
+from sqlalchemy import Connection, Integer, and_, case, exists, func, or_, select, tuple_, update
 
 from sfa.db.tables import webhook_deliveries, webhook_endpoints, webhook_events
 from sfa.web.hooks import backoff
@@ -19,7 +19,7 @@ from sfa.web.hooks.sending import Outcome
 QUEUED, SENDING, DELIVERED, DEAD, DROPPED = "queued", "sending", "delivered", "dead", "dropped"
 STATES = (QUEUED, SENDING, DELIVERED, DEAD, DROPPED)
 STALE_MS = 60_000  # a process that has not beaten for so long is dead; it beats every five seconds
-SET_MAX = 20  # of one endpoint in one claim
+SET_MAX = 100  # of one endpoint in one claim
 _W, _E, _D = webhook_endpoints.c, webhook_events.c, webhook_deliveries.c
 
 
@@ -45,18 +45,32 @@ class Ready(Struct, frozen=True):
 
 
 def _is_due(of: Any, now_ms: int) -> Any:
-    """Whether it may be claimed: it waits and its time has come, or its process is dead."""
+    """Whether it may be claimed: it waits and its time has come, or its process is dead. Both states are named first,
+    for the index: most of a table has ended."""
     stale = and_(of.state == SENDING, of.beat_at < now_ms - STALE_MS)
-    return or_(and_(of.state == QUEUED, of.due_at <= now_ms), stale)
+    due = and_(of.state == QUEUED, of.due_at <= now_ms)
+    return and_(of.state.in_((QUEUED, SENDING)), or_(due, stale))
 
 
 def _free_endpoints(now_ms: int, busy: Collection[str]) -> Any:
-    """Those that are on, not paused, and worked for by nobody who is alive."""
-    worked, due = webhook_deliveries.alias("worked").c, webhook_deliveries.alias("due").c
-    somebody = (worked.endpoint_key == _W.endpoint_key, worked.state == SENDING, worked.beat_at >= now_ms - STALE_MS)
-    waits = exists().where(due.endpoint_key == _W.endpoint_key, _is_due(due, now_ms))
+    """Those that are on, not paused, and worked for by nobody who is alive. Each question is one look at the index: it
+    is asked after every commit."""
+    beaten, due = _of_endpoint(SENDING), _of_endpoint(QUEUED)
+    alive = exists().where(*beaten.of, beaten.c.beat_at >= now_ms - STALE_MS)
+    stale, waits = exists().where(*beaten.of), exists().where(*due.of, due.c.due_at <= now_ms)
     is_open = and_(_W.active, func.coalesce(_W.paused_until, 0) <= now_ms, _W.endpoint_key.not_in(busy))
-    return and_(is_open, ~exists().where(*somebody), waits)
+    return and_(is_open, ~alive, or_(waits, stale))
+
+
+class _OfEndpoint(NamedTuple):
+    c: Any
+    of: tuple[Any, ...]
+
+
+def _of_endpoint(state: str) -> _OfEndpoint:
+    """Deliveries in a state, of the endpoint that a query looks at."""
+    c = webhook_deliveries.alias().c
+    return _OfEndpoint(c, (c.endpoint_key == _W.endpoint_key, c.state == state))
 
 
 def any_due(connection: Connection, now_ms: int, busy: Collection[str]) -> bool:
@@ -66,13 +80,18 @@ def any_due(connection: Connection, now_ms: int, busy: Collection[str]) -> bool:
 
 def next_due(connection: Connection, now_ms: int, busy: Collection[str]) -> int | None:
     """When something may be claimed that may not be now."""
-    of = (_D.endpoint_key == _W.endpoint_key, _W.active, _D.endpoint_key.not_in(busy))
-    later = select(func.min(_D.due_at)).where(*of, _D.state == QUEUED, _D.due_at > now_ms)
-    lost = select(func.min(_D.beat_at)).where(*of, _D.state == SENDING)
-    paused = select(func.min(_W.paused_until)).where(*of, _D.state == QUEUED, _W.paused_until > now_ms)
-    at, beaten, until = (connection.execute(query).scalar() for query in (later, lost, paused))
-    times = [when for when in (at, until, beaten + STALE_MS + 1 if beaten is not None else None) if when is not None]
-    return min(times, default=None)
+    later, lost, held = _of_endpoint(QUEUED), _of_endpoint(SENDING), _of_endpoint(QUEUED)
+    columns = (
+        _least(later.c.due_at, *later.of, later.c.due_at > now_ms),
+        _least(lost.c.beat_at, *lost.of) + STALE_MS + 1,
+        case((exists().where(*held.of) & (_W.paused_until > now_ms), _W.paused_until)),
+    )
+    times = connection.execute(select(*columns).where(_W.active, _W.endpoint_key.not_in(busy)))
+    return min((when for row in times for when in row if when is not None), default=None)
+
+
+def _least(column: Any, *where: Any) -> Any:
+    return select(func.min(column)).where(*where).scalar_subquery()
 
 
 def claim(connection: Connection, now_ms: int, me: str, busy: Collection[str] = ()) -> list[Claimed]:

@@ -1,6 +1,7 @@
 """A proposal that was sent, a link to it, and a visitor at the page."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from proposals.buyer.links import Link
 from sfa.app.factory import Services
 from tests.crm.desk import Desk
 from tests.office import Office
-from tests.proposals.selling import TEMPLATE, offered, order
+from tests.proposals.selling import LINE, TEMPLATE, offered, order
 
 INES = {"name": "Inés Caballero", "email": "ines@acme.example", "role": "signer"}
 
@@ -43,11 +44,34 @@ def linked(desk: Desk, recipient: str | None = None, kind: str = "buyer", key: s
     return Visitor(desk, desk.office.database.write(links.make, services.secret.derive(links.PURPOSE), link))
 
 
-def sent(desk: Desk, key: str = "p1", **said: Any) -> None:
-    """Pumps for Acme, for one signer."""
-    phone = offered(desk.office, key, **said)
-    phone.do("create", "proposal_recipients", f"{key}-ines", set={"proposal_key": key, **INES})
-    order(phone, "send", key)
+def deal(office: Office, key: str) -> str:
+    """One of its own for a proposal, so that answers do not meet each other; -> its key."""
+    values = {"owner_key": "ana", "account_key": "acme", "stage_key": "lead", "amount_minor": 1, "currency": "EUR"}
+    office.put(("deals", f"deal-{key}", {"name": "Pumps", **values}))
+    return f"deal-{key}"
+
+
+def sent(desk: Desk, key: str = "p1", line: dict[str, Any] | None = None, **said: Any) -> Visitor:
+    """Pumps for Acme in a deal of their own, for one signer; -> she who has the link."""
+    office = desk.office
+    phone = offered(office, key, line=line, **{"deal_key": deal(office, key), **said})
+    extra = {**LINE, "proposal_key": key, "name": "Valve", "position": 1, "optional": True, "chosen": False}
+    office.put(
+        ("proposal_lines", f"{key}-2", {**extra, "quantity": "1", "unit_price_minor": 40_00}),
+        ("proposal_lines", f"{key}-3", {**extra, "quantity_min": "2", "quantity_max": "8", "quantity": "2"}),
+        ("proposal_recipients", f"{key}-ines", {"proposal_key": key, **INES}),
+    )
+    receipt = order(phone, "send", key)
+    assert receipt.outcome == "applied", receipt
+    return linked(desk, f"{key}-ines", key=key)
+
+
+def form_of(page: str) -> dict[str, Any]:
+    """What a browser without scripts sends by the form of an answer, with the name and the tick of a buyer."""
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page)
+    ticked = re.findall(r'name="take" value="([^"]+)" checked', page)
+    numbers = re.findall(r'name="(quantity\.[^"]+)" value="([^"]+)"', page)
+    return {**dict(hidden), **dict(numbers), "take": ticked, "name": "Inés Caballero", "consent": "yes"}
 
 
 SAMPLE = json.loads((Path(proposals.__file__).parent / "sample.json").read_text("utf-8"))
@@ -63,7 +87,12 @@ def solar(office: Office, key: str, signers: tuple[str, ...] = ("Inés Caballero
         ("proposal_templates", "solar", {**template, "texts": {"en": {"terms": TERMS, "closing": "Thank you."}}}),
     )
     names = ("title", "language", "currency", "discounts", "deposit", "instalments", "summary", "sections")
-    row = {"deal_key": "deal-a", "template_key": "solar", "contact_key": "ines", **{n: SAMPLE[n] for n in names}}
+    row = {
+        "deal_key": deal(office, key),
+        "template_key": "solar",
+        "contact_key": "ines",
+        **{n: SAMPLE[n] for n in names},
+    }
     phone = office.phone("ana")
     made = [phone.mutation("create", "proposals", key, set={**row, **said})]
     for place, line in enumerate(SAMPLE["lines"]):

@@ -42,7 +42,7 @@ class Reader:
         return self.page.locator("#bar [data-total]").inner_text()
 
     def take(self, option: str) -> None:
-        """-> when the server has said the new total."""
+        """Returns when the server has said the new total."""
         before = self.total
         self.page.get_by_role("checkbox", name=re.compile(re.escape(option))).check()
         expect(self.page.locator("#bar [data-total]")).not_to_have_text(before)
@@ -80,6 +80,13 @@ class Reader:
             self.page.get_by_role("link", name=re.compile(name)).first.click()
         download.value.save_as(path)
         return path.read_bytes()
+
+    def verify(self, address: str, path: Path) -> str:
+        """Ask about a file at the page where anybody may; -> how it is headed what is said."""
+        self.page.goto(f"{address}/verify")
+        self.page.get_by_label("PDF file").set_input_files(path)
+        self.page.get_by_role("button", name="Check").click()
+        return self.page.get_by_role("status").get_by_role("heading").inner_text()
 
 
 def _box(found: Locator) -> dict[str, Any]:

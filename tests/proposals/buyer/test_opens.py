@@ -189,6 +189,23 @@ def test_parallel_first_beats_count_once(office: Office) -> None:
     assert [e.kind for e in office.database.read(timeline.events_of, "p1")].count("opened") == 1
 
 
+def test_an_open_while_a_version_is_withdrawn_never_takes_it_back(office: Office) -> None:
+    """R48, R51: whichever is first, the version ends withdrawn, and the chain of events holds."""
+    ana = sent(office)
+    at = link(office)
+    threads = [threading.Thread(target=look, args=(office, at, n)) for n in range(1, 4)]
+    threads.insert(1, threading.Thread(target=order, args=(ana, "withdraw")))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    events = office.database.read(timeline.events_of, "p1")
+    counted = [kept["counted"] for kept in sessions(office)].count(True)
+    assert (versions(office)[0]["status"], office.row("proposals", "p1")["status"]) == ("withdrawn", "withdrawn")
+    assert [e.kind for e in events].count("opened") == office.row("proposals", "p1")["opens"] == counted <= 1
+    assert timeline.broken_at("p1", events) is None
+
+
 def test_a_session_says_no_more_than_so_often(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opens, "BEATS_MAX", 3)
     monkeypatch.setattr(opens, "SESSIONS_MAX", 2)

@@ -1,23 +1,441 @@
-"""The prospect's page over HTTP: what it shows, what it keeps to itself, what it takes (R45, R46, R50)."""
+"""The prospect's page over HTTP: what it shows, what it keeps to itself, what it takes (R45, R46, R48, R50)."""
 
+import hashlib
+import re
+import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from msgspec import structs
+from sqlalchemy import Connection, event, select
 
+from proposals import store
+from proposals.buyer import links
+from proposals.buyer.page_limits import ANSWERS_BURST, MISSES_BURST, Limits
+from proposals.document import Enclosure, Picture, canonical
+from proposals.rendering import keeping
+from sfa.app.factory import Services
+from sfa.db.tables import (
+    METADATA,
+    proposal_answers,
+    proposal_enclosures,
+    proposal_events,
+    proposal_opens,
+    proposal_signatures,
+    proposal_versions,
+)
+from sfa.files import arrivals
+from sfa.files.rules import Content
 from tests.crm.desk import Desk, opened
 from tests.office import Office
-from tests.proposals.buyer.paging import linked, sent
+from tests.proposals.buyer.paging import Visitor, form_of, linked, sent
+
+pytestmark = pytest.mark.xdist_group("page_routes")
+STRANGE = '<script>alert(1)</script> & "O\'Brien"'
 
 
-@pytest.fixture
-def desk(office: Office) -> Iterator[Desk]:
-    with opened(office) as made:
+@pytest.fixture(scope="module")
+def shared_desk(shared_office: Office) -> Iterator[Desk]:
+    with opened(shared_office) as made:
         yield made
 
 
-def test_the_page_shows_the_offer(desk: Desk) -> None:
-    sent(desk)
-    ines = linked(desk, "p1-ines")
+@pytest.fixture
+def desk(shared_desk: Desk) -> Desk:
+    """Everybody begins with all that may be asked at once: the clock of tests stands still."""
+    services: Services = shared_desk.client.app.state.services
+    services.pages.limits = Limits(services.clock)
+    return shared_desk
+
+
+def counts(office: Office) -> dict[str, int]:
+    """How many rows each table has."""
+    return {name: len(office.all(select(table))) for name, table in METADATA.tables.items()}
+
+
+def test_the_page_shows_the_offer_as_it_was_sent_with_strict_headers(desk: Desk) -> None:
+    """R46, R50: the amounts are the texts of the PDF, whatever became of the rows."""
+    ines = sent(desk, "g1", title="Pumps for you")
+    desk.office.put(("products", "pump", {"name": "Other"}), ("accounts", "acme", {"name": "Emca"}))
     page = ines.get()
-    print(page.text[:3000])
-    assert page.status_code == 200
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    for text in ("Pumps for you", "Acme", "€300.00", "Paid in 30 days.", "Inés Caballero", 'lang="en"'):
+        assert text in page.text, text
+    policy = page.headers["content-security-policy"]
+    assert ("unsafe" in policy, "default-src 'none'" in policy, "frame-ancestors 'none'" in policy) == (
+        False,
+        True,
+        True,
+    )
+    said = ("x-robots-tag", "referrer-policy", "cache-control", "x-content-type-options")
+    assert [page.headers[name] for name in said] == [
+        "noindex, nofollow, noarchive",
+        "no-referrer",
+        "private, no-store",
+        "nosniff",
+    ]
+    assert not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=|https?://", page.text)
+
+
+def test_nothing_of_cost_margin_or_keys_of_the_company_is_on_the_page(desk: Desk) -> None:
+    """R45."""
+    page = sent(desk, "g2").get().text
+    assert not re.search(r"margin|floor|cost|deal-g2|\bana\b(?!@)|acme\b|g2-ines|house", page)
+
+
+def test_a_token_that_opens_nothing_is_answered_alike_whatever_it_was(desk: Desk) -> None:
+    """And no route tells more of it than another."""
+    revoked = sent(desk, "n1")
+    now = desk.office.clock.now_ms()
+    desk.office.database.write(links.revoke, "n1", "n1-ines", now, "ana")
+    ended = linked(desk, None, key="n1")
+    desk.office.database.write(_end, ended.token, now)
+    said = set()
+    for token in (revoked.token, ended.token, "A" * 22, "x", "a b", "%00", "\ud7ff" * 3):
+        for answer in (desk.client.get(f"/p/{token}"), desk.client.get(f"/p/{token}/document.pdf")):
+            said.add((answer.status_code, answer.content))
+    assert {status for status, _ in said} == {404}
+    assert len(said) == 1, said
+    answered = revoked.post("/accept", {"name": "Inés"})
+    assert (answered.status_code, answered.content) == (404, next(iter(said))[1])
+
+
+def _end(connection: Connection, token: str, now_ms: int) -> None:
+    found = links.found(connection, token, now_ms)
+    assert found is not None
+    table = METADATA.tables["proposal_links"]
+    connection.execute(table.update().where(table.c.link_key == found.link_key).values(ends_at=now_ms))
+
+
+def test_every_token_is_looked_for_by_the_same_statement(desk: Desk) -> None:
+    """So the time that an answer takes tells nobody whether there is one."""
+    ines, now = sent(desk, "n4"), desk.office.clock.now_ms()
+    revoked = linked(desk, None, key="n4")
+    desk.office.database.write(_end, revoked.token, now)
+
+    def asked(connection: Connection, token: str) -> list[str]:
+        found: list[str] = []
+
+        def listen(*told: Any) -> None:
+            found.append(told[2])
+
+        event.listen(connection, "before_cursor_execute", listen)
+        links.found(connection, token, now)
+        event.remove(connection, "before_cursor_execute", listen)
+        return found
+
+    tokens = (ines.token, revoked.token, "A" * 22, "malformed", "", "é\x00\ud800")
+    said = [desk.office.database.read(asked, token) for token in tokens]
+    assert (len(said[0]), said) == (1, [said[0]] * len(tokens))
+
+
+def test_whoever_guesses_is_held_up_whatever_he_says(desk: Desk) -> None:
+    ines = sent(desk, "n2")
+    codes = [desk.client.get(f"/p/{'B' * 21}{c}").status_code for c in "AQgw" * (MISSES_BURST // 4 + 1)]
+    assert (codes[:MISSES_BURST], codes[-1]) == ([404] * MISSES_BURST, 429)
+    held = ines.get()
+    assert (held.status_code, int(held.headers["retry-after"]) > 0) == (429, True)
+    assert "One moment" in held.text
+    desk.office.clock.advance(3_600_000)
+    assert ines.get().status_code == 200
+
+
+def test_one_link_answers_only_so_often(desk: Desk) -> None:
+    ines = sent(desk, "n3")
+    codes = {ines.post("/ask", {"name": "Inés", "text": ""}).status_code for _ in range(ANSWERS_BURST)}
+    assert codes == {422}
+    assert ines.post("/ask", {"name": "Inés", "text": "Now?"}).status_code == 429
+    assert ines.get().status_code == 200
+
+
+def test_looking_changes_nothing(desk: Desk) -> None:
+    ines = sent(desk, "h1")
+    before = counts(desk.office)
+    for path in ("", "/document.pdf", "/final.pdf", "/stop", "/accept", "/seen", "/pictures/" + "a" * 64):
+        whole, head = ines.get(path), desk.client.head(f"/p/{ines.token}{path}")
+        assert (head.status_code, head.content) == (whole.status_code, b""), path
+    assert counts(desk.office) == before
+
+
+def test_what_people_wrote_is_text(desk: Desk) -> None:
+    """In the offer, in questions and in what comes back from a form that was not taken."""
+    line = {"name": STRANGE, "text": f"[x](javascript:alert(1)) {STRANGE} <img src=x onerror=alert(1)>"}
+    ines = sent(desk, "e1", line=line, title=STRANGE, sections=[{"key": "s", "title": STRANGE, "text": STRANGE}])
+    assert ines.post("/ask", {"name": STRANGE, "text": STRANGE}).status_code == 303
+    again = ines.post("/accept", {"name": STRANGE})
+    for page in (ines.get().text, again.text):
+        assert "&lt;script&gt;" in page
+        assert not re.search(r"<script>|<img src=x|href=\"javascript", page)
+
+
+def test_choosing_answers_the_servers_amounts_and_keeps_nothing(desk: Desk) -> None:
+    """R50: as JSON for scripts, as the page for who has none."""
+    ines = sent(desk, "c1")
+    before = counts(desk.office)
+    said = {"take": ["c1-2"], "quantity.c1-3": "4", "total_minor": "1"}
+    told = ines.post("/choose", said, headers={"Accept": "application/json"}).json()
+    assert (told["total"], told["total_minor"]) == ("€340.00", 340_00)
+    assert told["lines"]["c1-2"] == {"amount": "40.00", "list_amount": "", "quantity": "1", "counts": True}
+    assert told["lines"]["c1-3"]["counts"] is False
+    assert "€340.00" in told["consent"]
+    by_key = {"lines": {"c1-2": True, "c1-3": True}, "quantities": {"c1-3": "8"}}
+    accept = {"Accept": "application/json"}
+    assert ines.post("/choose", json=by_key, headers=accept).json()["total"] == "€1,140.00"
+    page = ines.post("/choose", {"take": ["c1-2", "c1-3"], "quantity.c1-3": "4"})
+    assert (page.status_code, "€740.00" in page.text) == (200, True)
+    assert form_of(page.text)["take"] == ["c1-2", "c1-3"]
+    assert counts(desk.office) == before
+
+
+@pytest.mark.parametrize("said", [{"quantity.c2-3": "9"}, {"quantity.c2-3": "2.5"}, {"quantity.c2-3": "1e9"}])
+def test_a_choice_that_the_offer_does_not_leave_is_refused(desk: Desk, said: dict[str, str]) -> None:
+    ines = _once(desk, "c2")
+    refused = ines.post("/choose", {"take": ["c2-3"], **said}, headers={"Accept": "application/json"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "choice_invalid")
+    page = ines.post("/choose", {"take": ["c2-3"], **said})
+    assert (page.status_code, "This choice is not possible" in page.text) == (422, True)
+
+
+def test_an_acceptance_by_a_form_alone_is_kept_once(desk: Desk) -> None:
+    """R48: sent twice it is one signature, and the page says so both times."""
+    ines = sent(desk, "a1")
+    form = form_of(ines.post("/choose", {"take": ["a1-2"]}).text)
+    for _ in range(2):
+        done = ines.post("/accept", form)
+        assert (done.status_code, done.headers["location"]) == (303, f"/p/{ines.token}?said=accepted")
+    page = ines.get("?said=accepted").text
+    assert "This offer was accepted" in page
+    assert "€340.00" in page
+    assert desk.office.row("deals", "deal-a1")["amount_minor"] == 340_00
+    s, a = proposal_signatures.c, proposal_answers.c
+    assert len(desk.office.all(select(s.name).where(s.proposal_key == "a1"))) == 1
+    assert desk.office.all(select(a.total_minor).where(a.proposal_key == "a1")) == [{"total_minor": 340_00}]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"total_minor": "1"}, "The total is €300.00 now"),
+        ({"total_minor": "9" * 40}, "The total is €300.00 now"),
+        ({"digest": "0" * 64}, "Please look again"),
+        ({"consent_digest": "0" * 64}, "Please"),
+        ({"name": "  "}, "Please give your full name."),
+        ({"name": "a\x00b"}, "Please give your full name."),
+        ({"name": "\ufffd"}, "Please give your full name."),
+        ({"name": "x" * 5_000}, "Please give your full name."),
+        ({"consent": ""}, "Please tick this box"),
+        ({"method": "drawn"}, "Please check your signature"),
+        ({"method": "drawn", "drawing": "data:image/png;base64,AAAA"}, "Please check your signature"),
+        ({"method": "carved"}, "Please check your signature"),
+        ({"quantity.a2-3": "9"}, "This choice is not possible"),
+    ],
+)
+def test_what_was_not_looked_at_or_lacks_something_is_not_accepted(desk: Desk, said: dict[str, str], told: str) -> None:
+    """R50: nothing is kept, and the page says what to do, with what was typed."""
+    ines = _once(desk, "a2")
+    page = ines.post("/accept", {**form_of(ines.get().text), **said})
+    assert (page.status_code in (409, 422), told in page.text) == (True, True), page.text[:2000]
+    s = proposal_signatures.c
+    assert desk.office.all(select(s.name).where(s.proposal_key == "a2")) == []
+
+
+def _once(desk: Desk, key: str) -> Visitor:
+    """One offer for all examples of a test."""
+    if desk.office.find("proposals", key) is None:
+        return sent(desk, key)
+    services: Services = desk.client.app.state.services
+    kept = f"link-{key}-1-{key}-ines-buyer"
+    return Visitor(desk, links.token_of(services.secret.derive(links.PURPOSE), kept))
+
+
+def test_a_body_that_is_too_large_or_no_form_is_a_page_that_says_so(desk: Desk) -> None:
+    ines = sent(desk, "b1")
+    drawing = "data:image/png;base64," + "A" * (10 << 20)
+    large = ines.post("/accept", {**form_of(ines.get().text), "method": "drawn", "drawing": drawing})
+    assert (large.status_code, "too large" in large.text) == (413, True)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for path, body, headers in (
+        ("/accept", b"{}", {"Content-Type": "application/json"}),
+        ("/ask", b"name=x&" * 10_000, form),
+        ("/choose", b'{"lines": 7}', {"Content-Type": "application/json"}),
+        ("/choose", b"[" * 5_000, {"Content-Type": "application/json"}),
+        ("/seen", b"\xff\x00", {"Content-Type": "application/json"}),
+        ("/seen", b'{"session": "x", "seconds": 1}', {"Content-Type": "application/json"}),
+    ):
+        refused = ines.post(path, content=body, headers=headers)
+        assert (refused.status_code, "text/html" in refused.headers["content-type"]) == (400, True), path
+    surrogates = ines.post("/ask", content=b"name=%ED%A0%80&text=%00%ED%BF%BF%FF", headers=form)
+    assert surrogates.status_code < 500
+
+
+def test_a_form_of_another_site_changes_nothing(desk: Desk) -> None:
+    ines = sent(desk, "x1")
+    form = form_of(ines.get().text)
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "null"},
+        {"Origin": "https://evil.example"},
+    ):
+        for path in ("/accept", "/decline", "/ask", "/again", "/stop", "/seen"):
+            refused = ines.post(path, form, headers=headers)
+            assert (refused.status_code, "another site" in refused.text) == (403, True), (path, headers)
+    assert ines.post("/accept", form, headers={"Sec-Fetch-Site": "same-origin", "Origin": "null"}).status_code == 303
+
+
+def test_a_decline_has_a_reason_and_a_new_offer_may_be_asked_for(desk: Desk) -> None:
+    ines = sent(desk, "d1")
+    done = ines.post("/decline", {"name": "Inés Caballero", "reason": "Too dear"})
+    assert (done.status_code, done.headers["location"]) == (303, f"/p/{ines.token}?said=declined")
+    page = ines.get().text
+    assert ("This offer was declined" in page, 'id="answer"' in page) == (True, False)
+    again = ines.post("/again", {"name": "Inés Caballero"})
+    assert again.headers["location"].endswith("?said=again")
+    (question,) = [row for row in desk.office.rows("proposal_questions") if row["proposal_key"] == "d1"]
+    assert question["text"] == "Please send me a new offer."
+    late = ines.post("/accept", form_of(page) | {"digest": "", "total_minor": "1"})
+    assert (late.status_code, "cannot be answered any more" in late.text) == (409, True)
+
+
+def test_questions_and_their_answers_stand_on_the_page(desk: Desk) -> None:
+    ines = sent(desk, "q1")
+    said = {"name": "Inés", "text": "Is it loud?", "place": "q1-1"}
+    done = ines.post("/ask", said)
+    assert (done.status_code, done.headers["location"]) == (303, f"/p/{ines.token}?said=asked#questions")
+    page = ines.get("?said=asked").text
+    for text in ("Is it loud?", "About: Pump", "Not answered yet", "Your question was sent"):
+        assert text in page, text
+    wrong = ines.post("/ask", {"name": "Inés", "text": "Where?", "place": "elsewhere"})
+    assert (wrong.status_code, "Where?" in wrong.text) == (422, True)
+
+
+def test_beats_are_kept_and_those_of_a_marked_browser_do_not_count(desk: Desk) -> None:
+    """R51: the link of the company's own people marks the browser that opens it, and can answer nothing."""
+    ines = sent(desk, "s1")
+    staff = linked(desk, None, "staff", key="s1")
+    agent = {"User-Agent": "Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36"}
+    beat = {"session": "A" * 22, "seconds": 5, "sections": {"@prices": 3}, "acted": True}
+    assert ines.post("/seen", json=beat, headers=agent).status_code == 204
+    page = staff.get()
+    cookie = page.headers["set-cookie"]
+    assert ("HttpOnly" in cookie, "SameSite=Lax" in cookie, "Path=/p" in cookie) == (True, True, True)
+    assert ("as the buyer sees it" in page.text, 'id="answer"' in page.text, "data-counts" in page.text) == (
+        True,
+        False,
+        False,
+    )
+    marked = {**agent, "Cookie": cookie.partition(";")[0]}
+    assert ines.post("/seen", json={**beat, "session": "B" * 22}, headers=marked).status_code == 204
+    o = proposal_opens.c
+    query = select(o.session, o.counted, o.why_not).where(o.proposal_key == "s1").order_by(o.session)
+    assert [(row["counted"], row["why_not"]) for row in desk.office.all(query)] == [(True, None), (False, "staff")]
+    form = form_of(ines.get().text)
+    for path in ("/accept", "/decline", "/ask", "/stop"):
+        assert staff.post(path, {**form, "text": "x"}).status_code in (403, 409), path
+    desk.client.cookies.clear()
+
+
+def test_reminders_stop_by_one_click_without_a_page(desk: Desk) -> None:
+    """RFC 8058: once, and again changes nothing."""
+    ines = sent(desk, "u1")
+    asked = ines.get("/stop")
+    assert (asked.status_code, f'action="/p/{ines.token}/stop"' in asked.text) == (200, True)
+    for _ in range(2):
+        done = ines.post("/stop", {"List-Unsubscribe": "One-Click"})
+        assert (done.status_code, "No more reminders" in done.text) == (200, True)
+    assert desk.office.row("proposal_recipients", "u1-ines")["opted_out_at"] == desk.office.clock.now_ms()
+    e = proposal_events.c
+    query = select(e.n).where(e.proposal_key == "u1", e.kind == "opted_out")
+    assert len(desk.office.all(query)) == 1
+    assert "/stop" not in ines.get().text
+
+
+def test_a_pdf_that_is_not_printed_yet_is_being_made(desk: Desk) -> None:
+    ines = sent(desk, "f1")
+    awaited = ines.get("/document.pdf")
+    assert (awaited.status_code, int(awaited.headers["retry-after"])) == (503, 10)
+    assert "being made" in awaited.text
+    for path in ("/final.pdf", "/certificate.pdf", "/enclosures/" + "a" * 64, "/pictures/" + "a" * 64, "/pictures/x"):
+        assert ines.get(path).status_code == 404, path
+
+
+def test_files_are_saved_and_pictures_shown_only_where_the_document_names_them(desk: Desk) -> None:
+    services: Services = desk.client.app.state.services
+    ines, other = sent(desk, "f2"), sent(desk, "f3")
+    pdf = b"%PDF-1.7 the offer"
+    content = _kept(services, pdf)
+
+    def printed(connection: Connection) -> None:
+        v = proposal_versions
+        connection.execute(v.update().where(v.c.proposal_key == "f2").values(pdf_sha256=content))
+
+    desk.office.database.write(printed)
+    whole = ines.get("/document.pdf")
+    assert (whole.status_code, whole.content, whole.headers["content-type"]) == (200, pdf, "application/pdf")
+    assert whole.headers["content-disposition"].startswith('attachment; filename="Q-2026-')
+    part = ines.get("/document.pdf", headers={"Range": "bytes=5-"})
+    assert (part.status_code, part.content, part.headers["content-range"]) == (206, pdf[5:], f"bytes 5-17/{len(pdf)}")
+    assert other.get("/document.pdf").status_code == 503
+    for path in (f"/pictures/{content}", f"/enclosures/{content}"):
+        assert (ines.get(path).status_code, other.get(path).status_code) == (404, 404)
+
+
+def test_enclosures_and_pictures_of_the_document_are_given_by_their_digest(desk: Desk) -> None:
+    services: Services = desk.client.app.state.services
+    ines, other = sent(desk, "f4"), sent(desk, "f5")
+    plan, logo = b"<html>the plan", b"\x89PNG a logo"
+    files = {"plan": _kept(services, plan, "text/html"), "logo": _kept(services, logo, "image/png")}
+
+    def enclosed(connection: Connection) -> None:
+        """As `proposal.send` keeps them with a version."""
+        document = store.document_of(connection, "f4", 1)
+        brand = structs.replace(document.brand, logo=Picture(files["logo"], "image/png", 640, 160, "Our <logo>"))
+        plans = (Enclosure(name="Plan <A>.html", media_type="text/html", size=len(plan), sha256=files["plan"]),)
+        whole = canonical(structs.replace(document, brand=brand, enclosures=plans))
+        v, e = proposal_versions, proposal_enclosures
+        connection.execute(v.update().where(v.c.proposal_key == "f4").values(document=whole))
+        row = {"proposal_key": "f4", "version": 1, "attachment_key": "plan", "sha256": files["plan"]}
+        connection.execute(e.insert(), row)
+
+    desk.office.database.write(enclosed)
+    page = ines.get().text
+    for text in (f"/pictures/{files['logo']}", 'alt="Our &lt;logo&gt;"', f"/enclosures/{files['plan']}", "Plan &lt;A"):
+        assert text in page, text
+    saved = ines.get(f"/enclosures/{files['plan']}")
+    assert (saved.content, saved.headers["content-disposition"].partition(";")[0]) == (plan, "attachment")
+    shown = ines.get(f"/pictures/{files['logo']}")
+    assert (shown.content, shown.headers["content-type"]) == (logo, "image/png")
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+    crossed = (f"/pictures/{files['plan']}", f"/enclosures/{files['logo']}")
+    assert {ines.get(path).status_code for path in crossed} == {404}
+    assert {
+        other.get(f"/{kind}/{sha}").status_code for kind in ("pictures", "enclosures") for sha in files.values()
+    } == {404}
+
+
+def _kept(services: Services, body: bytes, media_type: str = keeping.PDF) -> str:
+    """A content, as a finished upload leaves it."""
+    content = Content(hashlib.sha256(body).hexdigest(), len(body), media_type)
+    files = services.files
+    path = files.place.scratch() / uuid.uuid4().hex
+    path.write_bytes(body)
+    now = services.clock.now_ms()
+    services.database.write(arrivals.claim, now, content)
+    files.place.keep(content.sha256, path)
+    services.database.write(arrivals.keep, now, content)
+    return content.sha256
+
+
+def test_assets_are_kept_for_ever_under_the_address_of_their_bytes(desk: Desk) -> None:
+    page = sent(desk, "z1").get().text
+    addresses = re.findall(r'(?:href|src)="(/p/assets/[^"]+)"', page)
+    assert len(addresses) == 3
+    for address in addresses:
+        found = desk.client.get(address)
+        assert (found.status_code, "immutable" in found.headers["cache-control"]) == (200, True), address
+    digest = addresses[0].split("/")[3]
+    for path in (f"{digest}/page.html.j2", f"{digest}/__init__.py", "0/page.css", f"{digest}/brand-zz.css"):
+        assert desk.client.get(f"/p/assets/{path}").status_code == 404
+    scripts = [desk.client.get(f"/p/assets/{digest}/{n}.js").content for n in ("page", "choose", "sign", "seen")]
+    styles = [desk.client.get(address).content for address in addresses if address.endswith(".css")]
+    assert sum(map(len, (*scripts, *styles, page.encode()))) < 60_000

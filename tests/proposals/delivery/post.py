@@ -33,6 +33,13 @@ class Server:
         self.to_content: str | None = None
         self.before_word: Callable[[], Awaitable[None]] | None = None
         self.port = 0
+        self.lines: list[asyncio.BaseTransport] = []
+
+    def hang_up(self) -> None:
+        """As a process that is killed does it."""
+        for line in self.lines:
+            line.abort() if isinstance(line, asyncio.Transport) else line.close()
+        self.lines.clear()
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _: Any
@@ -62,11 +69,10 @@ class Server:
 @asynccontextmanager
 async def mail_server(server: Server, **how: Any) -> AsyncIterator[Server]:
     loop = asyncio.get_running_loop()
-    opened: list[asyncio.BaseTransport] = []
 
     class Line(SMTP):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            opened.append(transport)
+            server.lines.append(transport)
             super().connection_made(transport)
 
     listening = await loop.create_server(
@@ -77,15 +83,14 @@ async def mail_server(server: Server, **how: Any) -> AsyncIterator[Server]:
         yield server
     finally:
         listening.close()
-        for transport in opened:
-            transport.abort() if isinstance(transport, asyncio.Transport) else transport.close()
+        server.hang_up()
         await asyncio.sleep(0)
 
 
 def way(server: Server, login: str = "", **said: str) -> Post:
     """How the company reaches it."""
     query = said.get("tls", "never")
-    found = post_of(f"smtp://{login}127.0.0.1:{server.port}?tls={query}", "Company <sales@company.example>", SITE)
+    found = post_of(f"smtp://{login}127.0.0.1:{server.port}?tls={query}", "Company <sales@company.example>")
     assert found is not None
     return found
 
@@ -94,7 +99,7 @@ def way(server: Server, login: str = "", **said: str) -> Post:
 async def mailing(office: Office, post: Post | None, clock: Clock | None = None) -> AsyncIterator[Mailer]:
     """A server process of the same database, with connections of its own loop, that mails."""
     database = open_database(office.database.url, durable=False)
-    mailer = Mailer(database, clock or office.clock, Secret(SECRET), post)
+    mailer = Mailer(database, clock or office.clock, Secret(SECRET), SITE, post)
     try:
         yield mailer
     finally:

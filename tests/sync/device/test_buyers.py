@@ -139,14 +139,22 @@ def test_the_outcome_and_its_files_are_there_when_the_server_has_them(office: Of
     assert (told.outcome, told.final, told.certificate) == (outcome, "final", None)
 
 
-def test_orders_about_mail_mean_the_version_that_the_device_shows(office: Office, ana: Pocket) -> None:
+def test_links_are_mailed_again_and_revoked_by_order_for_one_or_for_all(office: Office, ana: Pocket) -> None:
     key = drafting.draft(ana, "deal-a")
-    ana.sync()
-    office.put_server_row("proposals", key, {"version": 2, "status": "sent"})
+    with pytest.raises(Refused) as refused:
+        buyers.resend(ana, key)
+    assert refused.value.code == "field_required"
+    carl = buyers.add_recipient(ana, key, contact="carl")
+    dora = buyers.add_recipient(ana, key, {"name": "Dora", "email": "dora@buyer.example"})
     ana.sync()
     buyers.resend(ana, key)
-    buyers.revoke(ana, key, "r1")
-    assert [(item.kind, item.fields) for item in ana.pending()] == [
-        ("proposal.resend", {"version": 2}),
-        ("proposal.revoke_link", {"version": 2, "recipient_key": "r1"}),
+    buyers.resend(ana, key, dora)
+    buyers.revoke(ana, key)
+    buyers.revoke(ana, key, carl)
+    assert [(item.kind, item.fields["recipient_key"]) for item in ana.pending()] == [
+        ("proposal.resend", carl),
+        ("proposal.resend", dora),
+        ("proposal.resend", dora),
+        ("proposal.revoke_link", None),
+        ("proposal.revoke_link", carl),
     ]

@@ -3,12 +3,13 @@
 import asyncio
 
 import msgspec
+import pytest
 from sqlalchemy import update
 from standardwebhooks import Webhook
 
 from sfa.core.clock import SystemClock
 from sfa.db.tables import webhook_endpoints
-from sfa.web.hooks import endpoints
+from sfa.web.hooks import deliveries, endpoints
 from sfa.web.hooks.backoff import OFF_AFTER_MS, PAUSES_MS
 from sfa.web.hooks.endpoints import Rotate
 from sfa.web.hooks.running import Hooks
@@ -59,7 +60,9 @@ def test_an_event_arrives_once_signed_as_the_standard_says(office: Office) -> No
     assert (found["state"], found["attempts"], found["status"], found["problem"]) == ("delivered", 1, 204, None)
 
 
-def test_events_arrive_in_the_order_in_which_they_happened(office: Office) -> None:
+def test_events_arrive_in_the_order_in_which_they_happened(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "SET_MAX", 20)
+
     async def story(hooks: Hooks, service: Service) -> None:
         endpoint(office, url_of(service))
         happened(office, *(f"e{n:02}" for n in range(45)))

@@ -85,7 +85,7 @@ INDEXES = (
     ("ix_proposal_opens_last_at", "proposal_opens", "last_at"),
     ("ix_proposal_versions_sent_at", "proposal_versions", "sent_at"),
     ("ix_webhook_events_at", "webhook_events", "at"),
-    ("ix_webhook_deliveries_state", "webhook_deliveries", "state due_at"),
+    ("ix_webhook_deliveries_endpoint_key", "webhook_deliveries", "endpoint_key state due_at"),
     ("ix_webhook_deliveries_event_key", "webhook_deliveries", "event_key"),
 )
 ROW_TABLES = {

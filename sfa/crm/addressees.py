@@ -1,0 +1,102 @@
+"""Who gets a proposal, as people change it: an address that is another one, or is gone, has no link any more.
+
+Whoever has an old link had it as somebody who is not meant now. Mails that wait for that address are dropped, and what
+the row said of it begins anew. Who has signed what the buyer still has stays as he is; who signed at all stays in the
+company's records (`proposal_signatures`), also when the person is erased.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Text, cast, or_, select, update
+
+from sfa.core.erasing import blanked
+from sfa.core.errors import Refused
+from sfa.db.cells import Cell
+from sfa.db.looking import load_below
+from sfa.db.tables import ROWS, history, mail_outbox, proposal_links, proposal_signatures
+from sfa.db.writes import Door, Origin
+
+ENTITY, QUESTIONS, PROPOSALS = "proposal_recipients", "proposal_questions", "proposals"
+RECIPIENTS_MAX = 50
+CHANGED, ERASED = "recipient_changed", "erased"
+PERSON = frozenset({"contact_key", "name", "email", "role", "position"})
+UNSENT: dict[str, Any] = {"state": "new", "problem": None, "mailed_at": None, "answered_at": None}
+UNOPENED: dict[str, Any] = {"opened_at": None, "last_opened_at": None, "opens": 0}
+_L, _M, _S = proposal_links.c, mail_outbox.c, proposal_signatures.c
+
+
+def check_free(proposal: Cell, cell: Cell, values: Mapping[str, Any] | None, open_states: Collection[Any]) -> None:
+    """A signer who has signed is who signed, while the buyer has the version; None is a deletion."""
+    if not cell.exists or cell.row["state"] != "signed" or proposal.row.get("status") in open_states:
+        return
+    changed = values is None or any(f in PERSON and cell.row[f] != value for f, value in values.items())
+    if changed:
+        raise Refused("proposal_locked", "this person has signed", key=cell.key, status=proposal.row.get("status"))
+
+
+def follow(door: Door, cell: Cell, before: Mapping[str, Any] | None, origin: Origin) -> None:
+    """After a change or a deletion; the proposal's row is locked."""
+    if cell.exists:
+        _check_count(door, cell.row["proposal_key"])
+    moved = before is not None and before["email"] != cell.row["email"]
+    if not (cell.gone or moved):
+        return
+    _end(door, (cell.key,), CHANGED, origin)
+    if moved and cell.exists and cell.row["state"] in ("mailed", "bounced", "opened"):
+        begun = {field: value for field, value in (UNSENT | UNOPENED).items() if cell.row[field] != value}
+        door.put(cell, begun, origin, "follow")
+
+
+def _check_count(door: Door, proposal: str) -> None:
+    """A proposal is for a few people; a thousand mails at once are somebody's mistake, or worse."""
+    load_below(door, ENTITY, (proposal,))
+    found = sum(cell.exists for cell in door.alike(ENTITY, ("proposal_key",), (proposal,)))
+    if found > RECIPIENTS_MAX:
+        text = f"a proposal has at most {RECIPIENTS_MAX} recipients"
+        raise Refused("proposal_too_long", text, what="recipients", found=found, most=RECIPIENTS_MAX)
+
+
+def forget(door: Door, people: Iterable[str], origin: Origin) -> tuple[list[Cell], set[str]]:
+    """Of erased persons the names and addresses in whatever was to be sent to them, and in what they asked; -> the rows
+    that were blanked, and keys of those whose history still says them. What they signed stays."""
+    connection, wanted = door.connection, sorted(set(people))
+    table, said = ROWS[ENTITY].c, cast(history.c.changes, Text)
+    named = or_(*(said.contains(f'"{key}"', autoescape=True) for key in wanted))
+    now = set(connection.execute(select(table.key).where(table.contact_key.in_(wanted))).scalars())
+    once = connection.execute(select(history.c.key).where(history.c.entity == ENTITY, named)).scalars()
+    keys = {*now, *once}
+    signed = set(connection.execute(select(_S.recipient_key).where(_S.recipient_key.in_(sorted(keys)))).scalars())
+    proposals = door.peek(ENTITY, "proposal_key", keys - signed)
+    door.load("deals", door.peek(PROPOSALS, "deal_key", proposals), "share")
+    door.load(PROPOSALS, proposals)
+    door.load(ENTITY, keys - signed)
+    cells = [door.cell(ENTITY, key) for key in sorted(now - signed)]
+    for cell in cells:
+        was_gone = cell.gone
+        door.put(cell, blanked(ENTITY, cell.row), origin, "erase", verbatim=())
+        cell.gone = was_gone
+        if not was_gone:
+            door.delete(cell, origin, "erase")
+    _end(door, [cell.key for cell in cells], ERASED, origin)
+    asked = [cell for cell in door.load_where(QUESTIONS, "recipient_key", now - signed) if cell.rev]
+    for cell in asked:
+        was_gone = cell.gone
+        door.put(cell, blanked(QUESTIONS, cell.row), origin, "erase", verbatim=())
+        cell.gone = was_gone
+    return [*cells, *asked], keys - signed
+
+
+def _end(door: Door, keys: Iterable[str], code: str, origin: Origin) -> None:
+    """Links of these recipients open nothing, and nothing more is mailed; of an erased one no address is kept."""
+    wanted = sorted(keys)
+    if not wanted:
+        return
+    living = (_L.recipient_key.in_(wanted), _L.revoked_at.is_(None))
+    revoked = {"revoked_at": door.now_ms, "revoked_by": origin.author_key}
+    door.connection.execute(update(proposal_links).where(*living).values(**revoked))
+    waits = (_M.recipient_key.in_(wanted), _M.state == "queued")
+    door.connection.execute(update(mail_outbox).where(*waits).values(state="dropped", code=code))
+    if code == ERASED:
+        blank = {"to_address": "", "problem": None}
+        door.connection.execute(update(mail_outbox).where(_M.recipient_key.in_(wanted)).values(**blank))
