@@ -147,7 +147,7 @@ def test_a_printing_process_that_dies_is_tried_again_and_not_for_ever(office: Of
         assert (found["attempts"], found["code"]) == (attempt, WORKER_DIED)
         assert sealed(office, tmp_path, Hand(dies)) == 0  # it waits
         office.clock.advance(2_000 * 5**attempt)
-    assert found["seal_state"] == FAILED
+    assert answer(office)["seal_state"] == FAILED
     assert office.database.write(queue.again, office.clock.now_ms(), "p1") == 1
     assert sealed(office, tmp_path) == 1
     assert answer(office)["seal_state"] == SEALED
