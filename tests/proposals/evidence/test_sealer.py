@@ -124,10 +124,11 @@ def test_a_server_that_stops_gives_back_what_it_was_sealing(office: Office, tmp_
     async def story() -> None:
         hand = Hand()
         hand.hold = asyncio.Event()
-        async with server(office, tmp_path, hand) as (sealer, _):
+        async with server(office, tmp_path, hand) as (sealer, files):
             sealer.start()
             await hand.begun.wait()
-            assert answer(office)["seal_state"] == SEALING
+            query = select(proposal_answers.c.seal_state)
+            assert await files.database.read_async(lambda c: c.execute(query).scalar()) == SEALING
 
     asyncio.run(story())
     assert (answer(office)["seal_state"], answer(office)["attempts"]) == (QUEUED, 0)
