@@ -29,13 +29,19 @@ class Words(Struct, frozen=True):
     text: str
 
 
+class Way(Struct, frozen=True):
+    """To a place of the page."""
+
+    address: str
+    text: str
+
+
 class Trouble(Struct, frozen=True):
     """Why an answer was not taken."""
 
     title: str
     text: str
-    link: str = ""
-    link_text: str = ""
+    links: tuple[Way, ...] = ()
 
 
 class Told(Struct, frozen=True):

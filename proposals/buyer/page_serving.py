@@ -4,6 +4,7 @@ Whatever is refused is a page that says so in words. What nobody may know (a tok
 one that is over) is one and the same page.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 import msgspec
@@ -86,7 +87,7 @@ class Pages:
 
     async def show(self, visit: Visit) -> Answer:
         link = await self.link(visit)
-        shown = html(await self.look(link), visit, Form(flash=visit.flash))
+        shown = await html(await self.look(link), visit, Form(flash=visit.flash))
         if link.kind == STAFF:
             shown.headers["set-cookie"] = _staff_cookie(visit)
         return shown
@@ -97,10 +98,10 @@ class Pages:
         look = await self.look(link, chosen_of(body, visit.headers.get("content-type", "")))
         status = 200 if look.choice_code is None else 422
         if not visit.wants_json:
-            return html(look, visit, Form(), status)
+            return await html(look, visit, Form(), status)
         if look.choice_code is not None:
             raise Refused(look.choice_code)
-        return json(said_of(look.shown, look.consent, look.consent_digest))
+        return json(await asyncio.to_thread(said_of, look.shown, look.consent, look.consent_digest))
 
     # -- answering -----------------------------------------------------------------------------------------------------
 
@@ -109,7 +110,7 @@ class Pages:
         look = await self.look(link, fields)
         form = _missing(look, fields)
         if form.wrong:
-            return html(look, visit, form, 422)
+            return await html(look, visit, form, 422)
         asked = Acceptance(
             link=link,
             name=one(fields, "name"),
@@ -122,7 +123,7 @@ class Pages:
             visitor=visit.visitor,
         )
         if look.choice_code is not None:
-            return html(look, visit, Form(look.choice_code, kept=form.kept), 422)
+            return await html(look, visit, Form(look.choice_code, kept=form.kept), 422)
         try:
             done = await self.screens.write(answering.accept, asked)
         except Refused as refused:
@@ -207,12 +208,16 @@ class Pages:
             raise refused
         look = await self.look(link, said)
         wrong = _wrong(look, refused, "decline_name" in kept)
-        return html(look, visit, Form(refused.code, wrong, kept), refused.status)
+        return await html(look, visit, Form(refused.code, wrong, kept), refused.status)
 
 
-def html(look: Look, visit: Visit, form: Form, status: int = 200) -> Answer:
-    values = values_of(look, visit.base, form)
-    return _page(rendered("page", look.shown.language, look.shown.brand, values), status)
+async def html(look: Look, visit: Visit, form: Form, status: int = 200) -> Answer:
+    """In a thread: an offer of 2,000 lines takes the better part of a second to write."""
+
+    def made() -> str:
+        return rendered("page", look.shown.language, look.shown.brand, values_of(look, visit.base, form))
+
+    return _page(await asyncio.to_thread(made), status)
 
 
 def json(said: object) -> Answer:

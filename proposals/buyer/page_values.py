@@ -3,20 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from proposals.buyer import deciding
 from proposals.buyer.page import Look
-from proposals.buyer.page_said import TONES, Trouble, state_words, told, trouble, when
+from proposals.buyer.page_said import TONES, Trouble, Way, state_words, told, trouble, when
 from proposals.buyer.page_view import view_of
 from proposals.buyer.page_words import page_words
 from proposals.buyer.questions import Question
 from proposals.document import Document
-from proposals.lifecycle import DECLINED, EXPIRED, SUPERSEDED, WITH_BUYER, WITHDRAWN
+from proposals.lifecycle import DECLINED, EXPIRED, SUPERSEDED, WITHDRAWN
 from proposals.templates.rich import clean
 
 FLASHES = ("asked", "signed", "accepted", "declined", "again")
 OVER = (DECLINED, EXPIRED, WITHDRAWN, deciding.CLOSED)  # a new offer may be asked for; superseded by none as well
+READING = "reading"  # of an offer that somebody else answers
 PLACES_MAX = 60  # in a list to choose from: beyond them sections alone
 FIELDS = ("name", "ask_name", "again_name", "decline_name", "reason", "place", "text")
 
@@ -35,9 +36,7 @@ def values_of(look: Look, base: str, form: Form) -> dict[str, Any]:
     document, standing = look.shown, look.standing
     say = page_words(document.language)
     is_over = standing.state in OVER or (standing.state == SUPERSEDED and look.newer is None)
-    state = standing.state if standing.state != deciding.OPEN or not standing.may_sign else "open"
-    if state == deciding.OPEN and not standing.may_sign:
-        state = "reading"
+    state = READING if standing.state == deciding.OPEN and not standing.may_sign else standing.state
     return {
         "base": base,
         "view": view_of(document, base),
@@ -45,7 +44,7 @@ def values_of(look: Look, base: str, form: Form) -> dict[str, Any]:
         "tone": TONES.get(standing.state, "over"),
         "said": state_words(say, standing, document),
         "staff": look.is_staff,
-        "counts": not look.is_staff and standing.state in (*WITH_BUYER, deciding.OPEN, *_LIVE),
+        "counts": not look.is_staff and standing.state in (deciding.OPEN, *_LIVE),
         "may_sign": standing.may_sign,
         "may_choose": look.may_choose,
         "may_ask": not look.is_staff and not is_over,
@@ -73,9 +72,17 @@ def values_of(look: Look, base: str, form: Form) -> dict[str, Any]:
 _LIVE = (deciding.SIGNED_BY_YOU, deciding.WAITS)
 
 
+_PLACES = {"drawing": "answer", "text": "ask-text"}  # where a field is that has another name
+
+
 def _error(look: Look, form: Form) -> Trouble | None:
+    """With a way to each field that lacks something."""
     code = form.error or look.choice_code or ""
-    return trouble(page_words(look.shown.language), code, look.total) if code else None
+    if not code:
+        return None
+    found = trouble(page_words(look.shown.language), code, look.total)
+    links = tuple(Way(f"#{_PLACES.get(field, field.replace('_', '-'))}", text) for field, text in form.wrong.items())
+    return structs.replace(found, links=links)
 
 
 def _names(look: Look) -> dict[str, str]:

@@ -27,6 +27,8 @@ from sfa.core.frames import receive, send
 
 SEALS_MAX, REVISIONS_MAX, NAME_MAX = 5, 20, 200
 MEMORY_MB, PROCESSOR_S = 512, 10
+for library in ("pyhanko", "pyhanko_certvalidator"):  # what is wrong with a file is told, not logged
+    logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -78,7 +80,6 @@ def inspect(pdf: bytes) -> Inspected:
 def _seen(embedded: Any, pdf: bytes) -> Seen:
     certificate = embedded.signer_cert
     context = ValidationContext(trust_roots=[certificate], allow_fetching=False)
-    logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
     status = validate_pdf_signature(embedded, signer_validation_context=context, skip_diff=True)
     stamp = status.timestamp_validity
     return Seen(

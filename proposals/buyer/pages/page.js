@@ -29,3 +29,18 @@ for (const sent of document.querySelectorAll("form")) {
 addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("button:disabled:not(.step)")) button.disabled = false;
 });
+
+// The sealed files come a moment after the answer: the page is asked for again until it has them.
+const AGAIN_MS = 4000, TIMES_MAX = 15;
+let times = 0;
+async function awaitSealed() {
+  const place = document.getElementById("sealed");
+  if (!place?.querySelector("[data-awaits]") || times++ >= TIMES_MAX) return;
+  try {
+    const text = await (await fetch(base)).text();
+    const found = new DOMParser().parseFromString(text, "text/html").getElementById("sealed");
+    if (found && !found.querySelector("[data-awaits]")) { place.replaceChildren(...found.childNodes); return; }
+  } catch { /* without signal: the next time */ }
+  setTimeout(awaitSealed, AGAIN_MS);
+}
+setTimeout(awaitSealed, AGAIN_MS);

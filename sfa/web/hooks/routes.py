@@ -113,16 +113,13 @@ def _deliveries(hooks: Hooks, places_in: Places) -> HTTPRouteHandler:
     async def listed(
         request: Asked,
         key: FromPath[str],
-        wanted_state: FromQuery[str | None] = None,
         in_state: State = None,
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = replaying.PAGE_DEFAULT,
     ) -> Deliveries:
         user = request.user.user_key
-        about = json.dumps([user, "webhooks", key, wanted_state])
-        place = places_in.open(after, about) if after is not None else None
-        found = await hooks.database.read_long_async(replaying.page, user, key, Wanted(wanted_state, place, limit))
         about = json.dumps([user, "webhooks", key, in_state])
+        place = places_in.open(after, about) if after is not None else None
         found = await hooks.database.read_long_async(replaying.page, user, key, Wanted(in_state, place, limit))
         if found.next is None:
             return found

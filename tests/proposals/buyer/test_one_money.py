@@ -35,7 +35,7 @@ RULES = ("accepted_money", "credits_of_deals", "answers_once")
 
 def rows_of(offer: Offer, key: str, deal: str, products: tuple[bool, ...]) -> list[tuple[str, str, dict[str, Any]]]:
     """The deal, the draft and its lines as people write them; every other line is words alone."""
-    draft = {"deal_key": deal, "title": "Offer", "template_key": "house", "author_key": "ana"}
+    draft: dict[str, Any] = {"deal_key": deal, "title": "Offer", "template_key": "house", "author_key": "ana"}
     same = ("currency", "tax_inclusive", "rounding", "rounding_per")
     draft |= {name: getattr(offer, name) for name in same}
     draft |= {"discounts": _cuts(to_builtins(offer.discounts)), "instalments": to_builtins(offer.instalments)}

@@ -83,9 +83,14 @@ def addresses(site: Site) -> dict[str, str]:
         assert client.post(f"{found['declined']}/decline", data={"name": "Inés", "reason": "Dear"}).status_code == 303
         said = {"name": "Inés", "text": "Is it loud?", "place": "open-l3"}
         assert client.post(f"{found['open']}/ask", data=said).status_code == 303
-    sealed = proposal_answers.update().where(proposal_answers.c.proposal_key == "accepted")
-    site.office.database.write(lambda connection: connection.execute(sealed.values(final_sha256="a" * 64)))
+    _sealed(site.office, "accepted")
     return found
+
+
+def _sealed(office: Office, key: str) -> None:
+    """As the runner notes it."""
+    sealed = proposal_answers.update().where(proposal_answers.c.proposal_key == key).values(final_sha256="a" * 64)
+    office.database.write(lambda connection: connection.execute(sealed))
 
 
 @pytest.mark.parametrize("desk", [False, True], ids=["phone", "desk"])
@@ -231,6 +236,9 @@ def test_a_finger_draws_a_signature(chromium: Chromium, site: Site, addresses: d
         window.accessible()
         page.get_by_role("button", name="Accept for").click()
         page.wait_for_url("**said=accepted")
+        expect(page.locator("#sealed")).to_contain_text("being made")
+        _sealed(site.office, "drawn")
+        expect(page.get_by_role("link", name="Accepted offer (PDF)")).to_be_visible(timeout=20_000)
     (signed,) = _signed(site.office, "drawn")
     assert signed["method"] == "drawn"
 

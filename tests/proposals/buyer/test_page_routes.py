@@ -1,24 +1,32 @@
 """The prospect's page over HTTP: what it shows, what it keeps to itself, what it takes (R45, R46, R48, R50)."""
 
+import hashlib
 import re
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from msgspec import structs
+from sqlalchemy import Connection, event, select
 
+from proposals import store
 from proposals.buyer import links
 from proposals.buyer.page_limits import ANSWERS_BURST, MISSES_BURST, Limits
+from proposals.document import Enclosure, Picture, canonical
 from proposals.rendering import keeping
 from sfa.app.factory import Services
 from sfa.db.tables import (
     METADATA,
     proposal_answers,
+    proposal_enclosures,
     proposal_events,
     proposal_opens,
     proposal_signatures,
     proposal_versions,
 )
+from sfa.files import arrivals
+from sfa.files.rules import Content
 from tests.crm.desk import Desk, opened
 from tests.office import Office
 from tests.proposals.buyer.paging import Visitor, form_of, linked, sent
@@ -93,11 +101,33 @@ def test_a_token_that_opens_nothing_is_answered_alike_whatever_it_was(desk: Desk
     assert (answered.status_code, answered.content) == (404, next(iter(said))[1])
 
 
-def _end(connection: Any, token: str, now_ms: int) -> None:
+def _end(connection: Connection, token: str, now_ms: int) -> None:
     found = links.found(connection, token, now_ms)
     assert found is not None
     table = METADATA.tables["proposal_links"]
     connection.execute(table.update().where(table.c.link_key == found.link_key).values(ends_at=now_ms))
+
+
+def test_every_token_is_looked_for_by_the_same_statement(desk: Desk) -> None:
+    """So the time that an answer takes tells nobody whether there is one."""
+    ines, now = sent(desk, "n4"), desk.office.clock.now_ms()
+    revoked = linked(desk, None, key="n4")
+    desk.office.database.write(_end, revoked.token, now)
+
+    def asked(connection: Connection, token: str) -> list[str]:
+        found: list[str] = []
+
+        def listen(*told: Any) -> None:
+            found.append(told[2])
+
+        event.listen(connection, "before_cursor_execute", listen)
+        links.found(connection, token, now)
+        event.remove(connection, "before_cursor_execute", listen)
+        return found
+
+    tokens = (ines.token, revoked.token, "A" * 22, "malformed", "", "é\x00\ud800")
+    said = [desk.office.database.read(asked, token) for token in tokens]
+    assert (len(said[0]), said) == (1, [said[0]] * len(tokens))
 
 
 def test_whoever_guesses_is_held_up_whatever_he_says(desk: Desk) -> None:
@@ -335,7 +365,7 @@ def test_files_are_saved_and_pictures_shown_only_where_the_document_names_them(d
     pdf = b"%PDF-1.7 the offer"
     content = _kept(services, pdf)
 
-    def printed(connection: Any) -> None:
+    def printed(connection: Connection) -> None:
         v = proposal_versions
         connection.execute(v.update().where(v.c.proposal_key == "f2").values(pdf_sha256=content))
 
@@ -350,22 +380,48 @@ def test_files_are_saved_and_pictures_shown_only_where_the_document_names_them(d
         assert (ines.get(path).status_code, other.get(path).status_code) == (404, 404)
 
 
-def _kept(services: Services, body: bytes) -> str:
+def test_enclosures_and_pictures_of_the_document_are_given_by_their_digest(desk: Desk) -> None:
+    services: Services = desk.client.app.state.services
+    ines, other = sent(desk, "f4"), sent(desk, "f5")
+    plan, logo = b"<html>the plan", b"\x89PNG a logo"
+    files = {"plan": _kept(services, plan, "text/html"), "logo": _kept(services, logo, "image/png")}
+
+    def enclosed(connection: Connection) -> None:
+        """As `proposal.send` keeps them with a version."""
+        document = store.document_of(connection, "f4", 1)
+        brand = structs.replace(document.brand, logo=Picture(files["logo"], "image/png", 640, 160, "Our <logo>"))
+        plans = (Enclosure(name="Plan <A>.html", media_type="text/html", size=len(plan), sha256=files["plan"]),)
+        whole = canonical(structs.replace(document, brand=brand, enclosures=plans))
+        v, e = proposal_versions, proposal_enclosures
+        connection.execute(v.update().where(v.c.proposal_key == "f4").values(document=whole))
+        row = {"proposal_key": "f4", "version": 1, "attachment_key": "plan", "sha256": files["plan"]}
+        connection.execute(e.insert(), row)
+
+    desk.office.database.write(enclosed)
+    page = ines.get().text
+    for text in (f"/pictures/{files['logo']}", 'alt="Our &lt;logo&gt;"', f"/enclosures/{files['plan']}", "Plan &lt;A"):
+        assert text in page, text
+    saved = ines.get(f"/enclosures/{files['plan']}")
+    assert (saved.content, saved.headers["content-disposition"].partition(";")[0]) == (plan, "attachment")
+    shown = ines.get(f"/pictures/{files['logo']}")
+    assert (shown.content, shown.headers["content-type"]) == (logo, "image/png")
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+    crossed = (f"/pictures/{files['plan']}", f"/enclosures/{files['logo']}")
+    assert {ines.get(path).status_code for path in crossed} == {404}
+    assert {
+        other.get(f"/{kind}/{sha}").status_code for kind in ("pictures", "enclosures") for sha in files.values()
+    } == {404}
+
+
+def _kept(services: Services, body: bytes, media_type: str = keeping.PDF) -> str:
     """A content, as a finished upload leaves it."""
-    import asyncio
-    import hashlib
-    import uuid
-
-    from sfa.files import arrivals
-    from sfa.files.rules import Content
-
-    content = Content(hashlib.sha256(body).hexdigest(), len(body), keeping.PDF)
+    content = Content(hashlib.sha256(body).hexdigest(), len(body), media_type)
     files = services.files
     path = files.place.scratch() / uuid.uuid4().hex
     path.write_bytes(body)
     now = services.clock.now_ms()
     services.database.write(arrivals.claim, now, content)
-    asyncio.run(asyncio.to_thread(files.place.keep, content.sha256, path))
+    files.place.keep(content.sha256, path)
     services.database.write(arrivals.keep, now, content)
     return content.sha256
 
