@@ -4,13 +4,11 @@ Processes are killed with SIGKILL, and nobody is told. Where they would only be 
 are put back by so much while no server runs: as if the minutes had gone by.
 """
 
-import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -34,7 +32,7 @@ from sfa.db.tables import (
     webhook_events,
 )
 from tests.proposals.buyer.post import Letter
-from tests.proposals.buyer.stage import BUYER, PATIENCE_S, Stage, link_of, staged
+from tests.proposals.buyer.stage import BUYER, ON_BOTH, PATIENCE_S, Stage, link_of, on_database
 
 pytestmark = [pytest.mark.xdist_group("killed story"), pytest.mark.timeout(300)]
 
@@ -42,10 +40,9 @@ AGENT = {"User-Agent": "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537
 LATER_MS = 3_600_000
 
 
-@pytest.fixture(scope="module")
-def stage(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("killed")
-    with staged(f"sqlite:///{shutil.copy(sqlite_template, folder / 'sfa.db')}", folder) as found:
+@pytest.fixture(scope="module", params=ON_BOTH)
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with on_database(request, tmp_path_factory.mktemp("killed"), "killed") as found:
         yield found
 
 
@@ -155,12 +152,12 @@ def _all_of_it_once(stage: Stage, key: str) -> None:
     }
     came = {(_id(letter), *letter.to) for letter in stage.post.letters}
     assert came <= {(mail["message_id"], mail["to_address"]) for mail in mails}
-    events = stage.database.read(timeline.events_of, key)
+    events = stage.read(timeline.events_of, key)
     assert timeline.broken_at(key, events) is None
     kinds = Counter(event.kind for event in events)
     assert [kinds[kind] for kind in ("sent", "signed", "accepted", "sealed")] == [1, 1, 1, 1]
     assert kinds["mailed"] == len([mail for mail in mails if mail["recipient_key"] and mail["state"] == "sent"])
-    found = stage.database.read(reconcile.report, SystemClock().now_ms(), every=True)
+    found = stage.read(reconcile.report, SystemClock().now_ms(), every=True)
     assert list(reconcile.lines(found.items)) == []
 
 
@@ -186,7 +183,7 @@ def _kill_workers(stage: Stage, is_done: Callable[[], bool]) -> None:
 def _restart(stage: Stage, before: Callable[[], None] | None = None) -> None:
     """A new process, when everybody would take the old one for dead."""
     stage.server.kill()
-    stage.database.write(_later)
+    stage.write(_later)
     if before is not None:
         before()
     stage.server.start()
