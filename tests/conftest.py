@@ -71,7 +71,7 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
 
 @cache
 def _group_of(path: str) -> str | None:
-    found = re.search(r'xdist_group\("([^"]+)"\)', (CHECKOUT / path).read_text("utf-8"))
+    found = re.search(r'xdist_group\(\s*"([^"]+)"\s*\)', (CHECKOUT / path).read_text("utf-8"))
     return found.group(1) if found else None
 
 

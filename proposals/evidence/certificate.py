@@ -126,7 +126,7 @@ def moment(at_ms: int, zone: str, language: str) -> str:
     """To the second, with what the zone differs: `March 4, 2026, 10:15:02 (UTC+01:00)`."""
     try:
         there: tzinfo = ZoneInfo(zone)
-    except (ValueError, OSError):
+    except (ValueError, KeyError, OSError):  # a zone that this machine does not know
         there = UTC
     local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(there)
     offset = local.strftime("%z")

@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
+from asn1crypto import parser
 from msgspec import Struct
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
@@ -26,6 +27,8 @@ from sfa.core.frames import receive, send
 
 SEALS_MAX, REVISIONS_MAX, NAME_MAX = 5, 20, 200
 MEMORY_MB, PROCESSOR_S = 512, 10
+for library in ("pyhanko", "pyhanko_certvalidator"):  # what is wrong with a file is told, not logged
+    logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -67,27 +70,35 @@ def inspect(pdf: bytes) -> Inspected:
         found = reader.embedded_regular_signatures
         if len(found) > SEALS_MAX:
             return Inspected(problem=f"it has more than {SEALS_MAX} seals")
-        return Inspected(seals=tuple(_seen(each) for each in found))
+        return Inspected(seals=tuple(_seen(each, pdf) for each in found))
     except MemoryError:
         raise
     except Exception as error:  # a file of others may be wrong in any way
         return Inspected(problem=f"it cannot be read: {type(error).__name__}")
 
 
-def _seen(embedded: Any) -> Seen:
+def _seen(embedded: Any, pdf: bytes) -> Seen:
     certificate = embedded.signer_cert
     context = ValidationContext(trust_roots=[certificate], allow_fetching=False)
-    logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
     status = validate_pdf_signature(embedded, signer_validation_context=context, skip_diff=True)
     stamp = status.timestamp_validity
     return Seen(
         intact=bool(status.intact and status.valid),
-        whole=status.coverage == SignatureCoverageLevel.ENTIRE_FILE,
+        whole=status.coverage == SignatureCoverageLevel.ENTIRE_FILE and _is_bare(embedded, pdf),
         fingerprint=sha256(certificate.dump()).hexdigest(),
         subject=str(certificate.subject.native.get("common_name") or certificate.subject.human_friendly)[:NAME_MAX],
         at=_ms(status.signer_reported_dt),
         stamped_at=_ms(stamp.timestamp) if stamp is not None and stamp.intact and stamp.valid else None,
     )
+
+
+def _is_bare(embedded: Any, pdf: bytes) -> bool:
+    """Whether the one place that no seal covers, its own, has the seal and nothing else: zeros fill it up."""
+    _, begin, end, _ = (int(each) for each in embedded.byte_range)
+    content = bytes(embedded.pkcs7_content)
+    size = int(parser.peek(content))
+    written = b"<" + content.hex().encode() + b">"
+    return not content[size:].strip(b"\0") and pdf[begin:end] in (written, written.upper())
 
 
 def _ms(moment: datetime | None) -> int | None:

@@ -13,10 +13,12 @@ from sqlalchemy import Text, cast, or_, select, update
 from sfa.core.erasing import blanked
 from sfa.core.errors import Refused
 from sfa.db.cells import Cell
+from sfa.db.looking import load_below
 from sfa.db.tables import ROWS, history, mail_outbox, proposal_links, proposal_signatures
 from sfa.db.writes import Door, Origin
 
 ENTITY, QUESTIONS, PROPOSALS = "proposal_recipients", "proposal_questions", "proposals"
+RECIPIENTS_MAX = 50
 CHANGED, ERASED = "recipient_changed", "erased"
 PERSON = frozenset({"contact_key", "name", "email", "role", "position"})
 UNSENT: dict[str, Any] = {"state": "new", "problem": None, "mailed_at": None, "answered_at": None}
@@ -35,6 +37,8 @@ def check_free(proposal: Cell, cell: Cell, values: Mapping[str, Any] | None, ope
 
 def follow(door: Door, cell: Cell, before: Mapping[str, Any] | None, origin: Origin) -> None:
     """After a change or a deletion; the proposal's row is locked."""
+    if cell.exists:
+        _check_count(door, cell.row["proposal_key"])
     moved = before is not None and before["email"] != cell.row["email"]
     if not (cell.gone or moved):
         return
@@ -42,6 +46,15 @@ def follow(door: Door, cell: Cell, before: Mapping[str, Any] | None, origin: Ori
     if moved and cell.exists and cell.row["state"] in ("mailed", "bounced", "opened"):
         begun = {field: value for field, value in (UNSENT | UNOPENED).items() if cell.row[field] != value}
         door.put(cell, begun, origin, "follow")
+
+
+def _check_count(door: Door, proposal: str) -> None:
+    """A proposal is for a few people; a thousand mails at once are somebody's mistake, or worse."""
+    load_below(door, ENTITY, (proposal,))
+    found = sum(cell.exists for cell in door.alike(ENTITY, ("proposal_key",), (proposal,)))
+    if found > RECIPIENTS_MAX:
+        text = f"a proposal has at most {RECIPIENTS_MAX} recipients"
+        raise Refused("proposal_too_long", text, what="recipients", found=found, most=RECIPIENTS_MAX)
 
 
 def forget(door: Door, people: Iterable[str], origin: Origin) -> tuple[list[Cell], set[str]]:

@@ -23,6 +23,7 @@ from tests.builders import DAY_MS, NOW
 from tests.crm.desk import Desk, opened
 from tests.deals.conftest import line
 from tests.office import Office
+from tests.proposals.buyer.answers import accept, link, recipient, sent
 from tests.proposals.selling import offered, order
 
 SINCE = {"valid_from": "2025-01-01"}
@@ -90,6 +91,10 @@ def rules(found: Report) -> set[str]:
 
 
 def test_where_all_is_right_nothing_differs_and_everything_was_looked_at(books: Office) -> None:
+    about = {"name": "C", "owner_key": "ana", "stage_key": "lead", "account_key": "acme"}
+    books.put(("deals", "deal-c", about | _money(9_002)))
+    sent(books, recipient("carla", "Carla Ruiz", proposal="p2"), key="p2", deal_key="deal-c")
+    assert accept(books, link(books, key="p2")).kind == "accepted"
     found = looked(books)
     assert (found.found, found.items) == (0, [])
     assert {check.rule: check.looked > 0 for check in found.checked} == dict.fromkeys(CHECKS, True)

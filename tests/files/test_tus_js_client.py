@@ -19,9 +19,7 @@ from tests.files.cabinet import digest, padded, told, values
 from tests.office import Office
 from tests.sync.clients.served import Server
 
-pytestmark = pytest.mark.xdist_group(
-    "waiting"
-)  # mostly waits for processes and clocks: one worker does, the others compute
+pytestmark = pytest.mark.xdist_group("waiting")  # for processes and clocks, while other workers compute
 
 MB = 1_000_000
 PATIENT = [10, 50, 100, 200, 400, *([500] * 40)]

@@ -27,9 +27,7 @@ from tests.builders import company
 from tests.postgres import Postgres, durable_postgres
 from tests.races.mortal import PASSWORD, Courier, MortalServer, broken_promises
 
-pytestmark = pytest.mark.xdist_group(
-    "waiting"
-)  # mostly waits for processes and clocks: one worker does, the others compute
+pytestmark = pytest.mark.xdist_group("waiting")  # for processes and clocks, while other workers compute
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 KILLS = 3

@@ -17,9 +17,7 @@ from sfa.db.database import Database, open_database
 from sfa.db.loading import GROWING
 from sfa.db.tables import METADATA
 
-pytestmark = pytest.mark.xdist_group(
-    "waiting"
-)  # mostly waits for processes and clocks: one worker does, the others compute
+pytestmark = pytest.mark.xdist_group("waiting")  # for processes and clocks, while other workers compute
 
 TODAY = "2026-03-02"
 SFA = "from sfa.app.cli import main; main()"

@@ -1,6 +1,7 @@
 """A mail server on loopback that keeps what it gets: aiosmtpd, in a thread of this process."""
 
 import time
+from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -33,21 +34,25 @@ class Letter:
 
 
 class Post:
-    """Started and stopped as often as one likes, always at the same port."""
+    """Started and stopped as often as one likes, always at the same port. `in_the_middle` is called once, when a
+    mail was taken and nobody was told so; -> whether it is kept."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.letters: list[Letter] = []
+        self.in_the_middle: Callable[[SMTP], bool] | None = None
         self._running: Controller | None = None
 
     @property
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.original_content
         assert content is not None
-        self.letters.append(Letter(list(envelope.rcpt_tos), content))
+        happens, self.in_the_middle = self.in_the_middle, None
+        if happens is None or happens(server):
+            self.letters.append(Letter(list(envelope.rcpt_tos), content))
         return "250 kept"
 
     def start(self) -> None:

@@ -1,13 +1,16 @@
 """A company with two phones, its server as a process, its mail server and its files: what a story is played on."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 from sqlalchemy import ColumnElement, Table, select
 
 from sfa.app.demo import stage as demo_stage
@@ -20,12 +23,15 @@ from sfa.core.pricing.values import Priced
 from sfa.db.database import Database, open_database
 from sfa.web.passwords import hash_password
 from sync.device import buyers, drafting, proposals, sending
+from tests.postgres import Postgres
 from tests.proposals.buyer.post import Letter, Post
 from tests.sync.clients.served import PASSWORD, Server
 
 PATIENCE_S = 90.0
 BUYER = "nerea@buyer.example"
 VAT = ("VAT", 2_100)
+# The long proofs play it on PostgreSQL too.
+ON_BOTH = ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow])]
 _LINK = re.compile(r"http://127\.0\.0\.1:\d+/p/([A-Za-z0-9_-]{22})")
 Found = TypeVar("Found")
 
@@ -36,20 +42,28 @@ class Stage:
     def __init__(self, url: str, folder: Path, post: Post, ana: Phone, eva: Phone, server: Server) -> None:
         self.url, self.folder, self.post = url, folder, post
         self.ana, self.eva, self.server = ana, eva, server
-        self.database: Database = open_database(url)
+        self._thread = ThreadPoolExecutor(1)  # of the database: the tests' own is playwright's meanwhile
+        self._database: Database = self._thread.submit(open_database, url).result()
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server.port}"
 
     def close(self) -> None:
-        self.database.close()
+        self._thread.submit(self._database.close).result()
+        self._thread.shutdown()
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
+    def read(self, work: Callable[..., Found], *args: Any, **kwargs: Any) -> Found:
+        return self._thread.submit(lambda: self._database.read(work, *args, **kwargs)).result()
+
+    def write(self, work: Callable[..., Found]) -> Found:
+        return self._thread.submit(lambda: self._database.write(work)).result()
+
     def rows(self, table: Table, *where: ColumnElement[bool]) -> list[dict[str, Any]]:
         query = select(table).where(*where)
-        return self.database.read(lambda c: [dict(row) for row in c.execute(query).mappings()])
+        return self.read(lambda c: [dict(row) for row in c.execute(query).mappings()])
 
     def proposal(self, key: str, who: Phone | None = None) -> dict[str, Any]:
         """As a phone shows it."""
@@ -104,6 +118,11 @@ class Stage:
     def approve_and_send(self, key: str) -> Letter:
         """-> the mail that the buyer gets."""
         before = len(self.post.to(BUYER))
+        self.order(key)
+        return self.post.wait(BUYER, before + 1)[-1]
+
+    def order(self, key: str) -> None:
+        """Approved by the manager and sent by the rep."""
         self.ana.device.sync()
         self.eva.device.sync()
         submitted_at = self.proposal(key, self.eva)["submitted_at"]
@@ -112,7 +131,6 @@ class Stage:
         self.ana.device.sync()
         sending.send(self.ana.device, key)
         assert self.ana.device.sync().refused == ()
-        return self.post.wait(BUYER, before + 1)[-1]
 
 
 def link_of(letter: Letter) -> str:
@@ -120,6 +138,23 @@ def link_of(letter: Letter) -> str:
     found = {match.group(0) for kind in ("plain", "html") for match in _LINK.finditer(letter.part(kind))}
     assert len(found) == 1, found
     return found.pop()
+
+
+@contextmanager
+def on_database(request: pytest.FixtureRequest, folder: Path, name: str) -> Iterator[Stage]:
+    """The stage on the database that the fixture's parameter names."""
+    if request.param == "sqlite":
+        template = request.getfixturevalue("sqlite_template")
+        with staged(f"sqlite:///{shutil.copy(template, folder / 'sfa.db')}", folder) as found:
+            yield found
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    url = postgres.create(name, template=request.getfixturevalue("postgres_template"))
+    try:
+        with staged(url, folder) as found:
+            yield found
+    finally:
+        postgres.drop(name)
 
 
 @contextmanager

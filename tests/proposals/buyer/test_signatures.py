@@ -38,7 +38,7 @@ def bomb(width: int, height: int) -> bytes:
 
 def saved(picture: Image.Image, kind: str = "PNG", **more: object) -> bytes:
     made = BytesIO()
-    picture.save(made, kind, **more)  # type: ignore[arg-type]
+    picture.save(made, kind, **more)
     return made.getvalue()
 
 

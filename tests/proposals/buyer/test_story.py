@@ -38,7 +38,7 @@ from sfa.db.tables import (
 from sync.device import buyers
 from tests.browser import Chromium, aside
 from tests.proposals.buyer.reader import Reader
-from tests.proposals.buyer.stage import BUYER, Stage, link_of, staged
+from tests.proposals.buyer.stage import BUYER, ON_BOTH, Stage, link_of, on_database
 
 pytestmark = [pytest.mark.xdist_group("story"), pytest.mark.timeout(240)]
 
@@ -47,10 +47,9 @@ SCANNER = "Mozilla/5.0 (compatible; Barracuda Sentinel; +https://barracuda.examp
 QUESTION, ANSWER = "Does it work in the cold store?", "Down to minus 25 degrees."
 
 
-@pytest.fixture(scope="module")
-def stage(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("story")
-    with staged(f"sqlite:///{shutil.copy(sqlite_template, folder / 'sfa.db')}", folder) as found:
+@pytest.fixture(scope="module", params=ON_BOTH)
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with on_database(request, tmp_path_factory.mktemp("story"), "story") as found:
         yield found
 
 
@@ -222,7 +221,7 @@ def _won_once(stage: Stage, key: str) -> None:
     for kind in ("proposal.sent", "proposal.opened", "proposal.accepted", "deal.won", "proposal.sealed"):
         told = stage.rows(webhook_events, webhook_events.c.kind == kind)
         assert len(told) == 1, (kind, told)
-    found = stage.database.read(reconcile.report, SystemClock().now_ms(), every=True)
+    found = stage.read(reconcile.report, SystemClock().now_ms(), every=True)
     assert list(reconcile.lines(found.items)) == []
 
 
@@ -250,7 +249,7 @@ def _the_same_everywhere(stage: Stage, key: str, files: dict[str, bytes], chosen
     assert chosen in signature.consent
     assert chosen in stage.post.to(BUYER)[-1].part("plain")
     assert chosen in stage.post.wait(stage.ana.email, 2)[-1].part("plain")
-    events = stage.database.read(timeline.events_of, key)
+    events = stage.read(timeline.events_of, key)
     assert timeline.broken_at(key, events) is None
     order = ("sent", "mailed", "opened", "asked", "answered", "signed", "accepted", "sealed")
     assert tuple(dict.fromkeys(event.kind for event in events)) == order  # more mails than the first go out

@@ -12,6 +12,7 @@ from proposals.delivery.handing import Wanted
 from proposals.delivery.preparing import Site
 from proposals.evidence.timeline import Visitor
 from sfa.core.errors import Refused
+from sfa.crm import addressees
 from sfa.crm.erasure import erase_person
 from sfa.db.tables import history, proposal_signatures
 from sfa.db.writes import Door, Origin
@@ -162,6 +163,18 @@ def test_who_has_signed_stays_while_the_buyer_has_the_version(office: Office) ->
     assert ana.do("delete", "proposal_recipients", key, base=base).code == "proposal_locked"
     assert len(living(office)) == 1
     assert ana.edit("proposal_recipients", key, language="es").outcome == "applied"
+
+
+def test_a_proposal_is_for_a_few_people(office: Office) -> None:
+    """Also where they come back after they were deleted."""
+    rows = ((f"r-{n}", {"name": "P", "email": f"p{n}@buyer.example"}) for n in range(addressees.RECIPIENTS_MAX))
+    ana = sent(office, *rows)
+    more = {"proposal_key": "p1", "name": "Q", "email": "q@buyer.example"}
+    assert ana.do("create", "proposal_recipients", "r-q", set=more).code == "proposal_too_long"
+    ana.do("delete", "proposal_recipients", "r-0", base=office.rev("proposal_recipients", "r-0"))
+    assert ana.do("create", "proposal_recipients", "r-q", set=more).outcome == "applied"
+    assert ana.edit("proposal_recipients", "r-0", name="Back").code == "proposal_too_long"
+    assert ana.edit("proposal_recipients", "r-q", name="R").outcome == "applied"
 
 
 # -- erased -----------------------------------------------------------------------------------------------------------

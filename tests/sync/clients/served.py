@@ -64,6 +64,11 @@ class Server:
         self.port = int(found[1])
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def said(self) -> str:
         """What it wrote since it was started last."""
         return self._log.read_text("utf-8", "replace")

@@ -26,9 +26,7 @@ from sync.device.waiting import Waiting
 from tests.builders import NOW
 from tests.office import Office
 
-pytestmark = pytest.mark.xdist_group(
-    "waiting"
-)  # mostly waits for processes and clocks: one worker does, the others compute
+pytestmark = pytest.mark.xdist_group("waiting")  # for processes and clocks, while other workers compute
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PATIENCE_S = 20.0

@@ -18,9 +18,7 @@ from tests.builders import put_rows
 from tests.office import Office
 from tests.sync.live.served import Heard, Server, serving
 
-pytestmark = pytest.mark.xdist_group(
-    "waiting"
-)  # mostly waits for processes and clocks: one worker does, the others compute
+pytestmark = pytest.mark.xdist_group("waiting")  # for processes and clocks, while other workers compute
 
 QUIET_S = 0.6
 NORTH = ("contacts", "carl", {"phone": "77"})
