@@ -23,6 +23,7 @@ from sfa.db.tables import mail_outbox, proposal_answers, proposal_versions
 from sfa.db.writes import Door, Origin
 
 BATCH = 200
+DOCUMENTS_AT_ONCE = 25  # they may be long
 EASTMOST = "Pacific/Kiritimati"  # where days begin, and end, first
 _V, _M = proposal_versions.c, mail_outbox.c
 Place = tuple[str, int]
@@ -67,15 +68,15 @@ def due(connection: Connection, now_ms: int, most: int) -> list[Place]:
     place = tuple_(_V.valid_until, _V.proposal_key, _V.version)
     query = select(_V.valid_until, _V.proposal_key, _V.version, _V.document)
     open_ = query.where(_V.status.in_(WITH_BUYER), _V.valid_until < latest)
+    ordered = open_.order_by(_V.valid_until, _V.proposal_key, _V.version).limit(DOCUMENTS_AT_ONCE)
     while len(found) < most:
-        part = open_.where(place > after).order_by(_V.valid_until, _V.proposal_key, _V.version).limit(most)
-        rows = connection.execute(part).all()
+        rows = connection.execute(ordered.where(place > after)).all()
         for last, key, version, document in rows:
             printed = msgspec.json.decode(bytes(document), type=_Printed)
             if is_over(printed.valid_until, printed.zone, now_ms):
                 found.append((key, version))
             after = (last, key, version)
-        if len(rows) < most:
+        if len(rows) < DOCUMENTS_AT_ONCE:
             break
     return found[:most]
 

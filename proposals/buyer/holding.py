@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from proposals.buyer import cases
+from proposals.buyer import cases, links
 from proposals.buyer.links import Link
 from sfa.core.errors import Refused
 from sfa.crm.about import lock_first
@@ -31,7 +31,8 @@ class Held(Struct, kw_only=True):
 
 
 def hold(connection: Connection, now_ms: int, link: Link) -> Held:
-    """Raises `scope.Due` as every online write does; refuses `not_found` of what was never sent."""
+    """Raises `scope.Due` as every online write does; refuses `not_found` of what was never sent, and of
+    a link that was revoked meanwhile."""
     due_at = feed.face(connection).due_at
     if due_at is not None and due_at <= now_ms:
         raise scope.Due
@@ -40,6 +41,7 @@ def hold(connection: Connection, now_ms: int, link: Link) -> Held:
     proposal = door.cell(PROPOSALS, link.proposal_key)
     if not proposal.rev:
         raise Refused("not_found")
+    links.check_open(connection, link, now_ms)
     deal = door.cell("deals", proposal.row["deal_key"])
     return Held(door=door, origin=origin, proposal=proposal, deal=deal, found=cases.found(connection, link))
 

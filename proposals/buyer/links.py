@@ -10,8 +10,9 @@ import hmac
 from hashlib import sha256
 
 from msgspec import Struct
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
+from sfa.core.errors import Refused
 from sfa.db.tables import proposal_links
 
 PURPOSE = "proposal-link"  # what `Secret.derive` is asked for
@@ -57,9 +58,15 @@ def make(connection: Connection, key: bytes, link: Link, by: str | None = None) 
 def found(connection: Connection, token: str, now_ms: int) -> Link | None:
     """One statement, whatever is said: how long it takes tells nobody whether that was ever a token."""
     digest = _digest(token) or NOBODYS
-    living = (_L.revoked_at.is_(None), or_(_L.ends_at.is_(None), _L.ends_at > now_ms))
-    row = connection.execute(select(*_COLUMNS).where(_L.token_sha256 == digest, *living)).mappings().first()
+    row = connection.execute(select(*_COLUMNS).where(_L.token_sha256 == digest, *_living(now_ms))).mappings().first()
     return Link(**row) if row is not None else None
+
+
+def check_open(connection: Connection, link: Link, now_ms: int) -> None:
+    """Of who writes, under the proposal's lock: refuses `not_found` where it was revoked since it was looked up."""
+    query = select(_L.link_key).where(_L.link_key == link.link_key, *_living(now_ms))
+    if connection.execute(query).first() is None:
+        raise Refused("not_found")
 
 
 def of_version(connection: Connection, proposal_key: str, version: int) -> list[Link]:
@@ -75,6 +82,10 @@ def revoke(connection: Connection, proposal_key: str, recipient_key: str | None,
     if recipient_key is not None:
         these.append(_L.recipient_key == recipient_key)
     return connection.execute(update(proposal_links).where(*these).values(revoked_at=at, revoked_by=by)).rowcount
+
+
+def _living(now_ms: int) -> tuple[ColumnElement[bool], ...]:
+    return _L.revoked_at.is_(None), or_(_L.ends_at.is_(None), _L.ends_at > now_ms)
 
 
 def _digest(token: str) -> bytes | None:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from proposals import store
+from proposals.buyer import links
 from proposals.buyer.links import STAFF, Link
 from proposals.delivery import outbox
 from proposals.evidence import timeline
@@ -81,6 +82,7 @@ def ask(
     proposal = door.cell("proposals", link.proposal_key)
     if not proposal.exists:
         raise Refused("not_found")
+    links.check_open(connection, link, now_ms)
     name = name or _recipient(door, link).get("name", "")
     _check(connection, link, name, text, place)
     asked = [cell for cell in door.load_where(ENTITY, "proposal_key", (link.proposal_key,)) if cell.exists]

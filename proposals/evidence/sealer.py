@@ -39,7 +39,7 @@ WAITS = (UNAVAILABLE, "seal_key_unusable")
 _log = logging.getLogger("sfa.seal")
 
 
-class Sealing(Struct, frozen=True, kw_only=True):
+class Sealing(Struct, frozen=True):
     """Of the settings: the company's own key, a timestamp authority, and where buyers reach this server."""
 
     key_file: str = ""

@@ -202,6 +202,7 @@ def connect(
     live = Live(database)
     screens = Online(database, clock, COMMANDS)
     files = file_service(settings, database, clock)
+    sealing = Sealing(settings.seal_key_file, settings.seal_key_password, settings.tsa_url, settings.buyers_url)
     press = Press(settings.render_workers, Limits(memory_mb=settings.render_memory_mb))
     return Services(
         settings=settings,
@@ -224,20 +225,11 @@ def connect(
         movements=Movements(screens),
         studio=Studio(),
         renders=Renders(files, press),
-        sealer=Sealer(files, press, secret, _sealing(settings)),
+        sealer=Sealer(files, press, secret, sealing),
         verifier=Verifier(database, clock),
         pages=Pages(screens, files, secret),
         hooks=Hooks(database, clock, Seals(secret), Sender(clock, private_hosts(settings.webhook_private_hosts))),
         mailer=Mailer(database, clock, secret, settings.buyers_url, post_of(settings.smtp_url, settings.mail_from)),
-    )
-
-
-def _sealing(settings: Settings) -> Sealing:
-    return Sealing(
-        key_file=settings.seal_key_file,
-        key_password=settings.seal_key_password,
-        tsa_url=settings.tsa_url,
-        public_url=settings.buyers_url,
     )
 
 

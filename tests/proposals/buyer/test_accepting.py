@@ -6,14 +6,17 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from proposals.buyer import answering, links, questions
 from proposals.evidence import timeline
 from proposals.evidence.accepted import accepted_of, digest_of
+from proposals.evidence.timeline import Visitor
 from sfa.app import reconcile
 from sfa.core.pricing.choosing import Choices
 from sfa.db.tables import mail_outbox
 from tests.office import Office
 from tests.proposals.buyer.answers import (
     accept,
+    acceptance,
     answers,
     decline,
     drawing,
@@ -315,3 +318,49 @@ def test_other_offers_about_the_deal_are_superseded(office: Office) -> None:
     assert (statuses(office, "p2"), office.row("proposals", "p2")["status"]) == (["superseded"], "superseded")
     assert events(office, "p2") == ["sent", "superseded"]
     assert refused(accept, office, link(office, "dora", key="p2")) == "proposal_superseded"
+
+
+def test_a_link_that_is_revoked_between_looking_and_answering_answers_nothing(office: Office) -> None:
+    """R48: what was looked up before the locks were taken is asked again under them."""
+    sent(office)
+    carla = link(office)
+    asked = acceptance(office, carla)
+    office.database.write(links.revoke, "p1", "carla", office.clock.now_ms(), None)
+    now_ms = office.clock.now_ms()
+    assert refused(office.database.write, answering.accept, now_ms, asked) == "not_found"
+    assert refused(decline, office, carla) == "not_found"
+    question = (now_ms, carla, "Carla Ruiz", "May I?", None, Visitor())
+    assert refused(office.database.write, questions.ask, *question) == "not_found"
+    assert (answers(office), signatures(office), office.rows("proposal_questions")) == ([], [], [])
+    assert statuses(office)[:1] == ["sent"]
+
+
+def test_who_signs_next_and_the_rep_are_told_of_each_signature(office: Office) -> None:
+    sent(office, recipient("abel", "Abel", position=1), recipient("carla", "Carla Ruiz", position=2))
+    accept(office, link(office, "abel"), name="Abel")
+    m = mail_outbox.c
+    rows = office.all(select(m.kind, m.to_address, m.about).where(m.kind == "signed").order_by(m.to_address))
+    assert [(row["to_address"], row["about"]["name"]) for row in rows] == [
+        ("ana@example.com", "Abel"),
+        ("carla@buyer.example", "Abel"),
+    ]
+    decline(office, link(office))
+    waits = office.all(select(m.kind, m.to_address).where(m.state == "queued", m.kind.in_(("offer", "declined"))))
+    assert [tuple(row.values()) for row in waits] == [("declined", "ana@example.com")]
+
+
+def test_an_offer_that_another_one_superseded_is_revised_where_the_deal_goes_on(office: Office) -> None:
+    """R46: it is sent as its next version, once the deal is open again."""
+    sent(office)
+    sent(office, recipient("dora", "Dora", proposal="p2"), key="p2")
+    accept(office, link(office))
+    ana = office.phone("ana")
+    assert order(ana, "revise", "p2").outcome == "applied"
+    assert order(ana, "send", "p2").code == "illegal_transition"
+    opened = ana.do("deal.reopen", "deals", "deal-a", base=office.rev("deals", "deal-a"), set={"stage_key": "lead"})
+    assert (opened.outcome, order(ana, "send", "p2").outcome) == ("applied", "applied")
+    assert statuses(office, "p2") == ["superseded", "sent"]
+    found = accept(office, link(office, "dora", key="p2", version=2), name="Dora")
+    assert (found.kind, [end for end, *_ in earned(office)]) == ("accepted", [1, 1, 2])
+    report = office.database.read(reconcile.report, office.clock.now_ms())
+    assert report.items == []

@@ -7,8 +7,12 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from msgspec import structs, to_builtins
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
+from forecasting.facts import basis_of
+from forecasting.ledger import ledger
+from forecasting.reading import find_period, read_raw, read_world
+from forecasting.rollup import Asked, rolled
 from proposals.buyer import answering
 from proposals.evidence.accepted import accepted_of
 from sfa.app import reconcile
@@ -25,9 +29,11 @@ from sfa.profit.deal import pnl
 from tests.builders import DAY_MS, company
 from tests.core.pricing.offers import offers
 from tests.core.pricing.test_choosing import choices
+from tests.db.test_commissions import has, plan
 from tests.office import Office
-from tests.proposals.buyer.answers import accept, acceptance, answers, link, recipient
+from tests.proposals.buyer.answers import accept, acceptance, answers, commissions, earned, link, recipient, sent
 from tests.proposals.selling import LINE, offered, order, template
+from tests.quotas.books import quarter
 
 EXAMPLES = 25
 RULES = ("accepted_money", "credits_of_deals", "answers_once")
@@ -160,3 +166,32 @@ def test_costs_are_those_of_the_day_of_sending(office: Office) -> None:
     q = deal_quote_lines.c
     rows = office.all(select(q.number, q.cost_minor).where(q.deal_key == "deal-a").order_by(q.number))
     assert [(row["number"], row["cost_minor"]) for row in rows] == [(1, 60_00), (2, 60_00), (2, 60_00)]
+
+
+def test_quota_commission_and_forecast_count_what_was_accepted(office: Office) -> None:
+    """R55: the credit, what it earns, and what the forecast calls closed, before and after."""
+    quarter(office)
+    office.put(plan(currency="EUR"), has())
+    sent(office, discount_bp=1_234)
+    assert forecast(office) == 0
+    accept(office, link(office))
+    assert office.row("deals", "deal-a")["amount_minor"] == 262_98
+    assert earned(office) == [(1, "ana", False, 262_98)]
+    assert forecast(office) == 262_98
+    paid = sorted((row["basis_minor"], row["rate_bp"]) for row in commissions(office.database))
+    assert paid == [(100_00, 500), (162_98, 1_000)]
+    report = office.database.read(reconcile.report, office.clock.now_ms())
+    assert report.items == []
+
+
+def forecast(office: Office) -> int:
+    """What Ana has closed in the quarter."""
+
+    def told(connection: Connection) -> int:
+        world = read_world(connection, now_ms=office.clock.now_ms())
+        period = find_period(connection, "q1", world.today, world.period_kind)
+        basis = basis_of(read_raw(connection, world, period), world, period)
+        nodes = {node.node: node.buckets for node in rolled(basis, ledger(basis.facts), Asked()).nodes}
+        return int(nodes["user:ana"]["closed"].amount_minor or 0)
+
+    return office.database.read(told)

@@ -1,11 +1,15 @@
 """What was accepted is printed, sealed and filed, once, whatever dies in between (R48, R50)."""
 
 import asyncio
+import io
 import logging
+import os
+import signal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pikepdf
 import pytest
 from sqlalchemy import select, update
 
@@ -14,6 +18,7 @@ from proposals.evidence.accepted import accepted_of
 from proposals.evidence.inspecting import inspect
 from proposals.evidence.queue import ATTEMPTS_MAX, FAILED, QUEUED, SEALED, SEALING, STALE_MS
 from proposals.evidence.testimony import read_testimony
+from proposals.rendering.press import Press
 from proposals.rendering.queue import DONE
 from proposals.rendering.values import Order
 from sfa.core.apart import WORKER_DIED, Failed
@@ -124,10 +129,11 @@ def test_a_server_that_stops_gives_back_what_it_was_sealing(office: Office, tmp_
     async def story() -> None:
         hand = Hand()
         hand.hold = asyncio.Event()
-        async with server(office, tmp_path, hand) as (sealer, _):
+        async with server(office, tmp_path, hand) as (sealer, files):
             sealer.start()
             await hand.begun.wait()
-            assert answer(office)["seal_state"] == SEALING
+            query = select(proposal_answers.c.seal_state)
+            assert await files.database.read_async(lambda c: c.execute(query).scalar()) == SEALING
 
     asyncio.run(story())
     assert (answer(office)["seal_state"], answer(office)["attempts"]) == (QUEUED, 0)
@@ -147,7 +153,7 @@ def test_a_printing_process_that_dies_is_tried_again_and_not_for_ever(office: Of
         assert (found["attempts"], found["code"]) == (attempt, WORKER_DIED)
         assert sealed(office, tmp_path, Hand(dies)) == 0  # it waits
         office.clock.advance(2_000 * 5**attempt)
-    assert found["seal_state"] == FAILED
+    assert answer(office)["seal_state"] == FAILED
     assert office.database.write(queue.again, office.clock.now_ms(), "p1") == 1
     assert sealed(office, tmp_path) == 1
     assert answer(office)["seal_state"] == SEALED
@@ -241,3 +247,30 @@ def test_several_sign_and_the_certificate_names_each(office: Office, tmp_path: P
     body = hand.orders[1].evidence
     assert body is not None
     assert [each.name for each in read_testimony(body.body).accepted.signatures] == ["Carla Ruiz", "Darío Sanz"]
+
+
+@pytest.mark.parametrize("office", ["sqlite"], indirect=True)
+def test_a_printing_process_that_is_killed_leaves_one_seal_in_the_end(office: Office, tmp_path: Path) -> None:
+    """R46, R48: with real printing processes; what is embedded is what was accepted, to the byte."""
+    accepted(office, method="drawn", drawing=drawing())
+
+    async def killed() -> None:
+        press = Press(1)
+        async with server(office, tmp_path, press) as (sealer, _):
+            task = asyncio.create_task(sealer.one())
+            while not press.pids:  # noqa: ASYNC110 - what is waited for tells nobody
+                await asyncio.sleep(0.001)
+            os.kill(press.pids[0], signal.SIGKILL)
+            assert await task
+
+    asyncio.run(killed())
+    assert (answer(office)["seal_state"], answer(office)["code"]) == (QUEUED, WORKER_DIED)
+    office.clock.advance(2_000)
+    assert sealed(office, tmp_path, Press(1)) == 1
+    found = answer(office)
+    assert (found["seal_state"], events(office).count("sealed"), told(office)) == (SEALED, 1, 1)
+    with pikepdf.open(io.BytesIO(content(tmp_path, found["final_sha256"]))) as final:
+        assert final.attachments["accepted.json"].get_file().read_bytes() == bytes(found["document"])
+    with pikepdf.open(io.BytesIO(content(tmp_path, found["certificate_sha256"]))) as certificate:
+        said = read_testimony(certificate.attachments["evidence.json"].get_file().read_bytes())
+    assert said.final_pdf == found["final_sha256"]
