@@ -96,7 +96,21 @@ def leave_one_open(day: Day, post: Post) -> str:
     link = _mailed(day, post, OTHER_ADDRESS, before)
     shown = httpx.get(link, timeout=TIMEOUT_S, headers={"User-Agent": AGENT})
     day.check("its page is there for whoever has the link", shown.status_code == 200)
+    day.check(f"it is mailed and printed, as {ana.name}'s phone is told", _is_settled(ana, key))
     return link
+
+
+def _is_settled(ana: Phone, key: str) -> bool:
+    """Nothing more happens to it until somebody answers."""
+    deadline = time.monotonic() + SEAL_S
+    while time.monotonic() < deadline:
+        ana.device.sync()
+        row, (recipient,) = _row(ana, key), buyers.recipients(ana.device, key)
+        is_printed = row["render_state"] in ("rendered", "failed") or row["render_problem"]
+        if is_printed and recipient.state == "mailed":
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def _draft(ana: Phone) -> str:
