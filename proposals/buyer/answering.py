@@ -118,17 +118,17 @@ def accept(connection: Connection, now_ms: int, asked: Acceptance) -> Answered:
     case = held.found.case
     mine = next((given for given in case.signed if given.key == asked.link.signer), None)
     if mine is None:
-        deciding.check_signs(case, now_ms)
+        deciding.check_signs(case, held.door.now_ms)
         this = signing.sign(held, asked)
         name = signatures.name_of(asked.name)
         if not deciding.is_last(case):
             tidings.signed(held, name)
             held.door.flush()
-            return Answered(kind=SIGNED, again=False, at=now_ms, total_minor=this.document.priced.total_minor)
+            return Answered(kind=SIGNED, again=False, at=held.door.now_ms, total_minor=this.document.priced.total_minor)
         return _accept(held, this, name, asked.visitor, again=False)
     if case.status == ACCEPTED:
         return Answered(kind=ACCEPTED, again=True, at=mine.at, total_minor=_total(held))
-    deciding.check_signs(case, now_ms)
+    deciding.check_signs(case, held.door.now_ms)
     if deciding.left(case):
         total = signing.chosen(held, cases.NO_CHOICES).document.priced.total_minor
         return Answered(kind=SIGNED, again=True, at=mine.at, total_minor=total)
@@ -153,8 +153,8 @@ def decline(connection: Connection, now_ms: int, asked: Decline) -> Answered:
     mine = answer is not None and (answer.kind, answer.recipient_key) == (DECLINED, asked.link.recipient_key)
     if answer is not None and mine and deciding.may_answer(held.found.case):
         return Answered(kind=DECLINED, again=True, at=answer.at, total_minor=None)
-    deciding.check_declines(held.found.case, now_ms)
+    deciding.check_declines(held.found.case, held.door.now_ms)
     name = cleaned(asked.name, lines=False)[: signatures.NAME_MAX] or held.found.name
     ending.decline(held, name, cleaned(asked.reason)[:REASON_MAX], asked.visitor)
     held.door.flush()
-    return Answered(kind=DECLINED, again=False, at=now_ms, total_minor=None)
+    return Answered(kind=DECLINED, again=False, at=held.door.now_ms, total_minor=None)

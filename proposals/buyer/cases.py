@@ -11,13 +11,14 @@ from proposals import store
 from proposals.buyer.deciding import Case, Given, Signer
 from proposals.buyer.links import STAFF, Link
 from proposals.document import Document
+from proposals.evidence import timeline
 from proposals.evidence.accepted import Signed
 from proposals.store import Version
 from sfa.core.errors import Refused
 from sfa.core.pricing.choosing import Choices
-from sfa.db.tables import ROWS, proposal_answers, proposal_signatures
+from sfa.db.tables import ROWS, proposal_answers, proposal_events, proposal_signatures
 
-_S, _A = proposal_signatures.c, proposal_answers.c
+_S, _A, _E = proposal_signatures.c, proposal_answers.c, proposal_events.c
 _P, _D, _R = ROWS["proposals"].c, ROWS["deals"].c, ROWS["proposal_recipients"].c
 _T = ROWS["stages"].c
 NO_CHOICES = Choices()
@@ -74,6 +75,7 @@ def found(connection: Connection, link: Link) -> Found:
         named=tuple(named),
         signed=tuple(Given(key=row["recipient_key"], name=row["name"], at=row["at"]) for row in signed),
         me=link.signer,
+        was_named=_was_named(connection, link),
         is_reader=link.recipient_key is not None and (mine is None or mine["role"] != "signer"),
         is_staff=link.kind == STAFF,
     )
@@ -112,6 +114,14 @@ def _recipients(connection: Connection, key: str) -> list[dict[str, Any]]:
     columns = (_R.key, _R.name, _R.email, _R.language, _R.role, _R.position)
     query = select(*columns).where(_R.proposal_key == key, ~_R.gone).order_by(_R.position, _R.key)
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _was_named(connection: Connection, link: Link) -> bool:
+    """Whether the version was sent to somebody who signs, whoever was taken off since."""
+    here = (_E.proposal_key == link.proposal_key, _E.version == link.version, _E.kind == timeline.SENT)
+    details = connection.execute(select(_E.detail).where(*here)).scalars()
+    told = [one for detail in details for one in msgspec.json.decode(bytes(detail)).get("recipients", ())]
+    return any(one.get("role") == "signer" for one in told)
 
 
 def _deal_ended(connection: Connection, key: str) -> bool:

@@ -2,7 +2,8 @@
 
 A version is answered while the buyer has it, its last day is not over in the zone that is printed on it, and its deal
 has not ended otherwise. Signers sign in the order of `position`; who only reads never signs. A link that was handed
-over by hand signs where no signer is named. What the first signer chose is everybody's.
+over by hand signs where no signer is named, and none was when the version was sent. What the first signer chose is
+everybody's.
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,8 @@ class Given(Struct, frozen=True, kw_only=True):
 class Case(Struct, frozen=True, kw_only=True):
     """All that decides. `status` is the version's, `deal_ended` whether its deal was lost or deleted, `named` are the
     signers that the proposal names, `signed` who did, in their order. `me` is who has the link, and `answers` whether
-    that link may answer at all: a reader's does not, nor does one of the company's own people."""
+    that link may answer at all: a reader's does not, nor does one of the company's own people. `was_named`: the version
+    was sent to a signer, who may be taken off by now."""
 
     status: str
     valid_until: str
@@ -53,6 +55,7 @@ class Case(Struct, frozen=True, kw_only=True):
     named: tuple[Signer, ...]
     signed: tuple[Given, ...]
     me: str
+    was_named: bool = False
     is_reader: bool = False
     is_staff: bool = False
 
@@ -76,7 +79,7 @@ def may_answer(case: Case) -> bool:
     """Whether this link is of somebody who signs or declines, now or later."""
     if case.is_reader or case.is_staff:
         return False
-    return any(signer.key == case.me for signer in case.named) or not case.named
+    return any(signer.key == case.me for signer in case.named) or not (case.named or case.was_named)
 
 
 def standing(case: Case, now_ms: int) -> str:

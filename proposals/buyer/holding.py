@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from proposals.buyer import cases, links
 from proposals.buyer.links import Link
+from proposals.evidence import timeline
 from sfa.core.errors import Refused
 from sfa.crm.about import lock_first
 from sfa.db import feed, scope
@@ -32,17 +33,20 @@ class Held(Struct, kw_only=True):
 
 def hold(connection: Connection, now_ms: int, link: Link) -> Held:
     """Raises `scope.Due` as every online write does; refuses `not_found` of what was never sent, and of
-    a link that was revoked meanwhile."""
+    a link that was revoked meanwhile. Who waited for the locks answers after who had them, so the answer's instant
+    (`door.now_ms`) is never before the last event's."""
     due_at = feed.face(connection).due_at
     if due_at is not None and due_at <= now_ms:
         raise scope.Due
-    door, origin = Door(connection, now_ms), Origin(author_key=None, at=now_ms, stored_at=now_ms)
+    door = Door(connection, now_ms)
     lock_first(door, PROPOSALS, link.proposal_key)
     proposal = door.cell(PROPOSALS, link.proposal_key)
+    at = door.now_ms = max(now_ms, timeline.last_at(connection, link.proposal_key) or now_ms)
     if not proposal.rev:
         raise Refused("not_found")
-    links.check_open(connection, link, now_ms)
+    links.check_open(connection, link, at)
     deal = door.cell("deals", proposal.row["deal_key"])
+    origin = Origin(author_key=None, at=at, stored_at=at)
     return Held(door=door, origin=origin, proposal=proposal, deal=deal, found=cases.found(connection, link))
 
 

@@ -52,6 +52,7 @@ KINDS: dict[str, str] = {
     timeline.LINKED: "Link made",
     timeline.REVOKED: "Link revoked",
     timeline.OPTED_OUT: "Reminders stopped",
+    timeline.RECIPIENTS: "Signers changed",
 }
 
 

@@ -108,4 +108,5 @@ def _who(event: timeline.Event, names: dict[str, str], accepted: Accepted) -> st
         said = msgspec.json.decode(event.detail)
         name = said.get("name") if isinstance(said, dict) else None
         return str(name or accepted.signatures[-1].name)
-    return accepted.document.seller.name if event.user_key is not None or event.kind == timeline.SENT else ""
+    is_ours = event.user_key is not None or event.kind in (timeline.SENT, timeline.RECIPIENTS)
+    return accepted.document.seller.name if is_ours else ""

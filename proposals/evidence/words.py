@@ -132,6 +132,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "Link made": ("Enlace creado", "Link criado"),
     "Link revoked": ("Enlace revocado", "Link revogado"),
     "Reminders stopped": ("Recordatorios cancelados", "Lembretes cancelados"),
+    "Signers changed": ("Firmantes modificados", "Signatários alterados"),
     # -- the page that verifies --
     "Check a document": ("Comprobar un documento", "Verificar um documento"),
     "Choose a signed offer or its certificate (PDF). It is checked and not kept.": (

@@ -1,20 +1,22 @@
 """Who gets a proposal, as people change it: an address that is another one, or is gone, has no link any more.
 
 Whoever has an old link had it as somebody who is not meant now. Mails that wait for that address are dropped, and what
-the row said of it begins anew. Who has signed what the buyer still has stays as he is; who signed at all stays in the
-company's records (`proposal_signatures`), also when the person is erased.
+the row said of it begins anew. Once somebody has signed what the buyer has, the signers stay who they are: he agreed to
+sign with those. Before that a change of them is told on the timeline. Who signed at all stays in the company's records
+(`proposal_signatures`), also when the person is erased.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Text, cast, or_, select, update
+from sqlalchemy import Text, and_, cast, or_, select, update
 
 from sfa.core.erasing import blanked
 from sfa.core.errors import Refused
+from sfa.db import proposal_timeline as timeline
 from sfa.db.cells import Cell
 from sfa.db.looking import load_below
-from sfa.db.tables import ROWS, history, mail_outbox, proposal_links, proposal_signatures
+from sfa.db.tables import ROWS, history, mail_outbox, proposal_links, proposal_signatures, proposal_versions
 from sfa.db.writes import Door, Origin
 
 ENTITY, QUESTIONS, PROPOSALS = "proposal_recipients", "proposal_questions", "proposals"
@@ -23,22 +25,69 @@ CHANGED, ERASED = "recipient_changed", "erased"
 PERSON = frozenset({"contact_key", "name", "email", "role", "position"})
 UNSENT: dict[str, Any] = {"state": "new", "problem": None, "mailed_at": None, "answered_at": None}
 UNOPENED: dict[str, Any] = {"opened_at": None, "last_opened_at": None, "opens": 0}
-_L, _M, _S = proposal_links.c, mail_outbox.c, proposal_signatures.c
+SIGNER, ADDED, REMOVED, CHANGED_TO = "signer", "added", "removed", "changed"
+WITH_BUYER, ACCEPTED = ("sent", "viewed"), "accepted"  # of a version
+_L, _M, _S, _V = proposal_links.c, mail_outbox.c, proposal_signatures.c, proposal_versions.c
+Values = Mapping[str, Any]
 
 
-def check_free(proposal: Cell, cell: Cell, values: Mapping[str, Any] | None, open_states: Collection[Any]) -> None:
-    """A signer who has signed is who signed, while the buyer has the version; None is a deletion."""
-    if not cell.exists or cell.row["state"] != "signed" or proposal.row.get("status") in open_states:
+def check_free(door: Door, cell: Cell, values: Values | None) -> None:
+    """Nobody becomes a signer, or is none any more, or another one, once somebody has signed what the buyer has; who
+    signed what was accepted stays as he is. None is a deletion. The proposal's row is locked, as by who signs."""
+    before = cell.row if cell.exists else None
+    after = None if values is None else {**cell.row, **values}
+    if happened(before, after) is not None:
+        _check_unsigned(door, cell.key, (after or cell.row)["proposal_key"])
+
+
+def check_new(door: Door, cell: Cell) -> None:
+    if cell.row["role"] == SIGNER:
+        _check_unsigned(door, cell.key, cell.row["proposal_key"])
+
+
+def happened(before: Values | None, after: Values | None) -> str | None:
+    """To the signers of a proposal, by a row that was one and is another now; None where the signers are the same."""
+    was = before is not None and before["role"] == SIGNER
+    now = after is not None and after.get("role", SIGNER) == SIGNER
+    if was and now and before is not None and after is not None:
+        return CHANGED_TO if any(before[field] != after[field] for field in PERSON) else None
+    if was == now:
+        return None
+    return ADDED if now else REMOVED
+
+
+def _check_unsigned(door: Door, recipient: str, proposal: str) -> None:
+    """By what was signed: rows of a proposal and its recipients say other things while it is revised."""
+    there = and_(_V.proposal_key == _S.proposal_key, _V.version == _S.version)
+    stays = or_(_V.status.in_(WITH_BUYER), and_(_V.status == ACCEPTED, _S.recipient_key == recipient))
+    query = select(_V.status).join(proposal_signatures, there).where(_S.proposal_key == proposal, stays).limit(1)
+    status = door.connection.execute(query).scalar()
+    if status == ACCEPTED:
+        raise Refused("proposal_locked", "this person has signed what was accepted", key=recipient, status=status)
+    if status is not None:
+        text = "somebody has signed already: withdraw the proposal, or revise it and send it anew"
+        raise Refused("proposal_locked", text, key=recipient, status=status)
+
+
+def _note(door: Door, cell: Cell, what: str, origin: Origin) -> None:
+    """Of what the buyer has. No name and no address: those of an erased person would stay."""
+    proposal = cell.row["proposal_key"]
+    query = select(_V.version).where(_V.proposal_key == proposal, _V.status.in_(WITH_BUYER))
+    version = door.connection.execute(query.order_by(_V.version.desc()).limit(1)).scalar()
+    if version is None:
         return
-    changed = values is None or any(f in PERSON and cell.row[f] != value for f, value in values.items())
-    if changed:
-        raise Refused("proposal_locked", "this person has signed", key=cell.key, status=proposal.row.get("status"))
+    detail = {"key": cell.key, "role": cell.row["role"], "position": cell.row["position"], "what": what}
+    by, kind = origin.author_key, timeline.RECIPIENTS
+    timeline.note(door.connection, proposal, version, door.now_ms, kind, user_key=by, detail=detail)
 
 
-def follow(door: Door, cell: Cell, before: Mapping[str, Any] | None, origin: Origin) -> None:
-    """After a change or a deletion; the proposal's row is locked."""
+def follow(door: Door, cell: Cell, before: Values | None, origin: Origin, *, is_new: bool = False) -> None:
+    """After a change or a deletion; the proposal's row is locked. `is_new` also of a row that was deleted before."""
     if cell.exists:
         _check_count(door, cell.row["proposal_key"])
+    what = happened(None if is_new else before or cell.row, cell.row if cell.exists else None)
+    if what is not None:
+        _note(door, cell, what, origin)
     moved = before is not None and before["email"] != cell.row["email"]
     if not (cell.gone or moved):
         return

@@ -197,7 +197,7 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     check_required(entity, values)
     if entity == buying.ENTITY:
         door.cell("deals", values["deal_key"])  # nobody else adds a person meanwhile
-    if entity == proposing.LINES:
+    if entity in proposing.BELOW:
         proposing.hold(door, values["proposal_key"])
     followed = follow_references(door, who, entity, values)
     origin, values = through(entity, values, followed, origin), followed
@@ -224,7 +224,7 @@ def create(door: Door, who: Who, entity: str, key: str, values: Mapping[str, Any
     proposing.check_new(door, cell)
     revive_parent(door, who, cell, origin)
     _finish(door, who, cell, {})
-    proposing.follow(door, cell, origin)
+    proposing.follow(door, cell, origin, is_new=True)
     calling.settle(door, cell, origin)
     return cell
 
@@ -282,7 +282,7 @@ def update(
     if was_gone or PARENTS.get(cell.entity, ("", ""))[1] in values:
         revive_parent(door, who, cell, origin)
     _finish(door, who, cell, {} if was_gone else before)
-    proposing.follow(door, cell, origin, before)
+    proposing.follow(door, cell, origin, before, is_new=was_gone)
     if cell.entity == "visits" and kind not in open_visits.COMMANDS:
         decides = any(field in values and values[field] != before[field] for field in open_visits.DECIDE)
         if was_gone or decides:

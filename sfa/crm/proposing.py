@@ -20,6 +20,7 @@ from sfa.files import arrivals
 PROPOSALS, LINES, TEMPLATES = "proposals", "proposal_lines", "proposal_templates"
 OPEN = ("draft", "in_approval", "approved")
 DRAFT = "draft"
+BELOW = (LINES, addressees.ENTITY)  # written under the lock of their proposal
 PRINTED = "pdf-"  # keys of attachments that the server makes begin so
 _R, _V = proposal_renders.c, proposal_versions.c
 Values = Mapping[str, Any]
@@ -37,8 +38,8 @@ def check_free(door: Door, cell: Cell, values: Values | None) -> None:
     says the same again changes nothing, unless it brings a deleted row back."""
     if cell.entity == "attachments" and cell.row.get("proposal_key") and _changes(cell, values):
         raise Refused("proposal_kept", "the server keeps what it printed of a proposal", key=cell.key)
-    if cell.entity == addressees.ENTITY and cell.row:
-        addressees.check_free(_proposal(door, cell), cell, values, OPEN)
+    if cell.entity == addressees.ENTITY:
+        addressees.check_free(door, cell, values)
     if cell.entity not in (PROPOSALS, LINES) or not cell.row or not _changes(cell, values):
         return
     proposal = _proposal(door, cell)
@@ -54,7 +55,8 @@ def check_open(proposal: Cell) -> None:
 
 
 def hold(door: Door, key: str) -> None:
-    """Of a line that is written: its proposal, which may become a draft by it, after the deal (S8)."""
+    """Of a line or a recipient that is written: its proposal, which may become a draft by it, or be signed
+    meanwhile, after the deal (S8)."""
     lock_first(door, PROPOSALS, key)
     door.cell(PROPOSALS, key)
 
@@ -65,15 +67,17 @@ def check_new(door: Door, cell: Cell) -> None:
         raise Refused("key_taken", f"keys of files that begin with {PRINTED} are the server's", key=cell.key)
     if cell.entity == LINES:
         check_open(_proposal(door, cell))
+    elif cell.entity == addressees.ENTITY:
+        addressees.check_new(door, cell)
 
 
-def follow(door: Door, cell: Cell, origin: Origin, before: Values | None = None) -> None:
+def follow(door: Door, cell: Cell, origin: Origin, before: Values | None = None, *, is_new: bool = False) -> None:
     """After a change: what waits for an approval, or has it, is a draft again; so it is when its deal, which is locked,
     becomes another customer's."""
     if cell.entity in (PROPOSALS, LINES):
         _undo(door, _proposal(door, cell), origin)
     elif cell.entity == addressees.ENTITY:
-        addressees.follow(door, cell, before, origin)
+        addressees.follow(door, cell, before, origin, is_new=is_new)
     elif cell.entity == "deals" and before and before["account_key"] != cell.row["account_key"]:
         table = ROWS[PROPOSALS].c
         wanted = select(table.key).where(table.deal_key == cell.key, table.status.in_(OPEN), ~table.gone)

@@ -70,7 +70,10 @@ def state_words(say: Say, standing: Standing, document: Document) -> Words:
             say("This link shows the offer. Whoever answers it has a link of their own."),
         ),
         deciding.SIGNED_BY_YOU: lambda: Words(
-            say("You have signed"), say("The offer is accepted when these have signed as well: %(names)s", names=left)
+            say("You have signed"),
+            say("The offer is accepted when these have signed as well: %(names)s", names=left)
+            if left
+            else say("Nobody else is asked to sign any more. Please get in touch with your contact."),
         ),
         deciding.WAITS: lambda: Words(
             say("%(name)s signs first", name=who),
