@@ -50,9 +50,11 @@ def test_after_the_first_signature_nobody_changes_who_signs(office: Office, is_r
     if is_revised:
         assert order(ana, "revise").outcome == "applied"
     for key in ("carla", "dora"):
-        others = {"role": "reader", "position": 7, "name": "Mallory", "email": "m@x.example"}
+        others: dict[str, Any] = {"role": "reader", "position": 7, "name": "Mallory", "email": "m@x.example"}
         for field, value in others.items():
-            assert ana.edit(WHO, key, **{field: value}).code == "proposal_locked", (key, field)
+            base = office.rev(WHO, key)
+            receipt = ana.do("update", WHO, key, base=base, set={field: value})
+            assert receipt.code == "proposal_locked", (key, field)
         assert delete(office, ana, key).code == "proposal_locked"
     assert ana.edit(WHO, "rita", role="signer").code == "proposal_locked"
     assert create(ana, "zed", "signer").code == "proposal_locked"
