@@ -3,7 +3,7 @@ certificate, seals both with the company's key and files them.
 
 Printing is done by the printing processes, which never see the key; sealing in a thread. Everything is made anew after
 a death at any moment, and filed once. What may be different next time is tried again with growing pauses; while no key
-can be used, or this machine cannot print, rows wait and the log says so once.
+can be used, files cannot be kept or this machine cannot print, rows wait and the log says so once.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from sfa.web.secret import Secret
 BEAT_S, LOOK_S, PAUSE_S, WAIT_MS = 5.0, 30.0, 0.05, 60_000
 ORIGINAL_WAIT_MS = 2_000  # while the offer's own PDF is being printed
 AGAIN = (TIMED_OUT, OUT_OF_MEMORY, WORKER_DIED, RENDER_FAILED)
-WAITS = (UNAVAILABLE, "seal_key_unusable")
+WAITS = (UNAVAILABLE, "seal_key_unusable", "storage_full", "server_busy")  # until somebody mends it
 _log = logging.getLogger("sfa.seal")
 
 
