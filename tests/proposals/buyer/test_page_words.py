@@ -9,9 +9,10 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
-from proposals.buyer import page_said, page_words
 from proposals.buyer.changes import KINDS
-from proposals.buyer.page_words import FOLDER, language_of
+from proposals.buyer.page import said as page_said
+from proposals.buyer.page import words as page_words
+from proposals.buyer.page.words import FOLDER, language_of
 from proposals.templates.formats import LOCALES
 from proposals.templates.words import PLACES
 

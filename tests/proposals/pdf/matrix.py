@@ -63,6 +63,9 @@ def printed(name: str, document: Document) -> Printed:
         assets=ASSETS,
         made_at=MADE_AT,
     )
+    said = canonical(document)
+    title, language = document.title, document.language
+    pdf = print_pdf(html, document_json=said, assets=ASSETS, made_at=MADE_AT, title=title, language=language)
     return Printed(name, document, pdf)
 
 
