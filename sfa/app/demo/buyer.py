@@ -200,12 +200,11 @@ def _sign(buyer: Buyer, proposal: str) -> None:
 def _prove(buyer: Buyer, proposal: str, folder: Path) -> None:
     day, ana = buyer.day, buyer.day.ana
     deadline = time.monotonic() + SEAL_S
-    while True:
-        answer = buyer.web.get(f"{buyer.link}/final.pdf")
-        if answer.status_code == 200 or time.monotonic() > deadline:
+    while (answer := buyer.web.get(f"{buyer.link}/final.pdf")).status_code != 200 and time.monotonic() < deadline:
+        ana.device.sync()
+        if _row(ana, proposal)["render_problem"]:
             break
         time.sleep(0.3)
-    ana.device.sync()
     if answer.status_code != 200 and _row(ana, proposal)["render_state"] != "rendered":
         day.tell("this machine prints nothing, so nothing is sealed")
         return
