@@ -102,10 +102,12 @@ def _events(connection: Connection, accepted: Accepted) -> tuple[Happened, ...]:
 
 
 def _who(event: timeline.Event, names: dict[str, str], accepted: Accepted) -> str:
+    if event.user_key is not None:  # also where it names whom it was done for
+        return accepted.document.seller.name
     if event.recipient_key is not None:
         return names.get(event.recipient_key, "")
     if event.kind in (timeline.SIGNED, timeline.ACCEPTED):  # by a link that was handed over
         said = msgspec.json.decode(event.detail)
         name = said.get("name") if isinstance(said, dict) else None
         return str(name or accepted.signatures[-1].name)
-    return accepted.document.seller.name if event.user_key is not None or event.kind == timeline.SENT else ""
+    return accepted.document.seller.name if event.kind == timeline.SENT else ""
