@@ -117,7 +117,7 @@ def test_what_is_agreed_to_names_the_offer_and_its_total_in_the_buyers_language(
 def test_a_companys_own_text_comes_after_what_is_signed() -> None:
     own = structs.replace(document(), consent="  I have the power of {total} attorney. ")
     text = consent.consent_text(own, "€1.00")
-    assert text.startswith("I accept proposal AF-2026-0118")
+    assert text.startswith("I accept offer AF-2026-0118")
     assert text.endswith("I have the power of {total} attorney.")
     assert b'"consent"' in canonical(own)
     assert b'"consent"' not in canonical(document())  # as it was before there was such a text
