@@ -102,7 +102,6 @@ def _events(connection: Connection, accepted: Accepted) -> tuple[Happened, ...]:
 
 
 def _who(event: timeline.Event, names: dict[str, str], accepted: Accepted) -> str:
-    if event.user_key is not None:  # also where it names whom it was done for
     if event.user_key is not None:  # also where it was done for a recipient, as an answer to his question
         return accepted.document.seller.name
     if event.recipient_key is not None:
