@@ -263,6 +263,10 @@ def _the_same_everywhere(stage: Stage, key: str, files: dict[str, bytes], chosen
     texts = {name: _text(content) for name, content in files.items()}
     assert all(chosen in text for text in texts.values())
     assert all(digest in _dense(texts["certificate"]) for digest in (version["digest"], answer["final_sha256"]))
+    since_answer = texts["certificate"].partition("Question answered")[2]
+    assert since_answer.index(accepted.document.seller.name) < since_answer.index(
+        NAME
+    )  # who of the company, the company
     (signature,) = accepted.signatures
     assert signature.consent_digest == _sha256(signature.consent.encode())
     assert chosen in signature.consent
