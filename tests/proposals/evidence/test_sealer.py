@@ -13,6 +13,7 @@ import pikepdf
 import pytest
 from sqlalchemy import select, update
 
+from proposals.buyer import questions
 from proposals.evidence import filing, keys, queue
 from proposals.evidence.accepted import accepted_of
 from proposals.evidence.inspecting import inspect
@@ -26,7 +27,7 @@ from sfa.core.errors import Refused
 from sfa.db.tables import proposal_answers, proposal_renders, proposal_signatures, seal_keys, webhook_events
 from sfa.web.secret import Secret
 from tests.office import Office
-from tests.proposals.buyer.answers import accept, drawing, events, link, recipient, sent
+from tests.proposals.buyer.answers import VISITOR, accept, drawing, events, link, recipient, sent
 from tests.proposals.evidence.sealed import SECRET, Hand, answer, content, sealed, server
 
 pytestmark = pytest.mark.xdist_group("sealed proposals")
@@ -92,6 +93,25 @@ def test_the_certificate_tells_who_when_where_from_and_of_what(office: Office, t
     assert b"unmet" not in certificate.evidence.body
     assert sha256(final.assets[signed.picture_sha256 or ""]).hexdigest() == signed.picture_sha256
     assert final.evidence.verify_url == "https://offers.example/verify"
+
+
+def test_an_answer_is_the_companys_also_where_it_is_for_a_buyer(office: Office, tmp_path: Path) -> None:
+    """R48: who asked is named beside the question, and not beside the answer."""
+    sent(office)
+    asked = office.database.write(
+        questions.ask, office.clock.now_ms(), link(office), "Carla Ruiz", "Loud?", None, VISITOR
+    )
+    ana, said = office.phone("ana"), {"text": "No."}
+    base = office.rev("proposal_questions", asked.key)
+    assert ana.do("proposal_question.answer", "proposal_questions", asked.key, base=base, set=said).outcome == "applied"
+    accept(office, link(office))
+    printed(office)
+    hand = Hand()
+    sealed(office, tmp_path, hand)
+    (certificate,) = (order.evidence for order in hand.orders if order.form == "certificate")
+    assert certificate is not None
+    told = {event.kind: event.who for event in read_testimony(certificate.body).events}
+    assert (told["asked"], told["answered"]) == ("Carla Ruiz", "Company S.L.")
 
 
 def test_two_that_seal_the_same_file_it_once(office: Office, tmp_path: Path) -> None:
