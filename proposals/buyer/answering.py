@@ -103,21 +103,18 @@ def accept(connection: Connection, now_ms: int, asked: Acceptance) -> Answered:
             tidings.signed(held, name)
             held.door.flush()
             return Answered(kind=SIGNED, again=False, at=now_ms, total_minor=this.document.priced.total_minor)
-        return _accept(held, this, name, asked.visitor, again=False)
+        return _accept(held, this, name, asked.visitor)
     if case.status == ACCEPTED:
         return Answered(kind=ACCEPTED, again=True, at=mine.at, total_minor=_total(held))
     deciding.check_signs(case, now_ms)
-    if deciding.left(case):
-        total = signing.chosen(held, cases.NO_CHOICES).document.priced.total_minor
-        return Answered(kind=SIGNED, again=True, at=mine.at, total_minor=total)
-    # Who had to sign after this one does so no more: the last signature that is there is the last one.
-    return _accept(held, signing.chosen(held, cases.NO_CHOICES), mine.name, asked.visitor, again=True)
+    total = signing.chosen(held, cases.NO_CHOICES).document.priced.total_minor
+    return Answered(kind=SIGNED, again=True, at=mine.at, total_minor=total)
 
 
-def _accept(held: Held, this: Chosen, name: str, visitor: Visitor, *, again: bool) -> Answered:
+def _accept(held: Held, this: Chosen, name: str, visitor: Visitor) -> Answered:
     total = ending.accept(held, this, name, visitor)
     held.door.flush()
-    return Answered(kind=ACCEPTED, again=again, at=held.door.now_ms, total_minor=total)
+    return Answered(kind=ACCEPTED, again=False, at=held.door.now_ms, total_minor=total)
 
 
 def _total(held: Held) -> int | None:

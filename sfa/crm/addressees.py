@@ -1,38 +1,54 @@
 """Who gets a proposal, as people change it: an address that is another one, or is gone, has no link any more.
 
 Whoever has an old link had it as somebody who is not meant now. Mails that wait for that address are dropped, and what
-the row said of it begins anew. Who has signed what the buyer still has stays as he is; who signed at all stays in the
-company's records (`proposal_signatures`), also when the person is erased.
+the row said of it begins anew. With the first signature on what the buyer has it is settled who signs; who signed at
+all stays in the company's records (`proposal_signatures`), also when the person is erased.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Text, cast, or_, select, update
+from sqlalchemy import Text, and_, cast, or_, select, update
 
 from sfa.core.erasing import blanked
 from sfa.core.errors import Refused
 from sfa.db.cells import Cell
 from sfa.db.looking import load_below
-from sfa.db.tables import ROWS, history, mail_outbox, proposal_links, proposal_signatures
+from sfa.db.tables import ROWS, history, mail_outbox, proposal_links, proposal_signatures, proposal_versions
 from sfa.db.writes import Door, Origin
 
 ENTITY, QUESTIONS, PROPOSALS = "proposal_recipients", "proposal_questions", "proposals"
 RECIPIENTS_MAX = 50
 CHANGED, ERASED = "recipient_changed", "erased"
+SIGNER, WITH_BUYER = "signer", ("sent", "viewed")
 PERSON = frozenset({"contact_key", "name", "email", "role", "position"})
 UNSENT: dict[str, Any] = {"state": "new", "problem": None, "mailed_at": None, "answered_at": None}
 UNOPENED: dict[str, Any] = {"opened_at": None, "last_opened_at": None, "opens": 0}
-_L, _M, _S = proposal_links.c, mail_outbox.c, proposal_signatures.c
+_L, _M, _S, _V = proposal_links.c, mail_outbox.c, proposal_signatures.c, proposal_versions.c
 
 
-def check_free(proposal: Cell, cell: Cell, values: Mapping[str, Any] | None, open_states: Collection[Any]) -> None:
-    """A signer who has signed is who signed, while the buyer has the version; None is a deletion."""
-    if not cell.exists or cell.row["state"] != "signed" or proposal.row.get("status") in open_states:
-        return
-    changed = values is None or any(f in PERSON and cell.row[f] != value for f, value in values.items())
-    if changed:
-        raise Refused("proposal_locked", "this person has signed", key=cell.key, status=proposal.row.get("status"))
+def check_free(door: Door, cell: Cell, values: Mapping[str, Any] | None) -> None:
+    """Who signs is settled by the first signature on what the buyer has: nobody signs in the belief that others sign as
+    well, or in an order, and then they do not. None is a deletion. Who only reads comes and goes."""
+    after = {**cell.row, **values} if values is not None else cell.row
+    is_changed = values is None or cell.gone or any(cell.row[field] != after[field] for field in PERSON)
+    if is_changed and SIGNER in (cell.row["role"], after["role"]):
+        check_unsigned(door, cell)
+
+
+def check_new(door: Door, cell: Cell) -> None:
+    if cell.row["role"] == SIGNER:
+        check_unsigned(door, cell)
+
+
+def check_unsigned(door: Door, cell: Cell) -> None:
+    """Refuses `proposal_locked` while a version that the buyer may still accept has a signature, also where the next
+    one is drafted already; the proposal's row is locked."""
+    proposal = cell.row["proposal_key"]
+    there = and_(_V.proposal_key == _S.proposal_key, _V.version == _S.version)
+    query = select(_S.version).join(proposal_versions, there).where(_S.proposal_key == proposal)
+    if door.connection.execute(query.where(_V.status.in_(WITH_BUYER)).limit(1)).first() is not None:
+        raise Refused("proposal_locked", "somebody has signed: withdraw it, or send the next version", key=proposal)
 
 
 def follow(door: Door, cell: Cell, before: Mapping[str, Any] | None, origin: Origin) -> None:

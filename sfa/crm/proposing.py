@@ -38,7 +38,7 @@ def check_free(door: Door, cell: Cell, values: Values | None) -> None:
     if cell.entity == "attachments" and cell.row.get("proposal_key") and _changes(cell, values):
         raise Refused("proposal_kept", "the server keeps what it printed of a proposal", key=cell.key)
     if cell.entity == addressees.ENTITY and cell.row:
-        addressees.check_free(_proposal(door, cell), cell, values, OPEN)
+        addressees.check_free(door, cell, values)
     if cell.entity not in (PROPOSALS, LINES) or not cell.row or not _changes(cell, values):
         return
     proposal = _proposal(door, cell)
@@ -65,6 +65,8 @@ def check_new(door: Door, cell: Cell) -> None:
         raise Refused("key_taken", f"keys of files that begin with {PRINTED} are the server's", key=cell.key)
     if cell.entity == LINES:
         check_open(_proposal(door, cell))
+    if cell.entity == addressees.ENTITY:
+        addressees.check_new(door, cell)
 
 
 def follow(door: Door, cell: Cell, origin: Origin, before: Values | None = None) -> None:

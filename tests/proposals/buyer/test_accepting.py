@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from proposals.buyer import answering, links, questions
 from proposals.evidence import timeline
@@ -13,6 +13,7 @@ from proposals.evidence.timeline import Visitor
 from sfa.app import reconcile
 from sfa.core.pricing.choosing import Choices
 from sfa.db.tables import mail_outbox
+from sfa.db.writes import Door, Origin
 from tests.office import Office
 from tests.proposals.buyer.answers import (
     accept,
@@ -211,14 +212,49 @@ def test_signers_sign_in_their_order_and_the_last_one_accepts(office: Office) ->
     assert refused(accept, office, rita) == "proposal_answered"
 
 
-def test_a_signer_who_is_taken_off_leaves_the_last_signature_to_accept(office: Office) -> None:
+def test_who_signs_is_settled_by_the_first_signature(office: Office) -> None:
+    """R48: signed with others, it is not accepted without them, whatever happens to the list of signers."""
+    people = (recipient("abel", "Abel", position=1), recipient("carla", "Carla Ruiz", position=2))
+    sent(office, *people, recipient("rita", "Rita", role="reader"))
+    ana = office.phone("ana")
+
+    def edited(key: str, **values: Any) -> str | None:
+        return ana.edit("proposal_recipients", key, **values).code
+
+    assert edited("carla", name="Carla Ruiz Soto") is None
+    assert edited("carla", name="Carla Ruiz") is None
+    assert accept(office, link(office, "abel"), name="Abel").kind == "signed"
+    for status in ("sent", "draft"):
+        assert office.row("proposals", "p1")["status"] == status
+        assert edited("carla", role="reader") == edited("carla", name="Mallory") == "proposal_locked"
+        assert edited("abel", position=9) == edited("rita", role="signer") == "proposal_locked"
+        base = office.rev("proposal_recipients", "carla")
+        assert ana.do("delete", "proposal_recipients", "carla", base=base).code == "proposal_locked"
+        zed = {"proposal_key": "p1", "name": "Zed", "email": "zed@buyer.example"}
+        assert ana.do("create", "proposal_recipients", "zed", set=zed).code == "proposal_locked"
+        assert edited("rita", name=f"Rita {status}") is None
+        assert edited("carla", language="es" if status == "sent" else "en") is None
+        if status == "sent":
+            assert order(ana, "revise", "p1").outcome == "applied"
+    assert accept(office, link(office, "carla")).kind == "accepted"
+    assert [row["name"] for row in signatures(office)] == ["Abel", "Carla Ruiz"]
+
+
+def erased(connection: Connection, key: str, now_ms: int) -> None:
+    """As erasing a person takes the row away, whatever it forbids to others."""
+    door = Door(connection, now_ms)
+    door.delete(door.cell("proposal_recipients", key), Origin(author_key=None, at=now_ms, stored_at=now_ms), "erase")
+    door.flush()
+
+
+def test_nobody_accepts_alone_what_was_signed_with_somebody_who_was_erased(office: Office) -> None:
     sent(office, recipient("abel", "Abel", position=1), recipient("carla", "Carla Ruiz", position=2))
     assert accept(office, link(office, "abel"), name="Abel").kind == "signed"
-    office.delete("proposal_recipients", "carla")
-    assert refused(accept, office, link(office)) == "not_your_turn"
-    found = accept(office, link(office, "abel"), name="Abel")
-    assert (found.kind, found.again, statuses(office)) == ("accepted", True, ["accepted"])
-    assert len(signatures(office)) == 1
+    office.database.write(erased, "carla", office.clock.now_ms())
+    assert refused(accept, office, link(office)) == "proposal_closed"
+    assert refused(accept, office, link(office, "abel"), name="Abel") == "proposal_closed"
+    assert (standing(office, link(office, "abel")).state, statuses(office)) == ("closed", ["sent"])
+    assert order(office.phone("ana"), "revise", "p1").outcome == "applied"
 
 
 def test_a_link_that_is_handed_over_signs_where_nobody_is_named(office: Office) -> None:

@@ -153,18 +153,6 @@ def test_a_recipient_that_is_deleted_loses_the_link_and_a_name_that_changes_keep
     assert opened(office, first) is None
 
 
-def test_who_has_signed_stays_while_the_buyer_has_the_version(office: Office) -> None:
-    ana = sent(office)
-    mailed(office)
-    key = recipient(office)
-    office.put_server_row("proposal_recipients", key, {"state": "signed"})
-    assert ana.edit("proposal_recipients", key, email="other@buyer.example").code == "proposal_locked"
-    base = office.rev("proposal_recipients", key)
-    assert ana.do("delete", "proposal_recipients", key, base=base).code == "proposal_locked"
-    assert len(living(office)) == 1
-    assert ana.edit("proposal_recipients", key, language="es").outcome == "applied"
-
-
 def test_a_proposal_is_for_a_few_people(office: Office) -> None:
     """Also where they come back after they were deleted."""
     rows = ((f"r-{n}", {"name": "P", "email": f"p{n}@buyer.example"}) for n in range(addressees.RECIPIENTS_MAX))
