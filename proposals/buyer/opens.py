@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
+from proposals.buyer import links
 from proposals.buyer.links import STAFF, Link
 from proposals.buyer.people import NOT_CURRENT, RECENT, Look, Marks, device_of, why_not
 from proposals.delivery.sending import event_key
@@ -159,6 +160,7 @@ def _count(connection: Connection, now_ms: int, link: Link, beat: Beat, marks: M
     door, origin = Door(connection, now_ms), Origin(author_key=None, at=now_ms, stored_at=now_ms)
     lock_first(door, "proposals", link.proposal_key)
     proposal = door.cell("proposals", link.proposal_key)
+    links.check_open(connection, link, now_ms)
     status = _status(connection, link)
     if status not in WITH_BUYER or not proposal.exists:
         return NOT_CURRENT

@@ -32,6 +32,7 @@ from sfa.web.secret import Secret
 WORKERS, LOOK_S, GRACE_S = 4, 30.0, 3.0
 UNSET_MS = 60_000
 TOO_OLD = "mail_too_old"
+POLICY_SAID = "again: a policy refuses it, of our mail server or theirs; look at what they think of the sender"
 OFF, OK, FAILING = "off", "ok", "failing"
 BY_PEOPLE = frozenset({outbox.OFFER, outbox.ANSWER})  # a person sends them at that moment
 _log = logging.getLogger("sfa.mail")
@@ -189,7 +190,8 @@ class Mailer:
                 _log.warning("%s was sent, and somebody else sends it too", mail.mail_key)
             return
         if isinstance(result, Later):
-            _log.warning("%s (%s): %s %s, again", mail.mail_key, mail.kind, result.code, result.problem)
+            why = POLICY_SAID if result.code.startswith(smtp.POLICY) else "again"
+            _log.warning("%s (%s): %s %s, %s", mail.mail_key, mail.kind, result.code, result.problem, why)
             await write(outbox.again, now_ms, mail, result.code, result.problem)
             return
         if isinstance(result, Unset):

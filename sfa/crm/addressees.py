@@ -10,11 +10,19 @@ from typing import Any
 
 from sqlalchemy import Text, and_, cast, or_, select, update
 
-from sfa.core.erasing import blanked
+from sfa.core.erasing import NAME, blanked
 from sfa.core.errors import Refused
 from sfa.db.cells import Cell
 from sfa.db.looking import load_below
-from sfa.db.tables import ROWS, history, mail_outbox, proposal_links, proposal_signatures, proposal_versions
+from sfa.db.tables import (
+    ROWS,
+    history,
+    mail_outbox,
+    proposal_answers,
+    proposal_links,
+    proposal_signatures,
+    proposal_versions,
+)
 from sfa.db.writes import Door, Origin
 
 ENTITY, QUESTIONS, PROPOSALS = "proposal_recipients", "proposal_questions", "proposals"
@@ -24,7 +32,9 @@ SIGNER, WITH_BUYER = "signer", ("sent", "viewed")
 PERSON = frozenset({"contact_key", "name", "email", "role", "position"})
 UNSENT: dict[str, Any] = {"state": "new", "problem": None, "mailed_at": None, "answered_at": None}
 UNOPENED: dict[str, Any] = {"opened_at": None, "last_opened_at": None, "opens": 0}
-_L, _M, _S, _V = proposal_links.c, mail_outbox.c, proposal_signatures.c, proposal_versions.c
+DECLINED = "declined"  # a version, and the mail about it
+_L, _M, _S = proposal_links.c, mail_outbox.c, proposal_signatures.c
+_A, _V = proposal_answers.c, proposal_versions.c
 
 
 def check_free(door: Door, cell: Cell, values: Mapping[str, Any] | None) -> None:
@@ -100,7 +110,30 @@ def forget(door: Door, people: Iterable[str], origin: Origin) -> tuple[list[Cell
         was_gone = cell.gone
         door.put(cell, blanked(QUESTIONS, cell.row), origin, "erase", verbatim=())
         cell.gone = was_gone
-    return [*cells, *asked], keys - signed
+    answered = _forget_answers(door, keys - signed, origin)
+    return [*cells, *asked, *answered], keys - signed
+
+
+def _forget_answers(door: Door, keys: Collection[str], origin: Origin) -> list[Cell]:
+    """Of who declined without ever signing: name and reason where they are no evidence. The proposals, which are
+    locked, say who ended them by the timeline alone; -> those whose history still says it."""
+    connection, these = door.connection, _A.recipient_key.in_(sorted(keys))
+    found = connection.execute(select(_A.proposal_key, _A.version).where(these)).all()
+    connection.execute(update(proposal_answers).where(these).values(by=NAME, reason=None))
+    told = []
+    for key, version in found:
+        this = (_V.proposal_key == key, _V.version == version, _V.status == DECLINED)
+        connection.execute(update(proposal_versions).where(*this).values(cause=None))
+        mails = (_M.proposal_key == key, _M.version == version, _M.kind == DECLINED)
+        connection.execute(update(mail_outbox).where(*mails).values(about={}))
+        cell = door.cell(PROPOSALS, key)
+        outcome = cell.row["outcome"]
+        if outcome and outcome["version"] == version and (outcome["by"], outcome["reason"]) != (NAME, None):
+            was_gone = cell.gone
+            door.put(cell, {"outcome": {**outcome, "by": NAME, "reason": None}}, origin, "erase", verbatim=())
+            cell.gone = was_gone
+        told.append(cell)
+    return told
 
 
 def _end(door: Door, keys: Iterable[str], code: str, origin: Origin) -> None:

@@ -400,3 +400,17 @@ def test_a_link_that_is_revoked_between_looking_and_answering_answers_nothing(of
     assert refused(office.database.write, questions.ask, *question) == "not_found"
     assert (answers(office), signatures(office), office.rows("proposal_questions")) == ([], [], [])
     assert statuses(office)[:1] == ["sent"]
+
+
+def test_a_recipient_whose_address_became_another_between_looking_and_answering_answers_nothing(
+    office: Office,
+) -> None:
+    """Whoever had the link is not meant any more: neither name nor address of the new one signs by it."""
+    sent(office)
+    carla = link(office)
+    asked = acceptance(office, carla)
+    edited = office.phone("ana").edit("proposal_recipients", "carla", email="otto@buyer.example", name="Otto Otter")
+    assert edited.outcome == "applied"
+    assert refused(office.database.write, answering.accept, office.clock.now_ms(), asked) == "not_found"
+    assert refused(decline, office, carla) == "not_found"
+    assert (answers(office), signatures(office), statuses(office)) == ([], [], ["sent"])

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from proposals.buyer import links
 from proposals.buyer.links import Link
-from proposals.delivery import handing, opting, reminders
+from proposals.delivery import handing, opting, outbox, preparing, reminders
 from proposals.delivery.handing import Wanted
 from proposals.delivery.preparing import Site
 from proposals.evidence.timeline import Visitor
@@ -119,6 +119,52 @@ def test_a_mail_that_waits_is_dropped_with_its_link(office: Office) -> None:
     command(ana, "revoke_link", recipient_key=recipient(office))
     assert mailed(office).taken == []
     assert [(mail["state"], mail["code"]) for mail in outbox_rows(office)] == [("dropped", "link_revoked")]
+
+
+@pytest.mark.parametrize("of_all", [False, True])
+@pytest.mark.parametrize("waits_ms", [0, 1])
+def test_a_link_that_is_revoked_while_its_mail_is_tried_does_not_come_back_by_itself(
+    office: Office, of_all: bool, waits_ms: int
+) -> None:
+    """The mail server says 451, the mail is queued again: the next try makes no new link, only `resend` does."""
+    ana = sent(office)
+    key, now_ms, site = recipient(office), office.clock.now_ms, Site(SITE, KEY)
+    mail = office.database.write(outbox.claim, now_ms(), "me", "<a@b>")
+    assert mail is not None
+    assert isinstance(office.database.write(preparing.prepare, now_ms(), mail, site, "lk-1"), preparing.Ready)
+    office.clock.advance(waits_ms)
+    assert command(ana, "revoke_link", recipient_key=None if of_all else key).outcome == "applied"
+    office.database.write(outbox.again, now_ms(), mail, "451", "later")
+    office.clock.advance(MINUTE_MS)
+    assert mailed(office).taken == []
+    assert [(mail["state"], mail["code"]) for mail in outbox_rows(office)] == [("dropped", "link_revoked")]
+    assert (living(office), office.row("proposal_recipients", key)["problem"]) == ([], "link_revoked")
+    assert command(ana, "resend", recipient_key=key).outcome == "applied"
+    ((_, message),) = mailed(office).taken
+    assert opened(office, message) is not None
+
+
+def test_all_links_revoked_are_also_those_that_a_mail_in_hand_would_have_made(office: Office) -> None:
+    ana = sent(office)
+    hand(office, "ana")
+    office.clock.advance(1)
+    mail = office.database.write(outbox.claim, office.clock.now_ms(), "me", "<a@b>")
+    assert mail is not None
+    command(ana, "revoke_link", recipient_key=None)
+    ready = office.database.write(preparing.prepare, office.clock.now_ms(), mail, Site(SITE, KEY), "lk-1")
+    assert (ready, living(office)) == ("link_revoked", [])
+
+
+def test_who_stops_reminders_by_a_link_that_was_revoked_meanwhile_stops_nothing(office: Office) -> None:
+    ana = sent(office)
+    ((_, message),) = mailed(office).taken
+    link = opened(office, message)
+    assert link is not None
+    command(ana, "revoke_link", recipient_key=recipient(office))
+    with pytest.raises(Refused) as refused:
+        office.database.write(opting.stop, office.clock.now_ms(), link, Visitor())
+    assert refused.value.code == "not_found"
+    assert office.row("proposal_recipients", recipient(office))["opted_out_at"] is None
 
 
 # -- recipients that change -------------------------------------------------------------------------------------------
