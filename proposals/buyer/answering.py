@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from proposals.buyer import cases, deciding, ending, holding, links, signatures, signing, tidings
+from proposals.buyer.asked import Acceptance, Decline
 from proposals.buyer.consent import consent_text
 from proposals.buyer.holding import Held
 from proposals.buyer.links import Link
@@ -23,29 +24,6 @@ from sfa.core.pricing.choosing import Choices
 __all__ = ["DRAWING_BYTES_MAX", "Acceptance", "Answered", "Decline", "Standing", "accept", "consent_text", "decline"]
 SIGNED = "signed"
 REASON_MAX = 2_000
-
-
-class Acceptance(Struct, frozen=True, kw_only=True):
-    """What was signed, as the browser says it. `method` is typed or drawn, `drawing` the PNG of the latter.
-    `consent_digest` is of `consent_text` as it was shown, `digest` that of the version that was looked at,
-    `total_minor` what it came to with these `choices`."""
-
-    link: Link
-    name: str
-    method: str
-    drawing: bytes | None = None
-    consent_digest: str
-    digest: str
-    total_minor: int
-    choices: Choices = cases.NO_CHOICES
-    visitor: Visitor = Visitor()
-
-
-class Decline(Struct, frozen=True, kw_only=True):
-    link: Link
-    name: str
-    reason: str = ""
-    visitor: Visitor = Visitor()
 
 
 class Answered(Struct, frozen=True, kw_only=True):

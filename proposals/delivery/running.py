@@ -25,10 +25,11 @@ from proposals.delivery.smtp import Later, Server, Taken, Unset
 from sfa.core.clock import Clock
 from sfa.core.ids import KeyMaker
 from sfa.db import news
+from sfa.db.attending import attend
 from sfa.db.database import Database
 from sfa.web.secret import Secret
 
-WORKERS, LOOK_S, PAUSE_S, GRACE_S = 4, 30.0, 0.05, 3.0
+WORKERS, LOOK_S, GRACE_S = 4, 30.0, 3.0
 UNSET_MS = 60_000
 TOO_OLD = "mail_too_old"
 OFF, OK, FAILING = "off", "ok", "failing"
@@ -137,23 +138,12 @@ class Mailer:
         self._heard.set()
 
     async def _run(self) -> None:
-        while True:
-            self._heard.clear()
-            wait_s = LOOK_S
-            try:
-                await self.take()
-                due = await self._database.read_async(outbox.next_due, self._clock.now_ms())
-                if due is not None and len(self._working) < WORKERS:
-                    wait_ms = max(due, self._paused_until) - self._clock.now_ms()
-                    wait_s = min(LOOK_S, max(0.0, wait_ms / 1000))
-            except Exception:
-                _log.exception("cannot look what is to be mailed; the next look does it")
-            await asyncio.sleep(PAUSE_S)
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._heard.wait()
-            except TimeoutError:
-                pass
+        await attend(self._heard, self._clock, self._step, look_s=LOOK_S, what="to be mailed")
+
+    async def _step(self) -> int | None:
+        await self.take()
+        due = await self._database.read_async(outbox.next_due, self._clock.now_ms())
+        return max(due, self._paused_until) if due is not None and len(self._working) < WORKERS else None
 
     # -- one mail -------------------------------------------------------------------------------------------------
 

@@ -235,7 +235,64 @@ VERDICT: Json = {
 }
 
 
+TOKEN = _said("token", "path", "Yk3v…", "What the link says: whoever has it is let in.")
+NAME_OF_FILE = _said("name", "path", "9f86d081884c7d65", "The SHA-256 of the file, in hex.")
+PAGE_HTML: Json = {"200": {"description": "A page, in the buyer's language", **_content("text/html", "…")}}
+AFTER: Json = {"303": {"description": "Taken: the page says so"}, "422": {"description": "The page, and what it lacks"}}
+TAKEN: Json = {"204": {"description": "Taken"}}
+FORMS = {
+    "accept": "Sign, and by that accept",
+    "decline": "Decline, with a reason",
+    "ask": "Ask a question",
+    "again": "Ask for a new offer",
+}
+FILES_OF_PAGE = {
+    "document.pdf": "the PDF of what was sent",
+    "final.pdf": "the sealed PDF of what was accepted",
+    "certificate.pdf": "the certificate of how it was accepted",
+    "enclosures/{name}": "a file that went with it",
+    "pictures/{name}": "a picture that it shows",
+}
+
+
+def _shown(what: str, answers: Json, *said: Json) -> Json:
+    return {
+        "get": _operation("buyers", f"Fetch {what}", answers, *said),
+        "head": _operation("buyers", f"Ask about {what}", {"200": {"description": "Headers"}}, *said),
+    }
+
+
+def _buyers_page() -> dict[str, Json]:
+    """The page that buyers open: forms and files, no API for programs (docs/buyers.md)."""
+    form, amounts = _content("application/x-www-form-urlencoded", {"name": "Nerea"}), {"total": "€1,210.00"}
+    pdf: Json = {"200": {"description": "The file"}, "503": {"description": "It is being made"}}
+    made = {"200": {"description": "Amounts as text, or the page", **_content(JSON_TYPE, amounts)}}
+    beat = _content(JSON_TYPE, {"session": "abcdefghijklmnopqrstuv", "seconds": 4})
+    found = {
+        "/p/{token}": _shown("the page of what was sent", PAGE_HTML, TOKEN),
+        "/p/{token}/choose": {"post": _operation("buyers", "Reckon what is chosen", made, TOKEN, takes=form)},
+        "/p/{token}/seen": {"post": _operation("buyers", "Say what was looked at", TAKEN, TOKEN, takes=beat)},
+        "/p/{token}/stop": {
+            **_shown("the page that stops reminders", PAGE_HTML, TOKEN),
+            "post": _operation("buyers", "Stop reminders", PAGE_HTML, TOKEN),
+        },
+        "/p/assets/{digest}/{name}": _shown(
+            "a style sheet or a script of the page",
+            {"200": {"description": "The file, for ever"}},
+            _said("digest", "path", "5e884898", "Of the file."),
+            _said("name", "path", "page.css", "Of the file."),
+        ),
+    }
+    for name, what in FORMS.items():
+        found[f"/p/{{token}}/{name}"] = {"post": _operation("buyers", what, AFTER, TOKEN, takes=form)}
+    for name, what in FILES_OF_PAGE.items():
+        more = (NAME_OF_FILE,) if "{" in name else ()
+        found[f"/p/{{token}}/{name}"] = _shown(what, pdf, TOKEN, *more)
+    return found
+
+
 RAW: dict[str, Json] = {
+    **_buyers_page(),
     "/sync": {
         "post": _operation(
             "sync",

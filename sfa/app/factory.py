@@ -30,8 +30,8 @@ from forecasting.pictures.studio import Studio
 from forecasting.routes import forecast_routes
 from forecasting.service import Forecasts
 from forecasting.snapshot_routes import snapshot_routes
-from proposals.buyer.page_routes import page_routes
-from proposals.buyer.page_serving import Pages
+from proposals.buyer.page.routes import page_routes
+from proposals.buyer.page.serving import Pages
 from proposals.buyer.reading_routes import buyer_reading_routes
 from proposals.delivery.routes import delivery_routes
 from proposals.delivery.running import Mailer, post_of

@@ -96,7 +96,21 @@ def leave_one_open(day: Day, post: Post) -> str:
     link = _mailed(day, post, OTHER_ADDRESS, before)
     shown = httpx.get(link, timeout=TIMEOUT_S, headers={"User-Agent": AGENT})
     day.check("its page is there for whoever has the link", shown.status_code == 200)
+    day.check(f"it is mailed and printed, as {ana.name}'s phone is told", _is_settled(ana, key))
     return link
+
+
+def _is_settled(ana: Phone, key: str) -> bool:
+    """Nothing more happens to it until somebody answers."""
+    deadline = time.monotonic() + SEAL_S
+    while time.monotonic() < deadline:
+        ana.device.sync()
+        row, (recipient,) = _row(ana, key), buyers.recipients(ana.device, key)
+        is_printed = row["render_state"] in ("rendered", "failed") or row["render_problem"]
+        if is_printed and recipient.state == "mailed":
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def _draft(ana: Phone) -> str:
@@ -187,12 +201,11 @@ def _sign(buyer: Buyer, proposal: str) -> None:
 def _prove(buyer: Buyer, proposal: str, folder: Path) -> None:
     day, ana = buyer.day, buyer.day.ana
     deadline = time.monotonic() + SEAL_S
-    while True:
-        answer = buyer.web.get(f"{buyer.link}/final.pdf")
-        if answer.status_code == 200 or time.monotonic() > deadline:
+    while (answer := buyer.web.get(f"{buyer.link}/final.pdf")).status_code != 200 and time.monotonic() < deadline:
+        ana.device.sync()
+        if _row(ana, proposal)["render_problem"]:
             break
         time.sleep(0.3)
-    ana.device.sync()
     if answer.status_code != 200 and _row(ana, proposal)["render_state"] != "rendered":
         day.tell("this machine prints nothing, so nothing is sealed")
         return

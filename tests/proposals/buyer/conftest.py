@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from proposals.buyer.page_limits import Limits
+from proposals.buyer.page.limits import Limits
 from sfa.app.factory import Services
 from tests.crm.desk import Desk, opened
 from tests.office import Office

@@ -23,6 +23,7 @@ from sfa.core.pricing.values import Priced
 from sfa.db.database import Database, open_database
 from sfa.web.passwords import hash_password
 from sync.device import buyers, drafting, proposals, sending
+from tests.browser import aside
 from tests.postgres import Postgres
 from tests.proposals.buyer.post import Letter, Post
 from tests.sync.clients.served import PASSWORD, Server
@@ -82,6 +83,13 @@ class Stage:
     def api(self, who: Phone, path: str) -> httpx.Response:
         token = who.device.store.state().access_token
         return httpx.get(f"{self.address}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=30.0)
+
+    def handed_over(self, key: str, kind: str) -> str:
+        """A link that the rep asks for."""
+        token = self.ana.device.store.state().access_token
+        said, headers = {"kind": kind}, {"Authorization": f"Bearer {token}"}
+        answer = httpx.post(f"{self.address}/api/proposals/{key}/links", json=said, headers=headers, timeout=30.0)
+        return str(answer.raise_for_status().json()["url"])
 
     # -- the rep's part -----------------------------------------------------------------------------------------------
 
@@ -148,22 +156,20 @@ def on_database(request: pytest.FixtureRequest, folder: Path, name: str) -> Iter
         with staged(f"sqlite:///{shutil.copy(template, folder / 'sfa.db')}", folder) as found:
             yield found
         return
+    template = aside(lambda: request.getfixturevalue("postgres_template"))  # a browser may be running
     postgres: Postgres = request.getfixturevalue("postgres")
-    url = postgres.create(name, template=request.getfixturevalue("postgres_template"))
+    url = aside(lambda: postgres.create(name, template=template))
     try:
         with staged(url, folder) as found:
             yield found
     finally:
-        postgres.drop(name)
+        aside(lambda: postgres.drop(name))
 
 
 @contextmanager
 def staged(url: str, folder: Path) -> Iterator[Stage]:
     """On an empty database that has its tables."""
-    with open_and_closed(url) as database:
-        today = local_day(SystemClock().now_ms(), "UTC")
-        seed(database, reps=4, accounts=30, seed=3, today=today, password_hash=hash_password(PASSWORD))
-        cast = database.read(demo_stage.cast)
+    cast = aside(lambda: _seeded(url))
     post = Post()
     port = demo_stage.free_port()
     address = f"http://127.0.0.1:{port}"
@@ -189,10 +195,11 @@ def staged(url: str, folder: Path) -> Iterator[Stage]:
         yield found
 
 
-@contextmanager
-def open_and_closed(url: str) -> Iterator[Database]:
+def _seeded(url: str) -> demo_stage.Cast:
     database = open_database(url)
     try:
-        yield database
+        today = local_day(SystemClock().now_ms(), "UTC")
+        seed(database, reps=4, accounts=30, seed=3, today=today, password_hash=hash_password(PASSWORD))
+        return database.read(demo_stage.cast)
     finally:
         database.close()

@@ -320,21 +320,6 @@ def test_other_offers_about_the_deal_are_superseded(office: Office) -> None:
     assert refused(accept, office, link(office, "dora", key="p2")) == "proposal_superseded"
 
 
-def test_a_link_that_is_revoked_between_looking_and_answering_answers_nothing(office: Office) -> None:
-    """R48: what was looked up before the locks were taken is asked again under them."""
-    sent(office)
-    carla = link(office)
-    asked = acceptance(office, carla)
-    office.database.write(links.revoke, "p1", "carla", office.clock.now_ms(), None)
-    now_ms = office.clock.now_ms()
-    assert refused(office.database.write, answering.accept, now_ms, asked) == "not_found"
-    assert refused(decline, office, carla) == "not_found"
-    question = (now_ms, carla, "Carla Ruiz", "May I?", None, Visitor())
-    assert refused(office.database.write, questions.ask, *question) == "not_found"
-    assert (answers(office), signatures(office), office.rows("proposal_questions")) == ([], [], [])
-    assert statuses(office)[:1] == ["sent"]
-
-
 def test_who_signs_next_and_the_rep_are_told_of_each_signature(office: Office) -> None:
     sent(office, recipient("abel", "Abel", position=1), recipient("carla", "Carla Ruiz", position=2))
     accept(office, link(office, "abel"), name="Abel")
@@ -364,3 +349,18 @@ def test_an_offer_that_another_one_superseded_is_revised_where_the_deal_goes_on(
     assert (found.kind, [end for end, *_ in earned(office)]) == ("accepted", [1, 1, 2])
     report = office.database.read(reconcile.report, office.clock.now_ms())
     assert report.items == []
+
+
+def test_a_link_that_is_revoked_between_looking_and_answering_answers_nothing(office: Office) -> None:
+    """R48: what was looked up before the locks were taken is asked again under them."""
+    sent(office)
+    carla = link(office)
+    asked = acceptance(office, carla)
+    office.database.write(links.revoke, "p1", "carla", office.clock.now_ms(), None)
+    now_ms = office.clock.now_ms()
+    assert refused(office.database.write, answering.accept, now_ms, asked) == "not_found"
+    assert refused(decline, office, carla) == "not_found"
+    question = (now_ms, carla, "Carla Ruiz", "May I?", None, Visitor())
+    assert refused(office.database.write, questions.ask, *question) == "not_found"
+    assert (answers(office), signatures(office), office.rows("proposal_questions")) == ([], [], [])
+    assert statuses(office)[:1] == ["sent"]

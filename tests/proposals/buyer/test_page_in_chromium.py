@@ -106,6 +106,11 @@ def test_every_state_is_accessible(chromium: Chromium, site: Site, addresses: di
             window.accessible()
             wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             assert window.page.evaluate(wide) <= 0, f"{state} is wider than its window"
+        window.forgive("status of 422")
+        window.page.goto(addresses["open"])
+        window.page.evaluate("document.getElementById('answer-form').submit()")
+        expect(window.page.get_by_role("alert").get_by_role("link").first).to_have_attribute("href", "#name")
+        window.accessible()
 
 
 @pytest.mark.parametrize(("width", "share"), [(320, 100), (390, 150), (640, 200)])
@@ -209,6 +214,7 @@ def test_without_a_script_it_is_chosen_and_accepted_by_forms(
         page.locator("#consent").check()
         page.get_by_role("button", name="Accept for").click()
         expect(page.locator("#name-wrong")).to_have_text("Please give your full name.")
+        expect(page.get_by_role("alert").get_by_role("link")).to_have_attribute("href", "#name")
         page.locator("#name").fill("Inés Caballero")
         page.locator("#consent").check()
         page.get_by_role("button", name="Accept for €266,133.94").click()

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 
 from proposals import store
 from proposals.buyer import links
-from proposals.buyer.page_limits import ANSWERS_BURST, MISSES_BURST
+from proposals.buyer.page.limits import ANSWERS_BURST, MISSES_BURST
 from proposals.document import Enclosure, Picture, canonical
 from proposals.rendering import keeping
 from sfa.app.factory import Services

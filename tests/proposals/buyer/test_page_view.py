@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from proposals.buyer.page import fields_chosen
-from proposals.buyer.page_forms import Visit, chosen_of, drawing_of, fields_of, number
-from proposals.buyer.page_html import asset, assets_digest, notice, page
-from proposals.buyer.page_limits import MISSES_BURST, Limits, is_crossed
-from proposals.buyer.page_view import PICK, QUANTITY, TAKE, said_of, view_of
+from proposals.buyer.page.forms import Visit, chosen_of, drawing_of, fields_of, number
+from proposals.buyer.page.html import asset, assets_digest, notice, page
+from proposals.buyer.page.limits import MISSES_BURST, Limits, is_crossed
+from proposals.buyer.page.reading import fields_chosen
+from proposals.buyer.page.view import PICK, QUANTITY, TAKE, said_of, view_of
 from proposals.document import Brand, Document
 from proposals.templates.reading import sheet_of
 from sfa.core.clock import VirtualClock

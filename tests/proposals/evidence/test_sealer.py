@@ -254,6 +254,20 @@ def test_the_key_is_encrypted_and_two_who_make_it_at_once_get_one(office: Office
         office.database.write(keys.current, now_ms, b"v" * 32, "Company S.L.")
 
 
+def test_while_files_cannot_be_kept_it_waits(office: Office, tmp_path: Path) -> None:
+    accepted(office)
+
+    def full(_order: Order) -> bytes:
+        raise Refused("storage_full")
+
+    for _ in range(ATTEMPTS_MAX + 1):
+        sealed(office, tmp_path, Hand(full))
+        office.clock.advance(60_000)
+    assert (answer(office)["seal_state"], answer(office)["attempts"]) == (QUEUED, 0)
+    sealed(office, tmp_path)
+    assert answer(office)["seal_state"] == SEALED
+
+
 def test_several_sign_and_the_certificate_names_each(office: Office, tmp_path: Path) -> None:
     """R48: a final file exists only when the last one has signed."""
     people = (recipient("carla", "Carla Ruiz"), recipient("dario", "Darío Sanz", position=1))

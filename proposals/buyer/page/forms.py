@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import msgspec
 from msgspec import Struct
 
-from proposals.buyer.page_words import language_of
+from proposals.buyer.page.words import language_of
 from proposals.document import LINES_MAX
 from proposals.evidence.timeline import Visitor
 from sfa.core.errors import Refused

@@ -12,11 +12,12 @@ from litestar.params import FromPath
 from litestar.types import Send
 from sqlalchemy import Connection
 
-from proposals.buyer import page
 from proposals.buyer.links import Link
-from proposals.buyer.page_forms import BEAT_BYTES_MAX, FORM_BYTES_MAX, Visit
-from proposals.buyer.page_html import asset
-from proposals.buyer.page_serving import HEADERS, Answer, Pages, refused_page
+from proposals.buyer.page import reading
+from proposals.buyer.page.forms import BEAT_BYTES_MAX, FORM_BYTES_MAX, Visit
+from proposals.buyer.page.html import asset
+from proposals.buyer.page.reading import FINAL
+from proposals.buyer.page.serving import HEADERS, Answer, Pages, refused_page
 from sfa.core.errors import Refused
 from sfa.files import serving
 from sfa.files.download_routes import Found
@@ -60,11 +61,13 @@ def page_routes(pages: Pages) -> Sequence[HTTPRouteHandler]:
         stopped,
         assets,
         *(_form(f"/p/{{token:str}}/{name}", work) for name, work in _forms(pages).items()),
-        _file(pages, "/p/{token:str}/document.pdf", lambda connection, link, _: page.pdf_of(connection, link)),
-        _file(pages, "/p/{token:str}/final.pdf", lambda c, link, _: page.sealed_of(c, link, page.FINAL)),
-        _file(pages, "/p/{token:str}/certificate.pdf", lambda c, link, _: page.sealed_of(c, link, page.CERTIFICATE)),
-        _file(pages, "/p/{token:str}/enclosures/{name:str}", page.enclosure_of),
-        _file(pages, "/p/{token:str}/pictures/{name:str}", page.picture_of, is_picture=True),
+        _file(pages, "/p/{token:str}/document.pdf", lambda connection, link, _: reading.pdf_of(connection, link)),
+        _file(pages, "/p/{token:str}/final.pdf", lambda c, link, _: reading.sealed_of(c, link, FINAL)),
+        _file(
+            pages, "/p/{token:str}/certificate.pdf", lambda c, link, _: reading.sealed_of(c, link, reading.CERTIFICATE)
+        ),
+        _file(pages, "/p/{token:str}/enclosures/{name:str}", reading.enclosure_of),
+        _file(pages, "/p/{token:str}/pictures/{name:str}", reading.picture_of, is_picture=True),
     ]
 
 

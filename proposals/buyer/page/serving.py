@@ -10,12 +10,12 @@ from collections.abc import Mapping
 import msgspec
 from litestar import Response
 
-from proposals.buyer import answering, links, opens, page, questions
+from proposals.buyer import answering, links, opens, questions
 from proposals.buyer.answering import Acceptance, Decline
 from proposals.buyer.links import STAFF, Link
 from proposals.buyer.opens import Beat
-from proposals.buyer.page import Look
-from proposals.buyer.page_forms import (
+from proposals.buyer.page import reading
+from proposals.buyer.page.forms import (
     STAFF_COOKIE,
     Fields,
     Visit,
@@ -25,12 +25,13 @@ from proposals.buyer.page_forms import (
     number,
     one,
 )
-from proposals.buyer.page_html import notice
-from proposals.buyer.page_html import page as rendered
-from proposals.buyer.page_limits import Limits, check_origin
-from proposals.buyer.page_values import Form, values_of
-from proposals.buyer.page_view import said_of
-from proposals.buyer.page_words import page_words
+from proposals.buyer.page.html import notice
+from proposals.buyer.page.html import page as rendered
+from proposals.buyer.page.limits import Limits, check_origin
+from proposals.buyer.page.reading import Look
+from proposals.buyer.page.values import Form, values_of
+from proposals.buyer.page.view import said_of
+from proposals.buyer.page.words import page_words
 from proposals.buyer.people import Marks, is_ahead
 from proposals.delivery import opting
 from sfa.core.errors import Refused
@@ -81,9 +82,9 @@ class Pages:
         self.limits.look(found.link_key)
         return found
 
-    async def look(self, link: Link, said: page.Said = None) -> Look:
+    async def look(self, link: Link, said: reading.Said = None) -> Look:
         key = self.secret.derive(links.PURPOSE)
-        return await self.screens.read(page.look, self.screens.clock.now_ms(), key, link, said)
+        return await self.screens.read(reading.look, self.screens.clock.now_ms(), key, link, said)
 
     async def show(self, visit: Visit) -> Answer:
         link = await self.link(visit)
@@ -201,7 +202,7 @@ class Pages:
         return link, fields_of(body, visit.headers.get("content-type", ""))
 
     async def _again(
-        self, visit: Visit, link: Link, refused: Refused, kept: Mapping[str, str], said: page.Said = None
+        self, visit: Visit, link: Link, refused: Refused, kept: Mapping[str, str], said: reading.Said = None
     ) -> Answer:
         """The page as it stands now, with what was typed, and why that was not taken."""
         if refused.status >= 500 or refused.code == "not_found":

@@ -11,7 +11,7 @@ from pathlib import Path
 from proposals.templates.formats import LOCALES
 from proposals.templates.words import Say, say_in
 
-FOLDER = Path(__file__).parent / "pages" / "locales"
+FOLDER = Path(__file__).parents[1] / "pages" / "locales"
 DOMAIN = "page"
 ENGLISH = "en"
 

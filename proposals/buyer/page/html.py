@@ -13,12 +13,12 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from msgspec import Struct
 
-from proposals.buyer.page_words import page_words
+from proposals.buyer.page.words import page_words
 from proposals.document import Brand
 from proposals.templates.branding import mixed, readable
 from sfa.core.colours import PAPER
 
-FOLDER = Path(__file__).parent / "pages"
+FOLDER = Path(__file__).parents[1] / "pages"
 KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 _BRAND = re.compile(r"brand-([0-9a-f]{6})-([0-9a-f]{6})\.css\Z")
 

@@ -6,10 +6,10 @@ from typing import Any
 from msgspec import Struct, structs
 
 from proposals.buyer import deciding
-from proposals.buyer.page import Look
-from proposals.buyer.page_said import TONES, Trouble, Way, state_words, told, trouble, when
-from proposals.buyer.page_view import view_of
-from proposals.buyer.page_words import page_words
+from proposals.buyer.page.reading import Look
+from proposals.buyer.page.said import TONES, Trouble, Way, state_words, told, trouble, when
+from proposals.buyer.page.view import view_of
+from proposals.buyer.page.words import page_words
 from proposals.buyer.questions import Question
 from proposals.document import Document
 from proposals.lifecycle import DECLINED, EXPIRED, SUPERSEDED, WITHDRAWN

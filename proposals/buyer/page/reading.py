@@ -17,7 +17,7 @@ from proposals.buyer.choosing import chosen
 from proposals.buyer.consent import consent_of
 from proposals.buyer.consent import digest_of as digest_of_text
 from proposals.buyer.links import STAFF, Link
-from proposals.buyer.page_view import choices_of
+from proposals.buyer.page.view import choices_of
 from proposals.buyer.questions import Question
 from proposals.document import Document
 from proposals.lifecycle import ACCEPTED
