@@ -5,7 +5,7 @@ the row said of it begins anew. With the first signature on what the buyer has i
 all stays in the company's records (`proposal_signatures`), also when the person is erased.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Text, and_, cast, or_, select, update
