@@ -87,7 +87,8 @@ def _newest_link(connection: Connection, found: cases.Found) -> Link | None:
     if mine is None or newest == found.link.version:
         return None
     there = links.of_version(connection, found.link.proposal_key, newest)
-    return next((link for link in there if link.recipient_key == mine), None)
+    same = (link for link in there if (link.recipient_key, link.made_by) == (mine, found.link.made_by))
+    return next(same, None)
 
 
 def accept(connection: Connection, now_ms: int, asked: Acceptance) -> Answered:

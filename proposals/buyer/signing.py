@@ -64,6 +64,7 @@ def sign(held: Held, asked: Acceptance) -> Chosen:
     text = consent.consent_of(this.document)
     if asked.consent_digest != consent.digest_of(text):
         raise Refused("consent_changed")
+    link = held.link
     row: dict[str, Any] = {
         "proposal_key": held.link.proposal_key,
         "version": held.link.version,
@@ -71,7 +72,8 @@ def sign(held: Held, asked: Acceptance) -> Chosen:
         "ordinal": len(held.found.case.signed) + 1,
         "link_key": held.link.link_key,
         "name": name,
-        "email": next((r["email"] for r in held.found.recipients if r["key"] == held.link.recipient_key), None),
+        "email": _address(held) if link.made_by is None else None,
+        "handed_over": link.made_by is not None,
         "method": asked.method,
         "picture": picture,
         "consent": text,
@@ -89,9 +91,24 @@ def sign(held: Held, asked: Acceptance) -> Chosen:
     return this
 
 
+def _address(held: Held) -> str | None:
+    """To which the link was mailed: with another address it would have been revoked."""
+    return next((r["email"] for r in held.found.recipients if r["key"] == held.link.recipient_key), None)
+
+
 def _note(held: Held, asked: Acceptance, row: dict[str, Any]) -> None:
     link, at = held.link, held.door.now_ms
-    names = ("ordinal", "name", "method", "consent_digest", "document_digest", "chosen_digest", "total_minor")
+    names = (
+        "ordinal",
+        "name",
+        "method",
+        "link_key",
+        "handed_over",
+        "consent_digest",
+        "document_digest",
+        "chosen_digest",
+        "total_minor",
+    )
     detail = {field: row[field] for field in names}
     detail["picture_sha256"] = digest_of_picture(row["picture"])
     of: dict[str, Any] = {"recipient_key": link.recipient_key, "visitor": asked.visitor}

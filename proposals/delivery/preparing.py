@@ -127,7 +127,8 @@ def _is_revoked(connection: Connection, mail: Mail) -> bool:
 
 def _link(connection: Connection, now_ms: int, mail: Mail, site: Site, link_key: str) -> Link | None:
     given = links.of_version(connection, mail.proposal_key, mail.version)
-    found = next((each for each in given if each.recipient_key == mail.recipient_key), None)
+    mine = (each for each in given if each.recipient_key == mail.recipient_key)
+    found = next((each for each in mine if each.made_by is None), None)  # never one that somebody handed over
     if found is not None or mail.kind != OFFER:
         return found
     made = Link(

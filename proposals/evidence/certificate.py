@@ -153,8 +153,10 @@ def _mark(signed: Signed, accepted: Accepted, document: Document, say: Say) -> M
     heading = say("Signature %(n)s of %(all)s", n=signed.ordinal, all=count) if count > 1 else say("Signature")
     how = say("by drawing the signature") if signed.method == DRAWN else say("by typing the name")
     facts = [(say("Name"), name)]
-    if signed.email:
-        facts.append((say("E-mail"), plain(signed.email)))
+    if signed.handed_over:
+        facts.append((say("Link"), plain(say("handed over by %(seller)s", seller=clean(document.seller.name)))))
+    elif signed.email:
+        facts.append((say("Link"), plain(say("mailed to %(address)s", address=clean(signed.email)))))
     facts.append((say("Signed on"), escape(moment(signed.at, document.zone, document.language))))
     facts.append((say("How"), escape(how)))
     facts.append((say("Address"), plain(signed.address or say("not known"))))
