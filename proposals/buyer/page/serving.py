@@ -75,6 +75,7 @@ class Pages:
 
     async def link(self, visit: Visit) -> Link:
         """Refuses `not_found` alike for every token that opens nothing."""
+        self.limits.hear(visit.headers.get("x-forwarded-for"), visit.address)
         self.limits.enter(visit.address)
         found = await self.screens.read(links.found, visit.token, self.screens.clock.now_ms())
         if found is None:

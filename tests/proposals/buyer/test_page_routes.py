@@ -109,15 +109,15 @@ def test_a_choice_that_the_offer_does_not_leave_is_refused(desk: Desk, said: dic
 def test_a_quantity_that_nobody_can_pay_is_refused_like_any_other_choice(desk: Desk) -> None:
     """A line without a most leaves any quantity; an amount that cannot be kept is said, and the name that was typed
     stays."""
-    ines = sent(desk, "h1", line={**LINE, "quantity_min": "1", "unit_price_minor": 900_000_00})
-    form, huge = form_of(ines.get().text), {"quantity.h1-1": "999999999999"}
+    ines = sent(desk, "huge1", line={**LINE, "quantity_min": "1", "unit_price_minor": 900_000_00})
+    form, huge = form_of(ines.get().text), {"quantity.huge1-1": "999999999999"}
     refused = ines.post("/choose", {**form, **huge}, headers={"Accept": "application/json"})
     assert (refused.status_code, refused.json()["code"]) == (422, "choice_invalid")
     for path in ("/choose", "/accept"):
         page = ines.post(path, {**form, **huge})
         assert (page.status_code, "This choice is not possible" in page.text) == (422, True)
         assert 'value="Inés Caballero"' in page.text
-    by_key = {"quantities": {"h1-1": "999999999999"}}
+    by_key = {"quantities": {"huge1-1": "999999999999"}}
     assert ines.post("/choose", json=by_key, headers={"Accept": "application/json"}).status_code == 422
 
 

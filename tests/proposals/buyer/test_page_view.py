@@ -204,6 +204,16 @@ def test_who_guesses_is_held_up_with_his_whole_line_until_he_stops() -> None:
     limits.enter("2001:db8::ffff")
 
 
+def test_a_proxy_that_is_not_trusted_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    limits = Limits(VirtualClock(NOW))
+    limits.hear(None, "192.0.2.1")
+    limits.hear("198.51.100.7, 192.0.2.9", "198.51.100.7")  # the server took the buyer's address of it
+    assert caplog.records == []
+    for _ in range(2):
+        limits.hear("198.51.100.7", "192.0.2.1")
+    assert [("SFA_TRUSTED_PROXIES" in record.message) for record in caplog.records] == [True]
+
+
 @given(st.text(max_size=600))
 def test_what_a_browser_calls_itself_is_kept_short_and_printable(agent: str) -> None:
     visit = Visit(token="x", headers={"user-agent": agent}, address="192.0.2.1")
