@@ -178,7 +178,7 @@ def _count(connection: Connection, now_ms: int, link: Link, beat: Beat, marks: M
     if link.recipient_key is not None:
         _tell_recipient(door, link.recipient_key, origin)
     door.flush()
-    how = {"device": device_of(marks.visitor.agent), "link": link.link_key}
+    how = {"device": device_of(marks.visitor.agent), "link_key": link.link_key}
     at = (connection, link.proposal_key, link.version, now_ms)
     timeline.note(*at, timeline.OPENED, recipient_key=link.recipient_key, visitor=marks.visitor, detail=how)
     data = {"proposal_key": link.proposal_key, "deal_key": row["deal_key"], "number": row["number"]}

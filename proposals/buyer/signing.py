@@ -110,6 +110,7 @@ def _note(held: Held, asked: Acceptance, row: dict[str, Any]) -> None:
         "total_minor",
     )
     detail = {field: row[field] for field in names}
+    detail["handed_over_by"] = link.made_by
     detail["picture_sha256"] = digest_of_picture(row["picture"])
     of: dict[str, Any] = {"recipient_key": link.recipient_key, "visitor": asked.visitor}
     timeline.note(held.door.connection, link.proposal_key, link.version, at, timeline.SIGNED, detail=detail, **of)

@@ -190,7 +190,7 @@ def _rows(events: Sequence[Happened], document: Document, say: Say) -> list[Row]
             n=event.n,
             at=moment(event.at, document.zone, document.language),
             kind=say(KINDS[event.kind]) if event.kind in KINDS else clean(event.kind),
-            who=plain(event.who),
+            who=plain(event.who or "—"),
             where=plain(" · ".join(each for each in (event.address, event.agent) if each)),
             digest=event.digest,
         )

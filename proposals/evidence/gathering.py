@@ -95,22 +95,21 @@ def _signatures(connection: Connection, accepted: Accepted) -> Sequence[Any]:
 def _happened(event: Event, signers: set[str], accepted: Accepted) -> Happened:
     """Of what is about others than who signed, or about another version, the certificate says no more than that it
     was: it goes to people who may not have known of each other."""
+    said = msgspec.json.decode(event.detail)
     by_company = event.user_key is not None or event.kind in COMPANY
-    is_theirs = event.version == accepted.version and (event.recipient_key is None or event.recipient_key in signers)
-    shown = is_theirs and not by_company
+    is_theirs = event.version == accepted.version and _whose(event, said) in signers and not by_company
     return Happened(
         n=event.n,
         version=event.version,
         at=event.at,
         kind=event.kind,
-        who=accepted.document.seller.name if by_company else _name(event) if is_theirs else "",
-        address=event.address if shown else None,
-        agent=event.agent if shown else None,
+        who=accepted.document.seller.name if by_company else str(said.get("name") or "") if is_theirs else "",
+        address=event.address if is_theirs else None,
+        agent=event.agent if is_theirs else None,
         digest=event.digest,
     )
 
 
-def _name(event: Event) -> str:
-    """As it was when it happened."""
-    said = msgspec.json.decode(event.detail)
-    return str(said.get("name") or "") if isinstance(said, dict) else ""
+def _whose(event: Event, said: dict[str, Any]) -> str:
+    """As `proposal_signatures` names who signed: by a link that was handed over to nobody in particular, the link."""
+    return event.recipient_key or f"link:{said.get('link_key')}"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
@@ -10,6 +11,7 @@ from proposals.buyer.links import Link
 from proposals.delivery import handing, opting, outbox, preparing, reminders
 from proposals.delivery.handing import Wanted
 from proposals.delivery.preparing import Site
+from proposals.evidence import timeline
 from proposals.evidence.timeline import Visitor
 from sfa.core.errors import Refused
 from sfa.crm import addressees
@@ -259,7 +261,7 @@ def test_who_signed_stays_in_the_records_when_erased(office: Office) -> None:
     key = recipient(office)
     texts = dict.fromkeys(("consent", "consent_digest", "document_digest", "chosen_digest"), "x")
     signed = {"proposal_key": "p1", "version": 1, "recipient_key": key, "ordinal": 1, "link_key": "l", "name": "Carl"}
-    signed |= {"method": "typed", "choices": b"{}", "total_minor": 1, "at": 1, **texts}
+    signed |= {"handed_over": False, "method": "typed", "choices": b"{}", "total_minor": 1, "at": 1, **texts}
     office.database.write(lambda connection: connection.execute(proposal_signatures.insert(), signed))
     erase(office)
     row = office.row("proposal_recipients", key)
@@ -269,24 +271,46 @@ def test_who_signed_stays_in_the_records_when_erased(office: Office) -> None:
 # -- by hand ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_link_is_handed_over_and_asked_for_again_it_is_the_same(office: Office) -> None:
+def test_a_link_is_handed_over_and_asked_for_again_by_the_same_person_it_is_the_same(office: Office) -> None:
     sent(office)
-    one, two = hand(office, "ana", "lk-1"), hand(office, "mia", "lk-2")
-    assert one == two
+    one, again, other = hand(office, "ana", "lk-1"), hand(office, "ana", "lk-2"), hand(office, "mia", "lk-3")
+    assert one == again
+    assert (one.key, other.key) == ("lk-1", "lk-3")
     assert one.url.startswith(f"{SITE}/p/")
     found = office.database.read(links.found, one.url.rpartition("/")[2], office.clock.now_ms())
     assert found is not None
-    assert (found.kind, found.recipient_key, found.version) == ("buyer", None, 1)
-    assert events(office) == ["sent", "linked"]
+    assert (found.kind, found.recipient_key, found.version, found.made_by) == ("buyer", None, 1, "ana")
+    assert events(office) == ["sent", "linked", "linked"]
+    told = office.database.read(timeline.events_of, "p1")[1:]
+    assert [(e.user_key, msgspec.json.decode(e.detail)["link_key"]) for e in told] == [("ana", "lk-1"), ("mia", "lk-3")]
 
 
-def test_a_link_for_a_recipient_is_the_one_that_is_mailed(office: Office) -> None:
-    sent(office)
-    given = hand(office, "ana", recipient_key=recipient(office))
+@pytest.mark.parametrize("first", ["handed", "mailed"])
+def test_nobody_of_the_company_is_given_the_link_that_a_recipient_is_mailed(office: Office, first: str) -> None:
+    """R48: whoever has the mailed one has the mail. The timeline says which links were handed over, and by whom."""
+    ana = sent(office)
+    given = hand(office, "ana", recipient_key=recipient(office)) if first == "handed" else None
     ((_, message),) = mailed(office).taken
-    assert given.url in message["List-Unsubscribe"]
+    given = given or hand(office, "ana", recipient_key=recipient(office))
+    assert given.url not in message["List-Unsubscribe"]
+    by_mail = opened(office, message)
+    assert by_mail is not None
+    assert (by_mail.made_by, by_mail.recipient_key) == (None, given.recipient_key)
+    assert sorted(events(office)) == ["linked", "mailed", "sent"]
     with pytest.raises(Refused, match="no such recipient"):
         hand(office, "ana", recipient_key="nobody")
+    assert command(ana, "revoke_link", recipient_key=recipient(office)).outcome == "applied"
+    assert living(office) == []
+
+
+def test_the_timeline_says_to_which_addresses_it_went(office: Office) -> None:
+    """As they were: rows change, and events do not."""
+    sent(office)
+    mailed(office)
+    office.put_server_row("proposal_recipients", recipient(office), {"name": "Karl", "email": "karl@buyer.example"})
+    begun, went = (msgspec.json.decode(e.detail) for e in office.database.read(timeline.events_of, "p1"))
+    assert [(one["name"], one["email"]) for one in begun["recipients"]] == [("Carl", CARL)]
+    assert (went["name"], went["to"]) == ("Carl", CARL)
 
 
 def test_a_look_of_the_companys_own_people_ends_after_an_hour(office: Office) -> None:
