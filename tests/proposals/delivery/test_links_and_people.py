@@ -259,6 +259,7 @@ def test_who_signed_stays_in_the_records_when_erased(office: Office) -> None:
     key = recipient(office)
     texts = dict.fromkeys(("consent", "consent_digest", "document_digest", "chosen_digest"), "x")
     signed = {"proposal_key": "p1", "version": 1, "recipient_key": key, "ordinal": 1, "link_key": "l", "name": "Carl"}
+    signed |= {"handed_over": False}
     signed |= {"method": "typed", "choices": b"{}", "total_minor": 1, "at": 1, **texts}
     office.database.write(lambda connection: connection.execute(proposal_signatures.insert(), signed))
     erase(office)
@@ -270,21 +271,31 @@ def test_who_signed_stays_in_the_records_when_erased(office: Office) -> None:
 
 
 def test_a_link_is_handed_over_and_asked_for_again_it_is_the_same(office: Office) -> None:
+    """By the same person: who was given which is told."""
     sent(office)
-    one, two = hand(office, "ana", "lk-1"), hand(office, "mia", "lk-2")
-    assert one == two
+    one, two, other = hand(office, "ana", "lk-1"), hand(office, "ana", "lk-2"), hand(office, "mia", "lk-3")
+    assert one == two != other
     assert one.url.startswith(f"{SITE}/p/")
     found = office.database.read(links.found, one.url.rpartition("/")[2], office.clock.now_ms())
     assert found is not None
-    assert (found.kind, found.recipient_key, found.version) == ("buyer", None, 1)
-    assert events(office) == ["sent", "linked"]
+    assert (found.kind, found.recipient_key, found.version, found.made_by) == ("buyer", None, 1, "ana")
+    assert events(office) == ["sent", "linked", "linked"]
 
 
-def test_a_link_for_a_recipient_is_the_one_that_is_mailed(office: Office) -> None:
+@pytest.mark.parametrize("first", ["mailed", "handed over"])
+def test_nobody_of_the_company_is_given_a_link_that_is_mailed(office: Office, first: str) -> None:
+    """R48: a signature says by whose hands its link came."""
     sent(office)
-    given = hand(office, "ana", recipient_key=recipient(office))
-    ((_, message),) = mailed(office).taken
-    assert given.url in message["List-Unsubscribe"]
+    key = recipient(office)
+    if first == "mailed":
+        ((_, message),) = mailed(office).taken
+        given = hand(office, "ana", recipient_key=key)
+    else:
+        given = hand(office, "ana", recipient_key=key)
+        ((_, message),) = mailed(office).taken
+    assert given.url not in message["List-Unsubscribe"]
+    both = office.database.read(links.of_version, "p1", 1)
+    assert sorted((link.made_by or "", link.recipient_key) for link in both) == [("", key), ("ana", key)]
     with pytest.raises(Refused, match="no such recipient"):
         hand(office, "ana", recipient_key="nobody")
 
