@@ -98,18 +98,8 @@ def _address(held: Held) -> str | None:
 
 def _note(held: Held, asked: Acceptance, row: dict[str, Any]) -> None:
     link, at = held.link, held.door.now_ms
-    names = (
-        "ordinal",
-        "name",
-        "method",
-        "link_key",
-        "handed_over",
-        "consent_digest",
-        "document_digest",
-        "chosen_digest",
-        "total_minor",
-    )
-    detail = {field: row[field] for field in names}
+    names = ("ordinal", "name", "method", "link_key", "handed_over", "consent_digest", "document_digest")
+    detail = {field: row[field] for field in (*names, "chosen_digest", "total_minor")}
     detail["handed_over_by"] = link.made_by
     detail["picture_sha256"] = digest_of_picture(row["picture"])
     of: dict[str, Any] = {"recipient_key": link.recipient_key, "visitor": asked.visitor}

@@ -86,7 +86,8 @@ class Renders:
         count = 0
         while begun := await self.take():
             count += begun
-            await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
+            if self._working:  # they may have ended while others were begun
+                await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
         while self._working:
             await asyncio.wait(self._working)
             count += await self.take()
