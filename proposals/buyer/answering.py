@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from proposals.buyer import cases, deciding, ending, holding, links, signatures, signing, tidings
+from proposals.buyer.asked import Acceptance, Decline
 from proposals.buyer.consent import consent_text
 from proposals.buyer.holding import Held
 from proposals.buyer.links import Link
@@ -23,29 +24,6 @@ from sfa.core.pricing.choosing import Choices
 __all__ = ["DRAWING_BYTES_MAX", "Acceptance", "Answered", "Decline", "Standing", "accept", "consent_text", "decline"]
 SIGNED = "signed"
 REASON_MAX = 2_000
-
-
-class Acceptance(Struct, frozen=True, kw_only=True):
-    """What was signed, as the browser says it. `method` is typed or drawn, `drawing` the PNG of the latter.
-    `consent_digest` is of `consent_text` as it was shown, `digest` that of the version that was looked at,
-    `total_minor` what it came to with these `choices`."""
-
-    link: Link
-    name: str
-    method: str
-    drawing: bytes | None = None
-    consent_digest: str
-    digest: str
-    total_minor: int
-    choices: Choices = cases.NO_CHOICES
-    visitor: Visitor = Visitor()
-
-
-class Decline(Struct, frozen=True, kw_only=True):
-    link: Link
-    name: str
-    reason: str = ""
-    visitor: Visitor = Visitor()
 
 
 class Answered(Struct, frozen=True, kw_only=True):
@@ -109,7 +87,8 @@ def _newest_link(connection: Connection, found: cases.Found) -> Link | None:
     if mine is None or newest == found.link.version:
         return None
     there = links.of_version(connection, found.link.proposal_key, newest)
-    return next((link for link in there if link.recipient_key == mine), None)
+    same = (link for link in there if (link.recipient_key, link.made_by) == (mine, found.link.made_by))
+    return next(same, None)
 
 
 def accept(connection: Connection, now_ms: int, asked: Acceptance) -> Answered:
@@ -125,21 +104,18 @@ def accept(connection: Connection, now_ms: int, asked: Acceptance) -> Answered:
             tidings.signed(held, name)
             held.door.flush()
             return Answered(kind=SIGNED, again=False, at=held.door.now_ms, total_minor=this.document.priced.total_minor)
-        return _accept(held, this, name, asked.visitor, again=False)
+        return _accept(held, this, name, asked.visitor)
     if case.status == ACCEPTED:
         return Answered(kind=ACCEPTED, again=True, at=mine.at, total_minor=_total(held))
     deciding.check_signs(case, held.door.now_ms)
-    if deciding.left(case):
-        total = signing.chosen(held, cases.NO_CHOICES).document.priced.total_minor
-        return Answered(kind=SIGNED, again=True, at=mine.at, total_minor=total)
-    # Who had to sign after this one does so no more: the last signature that is there is the last one.
-    return _accept(held, signing.chosen(held, cases.NO_CHOICES), mine.name, asked.visitor, again=True)
+    total = signing.chosen(held, cases.NO_CHOICES).document.priced.total_minor
+    return Answered(kind=SIGNED, again=True, at=mine.at, total_minor=total)
 
 
-def _accept(held: Held, this: Chosen, name: str, visitor: Visitor, *, again: bool) -> Answered:
+def _accept(held: Held, this: Chosen, name: str, visitor: Visitor) -> Answered:
     total = ending.accept(held, this, name, visitor)
     held.door.flush()
-    return Answered(kind=ACCEPTED, again=again, at=held.door.now_ms, total_minor=total)
+    return Answered(kind=ACCEPTED, again=False, at=held.door.now_ms, total_minor=total)
 
 
 def _total(held: Held) -> int | None:

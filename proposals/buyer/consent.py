@@ -13,8 +13,8 @@ from proposals.document import Document
 from proposals.templates.formats import money
 
 ACCEPT = {
-    "en": "I accept proposal {number}, version {version}, “{title}”, of {seller}, for a total of {total}.",
-    "es": "Acepto la propuesta {number}, versión {version}, «{title}», de {seller}, por un total de {total}.",
+    "en": "I accept offer {number}, version {version}, “{title}”, of {seller}, for a total of {total}.",
+    "es": "Acepto la oferta {number}, versión {version}, «{title}», de {seller}, por un total de {total}.",
     "pt-BR": "Aceito a proposta {number}, versão {version}, “{title}”, de {seller}, no valor total de {total}.",
 }
 USUAL = {

@@ -90,9 +90,11 @@ def standing(case: Case, now_ms: int) -> str:
         return CLOSED
     if is_over(case.valid_until, case.zone, now_ms):
         return EXPIRED
+    before = left(case)
+    if case.signed and not before:
+        return CLOSED  # who had to sign as well was erased: nobody accepts alone what was signed with others
     if any(given.key == case.me for given in case.signed):
         return SIGNED_BY_YOU
-    before = left(case)
     if may_answer(case) and before and before[0].key != case.me:
         return WAITS
     return OPEN

@@ -46,7 +46,8 @@ def accept(held: Held, this: Chosen, name: str, visitor: Visitor) -> int:
     )
     won = winning.win(held.door, held.deal, sold, held.origin)
     _row(held, ACCEPTED, name, None, priced.total_minor)
-    detail: dict[str, Any] = {"digest": digest, **amounts, "chosen_digest": this.digest, "deal_key": held.deal.key}
+    detail: dict[str, Any] = {"name": name, "link_key": link.link_key, "digest": digest, **amounts}
+    detail |= {"chosen_digest": this.digest, "deal_key": held.deal.key}
     detail |= {"end": won.end, "reopened": won.reopened, "unmet": won.unmet, "quote": won.quote}
     _note(held, timeline.ACCEPTED, visitor, detail)
     tidings.accepted(held, name, {**amounts, "digest": digest})
@@ -61,7 +62,7 @@ def decline(held: Held, name: str, reason: str, visitor: Visitor) -> None:
     _answer(held, DECLINED, name, reason or None)
     _row(held, DECLINED, name, reason or None, None)
     signing.says(held, "declined")
-    _note(held, timeline.DECLINED, visitor, {"name": name, "reason": reason or None})
+    _note(held, timeline.DECLINED, visitor, {"name": name, "reason": reason or None, "link_key": link.link_key})
     tidings.declined(held, name, reason)
 
 

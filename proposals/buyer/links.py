@@ -23,7 +23,8 @@ _L = proposal_links.c
 
 
 class Link(Struct, frozen=True, kw_only=True):
-    """To one version, for one recipient, or (null) for whoever it was handed to."""
+    """To one version, for one recipient, or (null) for whoever it was handed to. `made_by` had it made and was given
+    it; null of a link that was mailed and that nobody of the company has seen."""
 
     link_key: str
     proposal_key: str
@@ -32,6 +33,7 @@ class Link(Struct, frozen=True, kw_only=True):
     kind: str = BUYER
     made_at: int
     ends_at: int | None = None
+    made_by: str | None = None
 
     @property
     def signer(self) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
+from proposals.buyer import links
 from proposals.buyer.links import STAFF, Link
 from proposals.buyer.people import NOT_CURRENT, RECENT, Look, Marks, device_of, why_not
 from proposals.delivery.sending import event_key
@@ -159,6 +160,7 @@ def _count(connection: Connection, now_ms: int, link: Link, beat: Beat, marks: M
     door, origin = Door(connection, now_ms), Origin(author_key=None, at=now_ms, stored_at=now_ms)
     lock_first(door, "proposals", link.proposal_key)
     proposal = door.cell("proposals", link.proposal_key)
+    links.check_open(connection, link, now_ms)
     status = _status(connection, link)
     if status not in WITH_BUYER or not proposal.exists:
         return NOT_CURRENT
@@ -176,7 +178,7 @@ def _count(connection: Connection, now_ms: int, link: Link, beat: Beat, marks: M
     if link.recipient_key is not None:
         _tell_recipient(door, link.recipient_key, origin)
     door.flush()
-    how = {"device": device_of(marks.visitor.agent), "link": link.link_key}
+    how = {"device": device_of(marks.visitor.agent), "link_key": link.link_key}
     at = (connection, link.proposal_key, link.version, now_ms)
     timeline.note(*at, timeline.OPENED, recipient_key=link.recipient_key, visitor=marks.visitor, detail=how)
     data = {"proposal_key": link.proposal_key, "deal_key": row["deal_key"], "number": row["number"]}

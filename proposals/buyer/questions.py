@@ -98,7 +98,8 @@ def ask(
     said |= {"place": place, "asked_by": name, "asked_at": now_ms, "text": text}
     door.put(door.cell(ENTITY, key), said, origin, "ask")
     door.flush()
-    detail = {"question": key, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    detail = {"question": key, "sha256": sha256, "name": name, "link_key": link.link_key}
     at = (connection, link.proposal_key, link.version, now_ms)
     timeline.note(*at, timeline.ASKED, recipient_key=link.recipient_key, visitor=visitor, detail=detail)
     data = {"proposal_key": link.proposal_key, "deal_key": proposal.row["deal_key"], "version": link.version}

@@ -4,8 +4,8 @@ A browser's picture is not kept: it is read within limits, whatever it says of i
 colours that holds nothing but the strokes. Whatever is wrong is `signature_invalid` with one of `REASONS`.
 """
 
+import struct
 import unicodedata
-import warnings
 from io import BytesIO
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from sfa.core.errors import Refused
 TYPED, DRAWN = "typed", "drawn"
 NAME_MIN, NAME_MAX = 2, 200
 DRAWING_BYTES_MAX = 200_000
+KEPT_BYTES_MAX = 200_000  # as it is made anew
 SIDE_MAX, SIDE_MIN = 2_000, 16
 INK_MIN = 30  # pixels that are drawn: a dot is no signature
 DARK = 160  # what is darker than this on white paper is ink
@@ -61,11 +62,12 @@ def _strokes(drawing: bytes) -> bytes:
     box = ink.getbbox()
     if box is None or ink.histogram()[255] < INK_MIN:
         _refuse("empty")
-    found = ink.crop(box)
-    kept = Image.new("LA", found.size, (0, 0))
-    kept.putalpha(found)
+    kept = ink.crop(box).point([1] + 255 * [0]).convert("P")  # 0 is ink: the palette's first colour
+    kept.putpalette((0, 0, 0, 0, 0, 0))
     made = BytesIO()
-    kept.save(made, "PNG", optimize=False)
+    kept.save(made, "PNG", bits=1, transparency=b"\xff\x00", optimize=True)
+    if made.tell() > KEPT_BYTES_MAX:
+        _refuse("size")
     return made.getvalue()
 
 
@@ -73,13 +75,16 @@ def _ink(drawing: bytes) -> Image.Image:
     """255 where something is drawn that is seen on white paper."""
     if not drawing.startswith(PNG):
         _refuse("type")
+    if drawing[12:16] != b"IHDR" or len(drawing) < 24:
+        _refuse("type")
+    size = struct.unpack(">II", drawing[16:24])
+    if not all(SIDE_MIN <= side <= SIDE_MAX for side in size):
+        _refuse("dimensions")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            with Image.open(BytesIO(drawing), formats=("PNG",)) as opened:
-                if not all(SIDE_MIN <= side <= SIDE_MAX for side in opened.size):
-                    _refuse("dimensions")
-                seen = opened.convert("RGBA")
+        with Image.open(BytesIO(drawing), formats=("PNG",)) as opened:
+            if opened.size != size:  # a second header
+                _refuse("dimensions")
+            seen = opened.convert("RGBA")
     except Refused:
         raise
     except Exception:  # a reader of foreign bytes fails in ways of its own

@@ -4,7 +4,7 @@ Whoever signs first chooses for everybody. What a browser says of amounts is com
 """
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +12,7 @@ from sqlalchemy import insert
 
 from proposals import store
 from proposals.buyer import cases, choosing, consent, signatures
+from proposals.buyer.asked import Acceptance
 from proposals.buyer.holding import Held
 from proposals.document import Document
 from proposals.document import digest_of as digest_of_document
@@ -20,9 +21,6 @@ from sfa.core.errors import Refused
 from sfa.core.pricing.choosing import Choices
 from sfa.core.pricing.values import Offer
 from sfa.db.tables import proposal_signatures
-
-if TYPE_CHECKING:
-    from proposals.buyer.answering import Acceptance
 
 
 class Chosen(Struct, frozen=True, kw_only=True):
@@ -55,7 +53,7 @@ def _chosen(document: Document, offer: Offer | None, choices: Choices) -> Chosen
     return Chosen(choices=choices, offer=offer, document=choosing.chosen(document, offer, choices))
 
 
-def sign(held: Held, asked: "Acceptance") -> Chosen:
+def sign(held: Held, asked: Acceptance) -> Chosen:
     """Keep the signature and note it; whether it may be given was asked before."""
     name = signatures.name_of(asked.name)
     picture = signatures.picture_of(asked.method, asked.drawing)
@@ -66,6 +64,7 @@ def sign(held: Held, asked: "Acceptance") -> Chosen:
     text = consent.consent_of(this.document)
     if asked.consent_digest != consent.digest_of(text):
         raise Refused("consent_changed")
+    link = held.link
     row: dict[str, Any] = {
         "proposal_key": held.link.proposal_key,
         "version": held.link.version,
@@ -73,7 +72,8 @@ def sign(held: Held, asked: "Acceptance") -> Chosen:
         "ordinal": len(held.found.case.signed) + 1,
         "link_key": held.link.link_key,
         "name": name,
-        "email": next((r["email"] for r in held.found.recipients if r["key"] == held.link.recipient_key), None),
+        "email": _address(held) if link.made_by is None else None,
+        "handed_over": link.made_by is not None,
         "method": asked.method,
         "picture": picture,
         "consent": text,
@@ -91,10 +91,16 @@ def sign(held: Held, asked: "Acceptance") -> Chosen:
     return this
 
 
-def _note(held: Held, asked: "Acceptance", row: dict[str, Any]) -> None:
+def _address(held: Held) -> str | None:
+    """To which the link was mailed: with another address it would have been revoked."""
+    return next((r["email"] for r in held.found.recipients if r["key"] == held.link.recipient_key), None)
+
+
+def _note(held: Held, asked: Acceptance, row: dict[str, Any]) -> None:
     link, at = held.link, held.door.now_ms
-    names = ("ordinal", "name", "method", "consent_digest", "document_digest", "chosen_digest", "total_minor")
-    detail = {field: row[field] for field in names}
+    names = ("ordinal", "name", "method", "link_key", "handed_over", "consent_digest", "document_digest")
+    detail = {field: row[field] for field in (*names, "chosen_digest", "total_minor")}
+    detail["handed_over_by"] = link.made_by
     detail["picture_sha256"] = digest_of_picture(row["picture"])
     of: dict[str, Any] = {"recipient_key": link.recipient_key, "visitor": asked.visitor}
     timeline.note(held.door.connection, link.proposal_key, link.version, at, timeline.SIGNED, detail=detail, **of)

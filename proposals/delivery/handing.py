@@ -1,8 +1,8 @@
 """Links that people hand over by hand, links for a look as the buyer has, and what was mailed to whom.
 
-Of a version there is one link to hand over, and of each recipient the one that was mailed: asked for again it is the
-same. A look of the company's own people counts for nothing, answers nothing and ends after `STAFF_MS`. A token is in
-the one answer that gives it, and nowhere else.
+What somebody hands over is a link of its own, never one that was mailed: what is signed by it says so. Asked for again
+by the same person it is the same. A look of the company's own people counts for nothing, answers nothing and ends after
+`STAFF_MS`. A token is in the one answer that gives it, and nowhere else.
 """
 
 from msgspec import Struct
@@ -103,12 +103,13 @@ def hand_over(
         named = door.cell(RECIPIENTS, to, "none") if is_key(to) else None
         if named is None or not named.exists or named.row["proposal_key"] != key:
             raise Refused("row_unknown", "the proposal has no such recipient", entity=RECIPIENTS, key=to[:64])
-    given = links.of_version(connection, key, version)
+    given = (each for each in links.of_version(connection, key, version) if each.made_by == user)
     found = next((each for each in given if each.recipient_key == to and each.ends_at is None), None)
     if found is None:
         found = Link(link_key=link_key, proposal_key=key, version=version, recipient_key=to, made_at=now_ms)
         links.make(connection, site.key, found, by=user)
-        timeline.note(connection, key, version, now_ms, timeline.LINKED, recipient_key=to, user_key=user)
+        about = {"link_key": link_key}
+        timeline.note(connection, key, version, now_ms, timeline.LINKED, recipient_key=to, user_key=user, detail=about)
     return _handed(found, site)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, func, or_, select
 
+from proposals.buyer import links
 from proposals.buyer.links import BUYER, Link
 from proposals.delivery import outbox
 from proposals.evidence import timeline
@@ -26,12 +27,14 @@ _C, _P, _R = ROWS["consents"].c, ROWS["contacts"].c, redirects.c
 
 def stop(connection: Connection, now_ms: int, link: Link, visitor: Visitor) -> bool:
     """No more reminders to the link's recipient; -> whether that is new. Again it changes nothing; a link that is
-    nobody's, or of the company's own people, has no reminders to stop."""
+    nobody's, or of the company's own people, has no reminders to stop. Refuses `not_found` of one that was revoked
+    meanwhile."""
     if link.kind != BUYER or link.recipient_key is None:
         return False
     door, origin = Door(connection, now_ms), Origin(author_key=None, at=now_ms, stored_at=now_ms)
     lock_first(door, "proposals", link.proposal_key)
     door.cell("proposals", link.proposal_key)
+    links.check_open(connection, link, now_ms)
     cell = door.cell(RECIPIENTS, link.recipient_key)
     if not cell.exists or cell.row["opted_out_at"] is not None:
         return False

@@ -30,7 +30,7 @@ def sent(connection: Connection, now_ms: int, mail: Mail) -> bool:
         return False
     if mail.recipient_key is not None:
         _say(door, mail, (NEW, BOUNCED), {"state": MAILED, "mailed_at": now_ms, "problem": None})
-        detail = {"kind": mail.kind, "message_id": mail.message_id}
+        detail = {"kind": mail.kind, "message_id": mail.message_id, "to": mail.to_address}
         _note(connection, now_ms, mail, timeline.MAILED, detail)
     door.flush()
     return True

@@ -2,14 +2,15 @@
 
 A mail that is of no use any more is dropped with a code that says why: its version is over, its recipient is another
 one by now, somebody wants no mail. The link is made here, before the mail leaves, so that no process that dies loses
-it; only an offer makes one, so that a link that was revoked does not come back with the next reminder.
+it; only an offer makes one, and none that was asked for before a link was revoked, so that such a link does not come
+back with the next try or reminder.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, or_, select
 
 from proposals import store
 from proposals.buyer import links
@@ -17,18 +18,18 @@ from proposals.buyer.links import Link
 from proposals.delivery import opting, outbox
 from proposals.delivery.mails import Told
 from proposals.delivery.outbox import ANSWERED, DECLINED, OFFER, QUESTION, REMINDER, SIGNED, Mail
-from proposals.delivery.sending import OLDER, OVER
+from proposals.delivery.sending import OLDER, OVER, TO_DECIDE
 from proposals.document import Document
 from proposals.lifecycle import SUPERSEDED, WITH_BUYER
 from proposals.store import Version
 from sfa.core.days import day_start_ms, plus_days
-from sfa.db.tables import ROWS, proposal_answers, proposal_signatures
+from sfa.db.tables import ROWS, proposal_answers, proposal_links, proposal_signatures
 
 GONE, CHANGED, WITHDRAWN, REVOKED = "recipient_gone", "recipient_changed", "consent_withdrawn", "link_revoked"
 CLOSED, EXPIRED, ANSWERED_BY, BOUNCED = "proposal_closed", "proposal_expired", "proposal_answered", "address_bounced"
 _P, _D, _R, _U = (ROWS[name].c for name in ("proposals", "deals", "proposal_recipients", "users"))
 _Q = ROWS["proposal_questions"].c
-_S, _A = proposal_signatures.c, proposal_answers.c
+_S, _A, _L = proposal_signatures.c, proposal_answers.c, proposal_links.c
 Row = Mapping[str, Any]
 
 
@@ -67,6 +68,8 @@ def prepare(connection: Connection, now_ms: int, mail: Mail, site: Site, link_ke
     code = _why_not(connection, now_ms, mail, proposal, version, document, row)
     if code is not None or row is None:
         return code or GONE
+    if mail.kind in TO_DECIDE and _is_revoked(connection, mail):
+        return REVOKED
     link = _link(connection, now_ms, mail, site, link_key)
     if link is None and mail.kind in (REMINDER, SIGNED):
         return REVOKED
@@ -113,9 +116,19 @@ def _why_not(
     return BOUNCED if row["state"] == "bounced" else None
 
 
+def _is_revoked(connection: Connection, mail: Mail) -> bool:
+    """Whether a link of this recipient, or all of the proposal (those of nobody are revoked with all alone), were
+    revoked after the mail was asked for: within the same millisecond that is known by a link that was made after."""
+    whose = or_(_L.recipient_key == mail.recipient_key, _L.recipient_key.is_(None))
+    after = or_(_L.revoked_at > mail.asked_at, _L.made_at >= mail.asked_at)
+    these = (_L.proposal_key == mail.proposal_key, _L.revoked_at.is_not(None), whose, after)
+    return connection.execute(select(_L.link_key).where(*these).limit(1)).first() is not None
+
+
 def _link(connection: Connection, now_ms: int, mail: Mail, site: Site, link_key: str) -> Link | None:
     given = links.of_version(connection, mail.proposal_key, mail.version)
-    found = next((each for each in given if each.recipient_key == mail.recipient_key), None)
+    mine = (each for each in given if each.recipient_key == mail.recipient_key)
+    found = next((each for each in mine if each.made_by is None), None)  # never one that somebody handed over
     if found is not None or mail.kind != OFFER:
         return found
     made = Link(

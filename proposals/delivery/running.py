@@ -25,12 +25,14 @@ from proposals.delivery.smtp import Later, Server, Taken, Unset
 from sfa.core.clock import Clock
 from sfa.core.ids import KeyMaker
 from sfa.db import news
+from sfa.db.attending import attend
 from sfa.db.database import Database
 from sfa.web.secret import Secret
 
-WORKERS, LOOK_S, PAUSE_S, GRACE_S = 4, 30.0, 0.05, 3.0
+WORKERS, LOOK_S, GRACE_S = 4, 30.0, 3.0
 UNSET_MS = 60_000
 TOO_OLD = "mail_too_old"
+POLICY_SAID = "again: a policy refuses it, of our mail server or theirs; look at what they think of the sender"
 OFF, OK, FAILING = "off", "ok", "failing"
 BY_PEOPLE = frozenset({outbox.OFFER, outbox.ANSWER})  # a person sends them at that moment
 _log = logging.getLogger("sfa.mail")
@@ -106,7 +108,8 @@ class Mailer:
         count = 0
         while begun := await self.take():
             count += begun
-            await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
+            if self._working:  # they may have ended while others were begun
+                await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
         while self._working:
             await asyncio.wait(self._working)
             count += await self.take()
@@ -137,23 +140,12 @@ class Mailer:
         self._heard.set()
 
     async def _run(self) -> None:
-        while True:
-            self._heard.clear()
-            wait_s = LOOK_S
-            try:
-                await self.take()
-                due = await self._database.read_async(outbox.next_due, self._clock.now_ms())
-                if due is not None and len(self._working) < WORKERS:
-                    wait_ms = max(due, self._paused_until) - self._clock.now_ms()
-                    wait_s = min(LOOK_S, max(0.0, wait_ms / 1000))
-            except Exception:
-                _log.exception("cannot look what is to be mailed; the next look does it")
-            await asyncio.sleep(PAUSE_S)
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._heard.wait()
-            except TimeoutError:
-                pass
+        await attend(self._heard, self._clock, self._step, look_s=LOOK_S, what="to be mailed")
+
+    async def _step(self) -> int | None:
+        await self.take()
+        due = await self._database.read_async(outbox.next_due, self._clock.now_ms())
+        return max(due, self._paused_until) if due is not None and len(self._working) < WORKERS else None
 
     # -- one mail -------------------------------------------------------------------------------------------------
 
@@ -199,7 +191,8 @@ class Mailer:
                 _log.warning("%s was sent, and somebody else sends it too", mail.mail_key)
             return
         if isinstance(result, Later):
-            _log.warning("%s (%s): %s %s, again", mail.mail_key, mail.kind, result.code, result.problem)
+            why = POLICY_SAID if result.code.startswith(smtp.POLICY) else "again"
+            _log.warning("%s (%s): %s %s, %s", mail.mail_key, mail.kind, result.code, result.problem, why)
             await write(outbox.again, now_ms, mail, result.code, result.problem)
             return
         if isinstance(result, Unset):

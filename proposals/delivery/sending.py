@@ -37,7 +37,7 @@ def sent(door: Door, cell: Cell, deal: Cell, document: Document, digest: str, or
     people = recipients(door, key) or _of_contact(door, cell, origin)
     said = {"number": document.number, "digest": digest, "total_minor": document.priced.total_minor}
     said |= {"currency": document.currency, "valid_until": document.valid_until}
-    told = [{"key": each.key, "role": each.row["role"]} for each in people]
+    told = [{"key": each.key, **{field: each.row[field] for field in ("role", "name", "email")}} for each in people]
     timeline.note(connection, key, version, at, timeline.SENT, user_key=by, detail={**said, "recipients": told})
     for each in people:
         _begin(door, each, origin)

@@ -1,9 +1,10 @@
 """The company's mail server: where it is, and what its answer to a mail means.
 
 Four things may come of a try. `Taken`: the server has the mail. `Later`: nobody is to blame and it may go another time
-(no connection, too slow, 4xx). `Refused`: this mail never goes (5xx of the recipient or of the content). `Unset`: the
-server would refuse any mail (login, TLS, the sender): somebody has to set it right, and mails wait. A try has an end
-after `TRY_S`, long before others would think that this process is dead.
+(no connection, too slow, 4xx), or a policy stands in its way (5.7.x), which says nothing of the address. `Refused`:
+this mail never goes (another 5xx of the recipient or of the content). `Unset`: the server would refuse any mail (login,
+TLS, the sender): somebody has to set it right, and mails wait. A try has an end after `TRY_S`, long before others would
+think that this process is dead.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from sfa.core import errors
 STEP_S, TRY_S, GOODBYE_S = 20.0, 60.0, 2.0
 PORTS = {"smtp": 587, "smtps": 465}
 PROBLEM_MAX = 300
+POLICY = "5.7."  # of RFC 3463: security or policy
 Tls = Literal["offered", "require", "never", "at_once"]
 
 
@@ -131,6 +133,8 @@ def judged(error: Exception) -> Result:
     match error:
         case SMTPRecipientsRefused():
             return judged(error.recipients[0])
+        case SMTPRecipientRefused() | SMTPDataError() if error.code >= 500 and _status(error).startswith(POLICY):
+            return Later(_status(error), _problem(error))
         case SMTPRecipientRefused() | SMTPDataError() if error.code >= 500:
             return Refused(_status(error), _problem(error))
         case SMTPAuthenticationError() | SMTPSenderRefused() | SMTPHeloError() | SMTPConnectResponseError() if (

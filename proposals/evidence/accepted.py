@@ -17,12 +17,14 @@ TYPED, DRAWN = "typed", "drawn"
 
 class Signed(Struct, frozen=True, kw_only=True):
     """One signature. `consent` is the text that was agreed to, `document_digest` that of what was sent, `chosen_digest`
-    that of the document with the options that were taken; `at` is in ms. `address` and `agent` are what the network and
+    that of the document with the options that were taken; `at` is in ms. `email` is where the link was
+    mailed; `handed_over`: the seller's people had it and gave it on. `address` and `agent` are what the network and
     the browser said."""
 
     ordinal: int
     name: str
     email: str | None
+    handed_over: bool = False
     method: str
     at: int
     address: str | None

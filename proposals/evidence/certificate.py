@@ -154,8 +154,10 @@ def _mark(signed: Signed, accepted: Accepted, document: Document, say: Say) -> M
     heading = say("Signature %(n)s of %(all)s", n=signed.ordinal, all=count) if count > 1 else say("Signature")
     how = say("by drawing the signature") if signed.method == DRAWN else say("by typing the name")
     facts = [(say("Name"), name)]
-    if signed.email:
-        facts.append((say("E-mail"), plain(signed.email)))
+    if signed.handed_over:
+        facts.append((say("Link"), plain(say("handed over by %(seller)s", seller=clean(document.seller.name)))))
+    elif signed.email:
+        facts.append((say("Link"), plain(say("mailed to %(address)s", address=clean(signed.email)))))
     facts.append((say("Signed on"), escape(moment(signed.at, document.zone, document.language))))
     facts.append((say("How"), escape(how)))
     facts.append((say("Address"), plain(signed.address or say("not known"))))
@@ -189,7 +191,7 @@ def _rows(events: Sequence[Happened], document: Document, say: Say) -> list[Row]
             n=event.n,
             at=moment(event.at, document.zone, document.language),
             kind=say(KINDS[event.kind]) if event.kind in KINDS else clean(event.kind),
-            who=plain(event.who),
+            who=plain(event.who or "—"),
             where=plain(" · ".join(each for each in (event.address, event.agent) if each)),
             digest=event.digest,
         )

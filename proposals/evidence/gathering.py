@@ -4,7 +4,9 @@ Pictures of signatures must be those that the acceptance names by their digests.
 was printed; while its order waits or is made, sealing waits for it.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -15,16 +17,15 @@ from proposals.evidence import timeline
 from proposals.evidence.accepted import Accepted, accepted_of
 from proposals.evidence.queue import Claim
 from proposals.evidence.testimony import Happened
+from proposals.evidence.timeline import Event
 from proposals.rendering.queue import QUEUED, RENDERING
 from proposals.templates.template import BUILT_IN, Template
 from sfa.core.errors import Refused
-from sfa.db.tables import ROWS, proposal_renders, proposal_signatures, proposal_versions
+from sfa.db.tables import proposal_renders, proposal_signatures, proposal_versions
 
-_S, _R, _V, _WHO = (
-    proposal_signatures.c,
-    proposal_renders.c,
-    proposal_versions.c,
-    ROWS["proposal_recipients"].c,
+_S, _R, _V = proposal_signatures.c, proposal_renders.c, proposal_versions.c
+COMPANY = frozenset(
+    {timeline.SENT, timeline.SUPERSEDED, timeline.WITHDRAWN, timeline.LINKED, timeline.REVOKED, timeline.RECIPIENTS}
 )
 
 
@@ -84,29 +85,33 @@ def _events(connection: Connection, accepted: Accepted) -> tuple[Happened, ...]:
     broken = timeline.broken_at(accepted.proposal_key, events)
     if broken is not None:
         raise Refused("document_invalid", f"event {broken} of the timeline does not follow from those before it")
-    query = select(_WHO.key, _WHO.name).where(_WHO.proposal_key == accepted.proposal_key)
-    names = {row.key: row.name for row in connection.execute(query)}
-    return tuple(
-        Happened(
-            n=event.n,
-            version=event.version,
-            at=event.at,
-            kind=event.kind,
-            who=_who(event, names, accepted),
-            address=event.address if event.user_key is None else None,
-            agent=event.agent if event.user_key is None else None,
-            digest=event.digest,
-        )
-        for event in events
+    signers = {row.recipient_key for row in _signatures(connection, accepted)}
+    return tuple(_happened(event, signers, accepted) for event in events)
+
+
+def _signatures(connection: Connection, accepted: Accepted) -> Sequence[Any]:
+    here = (_S.proposal_key == accepted.proposal_key, _S.version == accepted.version)
+    return connection.execute(select(_S.recipient_key).where(*here)).all()
+
+
+def _happened(event: Event, signers: set[str], accepted: Accepted) -> Happened:
+    """Of what is about others than who signed, or about another version, the certificate says no more than that it
+    was: it goes to people who may not have known of each other."""
+    said = msgspec.json.decode(event.detail)
+    by_company = event.user_key is not None or event.kind in COMPANY
+    is_theirs = event.version == accepted.version and _whose(event, said) in signers and not by_company
+    return Happened(
+        n=event.n,
+        version=event.version,
+        at=event.at,
+        kind=event.kind,
+        who=accepted.document.seller.name if by_company else str(said.get("name") or "") if is_theirs else "",
+        address=event.address if is_theirs else None,
+        agent=event.agent if is_theirs else None,
+        digest=event.digest,
     )
 
 
-def _who(event: timeline.Event, names: dict[str, str], accepted: Accepted) -> str:
-    if event.recipient_key is not None:
-        return names.get(event.recipient_key, "")
-    if event.kind in (timeline.SIGNED, timeline.ACCEPTED):  # by a link that was handed over
-        said = msgspec.json.decode(event.detail)
-        name = said.get("name") if isinstance(said, dict) else None
-        return str(name or accepted.signatures[-1].name)
-    is_ours = event.user_key is not None or event.kind in (timeline.SENT, timeline.RECIPIENTS)
-    return accepted.document.seller.name if is_ours else ""
+def _whose(event: Event, said: dict[str, Any]) -> str:
+    """As `proposal_signatures` names who signed: by a link that was handed over to nobody in particular, the link."""
+    return event.recipient_key or f"link:{said.get('link_key')}"

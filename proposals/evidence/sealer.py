@@ -29,10 +29,11 @@ from sfa.core.apart import OUT_OF_MEMORY, TIMED_OUT, WORKER_DIED, Failed
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
 from sfa.db import news
+from sfa.db.attending import attend
 from sfa.files.service import Files
 from sfa.web.secret import Secret
 
-BEAT_S, LOOK_S, PAUSE_S, WAIT_MS = 5.0, 30.0, 0.05, 60_000
+BEAT_S, LOOK_S, WAIT_MS = 5.0, 30.0, 60_000
 ORIGINAL_WAIT_MS = 2_000  # while the offer's own PDF is being printed
 AGAIN = (TIMED_OUT, OUT_OF_MEMORY, WORKER_DIED, RENDER_FAILED)
 WAITS = (UNAVAILABLE, "seal_key_unusable", "storage_full", "server_busy")  # until somebody mends it
@@ -97,22 +98,11 @@ class Sealer:
         return True
 
     async def _run(self) -> None:
-        while True:
-            self._heard.clear()
-            wait_s = LOOK_S
-            try:
-                await self.run_all()
-                looked = await self._database.read_async(queue.look, self._clock.now_ms())
-                if looked.next_at is not None:
-                    wait_s = min(LOOK_S, max(0.0, (looked.next_at - self._clock.now_ms()) / 1000))
-            except Exception:
-                _log.exception("cannot look what is to be sealed; the next look does it")
-            await asyncio.sleep(PAUSE_S)
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._heard.wait()
-            except TimeoutError:
-                pass
+        await attend(self._heard, self._clock, self._step, look_s=LOOK_S, what="to be sealed")
+
+    async def _step(self) -> int | None:
+        await self.run_all()
+        return (await self._database.read_async(queue.look, self._clock.now_ms())).next_at
 
     # -- one acceptance -------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from sfa.core.clock import Clock
 from sfa.core.errors import Refused
 from sfa.db.database import Database
 from sfa.files.wire import Asked, allowed, answer, plain, refuse
+from sfa.web.attempts import network
 from sfa.web.errors import problem_of
 from sfa.web.limits import RequestRate, read_body
 
@@ -47,13 +48,13 @@ class Verifier:
         self._rate = RequestRate(clock, per_s=PER_S, burst=BURST)
 
     async def of_digest(self, asked: Asked, digest: str) -> Verdict:
-        self._rate.check(asked.address or "")
+        self._rate.check(network(asked.address or ""))
         if not SHA256.fullmatch(digest):
             raise Refused("request_invalid", NO_DIGEST)
         return await self._judged(digest, None)
 
     async def of_file(self, asked: Asked) -> Verdict:
-        self._rate.check(asked.address or "")
+        self._rate.check(network(asked.address or ""))
         body = await read_body(asked.receive, asked.raw, body_max=FORM_BYTES_MAX, inflated_max=FORM_BYTES_MAX)
         pdf = uploaded(body, asked.get("content-type") or "")
         if len(pdf) > FILE_BYTES_MAX:

@@ -13,14 +13,14 @@ from proposals.templates.formats import LOCALES
 Say = Callable[..., str]
 WORDS: dict[str, tuple[str, str]] = {
     # -- acceptance and certificate --
-    "Acceptance": ("Aceptación", "Aceitação"),
-    "Certificate of acceptance": ("Certificado de aceptación", "Certificado de aceitação"),
+    "Acceptance": ("Aceptación", "Aceite"),
+    "Certificate of acceptance": ("Certificado de aceptación", "Certificado de aceite"),
     "%(buyer)s accepted offer %(number)s, version %(version)s, on %(at)s.": (
         "%(buyer)s aceptó la oferta %(number)s, versión %(version)s, el %(at)s.",
-        "%(buyer)s aceitou a oferta %(number)s, versão %(version)s, em %(at)s.",
+        "%(buyer)s aceitou a proposta %(number)s, versão %(version)s, em %(at)s.",
     ),
     "Accepted total": ("Total aceptado", "Total aceito"),
-    "Offer": ("Oferta", "Oferta"),
+    "Offer": ("Oferta", "Proposta"),
     "Version": ("Versión", "Versão"),
     "Offered by": ("Ofrecida por", "Oferecida por"),
     "Accepted by": ("Aceptada por", "Aceita por"),
@@ -28,7 +28,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "Signature %(n)s of %(all)s": ("Firma %(n)s de %(all)s", "Assinatura %(n)s de %(all)s"),
     "Drawn signature of %(name)s": ("Firma manuscrita de %(name)s", "Assinatura desenhada de %(name)s"),
     "Name": ("Nombre", "Nome"),
-    "E-mail": ("Correo electrónico", "E-mail"),
+    "Link": ("Enlace", "Link"),
+    "handed over by %(seller)s": ("entregado por %(seller)s", "entregue por %(seller)s"),
+    "mailed to %(address)s": ("enviado a %(address)s", "enviado a %(address)s"),
     "Signed on": ("Firmado el", "Assinado em"),
     "How": ("Cómo", "Como"),
     "by typing the name": ("escribiendo el nombre", "digitando o nome"),
@@ -41,7 +43,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "change breaks the seal.": (
         "Este archivo contiene los datos de la aceptación (accepted.json) y un sello electrónico de %(seller)s. "
         "Cualquier cambio posterior rompe el sello.",
-        "Este arquivo contém os dados da aceitação (accepted.json) e um selo eletrônico de %(seller)s. Qualquer "
+        "Este arquivo contém os dados do aceite (accepted.json) e um selo eletrônico de %(seller)s. Qualquer "
         "alteração posterior rompe o selo.",
     ),
     "Anybody can check it at %(address)s": (
@@ -53,19 +55,19 @@ WORDS: dict[str, tuple[str, str]] = {
     "SHA-256": ("SHA-256", "SHA-256"),
     "Offer as it was sent (document.json)": (
         "Oferta tal como se envió (document.json)",
-        "Oferta como foi enviada (document.json)",
+        "Proposta como foi enviada (document.json)",
     ),
     "Offer as a PDF, as it was sent (original.pdf)": (
         "Oferta en PDF, tal como se envió (original.pdf)",
-        "Oferta em PDF, como foi enviada (original.pdf)",
+        "Proposta em PDF, como foi enviada (original.pdf)",
     ),
     "Offer with the options that were chosen": (
         "Oferta con las opciones elegidas",
-        "Oferta com as opções escolhidas",
+        "Proposta com as opções escolhidas",
     ),
     "Acceptance as data (accepted.json)": (
         "Aceptación como datos (accepted.json)",
-        "Aceitação como dados (accepted.json)",
+        "Aceite como dados (accepted.json)",
     ),
     "Final PDF with its seal (final.pdf)": (
         "PDF final con su sello (final.pdf)",
@@ -102,7 +104,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "that was agreed to.": (
         "En accepted.json, el texto document es la oferta con las opciones elegidas y consent es el texto que se "
         "aceptó.",
-        "Em accepted.json, o texto document é a oferta com as opções escolhidas e consent é o texto com o qual se "
+        "Em accepted.json, o texto document é a proposta com as opções escolhidas e consent é o texto com o qual se "
         "concordou.",
     ),
     "Any program that verifies signatures of PDFs shows the seal and by which certificate it was made.": (
@@ -110,22 +112,22 @@ WORDS: dict[str, tuple[str, str]] = {
         "Qualquer programa que verifique assinaturas de PDF mostra o selo e com qual certificado foi feito.",
     ),
     "Seal of %(seller)s": ("Sello de %(seller)s", "Selo de %(seller)s"),
-    "Acceptance of offer %(number)s": ("Aceptación de la oferta %(number)s", "Aceitação da oferta %(number)s"),
-    "Certificate of offer %(number)s": ("Certificado de la oferta %(number)s", "Certificado da oferta %(number)s"),
+    "Acceptance of offer %(number)s": ("Aceptación de la oferta %(number)s", "Aceite da proposta %(number)s"),
+    "Certificate of offer %(number)s": ("Certificado de la oferta %(number)s", "Certificado da proposta %(number)s"),
     "signed": ("firmada", "assinada"),
     "certificate": ("certificado", "certificado"),
     # -- what happened --
-    "Offer sent": ("Oferta enviada", "Oferta enviada"),
+    "Offer sent": ("Oferta enviada", "Proposta enviada"),
     "Link mailed": ("Enlace enviado por correo", "Link enviado por e-mail"),
     "Mail came back": ("Correo devuelto", "E-mail devolvido"),
-    "Offer opened": ("Oferta abierta", "Oferta aberta"),
+    "Offer opened": ("Oferta abierta", "Proposta aberta"),
     "PDF downloaded": ("PDF descargado", "PDF baixado"),
     "Question asked": ("Pregunta hecha", "Pergunta feita"),
     "Question answered": ("Pregunta respondida", "Pergunta respondida"),
     "Signed": ("Firmada", "Assinada"),
     "Accepted": ("Aceptada", "Aceita"),
     "Declined": ("Rechazada", "Recusada"),
-    "Expired": ("Caducada", "Expirada"),
+    "Expired": ("Vencida", "Vencida"),
     "Withdrawn": ("Retirada", "Retirada"),
     "Superseded by a newer version": ("Sustituida por una versión nueva", "Substituída por uma versão mais nova"),
     "Final PDF sealed": ("PDF final sellado", "PDF final selado"),
@@ -137,7 +139,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "Check a document": ("Comprobar un documento", "Verificar um documento"),
     "Choose a signed offer or its certificate (PDF). It is checked and not kept.": (
         "Elija una oferta firmada o su certificado (PDF). Se comprueba y no se guarda.",
-        "Escolha uma oferta assinada ou seu certificado (PDF). Ele é verificado e não fica guardado.",
+        "Escolha uma proposta assinada ou seu certificado (PDF). Ele é verificado e não fica guardado.",
     ),
     "PDF file, at most 20 MB": ("Archivo PDF, 20 MB como máximo", "Arquivo PDF, no máximo 20 MB"),
     "Check": ("Comprobar", "Verificar"),
@@ -149,7 +151,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "This is byte by byte the offer as it was sent, before it was accepted. It has no seal.": (
         "Es, byte a byte, la oferta tal como se envió, antes de aceptarse. No lleva sello.",
-        "É, byte a byte, a oferta como foi enviada, antes de ser aceita. Ela não tem selo.",
+        "É, byte a byte, a proposta como foi enviada, antes de ser aceita. Ela não tem selo.",
     ),
     "Known": ("Conocido", "Conhecido"),
     "A document with this SHA-256 was sealed here.": (
@@ -200,9 +202,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "Isto não é um SHA-256: ele tem 64 dígitos de 0 a 9 e de a a f.",
     ),
     "Kind": ("Tipo", "Tipo"),
-    "signed offer": ("oferta firmada", "oferta assinada"),
-    "certificate of acceptance": ("certificado de aceptación", "certificado de aceitação"),
-    "offer as it was sent": ("oferta tal como se envió", "oferta como foi enviada"),
+    "signed offer": ("oferta firmada", "proposta assinada"),
+    "certificate of acceptance": ("certificado de aceptación", "certificado de aceite"),
+    "offer as it was sent": ("oferta tal como se envió", "proposta como foi enviada"),
     "Sealed by": ("Sellado por", "Selado por"),
     "Sealed on": ("Sellado el", "Selado em"),
     "according to the sealing server": ("según el servidor que selló", "segundo o servidor que selou"),

@@ -24,9 +24,10 @@ from sfa.core.apart import OUT_OF_MEMORY, TIMED_OUT, WORKER_DIED, Failed
 from sfa.core.errors import Refused
 from sfa.core.ids import KeyMaker
 from sfa.db import news
+from sfa.db.attending import attend
 from sfa.files.service import Files
 
-BEAT_S, LOOK_S, PAUSE_S, UNAVAILABLE_MS = 5.0, 30.0, 0.05, 60_000
+BEAT_S, LOOK_S, UNAVAILABLE_MS = 5.0, 30.0, 60_000
 AGAIN = (TIMED_OUT, OUT_OF_MEMORY, WORKER_DIED, RENDER_FAILED)
 _log = logging.getLogger("sfa.render")
 
@@ -85,7 +86,8 @@ class Renders:
         count = 0
         while begun := await self.take():
             count += begun
-            await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
+            if self._working:  # they may have ended while others were begun
+                await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
         while self._working:
             await asyncio.wait(self._working)
             count += await self.take()
@@ -115,22 +117,11 @@ class Renders:
         self._heard.set()
 
     async def _run(self) -> None:
-        while True:
-            self._heard.clear()
-            wait_s = LOOK_S
-            try:
-                await self.take()
-                looked = await self._database.read_async(look, self._clock.now_ms())
-                if looked.next_at is not None:
-                    wait_s = min(LOOK_S, max(0.0, (looked.next_at - self._clock.now_ms()) / 1000))
-            except Exception:
-                _log.exception("cannot look what is to be printed; the next look does it")
-            await asyncio.sleep(PAUSE_S)
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._heard.wait()
-            except TimeoutError:
-                pass
+        await attend(self._heard, self._clock, self._step, look_s=LOOK_S, what="to be printed")
+
+    async def _step(self) -> int | None:
+        await self.take()
+        return (await self._database.read_async(look, self._clock.now_ms())).next_at
 
     # -- one order ------------------------------------------------------------------------------------------------
 

@@ -98,7 +98,7 @@ def follow(desk: Desk, proposal: str, is_json: bool) -> None:
         return
     number = f"number {told.number}, " if told.number is not None else ""
     click.echo(f"{told.title} ({number}version {told.version}, {told.status})")
-    click.echo(f"opened {told.opens} times" if told.opens else "not opened yet")
+    click.echo({0: "not opened yet", 1: "opened once"}.get(told.opens, f"opened {told.opens} times"))
     _show_recipients(told.recipients)
     _show_questions(told.questions)
     _outcome(told)

@@ -15,7 +15,7 @@ from sfa.core.money import format_minor
 from sfa.core.pricing import Choices, choose, price
 from sfa.core.pricing.values import Line, Offer, Priced
 from sync.device import Device, drafting, proposals, sending
-from sync.device.proposals import LINES, PROPOSALS, LineShown, Problem, Shown
+from sync.device.proposals import ACCEPTED, AGAIN_DRAFT, DRAFT, LINES, PROPOSALS, LineShown, Problem, Shown
 
 Tax = tuple[str, int]
 fields_argument = click.argument("values", nargs=-1, metavar="[FIELD=VALUE]...")
@@ -224,10 +224,13 @@ def _totals(priced: Priced) -> None:
 
 
 def _standing(told: Shown) -> None:
-    if told.needs:
+    is_open = told.status in (DRAFT, *AGAIN_DRAFT)  # what was sent needs no approval any more
+    if told.needs and is_open:
         click.echo(f"needs the approval of: {', '.join(told.needs)}")
-    elif told.approval is not None:
+    elif told.approval is not None and is_open:
         click.echo(f"by its discounts it needs the approval of: {told.approval}")
+    if told.status == ACCEPTED:
+        click.echo("that is what was offered; what was accepted of it: sfa device proposal follow")
     if told.waiting:
         click.echo(f"not sent yet: {', '.join(told.waiting)}")
     for problem in told.problems:

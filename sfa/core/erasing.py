@@ -29,6 +29,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "campaign_touches": {},
     "proposal_recipients": {"name": NAME, "email": "", "language": None},
     "proposal_questions": {"asked_by": NAME},
+    "proposals": {"outcome": None},  # in history; of the row the name and the reason alone go
     "conflicts": {"losing": None, "standing": None},
     "refusals": {"mutation": None, "repaired_with": None, "details": None},
     "suggestions": {"mutations": None},

@@ -1,87 +1,77 @@
 """Who gets a proposal, as people change it: an address that is another one, or is gone, has no link any more.
 
 Whoever has an old link had it as somebody who is not meant now. Mails that wait for that address are dropped, and what
-the row said of it begins anew. Once somebody has signed what the buyer has, the signers stay who they are: he agreed to
-sign with those. Before that a change of them is told on the timeline. Who signed at all stays in the company's records
-(`proposal_signatures`), also when the person is erased.
+the row said of it begins anew. With the first signature on what the buyer has it is settled who signs; who signed at
+all stays in the company's records (`proposal_signatures`), also when the person is erased. Before that signature a
+change of signers is told on the timeline.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Text, and_, cast, or_, select, update
 
-from sfa.core.erasing import blanked
+from sfa.core.erasing import NAME, blanked
 from sfa.core.errors import Refused
 from sfa.db import proposal_timeline as timeline
 from sfa.db.cells import Cell
 from sfa.db.looking import load_below
-from sfa.db.tables import ROWS, history, mail_outbox, proposal_links, proposal_signatures, proposal_versions
+from sfa.db.tables import (
+    ROWS,
+    history,
+    mail_outbox,
+    proposal_answers,
+    proposal_links,
+    proposal_signatures,
+    proposal_versions,
+)
 from sfa.db.writes import Door, Origin
 
 ENTITY, QUESTIONS, PROPOSALS = "proposal_recipients", "proposal_questions", "proposals"
 RECIPIENTS_MAX = 50
 CHANGED, ERASED = "recipient_changed", "erased"
+SIGNER, WITH_BUYER = "signer", ("sent", "viewed")
 PERSON = frozenset({"contact_key", "name", "email", "role", "position"})
 UNSENT: dict[str, Any] = {"state": "new", "problem": None, "mailed_at": None, "answered_at": None}
 UNOPENED: dict[str, Any] = {"opened_at": None, "last_opened_at": None, "opens": 0}
-SIGNER, ADDED, REMOVED, CHANGED_TO = "signer", "added", "removed", "changed"
-WITH_BUYER, ACCEPTED = ("sent", "viewed"), "accepted"  # of a version
-_L, _M, _S, _V = proposal_links.c, mail_outbox.c, proposal_signatures.c, proposal_versions.c
-Values = Mapping[str, Any]
+DECLINED = "declined"  # a version, and the mail about it
+_L, _M, _S = proposal_links.c, mail_outbox.c, proposal_signatures.c
+_A, _V = proposal_answers.c, proposal_versions.c
 
 
-def check_free(door: Door, cell: Cell, values: Values | None) -> None:
-    """Nobody becomes a signer, or is none any more, or another one, once somebody has signed what the buyer has; who
-    signed what was accepted stays as he is. None is a deletion. The proposal's row is locked, as by who signs."""
-    before = cell.row if cell.exists else None
-    after = None if values is None else {**cell.row, **values}
-    if happened(before, after) is not None:
-        _check_unsigned(door, cell.key, (after or cell.row)["proposal_key"])
+def check_free(door: Door, cell: Cell, values: Mapping[str, Any] | None) -> None:
+    """Who signs is settled by the first signature on what the buyer has: nobody signs in the belief that others sign as
+    well, or in an order, and then they do not. None is a deletion. Who only reads comes and goes."""
+    after = {**cell.row, **values} if values is not None else None
+    if happened(cell.row if cell.exists else None, after) is not None:
+        check_unsigned(door, (after or cell.row)["proposal_key"])
 
 
 def check_new(door: Door, cell: Cell) -> None:
     if cell.row["role"] == SIGNER:
-        _check_unsigned(door, cell.key, cell.row["proposal_key"])
+        check_unsigned(door, cell.row["proposal_key"])
 
 
-def happened(before: Values | None, after: Values | None) -> str | None:
-    """To the signers of a proposal, by a row that was one and is another now; None where the signers are the same."""
-    was = before is not None and before["role"] == SIGNER
-    now = after is not None and after.get("role", SIGNER) == SIGNER
-    if was and now and before is not None and after is not None:
-        return CHANGED_TO if any(before[field] != after[field] for field in PERSON) else None
-    if was == now:
-        return None
-    return ADDED if now else REMOVED
-
-
-def _check_unsigned(door: Door, recipient: str, proposal: str) -> None:
-    """By what was signed: rows of a proposal and its recipients say other things while it is revised."""
+def check_unsigned(door: Door, proposal: str) -> None:
+    """Refuses `proposal_locked` while a version that the buyer may still accept has a signature, also where the next
+    one is drafted already; the proposal's row is locked."""
     there = and_(_V.proposal_key == _S.proposal_key, _V.version == _S.version)
-    stays = or_(_V.status.in_(WITH_BUYER), and_(_V.status == ACCEPTED, _S.recipient_key == recipient))
-    query = select(_V.status).join(proposal_signatures, there).where(_S.proposal_key == proposal, stays).limit(1)
-    status = door.connection.execute(query).scalar()
-    if status == ACCEPTED:
-        raise Refused("proposal_locked", "this person has signed what was accepted", key=recipient, status=status)
-    if status is not None:
-        text = "somebody has signed already: withdraw the proposal, or revise it and send it anew"
-        raise Refused("proposal_locked", text, key=recipient, status=status)
+    query = select(_S.version).join(proposal_versions, there).where(_S.proposal_key == proposal)
+    if door.connection.execute(query.where(_V.status.in_(WITH_BUYER)).limit(1)).first() is not None:
+        raise Refused("proposal_locked", "somebody has signed: withdraw it, or send the next version", key=proposal)
 
 
-def _note(door: Door, cell: Cell, what: str, origin: Origin) -> None:
-    """Of what the buyer has. No name and no address: those of an erased person would stay."""
-    proposal = cell.row["proposal_key"]
-    query = select(_V.version).where(_V.proposal_key == proposal, _V.status.in_(WITH_BUYER))
-    version = door.connection.execute(query.order_by(_V.version.desc()).limit(1)).scalar()
-    if version is None:
-        return
-    detail = {"key": cell.key, "role": cell.row["role"], "position": cell.row["position"], "what": what}
-    by, kind = origin.author_key, timeline.RECIPIENTS
-    timeline.note(door.connection, proposal, version, door.now_ms, kind, user_key=by, detail=detail)
+def happened(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str | None:
+    """To the signers of a proposal, by a row that was one and is another now; None where they are the same."""
+    was, now = (row is not None and row.get("role", SIGNER) == SIGNER for row in (before, after))
+    if was != now:
+        return "added" if now else "removed"
+    if not was or before is None or after is None:
+        return None
+    return "changed" if any(before[field] != after[field] for field in PERSON) else None
 
 
-def follow(door: Door, cell: Cell, before: Values | None, origin: Origin, *, is_new: bool = False) -> None:
+def follow(door: Door, cell: Cell, before: Mapping[str, Any] | None, origin: Origin, *, is_new: bool = False) -> None:
     """After a change or a deletion; the proposal's row is locked. `is_new` also of a row that was deleted before."""
     if cell.exists:
         _check_count(door, cell.row["proposal_key"])
@@ -95,6 +85,18 @@ def follow(door: Door, cell: Cell, before: Values | None, origin: Origin, *, is_
     if moved and cell.exists and cell.row["state"] in ("mailed", "bounced", "opened"):
         begun = {field: value for field, value in (UNSENT | UNOPENED).items() if cell.row[field] != value}
         door.put(cell, begun, origin, "follow")
+
+
+def _note(door: Door, cell: Cell, what: str, origin: Origin) -> None:
+    """Of what the buyer has. No name and no address: those of a person who is erased later would stay."""
+    proposal = cell.row["proposal_key"]
+    query = select(_V.version).where(_V.proposal_key == proposal, _V.status.in_(WITH_BUYER))
+    version = door.connection.execute(query.order_by(_V.version.desc()).limit(1)).scalar()
+    if version is None:
+        return
+    detail = {"key": cell.key, "role": cell.row["role"], "position": cell.row["position"], "what": what}
+    by, kind = origin.author_key, timeline.RECIPIENTS
+    timeline.note(door.connection, proposal, version, door.now_ms, kind, user_key=by, detail=detail)
 
 
 def _check_count(door: Door, proposal: str) -> None:
@@ -133,7 +135,30 @@ def forget(door: Door, people: Iterable[str], origin: Origin) -> tuple[list[Cell
         was_gone = cell.gone
         door.put(cell, blanked(QUESTIONS, cell.row), origin, "erase", verbatim=())
         cell.gone = was_gone
-    return [*cells, *asked], keys - signed
+    answered = _forget_answers(door, keys - signed, origin)
+    return [*cells, *asked, *answered], keys - signed
+
+
+def _forget_answers(door: Door, keys: Collection[str], origin: Origin) -> list[Cell]:
+    """Of who declined without ever signing: name and reason where they are no evidence. The proposals, which are
+    locked, say who ended them by the timeline alone; -> those whose history still says it."""
+    connection, these = door.connection, _A.recipient_key.in_(sorted(keys))
+    found = connection.execute(select(_A.proposal_key, _A.version).where(these)).all()
+    connection.execute(update(proposal_answers).where(these).values(by=NAME, reason=None))
+    told = []
+    for key, version in found:
+        this = (_V.proposal_key == key, _V.version == version, _V.status == DECLINED)
+        connection.execute(update(proposal_versions).where(*this).values(cause=None))
+        mails = (_M.proposal_key == key, _M.version == version, _M.kind == DECLINED)
+        connection.execute(update(mail_outbox).where(*mails).values(about={}))
+        cell = door.cell(PROPOSALS, key)
+        outcome = cell.row["outcome"]
+        if outcome and outcome["version"] == version and (outcome["by"], outcome["reason"]) != (NAME, None):
+            was_gone = cell.gone
+            door.put(cell, {"outcome": {**outcome, "by": NAME, "reason": None}}, origin, "erase", verbatim=())
+            cell.gone = was_gone
+        told.append(cell)
+    return told
 
 
 def _end(door: Door, keys: Iterable[str], code: str, origin: Origin) -> None:

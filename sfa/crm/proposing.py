@@ -67,7 +67,7 @@ def check_new(door: Door, cell: Cell) -> None:
         raise Refused("key_taken", f"keys of files that begin with {PRINTED} are the server's", key=cell.key)
     if cell.entity == LINES:
         check_open(_proposal(door, cell))
-    elif cell.entity == addressees.ENTITY:
+    if cell.entity == addressees.ENTITY:
         addressees.check_new(door, cell)
 
 

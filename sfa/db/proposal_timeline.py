@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, and_, func, insert, select
 
-from sfa.db.tables import proposal_events
+from sfa.db.tables import ROWS, proposal_events
 
 BEGINNING = "0" * 64
 SENT, MAILED, BOUNCED, OPENED, DOWNLOADED = "sent", "mailed", "bounced", "opened", "downloaded"
@@ -24,7 +24,7 @@ KINDS = frozenset(
     {SENT, MAILED, BOUNCED, OPENED, DOWNLOADED, ASKED, ANSWERED, SIGNED, ACCEPTED, DECLINED}
     | {EXPIRED, WITHDRAWN, SUPERSEDED, SEALED, LINKED, REVOKED, OPTED_OUT, RECIPIENTS}
 )
-_E = proposal_events.c
+_E, _R = proposal_events.c, ROWS["proposal_recipients"].c
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -66,8 +66,12 @@ def note(
     visitor: Visitor | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> Event:
-    """Add an event; the proposal's row is locked. Whoever waited for that lock did it after who had it."""
+    """Add an event; the proposal's row is locked. `detail` says the recipient's name as it is now, where it says no
+    other: rows change. Whoever waited for the lock did it after who had it."""
     assert kind in KINDS
+    told = dict(detail or {})
+    if recipient_key is not None and "name" not in told:
+        told["name"] = connection.execute(select(_R.name).where(_R.key == recipient_key)).scalar()
     query = select(_E.n, _E.digest, _E.at).where(_E.proposal_key == proposal_key).order_by(_E.n.desc()).limit(1)
     last, before, since = connection.execute(query).first() or (0, BEGINNING, at)
     visitor = visitor or Visitor()
@@ -80,7 +84,7 @@ def note(
         user_key=user_key,
         address=visitor.address,
         agent=visitor.agent,
-        detail=msgspec.json.encode(dict(detail or {}), order="deterministic"),
+        detail=msgspec.json.encode(told, order="deterministic"),
         before=before,
         digest="",
     )

@@ -24,12 +24,14 @@ def draft(
 ) -> str:
     """Begin a proposal of a deal, with the deal's own lines unless told otherwise; it lands whole or not at all (S20),
     as far as a unit goes: lines beyond that follow in units of their own, and not without the proposal.
-    -> its key. `values` are fields of proposals; title, currency, contact and payment are the deal's."""
+    -> its key. `values` are fields of proposals; title, currency, contact and payment are the deal's. A contact that
+    this device does not hold, as its customer went to somebody else, is left out: the server would not take it."""
     row = device.get("deals", deal)
     if row is None:
         raise Refused("row_unknown", f"there is no deals row {deal!r} on this device", entity="deals", key=deal)
     said: dict[str, Any] = {"deal_key": deal, "title": row["name"], "currency": row["currency"] or _currency(device)}
-    said |= {field: row[field] for field in ("contact_key", "payment_days")}
+    said["payment_days"] = row["payment_days"]
+    said["contact_key"] = row["contact_key"] if device.get("contacts", row["contact_key"] or "") is not None else None
     below = device.list("deal_lines", {"deal_key": deal}) if lines else {}
     made, ordered = device.ids.new(), in_order(below)
     steps = [partial(device.create, PROPOSALS, {**said, **(values or {})}, made)]

@@ -32,7 +32,7 @@ from sync.device.outbox import Queued
 from sync.device.visits import zone_of_company
 
 PROPOSALS, LINES, RECIPIENTS, QUESTIONS = "proposals", "proposal_lines", "proposal_recipients", "proposal_questions"
-DRAFT, AGAIN_DRAFT = "draft", ("in_approval", "approved")
+DRAFT, AGAIN_DRAFT, ACCEPTED = "draft", ("in_approval", "approved"), "accepted"
 EDITS = ("create", "update", "delete")
 Row = Mapping[str, Any]
 
@@ -65,7 +65,8 @@ class LineShown(Struct, frozen=True):
 
 
 class Listed(Struct, frozen=True):
-    """A proposal in a list. `total_minor` is null while it cannot be priced; `waiting` what is queued about it."""
+    """A proposal in a list. `total_minor` is what it comes to, or what was accepted; null while it cannot be priced.
+    `waiting` is what is queued about it."""
 
     title: str
     deal: str
@@ -146,12 +147,18 @@ def listed(device: Device, where: Row | None = None) -> dict[str, Listed]:
             deal=(deals.get(row["deal_key"]) or {}).get("name", row["deal_key"]),
             status=_status(row, _waiting(pending, mine)),
             number=row["number"],
-            total_minor=_total(offer_of(row, below[key])),
+            total_minor=_accepted(row) or _total(offer_of(row, below[key])),
             currency=row["currency"],
             waiting=_waiting(pending, mine),
             refused=sum(problem.key in mine for problem in kept),
         )
     return found
+
+
+def _accepted(row: Row) -> int | None:
+    """What a buyer accepted, with the options that were taken."""
+    outcome = row.get("outcome") or {}
+    return outcome.get("total_minor") if row["status"] == ACCEPTED else None
 
 
 def _total(offered: Offer) -> int | None:

@@ -4,6 +4,7 @@ In the memory of each process: a page that is opened writes nothing. Tokens have
 guessing; whoever tries all the same is held up, and with him everybody at his address until he stops.
 """
 
+import logging
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ OF_TOKEN_PER_S, OF_TOKEN_BURST = 4, 240
 ANSWERS_BURST, ANSWERS_EVERY_S = 30, 6  # of one token: accepting, declining, asking
 MISSES_BURST, MISSES_EVERY_S = 30, 10  # of one address: tokens that there are not
 
+_log = logging.getLogger("sfa.page")
+
 
 class Limits:
     def __init__(self, clock: Clock) -> None:
@@ -24,12 +27,23 @@ class Limits:
         self._tokens = RequestRate(clock, per_s=OF_TOKEN_PER_S, burst=OF_TOKEN_BURST)
         self._answers = RequestRate(clock, per_s=1 / ANSWERS_EVERY_S, burst=ANSWERS_BURST)
         self._misses = RequestRate(clock, per_s=1 / MISSES_EVERY_S, burst=MISSES_BURST)
+        self._is_told = False
 
     def enter(self, address: str | None) -> None:
         """Refuses `too_many_requests`, whatever token is said: nobody learns by it whether there is one."""
         where = network(address or "")
         self._misses.peek(where)
         self._addresses.check(where)
+
+    def hear(self, forwarded: str | None, address: str | None) -> None:
+        """Warn once of a proxy that is not trusted: of one that is, the address is among those it forwards."""
+        if forwarded is None or self._is_told or address in {each.strip() for each in forwarded.split(",")}:
+            return
+        self._is_told = True
+        _log.warning(
+            "%s forwards requests and is not in SFA_TRUSTED_PROXIES: if it is your proxy, all buyers share its address",
+            address,
+        )
 
     def missed(self, address: str | None) -> None:
         self._misses.wait_ms(network(address or ""))

@@ -81,12 +81,12 @@ def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Said
     """`said` is what somebody chose, as the fields of a form or by key; what cannot be had leaves it as it was sent."""
     sent = store.document_of(connection, link.proposal_key, link.version)
     standing = answering.standing(connection, now_ms, link)
-    choices, code = standing.choices, None
+    choices, code = standing.choices or NOTHING, None
     shown = sent
-    if choices is None:
-        choices = said if isinstance(said, Choices) else fields_chosen(sent, said) if said is not None else NOTHING
     offer = store.offer_of(connection, link.proposal_key, link.version)
     try:
+        if standing.choices is None and said is not None:
+            choices = said if isinstance(said, Choices) else fields_chosen(sent, said)
         shown = chosen(sent, offer, choices)
     except Refused as refused:
         if refused.code != "choice_invalid" or standing.choices is not None:
@@ -113,7 +113,7 @@ def look(connection: Connection, now_ms: int, key: bytes, link: Link, said: Said
 
 
 def fields_chosen(sent: Document, said: Fields) -> Choices:
-    """What a form says of the options of a document."""
+    """What a form says of the options of a document. Refuses `choice_invalid`."""
 
     def one(name: str) -> str | None:
         return said[name][-1] if said.get(name) else None

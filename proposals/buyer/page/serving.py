@@ -35,6 +35,7 @@ from proposals.buyer.page.words import page_words
 from proposals.buyer.people import Marks, is_ahead
 from proposals.delivery import opting
 from sfa.core.errors import Refused
+from sfa.core.pricing.choosing import Choices
 from sfa.crm.online import Online
 from sfa.files.service import Files
 from sfa.web.errors import PROBLEM_TYPE, problem_of
@@ -74,6 +75,7 @@ class Pages:
 
     async def link(self, visit: Visit) -> Link:
         """Refuses `not_found` alike for every token that opens nothing."""
+        self.limits.hear(visit.headers.get("x-forwarded-for"), visit.address)
         self.limits.enter(visit.address)
         found = await self.screens.read(links.found, visit.token, self.screens.clock.now_ms())
         if found is None:
@@ -96,10 +98,12 @@ class Pages:
     async def choose(self, visit: Visit, body: bytes) -> Answer:
         """What is chosen, reckoned: nothing is kept of it."""
         link = await self.link(visit)
-        look = await self.look(link, chosen_of(body, visit.headers.get("content-type", "")))
+        said = chosen_of(body, visit.headers.get("content-type", ""))
+        look = await self.look(link, said)
         status = 200 if look.choice_code is None else 422
         if not visit.wants_json:
-            return await html(look, visit, Form(), status)
+            kept = {"name": one(said, "name")} if not isinstance(said, Choices) else {}
+            return await html(look, visit, Form(kept=kept), status)
         if look.choice_code is not None:
             raise Refused(look.choice_code)
         return json(await asyncio.to_thread(said_of, look.shown, look.consent, look.consent_digest))

@@ -3,6 +3,7 @@
 Pure. Of a line the page knows its key and nothing else that is not printed (R45).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from proposals.document import Document
 from proposals.templates import sheet
 from proposals.templates.reading import sheet_of
 from proposals.templates.rich import direction
+from sfa.core.errors import Refused
 from sfa.core.pricing.choosing import Choices
 from sfa.core.pricing.values import PricedLine
 
@@ -31,13 +33,15 @@ class Control(Struct, frozen=True):
 
 
 class Stepper(Struct, frozen=True):
-    """How many: decimal texts, as a form writes them."""
+    """How many. `value` is as the document's language writes it, with `point` before decimals; the others are decimal
+    texts."""
 
     name: str
     value: str
     low: str
     high: str
     step: str
+    point: str
 
 
 class OfferedLine(Struct, frozen=True):
@@ -80,7 +84,7 @@ def view_of(document: Document, base: str) -> View:
     by_number = dict(enumerate(zip(document.items, document.priced.lines, strict=True), 1))
     places = _places(document, made)
     parts = tuple(
-        OfferedPart(part, place, tuple(_block(block, by_number) for block in part.blocks))
+        OfferedPart(part, place, tuple(_block(block, by_number, document.language) for block in part.blocks))
         for part, place in zip(made.parts, places, strict=True)
     )
     files = tuple(
@@ -104,11 +108,12 @@ def _places(document: Document, made: sheet.Sheet) -> list[str]:
     return [keys[int(part.anchor.removeprefix("part-"))] or PRICES for part in made.parts]
 
 
-def _block(block: sheet.Block, by_number: Mapping[int, tuple[doc.Item, PricedLine]]) -> OfferedBlock:
-    return OfferedBlock(block.choice, tuple(_line(line, *by_number[line.number]) for line in block.lines))
+def _block(block: sheet.Block, by_number: Mapping[int, tuple[doc.Item, PricedLine]], language: str) -> OfferedBlock:
+    lines = tuple(_line(line, *by_number[line.number], language) for line in block.lines)
+    return OfferedBlock(block.choice, lines)
 
 
-def _line(line: sheet.Line, item: doc.Item, priced: PricedLine) -> OfferedLine:
+def _line(line: sheet.Line, item: doc.Item, priced: PricedLine, language: str) -> OfferedLine:
     control = None
     if item.group is not None:
         control = Control(RADIO, f"{PICK}{item.group}", item.key, priced.counts)
@@ -118,7 +123,8 @@ def _line(line: sheet.Line, item: doc.Item, priced: PricedLine) -> OfferedLine:
     if _has_steps(item):
         step = item.quantity_step or "1"
         low, high = item.quantity_min or step, item.quantity_max or ""
-        stepper = Stepper(f"{QUANTITY}{item.key}", priced.quantity, low, high, step)
+        shown = typed(priced.quantity, language)
+        stepper = Stepper(f"{QUANTITY}{item.key}", shown, low, high, step, point_of(language))
     return OfferedLine(line, item.key, control, stepper)
 
 
@@ -127,7 +133,8 @@ def _line(line: sheet.Line, item: doc.Item, priced: PricedLine) -> OfferedLine:
 
 def choices_of(document: Document, one: Callable[[str], str | None], taken: frozenset[str]) -> Choices:
     """Of the fields of a form: `one` says the value of a field, `taken` the boxes that are ticked. A box that is not
-    named was left; of a group, and of a quantity, that is not named nothing was said."""
+    named was left; of a group, and of a quantity, that is not named nothing was said. Refuses `choice_invalid` for a
+    quantity that is no number in the document's language."""
     lines: dict[str, bool] = {}
     quantities: dict[str, str] = {}
     for item in document.items:
@@ -138,8 +145,42 @@ def choices_of(document: Document, one: Callable[[str], str | None], taken: froz
             lines[item.key] = item.key in taken
         said = one(f"{QUANTITY}{item.key}") if _has_steps(item) else None
         if said is not None and said.strip():
-            quantities[item.key] = said.strip().replace(",", ".")
+            quantities[item.key] = _quantity(said.strip(), document.language, item.key)
     return Choices(lines, quantities)
+
+
+def _quantity(said: str, language: str, line: str) -> str:
+    found = number_of(said, language)
+    if found is None:
+        raise Refused("choice_invalid", f"line {line}: this is no number", reason="value", line=line)
+    return found
+
+
+def point_of(language: str) -> str:
+    """What stands before decimals; groups of three digits are parted by the other one of the two."""
+    return POINTS.get(language, ".")
+
+
+def typed(decimal: str, language: str) -> str:
+    """A decimal text as it stands in a field: without groups."""
+    return decimal.replace(".", point_of(language))
+
+
+def number_of(said: str, language: str) -> str | None:
+    """The decimal text of what somebody typed, by the rules of a language; null for what is no number in it. `1,000` is
+    a thousand in English and one in Spanish, `1,5` is nothing in English."""
+    match = NUMBERS[point_of(language)].fullmatch(said)
+    if match is None:
+        return None
+    whole = re.sub(r"[.,]", "", match[1])
+    return f"{whole}.{match[2]}" if match[2] else whole
+
+
+POINTS = {"es": ",", "pt-BR": ","}
+NUMBERS = {
+    ".": re.compile(r"([0-9]+|[1-9][0-9]{0,2}(?:,[0-9]{3})+)(?:\.([0-9]+))?"),
+    ",": re.compile(r"([0-9]+|[1-9][0-9]{0,2}(?:\.[0-9]{3})+)(?:,([0-9]+))?"),
+}
 
 
 def said_of(document: Document, consent: str, consent_digest: str) -> dict[str, Any]:

@@ -28,8 +28,8 @@ export function choosing(form, base) {
   const later = () => { clearTimeout(timer); timer = setTimeout(ask, PAUSE_MS); };
 
   for (const field of fields) {
-    field.addEventListener("change", () => { within(field); later(); });
     const stepper = field.closest(".stepper");
+    field.addEventListener("change", () => { if (stepper) within(field, stepper); later(); });
     if (stepper) stepping(field, stepper, later);
   }
   if (fields.length) for (const place of document.querySelectorAll(".update")) place.hidden = true;
@@ -37,33 +37,43 @@ export function choosing(form, base) {
     if (event.key === "Enter" && event.target.name?.startsWith("quantity.")) { event.preventDefault(); event.target.blur(); }
   });
   // A browser that goes back shows what was chosen, and not what that comes to.
-  if (fields.some((field) => (field.type === "number" ? field.value !== field.defaultValue : field.checked !== field.defaultChecked))) later();
+  if (fields.some((field) => (field.type === "text" ? field.value !== field.defaultValue : field.checked !== field.defaultChecked))) later();
 }
 
-function within(field) {
-  if (field.type !== "number") return;
-  const step = Number(field.step) || 1, low = Number(field.min) || step;
-  let value = Number(String(field.value).replace(",", "."));
-  if (!Number.isFinite(value)) value = low;
-  value = low + Math.round((value - low) / step) * step;
-  if (field.max !== "") value = Math.min(value, low + Math.floor((Number(field.max) - low) / step + 1e-9) * step);
-  const places = Math.max(...[field.step, field.min].map((text) => (text.split(".")[1] ?? "").length));
-  field.value = String(Number(Math.max(value, low).toFixed(places)));
+// As the server reads it: by the language of the offer, and what is no number in it is none.
+function numberOf(text, point) {
+  const form = point === "," ? /^(\d+|[1-9]\d{0,2}(\.\d{3})+)(,\d+)?$/ : /^(\d+|[1-9]\d{0,2}(,\d{3})+)(\.\d+)?$/;
+  if (!form.test(text.trim())) return NaN;
+  const other = point === "," ? "." : ",";
+  return Number(text.trim().replaceAll(other, "").replace(point, "."));
+}
+
+function within(field, stepper, by = 0) {
+  const { step: stepText, low: lowText, high, point } = stepper.dataset;
+  const step = Number(stepText) || 1, low = Number(lowText) || step;
+  let value = numberOf(field.value, point);
+  if (Number.isNaN(value) && !by) return; // the server says so, and what was typed stays
+  if (Number.isNaN(value)) value = low;
+  value = low + Math.round((value + by * step - low) / step) * step;
+  if (high !== "") value = Math.min(value, low + Math.floor((Number(high) - low) / step + 1e-9) * step);
+  const places = Math.max(...[stepText, lowText].map((text) => (text.split(".")[1] ?? "").length));
+  const kept = Math.max(value, low);
+  if (kept < 1e15) field.value = String(Number(kept.toFixed(places))).replace(".", point);
 }
 
 function stepping(field, stepper, later) {
   const buttons = [...stepper.querySelectorAll(".step")];
   const bound = () => {
     for (const button of buttons) {
-      const limit = button.dataset.by < 0 ? field.min : field.max;
-      button.disabled = limit !== "" && (Number(field.value) - Number(limit)) * button.dataset.by >= 0;
+      const limit = button.dataset.by < 0 ? stepper.dataset.low : stepper.dataset.high;
+      const value = numberOf(field.value, stepper.dataset.point);
+      button.disabled = limit !== "" && (value - Number(limit)) * button.dataset.by >= 0;
     }
   };
   for (const button of buttons) {
     button.hidden = false;
     button.addEventListener("click", () => {
-      field.value = String(Number(field.value) + Number(button.dataset.by) * (Number(field.step) || 1));
-      within(field);
+      within(field, stepper, Number(button.dataset.by));
       bound();
       if (button.disabled) field.focus();
       later();

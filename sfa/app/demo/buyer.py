@@ -117,8 +117,9 @@ def _draft(ana: Phone) -> str:
     """Within what a rep may give, so that nobody need approve it."""
     device = ana.device
     taken = {row["deal_key"] for row in device.list("proposals").values()}
+    held = device.list("accounts")  # of some of her deals the customer went to somebody else
     deals = device.list("deals", {"owner_key": ana.user_key, "closed_at": None})
-    deal = min(k for k, row in deals.items() if row["account_key"] and row["currency"] and k not in taken)
+    deal = min(k for k, row in deals.items() if row["account_key"] in held and row["currency"] and k not in taken)
     prices = device.list("prices", {"currency": deals[deal]["currency"]}).values()
     said: dict[str, Any] = {"title": "What we talked about", "payment_days": 30}
     said["summary"] = "Two machines, installed and explained. **You can sign this on your phone.**"
@@ -200,12 +201,11 @@ def _sign(buyer: Buyer, proposal: str) -> None:
 def _prove(buyer: Buyer, proposal: str, folder: Path) -> None:
     day, ana = buyer.day, buyer.day.ana
     deadline = time.monotonic() + SEAL_S
-    while True:
-        answer = buyer.web.get(f"{buyer.link}/final.pdf")
-        if answer.status_code == 200 or time.monotonic() > deadline:
+    while (answer := buyer.web.get(f"{buyer.link}/final.pdf")).status_code != 200 and time.monotonic() < deadline:
+        ana.device.sync()
+        if _row(ana, proposal)["render_problem"]:
             break
         time.sleep(0.3)
-    ana.device.sync()
     if answer.status_code != 200 and _row(ana, proposal)["render_state"] != "rendered":
         day.tell("this machine prints nothing, so nothing is sealed")
         return

@@ -15,6 +15,7 @@ from sfa.app.demo.story import Day
 from sfa.core.money import format_minor
 from sfa.db.tables import ROWS, history
 from sfa.profit.price import guiding
+from sfa.profit.price.limits import NOBODY, UNKNOWN
 from sfa.profit.price.whatif import Changes, LineChange
 from sync.device import whatif
 
@@ -68,14 +69,18 @@ def _on_the_phone(day: Day, deal: str, changes: Changes) -> None:
     before, after = told.compared.before, told.compared.after
     for side, name in ((before, "as it is"), (after, "with it")):
         verdicts = ", ".join(sorted({line.verdict for line in side.lines}))
-        day.tell(f"without signal, {name}: {_money(side.amount_minor, told.currency)}, {verdicts}; {_approval(side)}")
+        day.tell(
+            f"without signal, {name}: {_money(side.amount_minor, told.currency)}, {verdicts}; {by_whom(side.approver)}"
+        )
     day.check("the phone says who would have to approve it", after.approver not in (None, before.approver))
     hidden = {total.code for total in after.waterfall.totals[2:]}
     day.check("and that costs are not on it", told.partial and hidden == {"not_permitted"})
 
 
-def _approval(side: Any) -> str:
-    return f"to be approved by a {side.approver}" if side.approver is not None else "no approval needed"
+def by_whom(role: str | None) -> str:
+    """Who must approve it, in words, as far as a phone can say."""
+    said = {None: "no approval needed", NOBODY: "nobody may approve it", UNKNOWN: "it cannot say who must approve it"}
+    return said.get(role, f"to be approved by a {role}")
 
 
 def _print(day: Day, told: Told) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from sfa.app.demo import buyer
+from sfa.app.demo.margins import by_whom
 from sfa.app.demo.phones import Phone
 from sfa.app.demo.story import Day
 from sfa.core.money import format_minor
@@ -28,7 +29,7 @@ def offer_a_customer(day: Day, server: str, folder: Path) -> str:
     told = proposals.shown(ana.device, key)
     assert told.priced is not None
     total = f"{format_minor(told.priced.total_minor, told.currency)} {told.currency}"
-    day.tell(f"on the phone it comes to {total}; to be approved by a {told.approval}")
+    day.tell(f"on the phone it comes to {total}; {by_whom(told.approval)}")
     day.check("the phone knows who must approve it, and has no number to give", told.approval and told.number is None)
     day.sync(ana)
     day.sync(ana)
@@ -59,8 +60,9 @@ def offer_a_customer(day: Day, server: str, folder: Path) -> str:
 def _draft(ana: Phone) -> str:
     """An open deal of hers with a customer, one product at its list price, and more off than she may give."""
     device = ana.device
+    held = device.list("accounts")
     deals = device.list("deals", {"owner_key": ana.user_key, "closed_at": None})
-    deal = min(key for key, row in deals.items() if row["account_key"] is not None and row["currency"] is not None)
+    deal = min(key for key, row in deals.items() if row["account_key"] in held and row["currency"] is not None)
     product = min(
         price["product_key"] for price in device.list("prices", {"currency": deals[deal]["currency"]}).values()
     )

@@ -81,7 +81,8 @@ proposal_events = Table(
 
 # Who signed which bytes: `document_digest` of what was sent, `chosen_digest` of that with the options that were taken.
 # `recipient_key` is that of the recipient, or `link:` and the key of a link that was handed over. `picture` is the
-# drawn signature, made anew by the server as PNG. `choices` is JSON as it was reckoned with.
+# drawn signature, made anew by the server as PNG. `email` is where the link was mailed; `handed_over`: somebody of the
+# company had it made and gave it on. `choices` is JSON as it was reckoned with.
 proposal_signatures = Table(
     "proposal_signatures",
     METADATA,
@@ -92,6 +93,7 @@ proposal_signatures = Table(
     Column("link_key", KEY, nullable=False),
     Column("name", Text, nullable=False),
     Column("email", Text),
+    Column("handed_over", Boolean, nullable=False),
     Column("method", Text, nullable=False),
     Column("picture", LargeBinary),
     Column("consent", Text, nullable=False),

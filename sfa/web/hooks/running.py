@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from sfa.core.clock import Clock
 from sfa.core.ids import KeyMaker
 from sfa.db import news
+from sfa.db.attending import attend
 from sfa.db.database import Database
 from sfa.web.hooks import deliveries, signing
 from sfa.web.hooks.backoff import DELIVERED, verdict
@@ -24,7 +25,7 @@ from sfa.web.hooks.deliveries import Claimed, Ready
 from sfa.web.hooks.sending import Outcome, Sender
 from sfa.web.hooks.signing import Seals, Unreadable
 
-BEAT_S, LOOK_S, PAUSE_S = 5.0, 10.0, 0.05
+BEAT_S, LOOK_S = 5.0, 10.0
 _log = logging.getLogger("sfa.hooks")
 
 
@@ -97,22 +98,11 @@ class Hooks:
         self._heard.set()
 
     async def _run(self) -> None:
-        while True:
-            self._heard.clear()
-            wait_s = LOOK_S
-            try:
-                await self.take()
-                looked = await self.database.read_async(look, self.clock.now_ms(), tuple(self._working))
-                if looked.next_at is not None:
-                    wait_s = min(LOOK_S, max(0.0, (looked.next_at - self.clock.now_ms()) / 1000))
-            except Exception:
-                _log.exception("cannot look what is to be posted; the next look does it")
-            await asyncio.sleep(PAUSE_S)
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._heard.wait()
-            except TimeoutError:
-                pass
+        await attend(self._heard, self.clock, self._step, look_s=LOOK_S, what="to be posted")
+
+    async def _step(self) -> int | None:
+        await self.take()
+        return (await self.database.read_async(look, self.clock.now_ms(), tuple(self._working))).next_at
 
     async def _beat(self) -> None:
         while True:

@@ -104,6 +104,7 @@ def test_every_table_holds_what_the_door_would_have_written(opened: Opened, monk
     through_the_door(door)
     door.write(_as_rebuilt)
     expected = everything(door)
+    del expected["webhook_events"]  # a seed makes what was before: no other system is told of it
     for name, apart_from in (("here", ACCOUNTS + 1), ("apart", ACCOUNTS)):
         database = opened(name)
         monkeypatch.setattr(write, "APART_FROM", apart_from)

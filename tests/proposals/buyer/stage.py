@@ -84,6 +84,13 @@ class Stage:
         token = who.device.store.state().access_token
         return httpx.get(f"{self.address}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=30.0)
 
+    def handed_over(self, key: str, kind: str) -> str:
+        """A link that the rep asks for."""
+        token = self.ana.device.store.state().access_token
+        said, headers = {"kind": kind}, {"Authorization": f"Bearer {token}"}
+        answer = httpx.post(f"{self.address}/api/proposals/{key}/links", json=said, headers=headers, timeout=30.0)
+        return str(answer.raise_for_status().json()["url"])
+
     # -- the rep's part -----------------------------------------------------------------------------------------------
 
     def draft(self, title: str, discount_bp: int = 1_500, to: str = BUYER) -> str:

@@ -8,6 +8,7 @@ from sfa.crm.erasure import erase_person
 from sfa.db.tables import mail_outbox
 from sfa.db.writes import Door, Origin
 from tests.office import Office
+from tests.proposals.buyer.answers import answers, decline
 from tests.proposals.buyer.looking import KEY, RITA, link, look
 from tests.proposals.buyer.test_questions import answer, ask
 from tests.proposals.selling import offered, order, versions
@@ -19,6 +20,27 @@ def erase(office: Office) -> None:
         erase_person(Door(connection, now), "carl", Origin(author_key="root", at=now, stored_at=now), "asked")
 
     office.database.write(work)
+
+
+def test_who_declined_is_named_by_the_timeline_alone(office: Office) -> None:
+    """Name and reason go from what devices get, from the answer, from mails and from history; events are a chain."""
+    ana = offered(office)
+    office.put(("proposal_recipients", "rita-p1", {**RITA, "contact_key": "carl"}))
+    order(ana, "send")
+    decline(office, link(office), "Too dear for Secretname", "Rita Secretname")
+    for _ in range(2):
+        erase(office)
+    outcome = office.row("proposals", "p1")["outcome"]
+    assert (outcome["kind"], outcome["by"], outcome["reason"]) == ("declined", "Erased", None)
+    assert [(row["by"], row["reason"]) for row in answers(office)] == [("Erased", None)]
+    left = [
+        office.row("proposals", "p1"),
+        office.history("proposals", "p1"),
+        office.all(select(mail_outbox)),
+        versions(office)[0]["cause"],
+    ]
+    assert "Secretname" not in str(left)
+    assert timeline.broken_at("p1", office.database.read(timeline.events_of, "p1")) is None
 
 
 def test_what_is_left_of_a_recipient_says_nobody(office: Office) -> None:

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from proposals.buyer import opens
+from proposals.buyer import links, opens
 from proposals.buyer.opens import AGAIN_MS, BEAT_S, BEATS_MAX, Beat, Time, bounded
 from proposals.buyer.people import FILTERS, PREVIEWS, TOOLS, Look, device_of, is_ahead, is_program, why_not
 from proposals.evidence import timeline
-from sfa.db.tables import webhook_events
+from sfa.core.errors import Refused
+from sfa.db.tables import proposal_opens, webhook_events
 from tests.builders import DAY_MS
 from tests.office import Office
 from tests.proposals.buyer.looking import CHROME, link, look, sent, session, sessions
@@ -88,6 +89,16 @@ def test_what_is_no_person_or_does_not_look_counts_nothing(office: Office, said:
     assert look(office, at, **said) == opens.Seen(False, reason)
     assert (office.seq(), office.row("proposals", "p1")["opens"], versions(office)[0]["status"]) == (before, 0, "sent")
     assert [kept["why_not"] for kept in sessions(office)] == [reason]
+
+
+def test_a_link_that_is_revoked_between_looking_and_telling_counts_nothing(office: Office) -> None:
+    sent(office)
+    at = link(office)
+    office.database.write(links.revoke, "p1", None, office.clock.now_ms(), None)
+    with pytest.raises(Refused) as refused:
+        look(office, at)
+    assert refused.value.code == "not_found"
+    assert (office.row("proposals", "p1")["opens"], office.all(select(proposal_opens))) == (0, [])
 
 
 def test_a_staff_link_counts_nothing_whoever_opens_it(office: Office) -> None:

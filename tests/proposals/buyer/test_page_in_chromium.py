@@ -211,6 +211,8 @@ def test_without_a_script_it_is_chosen_and_accepted_by_forms(
         page.get_by_role("checkbox", name="Charging point").check()
         page.get_by_role("button", name="Update the total").click()
         expect(page.locator("#rows tr.total td")).to_have_text("€266,133.94")
+        expect(page.locator("#name")).to_have_value("Inés Caballero")
+        page.locator("#name").fill("")
         page.locator("#consent").check()
         page.get_by_role("button", name="Accept for").click()
         expect(page.locator("#name-wrong")).to_have_text("Please give your full name.")

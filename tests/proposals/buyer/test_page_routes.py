@@ -17,6 +17,7 @@ from sfa.db.tables import (
 from tests.crm.desk import Desk
 from tests.office import Office
 from tests.proposals.buyer.paging import Visitor, form_of, linked, sent
+from tests.proposals.selling import LINE
 
 pytestmark = pytest.mark.xdist_group("page_routes")
 STRANGE = '<script>alert(1)</script> & "O\'Brien"'
@@ -103,6 +104,35 @@ def test_a_choice_that_the_offer_does_not_leave_is_refused(desk: Desk, said: dic
     assert (refused.status_code, refused.json()["code"]) == (422, "choice_invalid")
     page = ines.post("/choose", {"take": ["c2-3"], **said})
     assert (page.status_code, "This choice is not possible" in page.text) == (422, True)
+
+
+def test_a_quantity_that_nobody_can_pay_is_refused_like_any_other_choice(desk: Desk) -> None:
+    """A line without a most leaves any quantity; an amount that cannot be kept is said, and the name that was typed
+    stays."""
+    ines = sent(desk, "huge1", line={**LINE, "quantity_min": "1", "unit_price_minor": 900_000_00})
+    form, huge = form_of(ines.get().text), {"quantity.huge1-1": "999999999999"}
+    refused = ines.post("/choose", {**form, **huge}, headers={"Accept": "application/json"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "choice_invalid")
+    for path in ("/choose", "/accept"):
+        page = ines.post(path, {**form, **huge})
+        assert (page.status_code, "This choice is not possible" in page.text) == (422, True)
+        assert 'value="Inés Caballero"' in page.text
+    by_key = {"quantities": {"huge1-1": "999999999999"}}
+    assert ines.post("/choose", json=by_key, headers={"Accept": "application/json"}).status_code == 422
+
+
+def test_quantities_are_read_as_the_language_of_the_offer_writes_them(desk: Desk) -> None:
+    line = {**LINE, "quantity_min": "0.5", "quantity_step": "0.5", "quantity": "1.5", "unit_price_minor": 1_00}
+    accept = {"Accept": "application/json"}
+    for key, language, shown, thousand in (("n1", "en", "1.5", "1,000"), ("n2", "es", "1,5", "1.000")):
+        ines = sent(desk, key, line=line, language=language)
+        name = f"quantity.{key}-1"
+        assert form_of(ines.get().text)[name] == shown
+        told = ines.post("/choose", {name: shown}, headers=accept).json()
+        assert told["total_minor"] == 150
+        assert ines.post("/choose", {name: thousand}, headers=accept).json()["total_minor"] == 1_000_00
+        other = shown.translate(str.maketrans(".,", ",."))
+        assert ines.post("/choose", {name: other}, headers=accept).json()["code"] == "choice_invalid"
 
 
 def test_an_acceptance_by_a_form_alone_is_kept_once(desk: Desk) -> None:

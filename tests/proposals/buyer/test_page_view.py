@@ -1,6 +1,7 @@
 """What the page shows of a document and reads of a form: texts of the PDF, fields that lead back to choices. Pure."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,9 @@ from proposals.buyer.page.forms import Visit, chosen_of, drawing_of, fields_of, 
 from proposals.buyer.page.html import asset, assets_digest, notice, page
 from proposals.buyer.page.limits import MISSES_BURST, Limits, is_crossed
 from proposals.buyer.page.reading import fields_chosen
-from proposals.buyer.page.view import PICK, QUANTITY, TAKE, said_of, view_of
+from proposals.buyer.page.view import PICK, QUANTITY, TAKE, number_of, point_of, said_of, typed, view_of
 from proposals.document import Brand, Document
+from proposals.templates import formats
 from proposals.templates.reading import sheet_of
 from sfa.core.clock import VirtualClock
 from sfa.core.colours import CONTRAST_MIN, PAPER, contrast
@@ -58,9 +60,67 @@ def test_every_amount_that_a_script_hears_is_one_of_the_sheet() -> None:
 @given(st.dictionaries(TEXTS, st.lists(TEXTS, max_size=3), max_size=5))
 def test_whatever_a_form_says_it_becomes_choices_of_lines_of_the_offer(said: dict[str, list[str]]) -> None:
     keys = {item.key for item in SHOWN.items}
-    choices = fields_chosen(SHOWN, {**said, TAKE: ["l8", *said.get(TAKE, [])], f"{QUANTITY}l8": ["x\x00"]})
+    choices = fields_chosen(SHOWN, {**said, TAKE: ["l8", *said.get(TAKE, [])], f"{QUANTITY}l8": ["4"]})
     assert set(choices.lines) | set(choices.quantities) <= keys
     assert choices.lines["l8"] is True
+
+
+LANGUAGES = st.sampled_from(["en", "es", "pt-BR"])
+
+
+@given(st.integers(0, 10**12 - 1), st.integers(0, 10**12 - 1), st.integers(0, 12), LANGUAGES)
+def test_a_quantity_that_the_page_prints_reads_back_as_itself(
+    whole: int, rest: int, places: int, language: str
+) -> None:
+    """In the field, and as the sheet beside it writes it, with groups."""
+    decimals = f"{rest:012}"[:places].rstrip("0")
+    decimal = f"{whole}.{decimals}" if decimals else str(whole)
+    assert number_of(typed(decimal, language), language) == decimal
+    assert number_of(formats.quantity(decimal, language), language) == decimal
+
+
+@given(LANGUAGES, st.text("0123456789.,", max_size=14))
+def test_a_number_is_read_in_one_way_or_not_at_all(language: str, said: str) -> None:
+    found = number_of(said, language)
+    if found is not None:
+        point = point_of(language)
+        assert Decimal(found) == Decimal(said.replace("," if point == "." else ".", "").replace(point, "."))
+
+
+@pytest.mark.parametrize(
+    ("said", "en", "es"),
+    [
+        ("1,000", "1000", "1.000"),
+        ("1.000", "1.000", "1000"),
+        ("1,5", None, "1.5"),
+        ("1.5", "1.5", None),
+        ("1,000.5", "1000.5", None),
+        ("1.000,5", None, "1000.5"),
+        ("12,34,567", None, None),
+        ("0,500", None, "0.500"),
+        ("1,000,00", None, None),
+        ("1 000", None, None),
+        ("-1", None, None),
+        ("+1", None, None),
+        ("1e3", None, None),
+        ("\u0661", None, None),
+        ("4\n", None, None),
+        (".", None, None),
+        ("", None, None),
+        ("4.", None, None),
+        (",5", None, None),
+    ],
+)
+def test_numbers_are_read_by_the_language_of_the_document(said: str, en: str | None, es: str | None) -> None:
+    assert number_of(said, "en") == en
+    assert number_of(said, "es") == number_of(said, "pt-BR") == es
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "1,5"), ("es", "1.5"), ("pt-BR", "1.5"), ("en", "x\x00")])
+def test_what_is_no_number_in_the_language_is_no_choice(language: str, said: str) -> None:
+    with pytest.raises(Refused) as refused:
+        fields_chosen(document(language=language), {f"{QUANTITY}l8": [said]})
+    assert (refused.value.code, refused.value.details) == ("choice_invalid", {"reason": "value", "line": "l8"})
 
 
 @given(st.binary(max_size=300), st.sampled_from(["application/x-www-form-urlencoded", "application/json", "x", ""]))
@@ -142,6 +202,16 @@ def test_who_guesses_is_held_up_with_his_whole_line_until_he_stops() -> None:
     limits.enter(None)
     clock.advance(10_000)
     limits.enter("2001:db8::ffff")
+
+
+def test_a_proxy_that_is_not_trusted_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    limits = Limits(VirtualClock(NOW))
+    limits.hear(None, "192.0.2.1")
+    limits.hear("198.51.100.7, 192.0.2.9", "198.51.100.7")  # the server took the buyer's address of it
+    assert caplog.records == []
+    for _ in range(2):
+        limits.hear("198.51.100.7", "192.0.2.1")
+    assert [("SFA_TRUSTED_PROXIES" in record.message) for record in caplog.records] == [True]
 
 
 @given(st.text(max_size=600))

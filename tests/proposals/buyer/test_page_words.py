@@ -9,6 +9,7 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
+from proposals import buyer
 from proposals.buyer.changes import KINDS
 from proposals.buyer.page import said as page_said
 from proposals.buyer.page import words as page_words
@@ -16,7 +17,7 @@ from proposals.buyer.page.words import FOLDER, language_of
 from proposals.templates.formats import LOCALES
 from proposals.templates.words import PLACES
 
-HOUSE = Path(page_words.__file__).parent
+HOUSE = Path(buyer.__file__).parent
 SAME = {"Total", "Subtotal", "Items", "Sobre"}
 
 
@@ -24,7 +25,7 @@ def said() -> set[str]:
     trees = [Environment().parse(path.read_text("utf-8")) for path in (HOUSE / "pages").glob("*.j2")]
     texts = [text for tree in trees for _, _, text in extract_from_ast(tree)]
     found = {str(text[0]) if isinstance(text, tuple) else str(text) for text in texts}
-    for path in HOUSE.glob("page_*.py"):
+    for path in (HOUSE / "page").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 name = getattr(node.func, "id", None)

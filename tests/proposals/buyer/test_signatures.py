@@ -1,8 +1,11 @@
 """What counts as a signature, and what is agreed to by it."""
 
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -47,7 +50,7 @@ def test_what_is_no_drawing_is_refused() -> None:
     assert reason("stamped", None) == "method"
     assert reason("drawn", b"") == reason("drawn", drawing(kind="BMP")) == "type"
     assert reason("drawn", drawing()[:60]) == "type"
-    assert reason("drawn", bomb(50_000, 50_000)) == "type"  # more than a picture may have at all
+    assert reason("drawn", bomb(50_000, 50_000)) == "dimensions"
     assert reason("drawn", bomb(9_000, 9_000)) == reason("drawn", drawing(size=(2_001, 40))) == "dimensions"
     assert reason("drawn", drawing(size=(8, 8), strokes=0)) == "dimensions"
     assert reason("drawn", bomb(2_000, 2_000)) == reason("drawn", drawing(strokes=0)) == "empty"
@@ -65,13 +68,45 @@ def test_what_is_drawn_is_made_anew_and_says_nothing_else() -> None:
     assert made is not None
     assert not any(word in made for word in (b"secret", b"tEXt", b"iCCP", b"trailing"))
     with Image.open(BytesIO(made)) as kept:
-        assert (kept.format, kept.mode) == ("PNG", "LA")
-        assert kept.getbbox() is not None
+        assert (kept.format, kept.mode) == ("PNG", "P")
         assert max(kept.size) < 400
-        assert set(kept.getchannel("A").tobytes()) == {0, 255}
-        assert set(kept.getchannel("L").tobytes()) == {0}
+        seen = kept.convert("RGBA")
+        assert {color for _, color in seen.getcolors() or []} == {(0, 0, 0, 0), (0, 0, 0, 255)}
+    with Image.open(BytesIO(drawing())) as opened:
+        whole = opened.getchannel("A")
+        assert seen.getchannel("A").tobytes() == whole.point([0] + 255 * [255]).crop(whole.getbbox()).tobytes()
     assert signatures.picture_of("drawn", drawing()) == made
     assert signatures.picture_of("typed", None) is None
+
+
+def test_what_is_kept_is_not_larger_than_what_may_come() -> None:
+    """Noise that a browser's two colours hold in less than the limit, and strokes that stay small."""
+    noise = Image.frombytes("1", (1_264, 1_264), Random(1).randbytes(158 * 1_264))
+    assert len(saved(noise)) > signatures.DRAWING_BYTES_MAX - 1_000
+    made = signatures.picture_of("drawn", saved(noise.crop((0, 0, 1_200, 1_200))))
+    assert made is not None
+    assert len(made) < signatures.DRAWING_BYTES_MAX
+    made = signatures.picture_of("drawn", drawing())
+    assert made is not None
+    assert len(made) < len(drawing())
+
+
+def test_a_picture_that_grows_beyond_the_limit_by_being_made_anew_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = Image.frombytes("1", (64, 64), Random(1).randbytes(8 * 64)).convert("L").resize((256, 256), 0)
+    small = saved(noise, optimize=True)
+    made = signatures.picture_of("drawn", small)
+    assert made is not None
+    monkeypatch.setattr(signatures, "KEPT_BYTES_MAX", len(made) - 1)
+    assert reason("drawn", small) == "size"
+
+
+def test_many_drawings_are_read_at_once() -> None:
+    """Nothing in reading them is of the whole process: none reads with what another one set."""
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: signatures.picture_of("drawn", drawing()), range(40)))
+    assert len(set(made)) == 1
+    assert (list(warnings.filters), "warnings" in vars(signatures)) == (before, False)
 
 
 @given(st.binary(max_size=300))
@@ -117,7 +152,7 @@ def test_what_is_agreed_to_names_the_offer_and_its_total_in_the_buyers_language(
 def test_a_companys_own_text_comes_after_what_is_signed() -> None:
     own = structs.replace(document(), consent="  I have the power of {total} attorney. ")
     text = consent.consent_text(own, "€1.00")
-    assert text.startswith("I accept proposal AF-2026-0118")
+    assert text.startswith("I accept offer AF-2026-0118")
     assert text.endswith("I have the power of {total} attorney.")
     assert b'"consent"' in canonical(own)
     assert b'"consent"' not in canonical(document())  # as it was before there was such a text

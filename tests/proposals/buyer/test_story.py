@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import pikepdf
 import pypdfium2 as pdfium
 import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -32,6 +33,7 @@ from sfa.db.tables import (
     deal_quote_lines,
     deal_quotes,
     proposal_answers,
+    proposal_opens,
     proposal_versions,
     webhook_events,
 )
@@ -63,6 +65,8 @@ def test_the_whole_story(stage: Stage, chromium: Chromium, tmp_path: Path) -> No
     assert all(shown in letter.part(kind) for kind in ("plain", "html"))
     link = link_of(letter)
     _looked_at_by_programs(stage, key, link)
+    with chromium.window() as window:
+        _looked_at_by_staff(stage, key, link, Reader(window, link, tmp_path))
     with chromium.window() as window:
         reader = Reader(window, link, tmp_path)
         _opened(stage, key, reader, shown)
@@ -97,6 +101,19 @@ def _looked_at_by_programs(stage: Stage, key: str, link: str) -> None:
     stage.ana.device.sync()
     row = stage.proposal(key)
     assert (row["opens"], row["opened_at"], row["status"]) == (0, None, "sent")
+
+
+def _looked_at_by_staff(stage: Stage, key: str, link: str, reader: Reader) -> None:
+    """R51: the rep sees the page as the buyer does; in that browser the buyer's own link counts for nothing either."""
+    reader.page.goto(stage.handed_over(key, "staff"))
+    assert reader.page.get_by_role("note").is_visible()
+    assert not reader.page.get_by_role("button", name="Accept for").is_visible()
+    reader.open()
+    reader.read()
+    looks = stage.rows(proposal_opens, proposal_opens.c.proposal_key == key)
+    assert {(look["counted"], look["why_not"]) for look in looks} == {(False, "scanner"), (False, "staff")}
+    stage.ana.device.sync()
+    assert (stage.proposal(key)["opens"], stage.proposal(key)["status"]) == (0, "sent")
 
 
 def _opened(stage: Stage, key: str, reader: Reader, shown: str) -> None:
@@ -241,9 +258,15 @@ def _the_same_everywhere(stage: Stage, key: str, files: dict[str, bytes], chosen
         answer["final_sha256"],
         answer["certificate_sha256"],
     )
+    with pikepdf.open(io.BytesIO(files["final"])) as final:
+        assert final.attachments["accepted.json"].get_file().read_bytes() == answer["document"]
     texts = {name: _text(content) for name, content in files.items()}
     assert all(chosen in text for text in texts.values())
     assert all(digest in _dense(texts["certificate"]) for digest in (version["digest"], answer["final_sha256"]))
+    since_answer = texts["certificate"].partition("Question answered")[2]
+    assert since_answer.index(accepted.document.seller.name) < since_answer.index(
+        NAME
+    )  # who of the company, the company
     (signature,) = accepted.signatures
     assert signature.consent_digest == _sha256(signature.consent.encode())
     assert chosen in signature.consent

@@ -90,14 +90,6 @@ def test_a_version_that_was_withdrawn_or_sent_anew_sets_its_signers_free(office:
     assert delete(office, ana, "carla").outcome == "applied"
 
 
-def test_who_signed_what_was_accepted_stays(office: Office) -> None:
-    ana = two(office)
-    accept(office, link(office))
-    accept(office, link(office, "dora"), name="Dora Paz")
-    assert ana.edit(WHO, "carla", name="Mallory").code == "proposal_locked"
-    assert delete(office, ana, "carla").code == "proposal_locked"
-
-
 def test_before_a_signature_the_timeline_tells_each_change_of_signers(office: Office) -> None:
     """R48: with no name and no address; the certificate has a word for it."""
     ana = two(office)

@@ -72,9 +72,25 @@ def test_a_mail_server_that_is_busy_is_asked_again_with_growing_pauses(office: O
 def test_content_that_is_refused_for_good_is_told_like_a_bounce(office: Office) -> None:
     sent(office)
     server = Server()
-    server.to_content = "554 5.7.1 Looks like spam"
+    server.to_content = "554 5.6.0 Nobody reads this"
     mailed(office, server)
-    assert (people(office)[CARL]["state"], people(office)[CARL]["problem"]) == ("bounced", "5.7.1")
+    assert (people(office)[CARL]["state"], people(office)[CARL]["problem"]) == ("bounced", "5.6.0")
+
+
+def test_a_policy_about_the_sender_is_no_bad_address(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody sets it right, and the mail goes: the recipient's row says nothing of a bounce meanwhile."""
+    sent(office)
+    server = Server()
+    server.answers[CARL] = "550 5.7.26 This sender is not authenticated"
+    with caplog.at_level(logging.WARNING, "sfa.mail"):
+        mailed(office, server)
+    assert (only(office)["state"], only(office)["code"]) == ("queued", "5.7.26")
+    assert people(office)[CARL]["state"] == "new"
+    assert "a policy refuses it" in caplog.text
+    office.clock.advance(30_000)
+    server.answers.clear()
+    assert len(mailed(office, server).taken) == 1
+    assert (people(office)[CARL]["state"], events(office)) == ("mailed", ["sent", "mailed"])
 
 
 def test_where_no_mail_server_answers_mails_wait_and_health_says_so(office: Office) -> None:

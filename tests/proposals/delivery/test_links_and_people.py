@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
 from proposals.buyer import links
 from proposals.buyer.links import Link
-from proposals.delivery import handing, opting, reminders
+from proposals.delivery import handing, opting, outbox, preparing, reminders
 from proposals.delivery.handing import Wanted
 from proposals.delivery.preparing import Site
+from proposals.evidence import timeline
 from proposals.evidence.timeline import Visitor
 from sfa.core.errors import Refused
 from sfa.crm import addressees
@@ -121,6 +123,52 @@ def test_a_mail_that_waits_is_dropped_with_its_link(office: Office) -> None:
     assert [(mail["state"], mail["code"]) for mail in outbox_rows(office)] == [("dropped", "link_revoked")]
 
 
+@pytest.mark.parametrize("of_all", [False, True])
+@pytest.mark.parametrize("waits_ms", [0, 1])
+def test_a_link_that_is_revoked_while_its_mail_is_tried_does_not_come_back_by_itself(
+    office: Office, of_all: bool, waits_ms: int
+) -> None:
+    """The mail server says 451, the mail is queued again: the next try makes no new link, only `resend` does."""
+    ana = sent(office)
+    key, now_ms, site = recipient(office), office.clock.now_ms, Site(SITE, KEY)
+    mail = office.database.write(outbox.claim, now_ms(), "me", "<a@b>")
+    assert mail is not None
+    assert isinstance(office.database.write(preparing.prepare, now_ms(), mail, site, "lk-1"), preparing.Ready)
+    office.clock.advance(waits_ms)
+    assert command(ana, "revoke_link", recipient_key=None if of_all else key).outcome == "applied"
+    office.database.write(outbox.again, now_ms(), mail, "451", "later")
+    office.clock.advance(MINUTE_MS)
+    assert mailed(office).taken == []
+    assert [(mail["state"], mail["code"]) for mail in outbox_rows(office)] == [("dropped", "link_revoked")]
+    assert (living(office), office.row("proposal_recipients", key)["problem"]) == ([], "link_revoked")
+    assert command(ana, "resend", recipient_key=key).outcome == "applied"
+    ((_, message),) = mailed(office).taken
+    assert opened(office, message) is not None
+
+
+def test_all_links_revoked_are_also_those_that_a_mail_in_hand_would_have_made(office: Office) -> None:
+    ana = sent(office)
+    hand(office, "ana")
+    office.clock.advance(1)
+    mail = office.database.write(outbox.claim, office.clock.now_ms(), "me", "<a@b>")
+    assert mail is not None
+    command(ana, "revoke_link", recipient_key=None)
+    ready = office.database.write(preparing.prepare, office.clock.now_ms(), mail, Site(SITE, KEY), "lk-1")
+    assert (ready, living(office)) == ("link_revoked", [])
+
+
+def test_who_stops_reminders_by_a_link_that_was_revoked_meanwhile_stops_nothing(office: Office) -> None:
+    ana = sent(office)
+    ((_, message),) = mailed(office).taken
+    link = opened(office, message)
+    assert link is not None
+    command(ana, "revoke_link", recipient_key=recipient(office))
+    with pytest.raises(Refused) as refused:
+        office.database.write(opting.stop, office.clock.now_ms(), link, Visitor())
+    assert refused.value.code == "not_found"
+    assert office.row("proposal_recipients", recipient(office))["opted_out_at"] is None
+
+
 # -- recipients that change -------------------------------------------------------------------------------------------
 
 
@@ -213,6 +261,7 @@ def test_who_signed_stays_in_the_records_when_erased(office: Office) -> None:
     key = recipient(office)
     texts = dict.fromkeys(("consent", "consent_digest", "document_digest", "chosen_digest"), "x")
     signed = {"proposal_key": "p1", "version": 1, "recipient_key": key, "ordinal": 1, "link_key": "l", "name": "Carl"}
+    signed |= {"handed_over": False}
     signed |= {"method": "typed", "choices": b"{}", "total_minor": 1, "at": 1, **texts}
     office.database.write(lambda connection: connection.execute(proposal_signatures.insert(), signed))
     erase(office)
@@ -224,23 +273,45 @@ def test_who_signed_stays_in_the_records_when_erased(office: Office) -> None:
 
 
 def test_a_link_is_handed_over_and_asked_for_again_it_is_the_same(office: Office) -> None:
+    """By the same person: who was given which is told."""
     sent(office)
-    one, two = hand(office, "ana", "lk-1"), hand(office, "mia", "lk-2")
-    assert one == two
+    one, two, other = hand(office, "ana", "lk-1"), hand(office, "ana", "lk-2"), hand(office, "mia", "lk-3")
+    assert one == two != other
     assert one.url.startswith(f"{SITE}/p/")
     found = office.database.read(links.found, one.url.rpartition("/")[2], office.clock.now_ms())
     assert found is not None
-    assert (found.kind, found.recipient_key, found.version) == ("buyer", None, 1)
-    assert events(office) == ["sent", "linked"]
+    assert (found.kind, found.recipient_key, found.version, found.made_by) == ("buyer", None, 1, "ana")
+    assert events(office) == ["sent", "linked", "linked"]
+    told = office.database.read(timeline.events_of, "p1")[1:]
+    assert [(e.user_key, msgspec.json.decode(e.detail)["link_key"]) for e in told] == [("ana", "lk-1"), ("mia", "lk-3")]
 
 
-def test_a_link_for_a_recipient_is_the_one_that_is_mailed(office: Office) -> None:
+@pytest.mark.parametrize("first", ["mailed", "handed over"])
+def test_nobody_of_the_company_is_given_a_link_that_is_mailed(office: Office, first: str) -> None:
+    """R48: a signature says by whose hands its link came."""
     sent(office)
-    given = hand(office, "ana", recipient_key=recipient(office))
-    ((_, message),) = mailed(office).taken
-    assert given.url in message["List-Unsubscribe"]
+    key = recipient(office)
+    if first == "mailed":
+        ((_, message),) = mailed(office).taken
+        given = hand(office, "ana", recipient_key=key)
+    else:
+        given = hand(office, "ana", recipient_key=key)
+        ((_, message),) = mailed(office).taken
+    assert given.url not in message["List-Unsubscribe"]
+    both = office.database.read(links.of_version, "p1", 1)
+    assert sorted((link.made_by or "", link.recipient_key) for link in both) == [("", key), ("ana", key)]
     with pytest.raises(Refused, match="no such recipient"):
         hand(office, "ana", recipient_key="nobody")
+
+
+def test_the_timeline_says_to_which_addresses_it_went(office: Office) -> None:
+    """As they were: rows change, and events do not."""
+    sent(office)
+    mailed(office)
+    office.put_server_row("proposal_recipients", recipient(office), {"name": "Karl", "email": "karl@buyer.example"})
+    begun, went = (msgspec.json.decode(e.detail) for e in office.database.read(timeline.events_of, "p1"))
+    assert [(one["name"], one["email"]) for one in begun["recipients"]] == [("Carl", CARL)]
+    assert (went["name"], went["to"]) == ("Carl", CARL)
 
 
 def test_a_look_of_the_companys_own_people_ends_after_an_hour(office: Office) -> None:

@@ -27,15 +27,16 @@ from cryptography.hazmat.primitives.serialization import (
 from proposals import document as doc
 from proposals.evidence import accepted, keys, sealing
 from proposals.evidence.accepted import accepted_of
-from proposals.evidence.certificate import KINDS, moment
+from proposals.evidence.certificate import KINDS, certificate, final, moment
 from proposals.evidence.inspecting import inspect
 from proposals.evidence.keys import SealKey
 from proposals.evidence.sealing import Words
-from proposals.evidence.testimony import read_testimony
+from proposals.evidence.testimony import canonical, read_testimony
 from proposals.evidence.timeline import KINDS as EVENTS
 from proposals.evidence.words import WORDS, say_in
 from proposals.rendering.process import made
 from proposals.templates.formats import money
+from proposals.templates.template import BUILT_IN
 from sfa.app.cli import main as cli
 from sfa.core.errors import Refused
 from tests.proposals import builders
@@ -222,6 +223,36 @@ def test_the_terminal_verifies_a_file_with_a_certificate_alone(papers: Papers, t
     pdf.write_bytes(papers.final[:-1] + b" ")
     run = CliRunner().invoke(cli, ["proposal", "verify", str(pdf), "--certificate", str(pem)])
     assert (run.exit_code, run.output.split(":")[0]) == (1, "changed")
+
+
+@pytest.mark.parametrize(
+    ("language", "by_hand", "by_mail"),
+    [
+        ("en", "handed over by Alder", "mailed to lucia@horno.example"),
+        ("es", "entregado por Alder", "enviado a lucia@horno.example"),
+        ("pt-BR", "entregue por Alder", "enviado a lucia@horno.example"),
+    ],
+)
+def test_each_signature_says_how_its_link_came(language: str, by_hand: str, by_mail: str) -> None:
+    """R48: on the final PDF and on the certificate; an address is said only where the link was mailed to it."""
+    value = accepting.acceptance(builders.document(language=language))
+    first, second = value.signatures
+    handed = msgspec.structs.replace(second, email="alvaro@horno.example", handed_over=True)
+    value = msgspec.structs.replace(value, signatures=(first, handed))
+    orders = (accepting.final_order(value), accepting.certificate_order(value))
+    for make, order in zip((final, certificate), orders, strict=True):
+        assert order.evidence is not None
+        html = make(value.document, BUILT_IN["classic"], order.evidence.body, "").html
+        assert (html.count(by_hand), html.count(by_mail)) == (1, 1)
+        assert "alvaro@horno.example" not in html
+
+
+def test_an_event_of_which_nobody_is_told_has_a_dash() -> None:
+    value = accepting.acceptance()
+    told = accepting.told(value)
+    nobody = msgspec.structs.replace(told.events[0], who="", address=None, agent=None)
+    body = canonical(msgspec.structs.replace(told, events=(nobody,)))
+    assert "<td><p>—</p></td>" in certificate(value.document, BUILT_IN["classic"], body, "").html
 
 
 def test_every_word_has_its_places_in_every_language() -> None:

@@ -9,25 +9,33 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pikepdf
 import pytest
 from sqlalchemy import select, update
 
-from proposals.evidence import filing, keys, queue
+from proposals.buyer import links, questions
+from proposals.delivery import handing
+from proposals.delivery.handing import Wanted
+from proposals.delivery.preparing import Site
+from proposals.evidence import filing, keys, queue, timeline
 from proposals.evidence.accepted import accepted_of
+from proposals.evidence.certificate import certificate, final
 from proposals.evidence.inspecting import inspect
 from proposals.evidence.queue import ATTEMPTS_MAX, FAILED, QUEUED, SEALED, SEALING, STALE_MS
 from proposals.evidence.testimony import read_testimony
 from proposals.rendering.press import Press
 from proposals.rendering.queue import DONE
 from proposals.rendering.values import Order
+from proposals.templates.template import BUILT_IN
 from sfa.core.apart import WORKER_DIED, Failed
 from sfa.core.errors import Refused
 from sfa.db.tables import proposal_answers, proposal_renders, proposal_signatures, seal_keys, webhook_events
 from sfa.web.secret import Secret
 from tests.office import Office
-from tests.proposals.buyer.answers import accept, drawing, events, link, recipient, sent
+from tests.proposals.buyer.answers import VISITOR, accept, drawing, events, link, recipient, sent, signatures
 from tests.proposals.evidence.sealed import SECRET, Hand, answer, content, sealed, server
+from tests.proposals.selling import order
 
 pytestmark = pytest.mark.xdist_group("sealed proposals")
 
@@ -92,6 +100,94 @@ def test_the_certificate_tells_who_when_where_from_and_of_what(office: Office, t
     assert b"unmet" not in certificate.evidence.body
     assert sha256(final.assets[signed.picture_sha256 or ""]).hexdigest() == signed.picture_sha256
     assert final.evidence.verify_url == "https://offers.example/verify"
+
+
+def test_an_answer_is_the_companys_also_where_it_is_for_a_buyer(office: Office, tmp_path: Path) -> None:
+    """R48: who asked is named beside the question, and not beside the answer."""
+    sent(office)
+    asked = office.database.write(
+        questions.ask, office.clock.now_ms(), link(office), "Carla Ruiz", "Loud?", None, VISITOR
+    )
+    ana, said = office.phone("ana"), {"text": "No."}
+    base = office.rev("proposal_questions", asked.key)
+    assert ana.do("proposal_question.answer", "proposal_questions", asked.key, base=base, set=said).outcome == "applied"
+    accept(office, link(office))
+    printed(office)
+    hand = Hand()
+    sealed(office, tmp_path, hand)
+    (paper,) = (order.evidence for order in hand.orders if order.form == "certificate")
+    assert paper is not None
+    told = {event.kind: event.who for event in read_testimony(paper.body).events}
+    assert (told["asked"], told["answered"]) == ("Carla Ruiz", "Company S.L.")
+
+
+def test_people_are_named_as_they_were_and_who_did_not_sign_what_was_accepted_is_not(
+    office: Office, tmp_path: Path
+) -> None:
+    """R48, R45: signers may not have known of each other's readers, nor of older versions."""
+    sent(office, recipient("carla", "Carla Ruiz"), recipient("rolf", "Rolf", role="reader"))
+    now = office.clock.now_ms()
+    for version, who in ((1, "carla"), (2, "carla"), (2, "rolf"), (2, None)):
+        if version == 2 and who == "carla":
+            assert [order(office.phone("ana"), name).outcome for name in ("revise", "send")] == ["applied"] * 2
+        at, name = link(office, who, version=version), f"Named by {who}"
+        office.database.write(questions.ask, now, at, name, f"What? {version} {who}", None, VISITOR)
+    accept(office, link(office, version=2), name="C. Ruiz")
+    printed(office)
+    office.put_server_row("proposal_recipients", "carla", {"name": "Somebody else"})
+    hand = Hand()
+    sealed(office, tmp_path, hand)
+    (paper,) = (order.evidence for order in hand.orders if order.form == "certificate")
+    assert paper is not None
+    told = read_testimony(paper.body).events
+    company = "Company S.L."
+    assert [(event.kind, event.version, event.who, event.address) for event in told] == [
+        ("sent", 1, company, None),
+        ("asked", 1, "", None),
+        ("superseded", 1, company, None),
+        ("sent", 2, company, None),
+        ("asked", 2, "Named by carla", "192.0.2.7"),
+        ("asked", 2, "", None),
+        ("asked", 2, "", None),
+        ("signed", 2, "C. Ruiz", "192.0.2.7"),
+        ("accepted", 2, "C. Ruiz", "192.0.2.7"),
+    ]
+    assert {event.agent for event in told} == {None, VISITOR.agent}
+    for secret in (b"Rolf", b"rolf", b"Named by None", b"Somebody else"):
+        assert secret not in paper.body
+
+
+@pytest.mark.parametrize("whose", ["carla", None])
+def test_what_is_signed_by_a_link_that_was_handed_over_says_so(
+    office: Office, tmp_path: Path, whose: str | None
+) -> None:
+    """R48: nobody of the company signs as the buyer without a trace."""
+    sent(office, recipient("carla", "Carla Ruiz", role="signer" if whose else "reader"))
+    now, site = office.clock.now_ms(), Site("https://offers.example", b"k" * 32)
+    given = office.database.write(handing.hand_over, now, "ana", "p1", Wanted(recipient_key=whose), site, "lk")
+    by = office.database.read(links.found, given.url.rpartition("/")[2], now)
+    assert by is not None
+    accept(office, by)
+    printed(office)
+    (row,) = signatures(office)
+    assert (row["link_key"], row["handed_over"], row["email"]) == ("lk", True, None)
+    _, linked, signed, _accepted = office.database.read(timeline.events_of, "p1")
+    assert (linked.kind, linked.user_key, msgspec.json.decode(linked.detail)["link_key"]) == ("linked", "ana", "lk")
+    said = msgspec.json.decode(signed.detail)
+    assert (said["link_key"], said["handed_over"], said["handed_over_by"]) == ("lk", True, "ana")
+    hand = Hand()
+    sealed(office, tmp_path, hand)
+    bodies = [order.evidence.body for order in hand.orders if order.evidence is not None]
+    told = read_testimony(bodies[1])
+    assert [event.who for event in told.events] == ["Company S.L."] * 2 + ["Carla Ruiz"] * 2
+    document = told.accepted.document
+    pages = (
+        final(document, BUILT_IN["classic"], bodies[0], ""),
+        certificate(document, BUILT_IN["classic"], bodies[1], ""),
+    )
+    for page in pages:
+        assert "handed over by Company S.L." in page.html
+        assert "carla@buyer.example" not in page.html
 
 
 def test_two_that_seal_the_same_file_it_once(office: Office, tmp_path: Path) -> None:

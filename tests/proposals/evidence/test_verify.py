@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,9 +17,12 @@ from proposals.evidence.examining import Examiner
 from proposals.evidence.inspecting import Inspected, Seen, inspect
 from proposals.evidence.keys import SealKey
 from proposals.evidence.sealing import Words
-from proposals.evidence.verify_routes import BURST, FILE_BYTES_MAX, uploaded
+from proposals.evidence.verify_routes import BURST, FILE_BYTES_MAX, Verifier, uploaded
 from proposals.evidence.verifying import Known, verdict
 from proposals.evidence.words import language_of
+from sfa.core.clock import VirtualClock
+from sfa.core.errors import Refused
+from tests.builders import NOW
 from tests.files.cabinet import Cabinet, opened
 from tests.office import Office
 from tests.proposals.evidence.sealed import answer, content, paper, sealed
@@ -148,6 +152,17 @@ def test_an_address_asks_so_often_and_is_told_when_again(cabinet: Cabinet) -> No
     assert answers.count(200) == BURST
     late = cabinet.client.get(f"/verify/{'0' * 64}", headers={"Accept": "text/html"})
     assert (late.status_code, "retry-after" in late.headers) == (429, True)
+
+
+def test_a_line_of_many_addresses_asks_as_one() -> None:
+    verifier = Verifier(None, VirtualClock(NOW))  # type: ignore[arg-type]  # what is refused reads nothing
+    codes = []
+    for place in range(BURST + 2):
+        asked = SimpleNamespace(address=f"2001:db8::{place:x}")
+        with pytest.raises(Refused) as refused:
+            asyncio.run(verifier.of_digest(asked, "x"))  # type: ignore[arg-type]
+        codes.append(refused.value.code)
+    assert codes == ["request_invalid"] * BURST + ["too_many_requests"] * 2
 
 
 def hostile() -> dict[str, bytes]:

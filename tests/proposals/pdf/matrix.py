@@ -55,6 +55,14 @@ def pictured(document: Document) -> Document:
 
 def printed(name: str, document: Document) -> Printed:
     html = html_of(document, BUILT_IN[document.template.key], "print")
+    pdf = print_pdf(
+        html,
+        document_json=canonical(document),
+        title=document.title,
+        language=document.language,
+        assets=ASSETS,
+        made_at=MADE_AT,
+    )
     said = canonical(document)
     title, language = document.title, document.language
     pdf = print_pdf(html, document_json=said, assets=ASSETS, made_at=MADE_AT, title=title, language=language)

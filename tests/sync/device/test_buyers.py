@@ -133,10 +133,12 @@ def test_the_outcome_and_its_files_are_there_when_the_server_has_them(office: Of
     }
     for name, stored in (("final", True), ("cert", False)):
         office.put_server_row("attachments", name, {**deal, "name": f"{name}.pdf", "stored": stored})
-    office.put_server_row("proposals", key, {"outcome": outcome, "final_key": "final", "certificate_key": "cert"})
+    said = {"status": "accepted", "outcome": outcome, "final_key": "final", "certificate_key": "cert"}
+    office.put_server_row("proposals", key, said)
     ana.sync()
     told = buyers.followed(ana, key)
     assert (told.outcome, told.final, told.certificate) == (outcome, "final", None)
+    assert proposals.listed(ana)[key].total_minor == 163_35
 
 
 def test_links_are_mailed_again_and_revoked_by_order_for_one_or_for_all(office: Office, ana: Pocket) -> None:

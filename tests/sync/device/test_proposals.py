@@ -44,6 +44,18 @@ def only_line(phone: Pocket, key: str) -> str:
     return found
 
 
+def test_a_contact_that_went_to_somebody_else_is_left_out_of_a_draft(office: Office, ana: Pocket) -> None:
+    """S20: of a deal that stayed hers; the server would refuse it, and every line with it."""
+    office.put(("contacts", "carl", {"account_key": "zeta", "name": "Carl"}))
+    office.put(("deals", "deal-a", {"account_key": "zeta", "contact_key": "carl"}))
+    ana.sync()
+    assert ((ana.get("deals", "deal-a") or {})["contact_key"], ana.get("contacts", "carl")) == ("carl", None)
+    key = drafted(ana)
+    ana.sync()
+    assert proposals.refused(ana, key) == []
+    assert office.row("proposals", key)["contact_key"] is None
+
+
 def test_a_proposal_is_drafted_of_a_deal_and_totalled_without_signal(office: Office, ana: Pocket) -> None:
     """R33, R35, R53: 3 x 45 less 60 are 75, with 21 % 90.75; on the phone at once, and so at the server."""
     key = drafted(ana, title="Three pumps")

@@ -43,8 +43,8 @@ TABLES: dict[str, tuple[str, str]] = {
     "proposal_signatures": (
         "proposal_key version recipient_key",
         "proposal_key:key! version:int! recipient_key:key! ordinal:int! link_key:key! name:text! email:text "
-        "method:text! picture:bytes consent:text! consent_digest:text! document_digest:text! chosen_digest:text! "
-        "choices:bytes! total_minor:big! address:text agent:text at:big!",
+        "handed_over:flag! method:text! picture:bytes consent:text! consent_digest:text! document_digest:text! "
+        "chosen_digest:text! choices:bytes! total_minor:big! address:text agent:text at:big!",
     ),
     "proposal_answers": (
         "proposal_key version",
