@@ -21,10 +21,10 @@ from proposals.buyer import opens
 from proposals.buyer.links import Link
 from proposals.buyer.opens import Beat
 from proposals.buyer.people import Marks
-from proposals.evidence.timeline import Visitor
 from sfa.core.days import start_of_ms
 from sfa.db.database import Database
 from sfa.db.migrations import upgrade_database
+from sfa.db.proposal_timeline import Visitor
 from sfa.db.tables import ROWS, proposal_events, proposal_opens, proposal_versions, scope_intervals
 
 START = start_of_ms("2026-01-01", "Europe/Madrid")

@@ -10,7 +10,6 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import Connection, Select, and_, func, select
 
-from proposals.evidence.timeline import OPENED
 from proposals.funnel import BY, Counted, Line, Money, Sent, counted
 from sfa.core.days import check_day, local_day, start_of_ms, to_date
 from sfa.core.errors import Refused
@@ -18,6 +17,7 @@ from sfa.crm.online import person
 from sfa.db.collation import as_key
 from sfa.db.places import lies_in
 from sfa.db.prepared import listed
+from sfa.db.proposal_timeline import OPENED
 from sfa.db.tables import ROWS, proposal_answers, proposal_events, proposal_versions
 from sfa.profit.company.surroundings import read_exchange
 

@@ -17,9 +17,9 @@ from proposals.buyer.links import Link
 from proposals.buyer.questions import cleaned
 from proposals.buyer.signatures import DRAWING_BYTES_MAX
 from proposals.buyer.signing import Chosen
-from proposals.evidence.timeline import Visitor
 from proposals.lifecycle import ACCEPTED, DECLINED, SUPERSEDED
 from sfa.core.pricing.choosing import Choices
+from sfa.db.proposal_timeline import Visitor
 
 __all__ = ["DRAWING_BYTES_MAX", "Acceptance", "Answered", "Decline", "Standing", "accept", "consent_text", "decline"]
 SIGNED = "signed"

@@ -4,8 +4,8 @@ from msgspec import Struct
 
 from proposals.buyer import cases
 from proposals.buyer.links import Link
-from proposals.evidence.timeline import Visitor
 from sfa.core.pricing.choosing import Choices
+from sfa.db.proposal_timeline import Visitor
 
 
 class Acceptance(Struct, frozen=True, kw_only=True):

@@ -11,11 +11,11 @@ from proposals import store
 from proposals.buyer.deciding import Case, Given, Signer
 from proposals.buyer.links import STAFF, Link
 from proposals.document import Document
-from proposals.evidence import timeline
 from proposals.evidence.accepted import Signed
 from proposals.store import Version
 from sfa.core.errors import Refused
 from sfa.core.pricing.choosing import Choices
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import ROWS, proposal_answers, proposal_events, proposal_signatures
 
 _S, _A, _E = proposal_signatures.c, proposal_answers.c, proposal_events.c

@@ -15,12 +15,12 @@ from proposals.buyer.signing import Chosen
 from proposals.delivery import outbox
 from proposals.delivery.sending import OVER, TO_DECIDE
 from proposals.evidence import accepted as evidence
-from proposals.evidence import timeline
 from proposals.evidence.accepted import Accepted
-from proposals.evidence.timeline import Visitor
 from proposals.lifecycle import ACCEPTED, DECLINED, SUPERSEDED, WITH_BUYER
 from proposals.quoting import quoted
 from sfa.core.pricing.choosing import choose
+from sfa.db import proposal_timeline as timeline
+from sfa.db.proposal_timeline import Visitor
 from sfa.db.tables import ROWS, proposal_answers, proposal_versions
 from sfa.profit.deal.quotes import Offer
 

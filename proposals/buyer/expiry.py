@@ -15,9 +15,9 @@ from proposals.buyer import holding
 from proposals.buyer.deciding import is_over
 from proposals.buyer.holding import PROPOSALS
 from proposals.delivery.sending import OVER, TO_DECIDE, event_key
-from proposals.evidence import timeline
 from proposals.lifecycle import EXPIRED, WITH_BUYER
 from sfa.core.days import local_day
+from sfa.db import proposal_timeline as timeline
 from sfa.db.outgoing import Event, emit_all
 from sfa.db.tables import mail_outbox, proposal_answers, proposal_versions
 from sfa.db.writes import Door, Origin

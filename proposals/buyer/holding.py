@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 
 from proposals.buyer import cases, links
 from proposals.buyer.links import Link
-from proposals.evidence import timeline
 from sfa.core.errors import Refused
 from sfa.crm.about import lock_first
 from sfa.db import feed, scope
+from sfa.db import proposal_timeline as timeline
 from sfa.db.cells import Cell
 from sfa.db.writes import Door, Origin
 

@@ -16,10 +16,10 @@ from proposals.buyer import links
 from proposals.buyer.links import STAFF, Link
 from proposals.buyer.people import NOT_CURRENT, RECENT, Look, Marks, device_of, why_not
 from proposals.delivery.sending import event_key
-from proposals.evidence import timeline
 from proposals.lifecycle import SENT, VIEWED, WITH_BUYER
 from sfa.crm.about import lock_first
 from sfa.db import outgoing
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import proposal_opens, proposal_versions
 from sfa.db.writes import Door, Origin
 

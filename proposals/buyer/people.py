@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from proposals.evidence.timeline import Visitor
+from sfa.db.proposal_timeline import Visitor
 
 STAFF, SCANNER, PREFETCH, NO_INTERACTION = "staff", "scanner", "prefetch", "no_interaction"
 TOO_SHORT, NOT_CURRENT, RECENT = "too_short", "not_current", "recent"

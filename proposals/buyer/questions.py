@@ -16,12 +16,12 @@ from proposals import store
 from proposals.buyer import links
 from proposals.buyer.links import STAFF, Link
 from proposals.delivery import outbox
-from proposals.evidence import timeline
-from proposals.evidence.timeline import Visitor
 from sfa.core.errors import Refused
 from sfa.crm.about import lock_first
 from sfa.db import outgoing
+from sfa.db import proposal_timeline as timeline
 from sfa.db.cells import Cell
+from sfa.db.proposal_timeline import Visitor
 from sfa.db.tables import ROWS
 from sfa.db.writes import Door, Origin
 

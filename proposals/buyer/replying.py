@@ -9,11 +9,11 @@ from msgspec import Meta, Struct
 from proposals import store
 from proposals.buyer.questions import ENTITY, TEXT_MAX, cleaned
 from proposals.delivery import outbox
-from proposals.evidence import timeline
 from sfa.core.errors import Refused
 from sfa.crm import edits
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
+from sfa.db import proposal_timeline as timeline
 from sfa.db.cells import Cell
 from sfa.db.writes import Door, Origin
 

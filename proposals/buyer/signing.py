@@ -16,10 +16,10 @@ from proposals.buyer.asked import Acceptance
 from proposals.buyer.holding import Held
 from proposals.document import Document
 from proposals.document import digest_of as digest_of_document
-from proposals.evidence import timeline
 from sfa.core.errors import Refused
 from sfa.core.pricing.choosing import Choices
 from sfa.core.pricing.values import Offer
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import proposal_signatures
 
 

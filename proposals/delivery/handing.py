@@ -14,12 +14,12 @@ from proposals.delivery import outbox
 from proposals.delivery.ordering import check_works, with_buyer
 from proposals.delivery.preparing import Site
 from proposals.delivery.sending import RECIPIENTS
-from proposals.evidence import timeline
 from sfa.core.errors import Refused
 from sfa.core.ids import is_key
 from sfa.crm import edits
 from sfa.crm.about import lock_first
 from sfa.crm.online import begin, person, seen
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import proposal_links
 from sfa.db.writes import Door
 

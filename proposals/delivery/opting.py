@@ -12,10 +12,10 @@ from sqlalchemy import Connection, func, or_, select
 from proposals.buyer import links
 from proposals.buyer.links import BUYER, Link
 from proposals.delivery import outbox
-from proposals.evidence import timeline
-from proposals.evidence.timeline import Visitor
 from sfa.core.consent import may_contact
 from sfa.crm.about import lock_first
+from sfa.db import proposal_timeline as timeline
+from sfa.db.proposal_timeline import Visitor
 from sfa.db.tables import ROWS, redirects
 from sfa.db.writes import Door, Origin
 

@@ -14,13 +14,13 @@ from proposals import store
 from proposals.buyer import links
 from proposals.delivery import outbox
 from proposals.delivery.sending import RECIPIENTS, TO_DECIDE
-from proposals.evidence import timeline
 from proposals.lifecycle import WITH_BUYER
 from sfa.core.errors import Refused
 from sfa.core.fields import KEY_PATTERN
 from sfa.crm import edits
 from sfa.crm.commands import Command
 from sfa.crm.edits import Who
+from sfa.db import proposal_timeline as timeline
 from sfa.db.cells import Cell
 from sfa.db.writes import Door, Origin
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, update
 
 from proposals.delivery import outbox
 from proposals.delivery.outbox import Mail
-from proposals.evidence import timeline
 from sfa.crm.about import lock_first
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import mail_outbox
 from sfa.db.writes import Door, Origin
 

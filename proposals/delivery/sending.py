@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from proposals.delivery import outbox
 from proposals.document import Document
-from proposals.evidence import timeline
 from proposals.lifecycle import SUPERSEDED
 from sfa.crm.addressees import UNOPENED, UNSENT
+from sfa.db import proposal_timeline as timeline
 from sfa.db.cells import Cell
 from sfa.db.looking import load_below
 from sfa.db.outgoing import emit

@@ -18,7 +18,6 @@ from markupsafe import Markup, escape
 from msgspec import Struct
 
 from proposals.document import Document
-from proposals.evidence import timeline
 from proposals.evidence.accepted import DRAWN, Accepted, Signed, accepted_of
 from proposals.evidence.testimony import Happened, read_testimony
 from proposals.evidence.words import Say, say_in
@@ -30,6 +29,7 @@ from proposals.templates.paper import page_css
 from proposals.templates.reading import sheet_of
 from proposals.templates.rich import clean, plain
 from proposals.templates.template import BUILT_IN, Template, read
+from sfa.db import proposal_timeline as timeline
 
 PAGES = Path(__file__).parent / "pages"
 EVENTS_SHOWN = 400  # of a certificate: the first half and the last; all are embedded

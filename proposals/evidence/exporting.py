@@ -13,9 +13,10 @@ from sqlalchemy import Connection, select
 
 from proposals import document as doc
 from proposals import store
-from proposals.evidence import keys, queue, timeline
+from proposals.evidence import keys, queue
 from proposals.evidence.accepted import accepted_of
 from sfa.core.errors import Refused
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import proposal_answers, proposal_signatures
 
 SUMS = "SHA256SUMS"

@@ -13,13 +13,14 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from proposals.evidence import keys, queue, timeline
+from proposals.evidence import keys, queue
 from proposals.evidence.accepted import Accepted
 from proposals.evidence.keys import SealKey
 from proposals.evidence.queue import SEALED, Claim
 from proposals.evidence.words import say_in
 from proposals.rendering.keeping import PDF, file_name
 from sfa.crm.proposing import PRINTED
+from sfa.db import proposal_timeline as timeline
 from sfa.db.outgoing import emit
 from sfa.db.writes import Door, Origin
 from sfa.files import arrivals

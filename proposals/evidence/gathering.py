@@ -13,14 +13,14 @@ from msgspec import Struct
 from sqlalchemy import Connection, exists, select
 
 from proposals import store
-from proposals.evidence import timeline
 from proposals.evidence.accepted import Accepted, accepted_of
 from proposals.evidence.queue import Claim
 from proposals.evidence.testimony import Happened
-from proposals.evidence.timeline import Event
 from proposals.rendering.queue import QUEUED, RENDERING
 from proposals.templates.template import BUILT_IN, Template
 from sfa.core.errors import Refused
+from sfa.db import proposal_timeline as timeline
+from sfa.db.proposal_timeline import Event
 from sfa.db.tables import proposal_renders, proposal_signatures, proposal_versions
 
 _S, _R, _V = proposal_signatures.c, proposal_renders.c, proposal_versions.c

@@ -16,12 +16,12 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Text, and_, cast, func, or_, select
 
-from proposals.evidence import timeline
-from proposals.evidence.timeline import Event
 from proposals.lifecycle import ACCEPTED, DECLINED, EXPIRED
 from sfa.app.reconcile_checks import Difference, Found, Look
 from sfa.core.credits import credits_of_end, ends_of
+from sfa.db import proposal_timeline as timeline
 from sfa.db.credits import Settings, read_settings
+from sfa.db.proposal_timeline import Event
 from sfa.db.tables import (
     ROWS,
     credited,

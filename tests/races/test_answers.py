@@ -14,12 +14,12 @@ import pytest
 
 from proposals.buyer import answering, expiry
 from proposals.buyer.answering import Acceptance, Decline
-from proposals.evidence import timeline
 from sfa.app import reconcile
 from sfa.app.commands import COMMANDS
 from sfa.core.errors import Refused
 from sfa.crm import online
 from sfa.crm.online import Order
+from sfa.db import proposal_timeline as timeline
 from sfa.db.database import Database, open_database
 from tests.builders import DAY_MS, put_rows
 from tests.db.test_commissions import has, plan

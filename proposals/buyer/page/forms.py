@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from proposals.buyer.page.words import language_of
 from proposals.document import LINES_MAX
-from proposals.evidence.timeline import Visitor
 from sfa.core.errors import Refused
 from sfa.core.pricing.choosing import Choices
+from sfa.db.proposal_timeline import Visitor
 from sfa.web.middleware import decode_json
 
 FORM_BYTES_MAX = 300 << 10  # a drawn signature of 200,000 bytes, as forms write it

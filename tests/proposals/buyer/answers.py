@@ -10,11 +10,11 @@ from proposals import store
 from proposals.buyer import answering, choosing, consent, links
 from proposals.buyer.answering import Acceptance, Answered, Decline, Standing
 from proposals.buyer.links import Link
-from proposals.evidence import timeline
-from proposals.evidence.timeline import Visitor
 from sfa.core.errors import Refused
 from sfa.core.pricing.choosing import Choices
+from sfa.db import proposal_timeline as timeline
 from sfa.db.database import Database
+from sfa.db.proposal_timeline import Visitor
 from sfa.db.tables import commission_entries, credited, proposal_answers, proposal_signatures, webhook_events
 from sfa.db.tables import proposal_versions as versions_table
 from tests.office import Office

@@ -8,7 +8,7 @@ from proposals.buyer import links, opens
 from proposals.buyer.links import Link
 from proposals.buyer.opens import Beat, Seen
 from proposals.buyer.people import Marks
-from proposals.evidence.timeline import Visitor
+from sfa.db.proposal_timeline import Visitor
 from sfa.db.tables import proposal_opens
 from tests.office import Office, Phone
 from tests.proposals.selling import offered, order

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from proposals.buyer import answering
-from proposals.evidence import timeline
 from proposals.evidence.accepted import accepted_of, digest_of
 from sfa.app import reconcile
 from sfa.core.pricing.choosing import Choices
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import mail_outbox
 from tests.office import Office
 from tests.proposals.buyer.answers import (

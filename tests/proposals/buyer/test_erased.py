@@ -3,8 +3,8 @@
 from sqlalchemy import Connection, select
 
 from proposals.buyer import links
-from proposals.evidence import timeline
 from sfa.crm.erasure import erase_person
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import mail_outbox
 from sfa.db.writes import Door, Origin
 from tests.office import Office

@@ -17,10 +17,10 @@ import pytest
 from aiosmtpd.smtp import SMTP
 from sqlalchemy import Connection, update
 
-from proposals.evidence import timeline
 from sfa.app import reconcile
 from sfa.app.demo.buyer import Fields
 from sfa.core.clock import SystemClock
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import (
     ROWS,
     credited,

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from proposals.buyer import links, opens
 from proposals.buyer.opens import AGAIN_MS, BEAT_S, BEATS_MAX, Beat, Time, bounded
 from proposals.buyer.people import FILTERS, PREVIEWS, TOOLS, Look, device_of, is_ahead, is_program, why_not
-from proposals.evidence import timeline
 from sfa.core.errors import Refused
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import proposal_opens, webhook_events
 from tests.builders import DAY_MS
 from tests.office import Office

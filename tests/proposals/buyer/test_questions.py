@@ -10,9 +10,9 @@ from sqlalchemy import Connection, select
 from proposals.buyer import questions
 from proposals.buyer.links import Link
 from proposals.buyer.questions import OPEN_MAX, Asked, cleaned
-from proposals.evidence import timeline
-from proposals.evidence.timeline import Visitor
 from sfa.core.errors import Refused
+from sfa.db import proposal_timeline as timeline
+from sfa.db.proposal_timeline import Visitor
 from sfa.db.tables import mail_outbox, webhook_events
 from sync.protocol import Receipt
 from tests.crm.desk import opened

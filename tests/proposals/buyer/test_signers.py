@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from proposals.buyer import answering, links, questions
-from proposals.evidence.timeline import Visitor
+from sfa.db import proposal_timeline as timeline
+from sfa.db.proposal_timeline import Visitor
 from sfa.db.tables import mail_outbox
 from sfa.db.writes import Door, Origin
 from tests.office import Office
@@ -132,3 +133,24 @@ def test_a_link_that_is_revoked_between_looking_and_answering_answers_nothing(of
     assert refused(office.database.write, questions.ask, *question) == "not_found"
     assert (answers(office), signatures(office), office.rows("proposal_questions")) == ([], [], [])
     assert statuses(office)[:1] == ["sent"]
+
+
+def test_a_link_that_is_handed_over_signs_for_no_signer_who_was_taken_off(office: Office) -> None:
+    sent(office)
+    hand = link(office, None)
+    assert office.phone("ana").edit("proposal_recipients", "carla", role="reader").outcome == "applied"
+    assert (standing(office, hand).may_answer, refused(accept, office, hand)) == (False, "not_your_turn")
+    assert statuses(office) == ["sent"]
+
+
+def test_who_waited_for_others_answers_after_them(office: Office) -> None:
+    """R48: the timeline never runs backwards, whatever the clock said before the locks were had."""
+    sent(office)
+    carla = link(office)
+    asked = acceptance(office, carla)
+    late, early = office.clock.now_ms(), office.clock.now_ms() - 60_000
+    office.database.write(questions.ask, late, carla, "Carla Ruiz", "May I?", None, Visitor())
+    found = office.database.write(answering.accept, early, asked)
+    assert found.at == late
+    times = [event.at for event in office.database.read(timeline.events_of, "p1")]
+    assert times == sorted(times)

@@ -22,10 +22,11 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 
 from proposals.evidence import accepted as evidence
-from proposals.evidence import inspecting, timeline
+from proposals.evidence import inspecting
 from proposals.templates.formats import money
 from sfa.app import reconcile
 from sfa.core.clock import SystemClock
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import (
     ROWS,
     commission_entries,

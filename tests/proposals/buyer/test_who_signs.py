@@ -9,9 +9,9 @@ from sqlalchemy import select
 from proposals import store
 from proposals.buyer import answering, deciding
 from proposals.buyer.page import said
-from proposals.evidence import timeline
 from proposals.evidence.certificate import KINDS
 from sfa.core.errors import Refused
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import proposal_events
 from tests.office import Office, Phone
 from tests.proposals.buyer.answers import accept, acceptance, events, link, recipient, refused, sent, standing, statuses

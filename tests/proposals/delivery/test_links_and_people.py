@@ -11,11 +11,11 @@ from proposals.buyer.links import Link
 from proposals.delivery import handing, opting, outbox, preparing, reminders
 from proposals.delivery.handing import Wanted
 from proposals.delivery.preparing import Site
-from proposals.evidence import timeline
-from proposals.evidence.timeline import Visitor
 from sfa.core.errors import Refused
 from sfa.crm import addressees
 from sfa.crm.erasure import erase_person
+from sfa.db import proposal_timeline as timeline
+from sfa.db.proposal_timeline import Visitor
 from sfa.db.tables import history, proposal_signatures
 from sfa.db.writes import Door, Origin
 from sfa.web.secret import Secret

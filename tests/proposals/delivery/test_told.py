@@ -5,7 +5,7 @@ from email.message import EmailMessage
 from proposals.buyer import links, questions
 from proposals.buyer.links import Link
 from proposals.delivery import reminders
-from proposals.evidence.timeline import Visitor
+from sfa.db.proposal_timeline import Visitor
 from tests.office import Office
 from tests.proposals.buyer.answers import accept, decline, recipient, sent
 from tests.proposals.delivery.post import SITE, mailed, outbox_rows

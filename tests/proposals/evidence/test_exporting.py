@@ -10,12 +10,13 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import update
 
-from proposals.evidence import exporting, keys, timeline
+from proposals.evidence import exporting, keys
 from proposals.evidence.exporting import evidence_of, unlike
 from proposals.evidence.inspecting import inspect
 from proposals.evidence.verifying import our_keys, verdict
 from sfa.app.cli import main as cli
 from sfa.core.errors import Refused
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import proposal_answers, proposal_events
 from sfa.web.secret import Secret
 from tests.office import Office

@@ -32,13 +32,13 @@ from proposals.evidence.inspecting import inspect
 from proposals.evidence.keys import SealKey
 from proposals.evidence.sealing import Words
 from proposals.evidence.testimony import canonical, read_testimony
-from proposals.evidence.timeline import KINDS as EVENTS
 from proposals.evidence.words import WORDS, say_in
 from proposals.rendering.process import made
 from proposals.templates.formats import money
 from proposals.templates.template import BUILT_IN
 from sfa.app.cli import main as cli
 from sfa.core.errors import Refused
+from sfa.db.proposal_timeline import KINDS as EVENTS
 from tests.proposals import builders
 from tests.proposals.evidence import accepting
 from tests.proposals.evidence.sealed import paper

@@ -18,7 +18,7 @@ from proposals.buyer import links, questions
 from proposals.delivery import handing
 from proposals.delivery.handing import Wanted
 from proposals.delivery.preparing import Site
-from proposals.evidence import filing, keys, queue, timeline
+from proposals.evidence import filing, keys, queue
 from proposals.evidence.accepted import accepted_of
 from proposals.evidence.certificate import certificate, final
 from proposals.evidence.inspecting import inspect
@@ -30,6 +30,7 @@ from proposals.rendering.values import Order
 from proposals.templates.template import BUILT_IN
 from sfa.core.apart import WORKER_DIED, Failed
 from sfa.core.errors import Refused
+from sfa.db import proposal_timeline as timeline
 from sfa.db.tables import proposal_answers, proposal_renders, proposal_signatures, seal_keys, webhook_events
 from sfa.web.secret import Secret
 from tests.office import Office
